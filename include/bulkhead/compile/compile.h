@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef BULKHEAD_COMPILE_COMPILE_H
+#define BULKHEAD_COMPILE_COMPILE_H
+
+#include <bulkhead/base/err.h>
+#include <bulkhead/model/diag.h>
+#include <bulkhead/model/endpoint.h>
+#include <bulkhead/model/policy.h>
+#include <bulkhead/model/ruleset.h>
+
+/*
+ * Policies x endpoints -> one ruleset per namespace. Pure: no I/O, no privileges, no clock; the
+ * same input gives the same output, byte for byte, in any order of endpoints.
+ */
+
+/* Which services an endpoint is, and which endpoints a service has. Indexes, ascending. */
+struct selection {
+	struct bh_arena *arena;
+	struct selection_list {
+		const uint32_t *i;
+		size_t n;
+	} *services_of, /* [endpoint] -> services */
+		*endpoints_of; /* [service] -> endpoints */
+};
+
+/* Match every selector against every endpoint. IMAGE_LABELS: labels baked into images count. */
+int selection_new(const struct policy_set *policies, const struct endpoint_set *endpoints,
+		  bool image_labels, struct selection **ret, struct bh_err *err);
+void selection_free(struct selection *s);
+
+struct compile_input {
+	const struct policy_set *policies;
+	const struct endpoint_set *endpoints;
+	const struct host_config *host;
+	int64_t now; /* seconds since the epoch: rules that expired before it are left out */
+};
+
+/*
+ * Compile for every endpoint that a service with a mode other than off selects, that has a netns
+ * and is not in the host's namespace (with UNMANAGED_QUARANTINE also for those that no service
+ * selects). With ALL_SUBJECTS, endpoints without a netns get a ruleset too (for explain). Endpoints
+ * of one namespace (netns_ino equal, not 0) get one ruleset: the union.
+ * Warnings in DIAGS: an address claimed twice (denied everywhere), a cap reached.
+ */
+int compile_rulesets(const struct compile_input *in, bool all_subjects, struct ruleset_list **ret,
+		     struct diag_list *diags, struct bh_err *err);
+
+/* --- explain ------------------------------------------------------------------------------ */
+
+enum explain_verdict { EXPLAIN_ALLOW, EXPLAIN_DENY };
+
+/* What one end says. */
+struct explain_end {
+	bool enforced;		     /* false: no ruleset here (outside, unmanaged, mode off) */
+	bool allowed;		     /* true as well when not enforced or in audit mode */
+	bool audit;		     /* would have been denied, but the service is in audit mode */
+	const char *services;	     /* borrowed from the ruleset, or NULL */
+	const char *rule;	     /* the allowing rule's counter name, or NULL */
+	const char *where;	     /* FILE:LINE that decides: of the rule, or of the default deny */
+	const char *near_rule;	     /* nearest rule that almost matched, or NULL */
+	const char *near_where;
+	char near_text[160];	     /* what differs: "allows 5432/tcp, not 6379/tcp" */
+};
+
+struct explanation {
+	enum explain_verdict verdict;
+	struct bh_addr from, to;       /* the pair that decided (allow wins over deny) */
+	struct explain_end source, destination;
+	char sentence[512];	       /* for a person */
+};
+
+/* An end of a question: an endpoint (index) or an address. */
+struct explain_party {
+	bool is_endpoint;
+	size_t endpoint;
+	struct bh_addr addr;
+};
+
+struct explainer;
+/* RULESETS must come from compile_rulesets(..., true, ...). All inputs are borrowed. */
+int explainer_new(const struct compile_input *in, const struct ruleset_list *rulesets,
+		  struct explainer **ret, struct bh_err *err);
+void explainer_free(struct explainer *x);
+
+/* "web", "shop/web" or an address -> a party. -ENOENT with a hint in ERR; -EEXIST when ambiguous. */
+int explain_party_parse(const struct endpoint_set *endpoints, const char *s,
+			struct explain_party *ret, struct bh_err *err);
+
+/* ALLOW if any pair of addresses of one family passes at both ends. An endpoint to itself: allow. */
+int explain(const struct explainer *x, const struct explain_party *from,
+	    const struct explain_party *to, const struct port_spec *port, struct explanation *ret,
+	    struct bh_err *err);
+/* The verdict alone, fast: for --batch. */
+enum explain_verdict explain_verdict(const struct explainer *x, const struct explain_party *from,
+				     const struct explain_party *to, const struct port_spec *port);
+
+#endif

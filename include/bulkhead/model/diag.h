@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef BULKHEAD_MODEL_DIAG_H
+#define BULKHEAD_MODEL_DIAG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+/* Where something was written. line and column count from 1; line 0 = the file as a whole. */
+struct src_loc {
+	const char *file; /* borrowed; as the user named it; NULL = no place */
+	unsigned line, column;
+};
+
+enum diag_severity { DIAG_ERROR, DIAG_WARNING };
+
+struct diag {
+	enum diag_severity severity;
+	char *file; /* owned; NULL = no place */
+	unsigned line, column;
+	char *id;   /* stable kebab-case identifier, e.g. "unknown-key" */
+	char *text; /* one sentence that names the offending text; already escaped */
+	char *hint; /* the way out, or NULL: "did you mean from:?" */
+};
+
+/* All mistakes of one run. The first BH_DIAGS_MAX are kept, the others only counted. */
+struct diag_list {
+	struct diag *d;
+	size_t n, cap;
+	size_t errors, warnings; /* all of them, kept or not */
+};
+
+void diag_list_init(struct diag_list *l);
+void diag_list_done(struct diag_list *l);
+/* HINT may be NULL. Copies everything. Never fails: an error is always counted. */
+void diag_add(struct diag_list *l, enum diag_severity severity, const struct src_loc *loc,
+	      const char *id, const char *hint, const char *fmt, ...)
+	__attribute__((format(printf, 6, 7)));
+/* Stable order: file, line, column. */
+void diag_list_sort(struct diag_list *l);
+/* "FILE:LINE:COLUMN: error: TEXT (HINT) [ID]", one a line, and a line on those not kept. */
+void diag_list_print(const struct diag_list *l, FILE *out, bool colour);
+
+#endif

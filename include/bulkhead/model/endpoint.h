@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef BULKHEAD_MODEL_ENDPOINT_H
+#define BULKHEAD_MODEL_ENDPOINT_H
+
+#include <bulkhead/base/addr.h>
+#include <bulkhead/model/policy.h>
+
+/*
+ * An endpoint: something with addresses that a policy may speak of. Most are containers with a
+ * network namespace on this host (subjects: they get a table); one without a netns is a peer
+ * only. All strings are hostile: they come from containers, images and files.
+ */
+
+enum endpoint_runtime {
+	ENDPOINT_NETNS,
+	ENDPOINT_DOCKER,
+	ENDPOINT_PODMAN,
+	ENDPOINT_CNI,
+	ENDPOINT_INVENTORY,
+};
+const char *endpoint_runtime_name(enum endpoint_runtime r);
+
+/* Why an endpoint with a netns cannot be held (invariant 15); NONE = it can. */
+enum endpoint_obstacle {
+	ENDPOINT_HOLDABLE,
+	ENDPOINT_HOST_NETWORK, /* shares the host's namespace: never touched */
+	ENDPOINT_PRIVILEGED,   /* enforced, but it can take the table away */
+	ENDPOINT_NET_ADMIN,    /* the same */
+	ENDPOINT_NO_NETNS,     /* running, but its namespace was not found */
+};
+const char *endpoint_obstacle_text(enum endpoint_obstacle o); /* one sentence */
+
+struct endpoint_port {
+	const char *name;
+	uint16_t port, proto;
+};
+
+struct endpoint {
+	const char *id;	       /* unique: "shop/web", container id, netns name */
+	const char *name;      /* what people call it */
+	const char *namespace; /* Kubernetes sense; "default" when nothing says otherwise */
+	enum endpoint_runtime runtime;
+	const char *image;	     /* reference or NULL */
+	const char *compose_project; /* or NULL */
+	const char *compose_service; /* or NULL */
+	const struct label *labels;  /* given at creation; these select */
+	size_t n_labels;
+	const struct label *image_labels; /* baked into the image; select only if the host file says */
+	size_t n_image_labels;
+	const struct bh_addr *addrs;
+	size_t n_addrs;
+	const struct endpoint_port *ports;
+	size_t n_ports;
+	const struct bh_addr *resolvers; /* that this endpoint sends DNS queries to; no loopback */
+	size_t n_resolvers;
+	const char *netns;  /* path to open, or NULL: no local namespace, a peer only */
+	uint64_t netns_ino; /* inode of the namespace; 0 = unknown. Equal = shared namespace */
+	int pid;	    /* init process in the namespace, or 0 */
+	enum endpoint_obstacle obstacle;
+};
+
+struct bh_arena;
+
+struct endpoint_set {
+	struct bh_arena *arena;
+	const struct endpoint *endpoints; /* sorted by id, ids unique */
+	size_t n;
+	const struct bh_addr *host_addrs; /* the host's own addresses, for entity: host */
+	size_t n_host_addrs;
+};
+
+void endpoint_set_free(struct endpoint_set *s); /* takes NULL */
+/* By id, else by name when exactly one has it; NULL otherwise. *ret_ambiguous (may be NULL) tells. */
+const struct endpoint *endpoint_set_find(const struct endpoint_set *s, const char *id_or_name,
+					 bool *ret_ambiguous);
+const char *endpoint_label(const struct endpoint *e, const char *key, bool image_labels);
+
+/* Builds an endpoint set from several sources. Strings and arrays are copied. */
+struct endpoint_builder;
+struct bh_err;
+
+struct endpoint_builder *endpoint_builder_new(void);
+void endpoint_builder_free(struct endpoint_builder *b); /* takes NULL */
+/* -EEXIST duplicate id, -E2BIG over a cap, -EINVAL unusable (no id), -ENOMEM. */
+int endpoint_builder_add(struct endpoint_builder *b, const struct endpoint *e, struct bh_err *err);
+int endpoint_builder_add_host_addr(struct endpoint_builder *b, const struct bh_addr *a);
+/* Takes everything; the builder is empty afterwards. */
+int endpoint_builder_finish(struct endpoint_builder *b, struct endpoint_set **ret,
+			    struct bh_err *err);
+
+#endif

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef BULKHEAD_MODEL_POLICY_H
+#define BULKHEAD_MODEL_POLICY_H
+
+#include <bulkhead/base/addr.h>
+#include <bulkhead/model/diag.h>
+#include <bulkhead/model/flowspec.h>
+
+/*
+ * A policy set as it was written and found valid: names are resolved to exist, nothing is
+ * resolved to addresses. Everything lives in one arena and is immutable. Format:
+ * docs/policy-format.md.
+ */
+
+struct label {
+	const char *key, *value;
+};
+
+enum entity { ENTITY_NONE, ENTITY_HOST, ENTITY_WORLD, ENTITY_MANAGED };
+
+/* An entry of from:/to:. Absent keys are NULL/0/NONE; present ones are AND. */
+struct peer {
+	struct src_loc loc;
+	const char *service;
+	const struct label *labels;
+	size_t n_labels;
+	const char *group;
+	bool has_cidr;
+	struct bh_prefix cidr;
+	const struct bh_prefix *except; /* each inside cidr */
+	size_t n_except;
+	enum entity entity;
+};
+
+/* An entry of ingress:/egress:. No peers = matches nothing. n_ports is at least 1. */
+struct rule {
+	struct src_loc loc;
+	const char *name; /* as written, or NULL */
+	const struct peer *peers; /* OR */
+	size_t n_peers;
+	const struct port_spec *ports; /* OR; a missing ports: is one PROTO_ANY */
+	size_t n_ports;
+	int64_t expires; /* seconds since the epoch; 0 = never */
+	const char *reason, *ticket, *reviewed; /* as written, or NULL */
+};
+
+/* select: all present lines must match; at least one is present. Patterns are globs. */
+struct selector {
+	struct src_loc loc;
+	const struct label *labels;
+	size_t n_labels;
+	const char *compose; /* "project/service" */
+	const char *name;
+	const char *image;
+	const char *runtime; /* "docker", "podman", "netns", "cni" */
+};
+
+struct service {
+	struct src_loc loc; /* of the name */
+	const char *name;
+	const char *owner; /* or NULL */
+	struct selector select;
+	enum mode mode;
+	enum on_deny on_deny;
+	const struct rule *rules[DIRECTIONS];
+	size_t n_rules[DIRECTIONS];
+	struct src_loc direction_loc[DIRECTIONS]; /* of the ingress:/egress: key, else of the service */
+	bool egress_follow; /* egress: follow */
+	bool dns;	    /* dns: allow */
+	struct src_loc dns_loc;
+	bool log_denied, log_allowed;
+};
+
+struct group {
+	struct src_loc loc;
+	const char *name;
+	const struct bh_prefix *cidrs;
+	size_t n_cidrs;
+};
+
+struct bh_arena;
+
+struct policy_set {
+	struct bh_arena *arena;
+	const struct service *services; /* in file order, files sorted by name */
+	size_t n_services;
+	const struct group *groups;
+	size_t n_groups;
+	size_t n_files;
+	char digest[65]; /* SHA-256 over names and bytes of all files, hex */
+};
+
+void policy_set_free(struct policy_set *p); /* takes NULL */
+const struct service *policy_set_service(const struct policy_set *p, const char *name);
+const struct group *policy_set_group(const struct policy_set *p, const char *name);
+
+/* The host file (--config; default /etc/bulkhead/bulkhead.yaml, absent = all defaults). */
+enum unmanaged { UNMANAGED_IGNORE, UNMANAGED_QUARANTINE };
+
+struct host_config {
+	bool image_labels; /* image-labels: select — labels baked into images select too */
+	enum unmanaged unmanaged;
+	bool docker, podman, netns; /* runtimes: which are asked; default all */
+	char docker_socket[108], podman_socket[108];
+};
+
+void host_config_init(struct host_config *c); /* the defaults */
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef BULKHEAD_MODEL_RECORD_H
+#define BULKHEAD_MODEL_RECORD_H
+
+#include <bulkhead/base/addr.h>
+#include <bulkhead/base/buf.h>
+#include <bulkhead/model/flowspec.h>
+
+/* A denied (or audited) flow: schema "bulkhead.flow/1", docs/record.md. */
+
+enum record_verdict { RECORD_DENY, RECORD_AUDIT, RECORD_ALLOW };
+enum record_rule_kind {
+	RECORD_DEFAULT_DENY,
+	RECORD_GUARDRAIL,
+	RECORD_RAW_SOCKET,
+	RECORD_INVALID,
+	RECORD_BASELINE,
+	RECORD_REVOKED, /* packets of a connection that a newer policy no longer allows */
+};
+
+#define RECORD_STR 256
+
+struct record_end {
+	struct bh_addr addr; /* family 0 = unknown */
+	bool has_port;
+	uint16_t port;
+	char endpoint[RECORD_STR]; /* id, "" when not local; unescaped, hostile */
+	char service[RECORD_STR];  /* "" when none */
+};
+
+struct flow_record {
+	int64_t first_seen, last_seen; /* microseconds since the epoch */
+	enum record_verdict verdict;
+	enum direction direction;
+	uint64_t packets, bytes;
+	uint16_t proto;
+	struct record_end source, destination;
+	bool has_icmp;
+	uint8_t icmp_type, icmp_code;
+	bool has_tcp_flags;
+	uint8_t tcp_flags;
+	bool aggregated; /* stands for several flows whose tuples were not kept (overflow) */
+	char interface[16];
+	char endpoint_id[RECORD_STR], endpoint_name[RECORD_STR], runtime[16], image[RECORD_STR];
+	char netns[RECORD_STR];
+	char service[RECORD_STR], owner[RECORD_STR], scope[RECORD_STR];
+	bool has_uid, has_gid;
+	uint32_t uid, gid;
+	enum record_rule_kind rule_kind;
+	char rule_name[RECORD_STR], rule_file[RECORD_STR];
+	unsigned rule_line;
+	char reason[512];
+	char near_miss[RECORD_STR];  /* "" when none */
+	char other_side[RECORD_STR]; /* "" when not known */
+	char host[65], generation[65];
+};
+
+/* One JSON object and a newline, keys in the order of docs/record.md; empty fields are left out. */
+int flow_record_json(const struct flow_record *r, struct bh_buf *out);
+/* One line for a person, newline included, hostile text escaped. */
+int flow_record_text(const struct flow_record *r, struct bh_buf *out, bool colour);
+
+#endif

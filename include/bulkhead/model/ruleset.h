@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef BULKHEAD_MODEL_RULESET_H
+#define BULKHEAD_MODEL_RULESET_H
+
+#include <bulkhead/base/addr.h>
+#include <bulkhead/model/flowspec.h>
+
+/*
+ * What one network namespace enforces: our own intermediate form. compile makes it, nft writes
+ * it to the kernel and reads the very same struct back, explain and the logger look flows up in
+ * it. How it stands in the kernel: docs/kernel.md.
+ *
+ * A flow is judged by (direction, remote address, protocol, destination port or ICMP type). It is
+ * looked up in the kinds of entries below, in the order of the enum, and the first hit names the
+ * policy rule that allows it. No hit = denied.
+ */
+
+enum entry_kind {
+	ENTRY_EXACT,	  /* one address, one of tcp/udp/sctp, one port: hash */
+	ENTRY_HOST,	  /* one address, any protocol: hash */
+	ENTRY_ICMP,	  /* one address, one ICMP or ICMPv6 type: hash */
+	ENTRY_RANGE,	  /* addresses x protocols x ports, intervals: disjoint boxes */
+	ENTRY_ICMP_RANGE, /* addresses x types, intervals: disjoint boxes */
+	ENTRY_WORLD,	  /* any address not in `known`: protocols x ports, disjoint boxes */
+	ENTRY_WORLD_ICMP, /* the same for ICMP types */
+};
+#define ENTRY_KINDS 7
+
+/*
+ * One allowed piece. Single-address kinds have lo == hi. addr.family is always set; for the WORLD
+ * kinds lo/hi are the lowest and highest address of the family. proto_lo..proto_hi are protocol
+ * numbers (for the ICMP kinds both are IPPROTO_ICMP or IPPROTO_ICMPV6, as the family has it).
+ * port_lo..port_hi are destination ports, or types for the ICMP kinds; 0..65535 when the protocol
+ * range is not a single port protocol (it is then not looked at).
+ */
+struct entry {
+	struct bh_range addr;
+	uint8_t proto_lo, proto_hi;
+	uint16_t port_lo, port_hi;
+	uint32_t rule;	 /* index into ruleset.rules */
+	int64_t expires; /* seconds since the epoch, 0 = never: the kernel ends it by itself */
+};
+
+struct entry_list {
+	const struct entry *e; /* canonical order (entry_cmp), unique keys, disjoint if intervals */
+	size_t n;
+};
+
+/*
+ * A policy rule that allows something here. name is the kernel counter's name: stable over edits
+ * that do not touch the rule, unique in the ruleset, [a-z0-9._-], at most BH_NFT_NAME_MAX:
+ * "payments.in.checkout". where is "FILE:LINE", printable, at most BH_NFT_COMMENT_MAX bytes.
+ */
+struct ruleset_rule {
+	const char *name;
+	const char *where;
+	enum direction direction;
+};
+
+struct bh_arena;
+
+struct ruleset {
+	struct bh_arena *arena; /* owned when this ruleset stands alone; NULL when in a ruleset_list */
+	const char *endpoint;	/* endpoint id, escaped, at most 100 bytes */
+	const char *services;	/* names joined with ",", at most 100 bytes ("a,b,..." when cut) */
+	const char *generation; /* first 16 hex digits of the policy set's digest */
+	const char *deny_where[DIRECTIONS]; /* "FILE:LINE" that makes this direction default-deny */
+	enum mode mode; /* ENFORCE or AUDIT: an OFF endpoint has no ruleset */
+	enum on_deny on_deny;
+	bool log_denied;
+	const struct ruleset_rule *rules; /* sorted by name; only those with an entry or kept for counting */
+	size_t n_rules;
+	struct entry_list entries[DIRECTIONS][ENTRY_KINDS]; /* both families in one list, IPv4 first */
+	const struct bh_range *known; /* addresses that are not the world: sorted, disjoint; only when a */
+	size_t n_known;		      /* WORLD entry exists, else 0 */
+};
+
+void ruleset_free(struct ruleset *r); /* takes NULL; only for those that own an arena */
+
+/* Canonical order and equality of entries; expires within 2 s counts as equal (ruleset_equal). */
+int entry_cmp(const struct entry *a, const struct entry *b);
+
+/*
+ * Same meaning, names, places, generation. On false, *ret_what (may be NULL) says in a few words
+ * what differs first; storage of CAP bytes in OUT.
+ */
+bool ruleset_equal(const struct ruleset *a, const struct ruleset *b, char *out, size_t cap);
+
+/* One ruleset per namespace that gets a table. */
+struct ruleset_item {
+	const struct ruleset *ruleset;
+	size_t endpoint; /* index into the endpoint set: the first endpoint of the namespace */
+};
+
+struct ruleset_list {
+	struct bh_arena *arena;
+	struct ruleset_item *items;
+	size_t n;
+};
+
+void ruleset_list_free(struct ruleset_list *l); /* takes NULL */
+
+/* A flow as one end sees it. port is the destination port, or the ICMP type. */
+struct flow_key {
+	enum direction direction;
+	struct bh_addr remote;
+	uint16_t proto; /* 0..255 */
+	uint16_t port;
+};
+
+/*
+ * Look a flow up exactly as the kernel does. The entry that allows it, or NULL = denied. O(log n).
+ * NOW: seconds since the epoch; expired entries do not match.
+ */
+const struct entry *ruleset_lookup(const struct ruleset *r, const struct flow_key *k, int64_t now);
+
+/*
+ * The allow that comes closest to a denied flow: same remote and protocol with another port, then
+ * same remote with another protocol, then same protocol and port with another remote, in the same
+ * direction; then the opposite direction. NULL when nothing is near. *ret_differs: what differs.
+ */
+enum near_differs { NEAR_PORT, NEAR_PROTOCOL, NEAR_REMOTE, NEAR_DIRECTION };
+const struct entry *ruleset_near_miss(const struct ruleset *r, const struct flow_key *k,
+				      int64_t now, enum near_differs *ret_differs,
+				      enum direction *ret_direction);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef BULKHEAD_POLICY_POLICY_H
+#define BULKHEAD_POLICY_POLICY_H
+
+#include <bulkhead/base/err.h>
+#include <bulkhead/model/policy.h>
+
+/*
+ * Bytes to a policy set. Everything read here is input of the user, checked strictly: unknown and
+ * duplicate keys, wrong types, anchors, aliases, tags, host bits, unknown names and sizes over
+ * base/limits.h are located mistakes, all of them in one run. No I/O beyond the named files.
+ */
+
+/* One source: what the user named it, and its bytes (not NUL-terminated). */
+struct policy_source {
+	const char *name;
+	const char *data;
+	size_t len;
+};
+
+/*
+ * Parse N sources as one set. 0 and *ret_set (caller frees); -EINVAL when diags->errors > 0, and
+ * then *ret_set is untouched; -ENOMEM. Warnings do not fail.
+ */
+int policy_parse(const struct policy_source *sources, size_t n, struct policy_set **ret_set,
+		 struct diag_list *diags, struct bh_err *err);
+
+/*
+ * Read PATHS (each a file, or a directory whose *.yaml and *.yml are taken, sorted by name, not
+ * recursive, dot files left out) and parse them as one set. Further errors: -ENOENT, -EACCES, ...
+ * with ERR naming the path; -ENODATA for a directory without policy files.
+ */
+int policy_load(const char *const *paths, size_t n, struct policy_set **ret_set,
+		struct diag_list *diags, struct bh_err *err);
+
+/* Warnings that need the whole set: one-sided flows, expired rules (NOW: seconds since the epoch). */
+void policy_lint(const struct policy_set *set, int64_t now, struct diag_list *diags);
+
+/*
+ * The host file. PATH NULL = /etc/bulkhead/bulkhead.yaml, whose absence means the defaults.
+ * Same errors as policy_load().
+ */
+int host_config_load(const char *path, struct host_config *ret, struct diag_list *diags,
+		     struct bh_err *err);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef BULKHEAD_RUNTIME_RUNTIME_H
+#define BULKHEAD_RUNTIME_RUNTIME_H
+
+#include <bulkhead/base/err.h>
+#include <bulkhead/model/diag.h>
+#include <bulkhead/model/endpoint.h>
+
+/*
+ * Where endpoints come from. Each source adds to a builder. All answers and files are hostile:
+ * bounded, type-checked, never trusted to be consistent.
+ */
+
+/* The inventory file (docs/inventory.md). Mistakes are located in DIAGS and -EINVAL is returned. */
+int runtime_inventory_load(const char *path, struct endpoint_builder *b, struct diag_list *diags,
+			   struct bh_err *err);
+/* The same from memory, for tests and fuzzing; NAME is used in messages. */
+int runtime_inventory_parse(const char *name, const char *data, size_t len,
+			    struct endpoint_builder *b, struct diag_list *diags,
+			    struct bh_err *err);
+
+/*
+ * Named namespaces (`ip netns`): every nsfs file in DIR (NULL = /run/netns) becomes an endpoint with
+ * its name, the label "netns"=NAME, its addresses read inside it (all but loopback and link-local
+ * scope), and resolvers from /etc/netns/NAME/resolv.conf when that exists. An absent DIR is empty.
+ * Files that are no namespace are left out with a warning.
+ */
+int runtime_netns_list(const char *dir, struct endpoint_builder *b, struct diag_list *diags,
+		       struct bh_err *err);
+
+/* Docker, or Podman by its Docker-compatible API, over a Unix socket: every running container. */
+int runtime_docker_list(const char *socket_path, enum endpoint_runtime runtime,
+			struct endpoint_builder *b, struct diag_list *diags, struct bh_err *err);
+
+/* One container's documents -> endpoint; the pure part of the above, for tests and fuzzing. */
+int runtime_docker_parse(const char *container_json, size_t container_len, const char *image_json,
+			 size_t image_len, enum endpoint_runtime runtime,
+			 struct endpoint_builder *b, struct bh_err *err);
+
+/* The addresses of this host's interfaces, loopback left out: for entity: host. */
+int runtime_host_addrs(struct endpoint_builder *b, struct bh_err *err);
+
+/* True when something answers on the socket path; used to ask only the runtimes that are there. */
+bool runtime_socket_exists(const char *socket_path);
+
+#endif
