@@ -1,0 +1,134 @@
+# Bulkhead. Plain `make` builds build/release/bulkhead; see README.md for `make demo`, `make test`.
+#
+#   make [BUILD=release|debug|asan]   build/<BUILD>/bulkhead
+#   make check                        everything that needs no root
+#   make check-system                 real namespaces and packets (root)
+#   make test                         installs what tests need, builds, runs everything (root)
+#   make demo                         a small shop in throw-away namespaces (root)
+#   make bench                        figures beside their baseline, JSON lines (root)
+#   make lint                         format, static analysis, the layer table
+#   make fuzz                         libFuzzer targets in build/fuzz (clang)
+
+BUILD ?= release
+O     := build/$(BUILD)
+CC    ?= cc
+
+VERSION := 0.1.0
+PKGS    := libnftnl libmnl libnetfilter_log jansson yaml-0.1 libcurl libsystemd nettle
+
+STD      := -std=gnu11 -D_GNU_SOURCE -Iinclude -DBULKHEAD_VERSION='"$(VERSION)"'
+WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+	    -Wwrite-strings -Wvla -Wformat=2 -Wno-unused-parameter -Wno-missing-field-initializers
+HARDEN   := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE
+LHARDEN  := -pie -Wl,-z,relro,-z,now,-z,noexecstack
+REPRO    := -ffile-prefix-map=$(CURDIR)=. -fno-ident
+
+CFLAGS_release := -O2 -g -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 $(HARDEN)
+CFLAGS_debug   := -Og -g3 $(HARDEN)
+CFLAGS_asan    := -O1 -g3 -fno-omit-frame-pointer -fsanitize=address,undefined \
+		  -fno-sanitize-recover=undefined
+LDFLAGS_release := $(LHARDEN)
+LDFLAGS_debug   := $(LHARDEN)
+LDFLAGS_asan    := -fsanitize=address,undefined
+CFLAGS_fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined \
+		  -fno-sanitize-recover=undefined
+LDFLAGS_fuzz   := -fsanitize=fuzzer,address,undefined
+
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+ALL_CFLAGS  = $(STD) $(WARN) $(REPRO) $(CFLAGS_$(BUILD)) $(PKG_CFLAGS) $(CFLAGS)
+ALL_LDFLAGS = $(LDFLAGS_$(BUILD)) $(LDFLAGS)
+
+# --- the house: which rooms a room may lean on (docs/architecture.md; tests/layers checks it) ---
+ROOMS := base model policy compile sys nft runtime flow enforce cli
+NEEDS_base    :=
+NEEDS_model   := base
+NEEDS_policy  := model base
+NEEDS_compile := model base
+NEEDS_sys     := base
+NEEDS_nft     := sys model base
+NEEDS_runtime := sys model base
+NEEDS_flow    := sys model base
+NEEDS_enforce := policy compile nft runtime flow sys model base
+NEEDS_cli     := enforce policy compile nft runtime flow sys model base
+
+src_of  = $(sort $(wildcard src/$(1)/*.c))
+objs_of = $(patsubst %.c,$(O)/%.o,$(call src_of,$(1)))
+room_objs = $(foreach r,$(1) $(NEEDS_$(1)),$(call objs_of,$(r)))
+
+LIB_OBJS := $(foreach r,$(filter-out cli,$(ROOMS)),$(call objs_of,$(r)))
+CLI_OBJS := $(call objs_of,cli)
+
+.PHONY: all
+all: $(O)/bulkhead
+
+$(O)/bulkhead: $(CLI_OBJS) $(LIB_OBJS)
+	@echo "  LINK  $@"
+	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+$(O)/%.o: %.c
+	@mkdir -p $(dir $@)
+	@echo "  CC    $<"
+	@$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# --- unit tests: tests/unit/<room>/test_*.c links that room and what it may lean on, no more ---
+UNIT_SRCS := $(sort $(wildcard tests/unit/*/test_*.c))
+UNIT_BINS := $(patsubst %.c,$(O)/%,$(UNIT_SRCS))
+
+define unit_rule
+$(O)/tests/unit/$(1)/test_%: $(O)/tests/unit/$(1)/test_%.o $(call room_objs,$(1))
+	@echo "  LINK  $$@"
+	@$$(CC) $$(ALL_CFLAGS) $$(ALL_LDFLAGS) -o $$@ $$^ $$(PKG_LIBS) -lcmocka
+endef
+$(foreach r,$(ROOMS),$(eval $(call unit_rule,$(r))))
+
+.PHONY: units
+units: $(UNIT_BINS)
+
+# --- fuzz targets: tests/fuzz/fuzz_*.c; without libFuzzer they replay the files they are given ---
+FUZZ_SRCS   := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_REPLAY := $(patsubst tests/fuzz/%.c,$(O)/tests/fuzz/%,$(FUZZ_SRCS))
+
+$(O)/tests/fuzz/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/replay.o $(LIB_OBJS)
+	@echo "  LINK  $@"
+	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+.PHONY: fuzz fuzz-replay
+fuzz-replay: $(FUZZ_REPLAY)
+fuzz:
+	@$(MAKE) --no-print-directory BUILD=fuzz CC=clang fuzz-bins
+ifeq ($(BUILD),fuzz)
+.PHONY: fuzz-bins
+fuzz-bins: $(patsubst tests/fuzz/fuzz_%.c,$(O)/fuzz_%,$(FUZZ_SRCS))
+$(O)/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(LIB_OBJS)
+	@echo "  LINK  $@"
+	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+endif
+
+# --- the commands people use ---
+.PHONY: check check-system test demo bench lint clean install
+check: all units fuzz-replay
+	@tests/run check
+check-system: all
+	@tests/run system
+test:
+	@tests/install-deps test
+	@$(MAKE) --no-print-directory all units fuzz-replay
+	@$(MAKE) --no-print-directory BUILD=asan all units fuzz-replay
+	@tests/run all
+demo:
+	@tests/install-deps demo
+	@$(MAKE) --no-print-directory all
+	@examples/demo/run
+bench: all
+	@tests/bench/run
+lint:
+	@tests/lint
+clean:
+	rm -rf build
+
+PREFIX ?= /usr/local
+install: all
+	install -D -m 0755 $(O)/bulkhead $(DESTDIR)$(PREFIX)/sbin/bulkhead
+
+-include $(shell find build -name '*.d' 2>/dev/null)
