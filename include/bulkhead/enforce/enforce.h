@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef BULKHEAD_ENFORCE_ENFORCE_H
+#define BULKHEAD_ENFORCE_ENFORCE_H
+
+#include <bulkhead/enforce/site.h>
+#include <bulkhead/nft/nft.h>
+
+/*
+ * Want against have, namespace by namespace: the same code for the one-shot verbs and the daemon.
+ * A failure in one namespace is that namespace's result; the others are done all the same.
+ */
+
+/* How an endpoint stands. Only STATE_PROTECTED and STATE_AUDIT are what the policies ask for. */
+enum endpoint_state {
+	STATE_PROTECTED,    /* the kernel enforces exactly the wanted ruleset */
+	STATE_AUDIT,        /* the same, in audit mode: records, drops nothing */
+	STATE_DRIFT,        /* a table of ours is there, but it is not the wanted one */
+	STATE_MISSING,      /* no table */
+	STATE_WEAK,         /* the wanted table is there, but the container can take it away */
+	STATE_UNREACHABLE,  /* the namespace cannot be opened or read */
+	STATE_HOST_NETWORK, /* shares the host's namespace: never touched */
+	STATE_OFF,          /* selected only by services with mode off */
+	STATE_UNMANAGED,    /* no service selects it */
+	STATE_PEER,         /* no namespace on this host: a peer only */
+};
+
+const char *endpoint_state_name(enum endpoint_state s);
+/* Does this state break what the policies promise? */
+bool endpoint_state_is_finding(enum endpoint_state s);
+
+struct endpoint_status {
+	size_t endpoint; /* index */
+	enum endpoint_state state;
+	char why[400]; /* one sentence, hostile text escaped; "" when protected */
+	bool counted;  /* totals are valid */
+	struct nft_totals totals;
+};
+
+/* Read every endpoint's namespace and compare. FN is called in the order of the endpoints. */
+int enforce_status(struct site *s, int (*fn)(const struct endpoint_status *, void *), void *arg,
+		   struct bh_err *err);
+
+enum apply_outcome { APPLY_CREATED, APPLY_UPDATED, APPLY_UNCHANGED, APPLY_REMOVED, APPLY_FAILED };
+const char *apply_outcome_name(enum apply_outcome o);
+
+struct apply_result {
+	size_t endpoint; /* index: the first endpoint of the namespace */
+	enum apply_outcome outcome;
+	int error;     /* -errno when failed */
+	char why[400]; /* when failed: one sentence; when updated: what had drifted, or "" */
+};
+
+/*
+ * Make every namespace match: write what is wanted, verify it by reading it back, and take the
+ * table away from namespaces of known endpoints that no policy wants any more. FN is called once a
+ * namespace that has, had or should have a table. 0 also when some failed: FN has seen them.
+ */
+int enforce_apply(struct site *s, int (*fn)(const struct apply_result *, void *), void *arg,
+		  struct bh_err *err);
+
+/* Take our table out of every namespace of the site's endpoints, and touch nothing else. */
+int enforce_clean(struct site *s, int (*fn)(const struct apply_result *, void *), void *arg,
+		  struct bh_err *err);
+
+#endif

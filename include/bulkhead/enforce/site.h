@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef BULKHEAD_ENFORCE_SITE_H
+#define BULKHEAD_ENFORCE_SITE_H
+
+#include <bulkhead/base/err.h>
+#include <bulkhead/compile/compile.h>
+#include <bulkhead/model/diag.h>
+#include <bulkhead/model/endpoint.h>
+#include <bulkhead/model/policy.h>
+#include <bulkhead/model/ruleset.h>
+
+/*
+ * A site: the policies, the endpoints of this host, and what the first mean for the second. Filled
+ * step by step, each step on its own failing with nothing changed; the one-shot verbs and the
+ * daemon use the same steps.
+ */
+struct site {
+	struct host_config host;
+	struct policy_set *policies;    /* NULL until site_load_policies() */
+	struct endpoint_set *endpoints; /* NULL until site_load_endpoints() */
+	struct selection *selection;    /* NULL until site_compile() */
+	struct ruleset_list *rulesets;
+	const struct ruleset_item *
+		*item_of; /* [endpoint], NULL = no ruleset; shared namespaces share */
+	int64_t now;      /* seconds since the epoch, taken once */
+};
+
+struct site_options {
+	const char *config;          /* host file; NULL = the default place, which may be absent */
+	const char *const *policies; /* paths */
+	size_t n_policies;
+	const char *inventory; /* when set, endpoints come from nowhere else */
+	const char *netns_dir, *docker_socket, *podman_socket; /* NULL = as the host file has it */
+};
+
+void site_init(struct site *s);
+void site_done(struct site *s);
+
+/* The host file and the policies, lint included. Errors as policy_load(). */
+int site_load_policies(struct site *s, const struct site_options *o, struct diag_list *diags,
+		       struct bh_err *err);
+/* The host file alone, for verbs that work without policies. */
+int site_load_config(struct site *s, const struct site_options *o, struct diag_list *diags,
+		     struct bh_err *err);
+/* *ret_is_input: the failure is a mistake in what the user gave, not in the host. */
+int site_load_endpoints(struct site *s, const struct site_options *o, struct diag_list *diags,
+			bool *ret_is_input, struct bh_err *err);
+/* Policies x endpoints. With ALL_SUBJECTS also for endpoints without a namespace (explain). */
+int site_compile(struct site *s, bool all_subjects, struct diag_list *diags, struct bh_err *err);
+
+/* Names of the services that endpoint I is, joined with ", "; "" when none. Returns OUT. */
+const char *site_services_of(const struct site *s, size_t i, char *out, size_t cap);
+
+#endif

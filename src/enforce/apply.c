@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <bulkhead/enforce/enforce.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <bulkhead/sys/netns.h>
+
+#include "handle.h"
+
+const char *apply_outcome_name(enum apply_outcome o)
+{
+	static const char *const names[] = {
+		[APPLY_CREATED] = "created",     [APPLY_UPDATED] = "updated",
+		[APPLY_UNCHANGED] = "unchanged", [APPLY_REMOVED] = "removed",
+		[APPLY_FAILED] = "failed",
+	};
+
+	return names[o];
+}
+
+/* Do two rulesets differ? *why gets the first difference. */
+static bool differs(const struct ruleset *want, const struct nft_state *have, char *why, size_t cap)
+{
+	why[0] = '\0';
+	if (!have->intact) {
+		snprintf(why, cap, "%s", have->drift);
+		return true;
+	}
+	return !ruleset_equal(want, have->ruleset, why, cap);
+}
+
+/* Read, write if it differs, and verify by reading again. */
+static int apply_one(struct nlsock *sock, const struct ruleset *want, struct apply_result *res,
+		     struct bh_err *err)
+{
+	struct nft_state have = { 0 };
+	char why[256];
+	int r;
+
+	r = nft_readback(sock, &have, err);
+	if (r < 0)
+		return bh_err_prefix(err, r, "reading the table");
+	res->outcome = have.present ? APPLY_UPDATED : APPLY_CREATED;
+	if (have.present && !differs(want, &have, why, sizeof(why))) {
+		res->outcome = APPLY_UNCHANGED;
+		nft_state_done(&have);
+		return 0;
+	}
+	if (have.present && !have.intact)
+		snprintf(res->why, sizeof(res->why), "%s", have.drift);
+	r = nft_apply(sock, want, &have, err);
+	nft_state_done(&have);
+	if (r < 0)
+		return bh_err_prefix(err, r, "writing the table");
+
+	r = nft_readback(sock, &have, err);
+	if (r < 0)
+		return bh_err_prefix(err, r, "verifying the table");
+	if (!have.present || differs(want, &have, why, sizeof(why)))
+		r = bh_err_set(err, -EIO, "the kernel does not hold what was written: %s",
+			       have.present ? why : "the table is not there");
+	nft_state_done(&have);
+	return r;
+}
+
+static int remove_one(struct nlsock *sock, struct apply_result *res, struct bh_err *err)
+{
+	bool was_there = false;
+	int r = nft_remove(sock, &was_there, err);
+
+	res->outcome = was_there ? APPLY_REMOVED : APPLY_UNCHANGED;
+	return r;
+}
+
+/* Nothing of ours is ever in the host's namespace, so nothing is looked for there. */
+static bool has_own_namespace(const struct endpoint *e, uint64_t host_ino)
+{
+	return e->netns && e->obstacle != ENDPOINT_HOST_NETWORK &&
+	       (!e->netns_ino || e->netns_ino != host_ino);
+}
+
+/* Bring one endpoint's namespace to WANT; NULL = no table. False in *ret_report: nothing to say. */
+static void work_on(struct handles *h, const struct endpoint *e, const struct ruleset *want,
+		    struct apply_result *res, bool *ret_report)
+{
+	struct bh_err err = BH_ERR_INIT;
+	struct nlsock *sock;
+	int r;
+
+	*ret_report = true;
+	r = handles_open(h, e, &sock, &err);
+	if (r >= 0)
+		r = want ? apply_one(sock, want, res, &err) : remove_one(sock, res, &err);
+	if (r >= 0) {
+		*ret_report = want || res->outcome != APPLY_UNCHANGED;
+		return;
+	}
+	res->outcome = APPLY_FAILED;
+	res->error = r;
+	snprintf(res->why, sizeof(res->why), "%s", err.msg);
+}
+
+static int for_each_namespace(struct site *s, bool clean,
+			      int (*fn)(const struct apply_result *, void *), void *arg,
+			      struct bh_err *err)
+{
+	uint64_t host_ino = netns_own_ino();
+	struct handles h;
+	int r = 0;
+
+	handles_init(&h);
+	for (size_t i = 0; i < s->endpoints->n && r >= 0; i++) {
+		const struct endpoint *e = &s->endpoints->endpoints[i];
+		const struct ruleset_item *item = clean ? NULL : s->item_of[i];
+		struct apply_result res = { .endpoint = i };
+		bool report;
+
+		if (!has_own_namespace(e, host_ino))
+			continue;
+		if (item && item->endpoint != i)
+			continue; /* another endpoint of this namespace stands for it */
+		work_on(&h, e, item ? item->ruleset : NULL, &res, &report);
+		if (report)
+			r = fn(&res, arg);
+	}
+	handles_done(&h);
+	return r;
+}
+
+int enforce_apply(struct site *s, int (*fn)(const struct apply_result *, void *), void *arg,
+		  struct bh_err *err)
+{
+	return for_each_namespace(s, false, fn, arg, err);
+}
+
+int enforce_clean(struct site *s, int (*fn)(const struct apply_result *, void *), void *arg,
+		  struct bh_err *err)
+{
+	return for_each_namespace(s, true, fn, arg, err);
+}

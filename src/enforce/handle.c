@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "handle.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include <bulkhead/base/cleanup.h>
+#include <bulkhead/sys/netns.h>
+
+/* Descriptors that the rest of the process needs. */
+#define HANDLES_RESERVE 64
+
+static size_t handles_max(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) < 0)
+		return 256;
+	if (rl.rlim_cur < rl.rlim_max) {
+		rl.rlim_cur = rl.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &rl);
+		getrlimit(RLIMIT_NOFILE, &rl);
+	}
+	return rl.rlim_cur > 2 * HANDLES_RESERVE ? rl.rlim_cur - HANDLES_RESERVE : HANDLES_RESERVE;
+}
+
+void handles_init(struct handles *h)
+{
+	*h = (struct handles) { .cap = handles_max() };
+	if (h->cap > 16384)
+		h->cap = 16384;
+}
+
+static void handles_close_all(struct handles *h)
+{
+	for (size_t i = 0; i < h->n; i++)
+		nlsock_done(&h->s[i]);
+	h->n = 0;
+}
+
+void handles_done(struct handles *h)
+{
+	handles_close_all(h);
+	free(h->s);
+	*h = (struct handles) { 0 };
+}
+
+int handles_open(struct handles *h, const struct endpoint *e, struct nlsock **ret,
+		 struct bh_err *err)
+{
+	bh_autoclose int fd = -1;
+	int r;
+
+	if (!h->s && !(h->s = calloc(h->cap, sizeof(*h->s))))
+		return bh_err_oom(err);
+	if (h->n == h->cap)
+		handles_close_all(h);
+	r = netns_open(e->netns, &fd, NULL, err);
+	if (r < 0)
+		return r;
+	h->s[h->n] = (struct nlsock)NLSOCK_INIT;
+	r = nlsock_open(&h->s[h->n], fd, err);
+	if (r < 0)
+		return r;
+	*ret = &h->s[h->n++];
+	return 0;
+}

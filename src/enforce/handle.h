@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef ENFORCE_HANDLE_H
+#define ENFORCE_HANDLE_H
+
+#include <bulkhead/model/endpoint.h>
+#include <bulkhead/sys/nlsock.h>
+
+/*
+ * Open netlink sockets, one a namespace, kept until the end of the run: closing one that deleted
+ * something waits until the kernel has freed it (docs/kernel.md), and by the end of the run it has.
+ */
+struct handles {
+	struct nlsock *s;
+	size_t n, cap;
+};
+
+void handles_init(struct handles *h);
+void handles_done(struct handles *h);
+/* Open a socket in the endpoint's namespace. *ret is owned by H and valid until the next call. */
+int handles_open(struct handles *h, const struct endpoint *e, struct nlsock **ret,
+		 struct bh_err *err);
+
+#endif

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <bulkhead/enforce/site.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <bulkhead/base/cleanup.h>
+#include <bulkhead/policy/policy.h>
+#include <bulkhead/runtime/runtime.h>
+
+void site_init(struct site *s)
+{
+	*s = (struct site) { .now = time(NULL) };
+	host_config_init(&s->host);
+}
+
+void site_done(struct site *s)
+{
+	free(s->item_of);
+	ruleset_list_free(s->rulesets);
+	selection_free(s->selection);
+	endpoint_set_free(s->endpoints);
+	policy_set_free(s->policies);
+	*s = (struct site) { 0 };
+}
+
+int site_load_config(struct site *s, const struct site_options *o, struct diag_list *diags,
+		     struct bh_err *err)
+{
+	return host_config_load(o->config, &s->host, diags, err);
+}
+
+int site_load_policies(struct site *s, const struct site_options *o, struct diag_list *diags,
+		       struct bh_err *err)
+{
+	int r_config, r;
+
+	/* Both are read even when the first is wrong: all mistakes in one run. */
+	r_config = site_load_config(s, o, diags, err);
+	if (r_config < 0 && r_config != -EINVAL)
+		return r_config;
+	r = policy_load(o->policies, o->n_policies, &s->policies, diags, err);
+	if (r < 0)
+		return r;
+	policy_lint(s->policies, s->now, diags);
+	return r_config;
+}
+
+/* Ask one container runtime; silent only when nobody named it and no socket is there. */
+static int list_runtime(const char *named, const char *fallback, enum endpoint_runtime runtime,
+			struct endpoint_builder *b, struct diag_list *diags, struct bh_err *err)
+{
+	const char *path = named ? named : fallback;
+
+	if (!named && !runtime_socket_exists(path))
+		return 0;
+	return runtime_docker_list(path, runtime, b, diags, err);
+}
+
+static int list_host(struct site *s, const struct site_options *o, struct endpoint_builder *b,
+		     struct diag_list *diags, struct bh_err *err)
+{
+	int r = runtime_host_addrs(b, err);
+
+	if (r >= 0 && (s->host.docker || o->docker_socket))
+		r = list_runtime(o->docker_socket, s->host.docker_socket, ENDPOINT_DOCKER, b, diags,
+				 err);
+	if (r >= 0 && (s->host.podman || o->podman_socket))
+		r = list_runtime(o->podman_socket, s->host.podman_socket, ENDPOINT_PODMAN, b, diags,
+				 err);
+	if (r >= 0 && (s->host.netns || o->netns_dir))
+		r = runtime_netns_list(o->netns_dir, b, diags, err);
+	return r;
+}
+
+int site_load_endpoints(struct site *s, const struct site_options *o, struct diag_list *diags,
+			bool *ret_is_input, struct bh_err *err)
+{
+	struct endpoint_builder *b = endpoint_builder_new();
+	int r;
+
+	*ret_is_input = o->inventory != NULL;
+	if (!b)
+		return bh_err_oom(err);
+	if (o->inventory)
+		r = runtime_inventory_load(o->inventory, b, diags, err);
+	else
+		r = list_host(s, o, b, diags, err);
+	if (r >= 0)
+		r = endpoint_builder_finish(b, &s->endpoints, err);
+	endpoint_builder_free(b);
+	return r;
+}
+
+struct ino_item {
+	uint64_t ino;
+	const struct ruleset_item *item;
+};
+
+static int ino_item_cmp(const void *a, const void *b)
+{
+	const struct ino_item *x = a, *y = b;
+
+	return x->ino < y->ino ? -1 : x->ino > y->ino;
+}
+
+/* Every endpoint of a namespace finds the ruleset of that namespace. */
+static int index_items(struct site *s, struct bh_err *err)
+{
+	const struct endpoint_set *eps = s->endpoints;
+	size_t n = s->rulesets->n;
+	bh_autofree struct ino_item *by_ino = calloc(n + 1, sizeof(*by_ino));
+
+	s->item_of = calloc(eps->n + 1, sizeof(*s->item_of));
+	if (!s->item_of || !by_ino)
+		return bh_err_oom(err);
+	for (size_t i = 0; i < n; i++) {
+		const struct ruleset_item *item = &s->rulesets->items[i];
+
+		s->item_of[item->endpoint] = item;
+		by_ino[i] = (struct ino_item) { eps->endpoints[item->endpoint].netns_ino, item };
+	}
+	qsort(by_ino, n, sizeof(*by_ino), ino_item_cmp);
+	for (size_t i = 0; i < eps->n; i++) {
+		struct ino_item key = { eps->endpoints[i].netns_ino, NULL }, *hit;
+
+		if (s->item_of[i] || !key.ino)
+			continue;
+		hit = bsearch(&key, by_ino, n, sizeof(*by_ino), ino_item_cmp);
+		s->item_of[i] = hit ? hit->item : NULL;
+	}
+	return 0;
+}
+
+int site_compile(struct site *s, bool all_subjects, struct diag_list *diags, struct bh_err *err)
+{
+	struct compile_input in = {
+		.policies = s->policies,
+		.endpoints = s->endpoints,
+		.host = &s->host,
+		.now = s->now,
+	};
+	int r;
+
+	r = selection_new(s->policies, s->endpoints, s->host.image_labels, &s->selection, err);
+	if (r >= 0)
+		r = compile_rulesets(&in, all_subjects, &s->rulesets, diags, err);
+	if (r >= 0)
+		r = index_items(s, err);
+	return r;
+}
+
+const char *site_services_of(const struct site *s, size_t i, char *out, size_t cap)
+{
+	size_t len = 0;
+
+	out[0] = '\0';
+	if (!s->selection)
+		return out;
+	for (size_t k = 0; k < s->selection->services_of[i].n && len < cap; k++)
+		len += (size_t)snprintf(
+			out + len, cap - len, "%s%s", k ? ", " : "",
+			s->policies->services[s->selection->services_of[i].i[k]].name);
+	return out;
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <bulkhead/enforce/enforce.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include <bulkhead/sys/netns.h>
+
+#include "handle.h"
+
+static const struct {
+	const char *name;
+	bool finding;
+} states[] = {
+	[STATE_PROTECTED] = { "protected", false },
+	[STATE_AUDIT] = { "audit", false },
+	[STATE_DRIFT] = { "drift", true },
+	[STATE_MISSING] = { "unprotected", true },
+	[STATE_WEAK] = { "weak", true },
+	[STATE_UNREACHABLE] = { "unreachable", true },
+	[STATE_HOST_NETWORK] = { "host-network", true },
+	[STATE_OFF] = { "off", false },
+	[STATE_UNMANAGED] = { "unmanaged", false },
+	[STATE_PEER] = { "peer", false },
+};
+
+const char *endpoint_state_name(enum endpoint_state s)
+{
+	return states[s].name;
+}
+
+bool endpoint_state_is_finding(enum endpoint_state s)
+{
+	return states[s].finding;
+}
+
+static void say(struct endpoint_status *st, enum endpoint_state state, const char *why)
+{
+	st->state = state;
+	snprintf(st->why, sizeof(st->why), "%s", why);
+}
+
+static void take_totals(struct endpoint_status *st, const struct nft_state *have)
+{
+	st->counted = true;
+	memcpy(st->totals.denied, have->denied, sizeof(have->denied));
+	memcpy(st->totals.overflow, have->overflow, sizeof(have->overflow));
+	memcpy(st->totals.revoked, have->revoked, sizeof(have->revoked));
+	st->totals.forwarded = have->forwarded;
+}
+
+/* The kernel's table against the wanted ruleset; the endpoint can be held unless it says not. */
+static void judge(const struct endpoint *e, const struct ruleset *want,
+		  const struct nft_state *have, struct endpoint_status *st)
+{
+	char what[256];
+
+	if (!have->present) {
+		say(st, STATE_MISSING,
+		    "no table of Bulkhead is in its namespace; run bulkhead apply");
+		return;
+	}
+	take_totals(st, have);
+	if (!have->intact)
+		snprintf(st->why, sizeof(st->why), "the table was altered: %s", have->drift);
+	else if (!ruleset_equal(want, have->ruleset, what, sizeof(what)))
+		snprintf(st->why, sizeof(st->why), "the table is not what the policies say: %s",
+			 what);
+	if (st->why[0])
+		st->state = STATE_DRIFT;
+	else if (e->obstacle != ENDPOINT_HOLDABLE)
+		say(st, STATE_WEAK, endpoint_obstacle_text(e->obstacle));
+	else
+		st->state = want->mode == MODE_AUDIT ? STATE_AUDIT : STATE_PROTECTED;
+}
+
+static void read_and_judge(struct handles *h, const struct endpoint *e, const struct ruleset *want,
+			   struct endpoint_status *st)
+{
+	struct bh_err err = BH_ERR_INIT;
+	struct nft_state have = { 0 };
+	struct nlsock *sock;
+	int r;
+
+	r = handles_open(h, e, &sock, &err);
+	if (r >= 0)
+		r = nft_readback(sock, &have, &err);
+	if (r < 0) {
+		say(st, STATE_UNREACHABLE, err.msg);
+		return;
+	}
+	judge(e, want, &have, st);
+	nft_state_done(&have);
+}
+
+/* Is every service that selects this endpoint off? */
+static bool is_off(const struct site *s, size_t i)
+{
+	const struct selection_list *l = &s->selection->services_of[i];
+
+	for (size_t k = 0; k < l->n; k++)
+		if (s->policies->services[l->i[k]].mode != MODE_OFF)
+			return false;
+	return l->n > 0;
+}
+
+static void judge_endpoint(struct site *s, struct handles *h, size_t i, uint64_t host_ino,
+			   struct endpoint_status *st)
+{
+	const struct endpoint *e = &s->endpoints->endpoints[i];
+	const struct ruleset_item *item = s->item_of[i];
+
+	if (s->selection->services_of[i].n == 0 && !item)
+		say(st, STATE_UNMANAGED, "no service selects it: nothing is enforced");
+	else if (is_off(s, i) && !item)
+		say(st, STATE_OFF, "its service has mode: off: nothing is enforced");
+	else if (e->obstacle == ENDPOINT_HOST_NETWORK || (e->netns_ino && e->netns_ino == host_ino))
+		say(st, STATE_HOST_NETWORK, endpoint_obstacle_text(ENDPOINT_HOST_NETWORK));
+	else if (e->obstacle == ENDPOINT_NO_NETNS)
+		say(st, STATE_UNREACHABLE, endpoint_obstacle_text(ENDPOINT_NO_NETNS));
+	else if (!e->netns)
+		say(st, STATE_PEER, "it has no network namespace on this host");
+	else
+		read_and_judge(h, e, item->ruleset, st);
+}
+
+int enforce_status(struct site *s, int (*fn)(const struct endpoint_status *, void *), void *arg,
+		   struct bh_err *err)
+{
+	uint64_t host_ino = netns_own_ino();
+	struct handles h;
+	int r = 0;
+
+	handles_init(&h);
+	for (size_t i = 0; i < s->endpoints->n && r >= 0; i++) {
+		struct endpoint_status st = { .endpoint = i };
+
+		judge_endpoint(s, &h, i, host_ino, &st);
+		r = fn(&st, arg);
+	}
+	handles_done(&h);
+	return r;
+}
