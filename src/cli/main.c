@@ -1,8 +1,77 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <locale.h>
+#include <signal.h>
 #include <stdio.h>
+#include <string.h>
 
-int main(void)
+#include <bulkhead/base/cleanup.h>
+#include <bulkhead/base/text.h>
+
+#include "cli.h"
+
+const struct cli_verb cli_verbs[] = {
+	{ "check", "[PATH...]", "validate policies, all mistakes at once; needs no root",
+	  "piecdmnj", cmd_check },
+	{ "explain", "", "would this flow pass, and which line says so; needs no root",
+	  "picdmnjFTPB", cmd_explain },
+	{ "apply", "", "make every namespace's kernel match the policies", "picdmnjC", cmd_apply },
+	{ "status", "", "every endpoint: protected or not, and why", "picdmnjs", cmd_status },
+	{ "denied", "", "follow denied connections, each with its reason", "picdmnjf", cmd_denied },
+	{ "endpoints", "", "the containers and namespaces that policies can select", "picdmnj",
+	  cmd_endpoints },
+	{ "export", "", "the rules as text for nft -f", "picdmnOE", cmd_export },
+};
+const size_t cli_n_verbs = BH_ARRAY_SIZE(cli_verbs);
+
+static const struct cli_verb *find_verb(const char *name)
 {
-	puts("bulkhead " BULKHEAD_VERSION);
-	return 0;
+	for (size_t i = 0; i < cli_n_verbs; i++)
+		if (strcmp(cli_verbs[i].name, name) == 0)
+			return &cli_verbs[i];
+	return NULL;
+}
+
+static int unknown_verb(const char *word)
+{
+	const char *names[BH_ARRAY_SIZE(cli_verbs)], *near;
+	char shown[128];
+
+	for (size_t i = 0; i < cli_n_verbs; i++)
+		names[i] = cli_verbs[i].name;
+	near = bh_nearest(word, names, cli_n_verbs);
+	bh_escape_str(shown, sizeof(shown), word);
+	if (near)
+		return cli_fail(CLI_USAGE, "there is no verb '%s'; did you mean '%s'?", shown,
+				near);
+	return cli_fail(CLI_USAGE, "there is no verb '%s'; bulkhead --help lists them", shown);
+}
+
+int main(int argc, char **argv)
+{
+	struct cli_options options;
+	const struct cli_verb *verb;
+	int r;
+
+	setlocale(LC_CTYPE, "");
+	signal(SIGPIPE, SIG_IGN);
+	if (argc < 2) {
+		cli_print_help(stderr);
+		return CLI_USAGE;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+	    strcmp(argv[1], "help") == 0) {
+		cli_print_help(stdout);
+		return CLI_YES;
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		puts("bulkhead " BULKHEAD_VERSION);
+		return CLI_YES;
+	}
+	verb = find_verb(argv[1]);
+	if (!verb)
+		return unknown_verb(argv[1]);
+	r = cli_parse(verb, argc - 1, argv + 1, &options);
+	if (r != 0)
+		return r < 0 ? CLI_YES : r;
+	return verb->run(&options);
 }

@@ -31,7 +31,7 @@ bool endpoint_state_is_finding(enum endpoint_state s);
 struct endpoint_status {
 	size_t endpoint; /* index */
 	enum endpoint_state state;
-	char why[400]; /* one sentence, hostile text escaped; "" when protected */
+	char why[BH_ERR_MAX]; /* one sentence, hostile text escaped; "" when protected */
 	bool counted;  /* totals are valid */
 	struct nft_totals totals;
 };
@@ -47,7 +47,7 @@ struct apply_result {
 	size_t endpoint; /* index: the first endpoint of the namespace */
 	enum apply_outcome outcome;
 	int error;     /* -errno when failed */
-	char why[400]; /* when failed: one sentence; when updated: what had drifted, or "" */
+	char why[BH_ERR_MAX]; /* when failed: one sentence; when updated: what had drifted, or "" */
 };
 
 /*

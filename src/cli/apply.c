@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdio.h>
+
+#include <jansson.h>
+
+#include <bulkhead/base/text.h>
+#include <bulkhead/enforce/enforce.h>
+
+#include "cli.h"
+
+struct tally {
+	const struct site *site;
+	bool json;
+	size_t n[APPLY_FAILED + 1];
+};
+
+static void print_json(const struct tally *t, const struct apply_result *res)
+{
+	char id[256], services[512];
+	json_t *o;
+
+	bh_escape_str(id, sizeof(id), t->site->endpoints->endpoints[res->endpoint].id);
+	site_services_of(t->site, res->endpoint, services, sizeof(services));
+	o = json_pack("{s:s, s:s, s:s}", "endpoint", id, "services", services, "outcome",
+		      apply_outcome_name(res->outcome));
+	if (o && res->why[0])
+		json_object_set_new(o, "why", json_string(res->why));
+	json_dumpf(o, stdout, 0);
+	putchar('\n');
+	json_decref(o);
+}
+
+/* Failures and repairs are said one by one, the rest in the sum. */
+static int on_result(const struct apply_result *res, void *arg)
+{
+	struct tally *t = arg;
+	const struct endpoint *e = &t->site->endpoints->endpoints[res->endpoint];
+	char name[256];
+
+	t->n[res->outcome]++;
+	if (t->json)
+		print_json(t, res);
+	bh_escape_str(name, sizeof(name), e->name);
+	if (res->outcome == APPLY_FAILED)
+		cli_fail(CLI_FAILED, "%s: %s", name, res->why);
+	else if (res->why[0])
+		fprintf(stderr, "bulkhead: %s: repaired: %s\n", name, res->why);
+	return 0;
+}
+
+static void print_sum(const struct tally *t, bool clean)
+{
+	static const enum apply_outcome shown[] = { APPLY_CREATED, APPLY_UPDATED, APPLY_UNCHANGED,
+						    APPLY_REMOVED };
+	const char *sep = clean ? "cleaned: " : "applied: ";
+
+	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {
+		if (clean && shown[i] != APPLY_REMOVED)
+			continue;
+		printf("%s%zu %s", sep, t->n[shown[i]], apply_outcome_name(shown[i]));
+		sep = ", ";
+	}
+	if (t->n[APPLY_FAILED])
+		printf(", %zu failed", t->n[APPLY_FAILED]);
+	putchar('\n');
+}
+
+int cmd_apply(struct cli_options *o)
+{
+	unsigned need = NEED_ENDPOINTS;
+	struct bh_err err = BH_ERR_INIT;
+	struct tally t = { .json = o->json };
+	struct site s;
+	int code, r;
+
+	if (!o->clean)
+		need |= NEED_POLICIES | NEED_RULESETS;
+	code = cli_load(&s, o, need);
+	if (code == CLI_YES) {
+		t.site = &s;
+		r = o->clean ? enforce_clean(&s, on_result, &t, &err)
+			     : enforce_apply(&s, on_result, &t, &err);
+		if (r < 0)
+			code = cli_fail(CLI_FAILED, "%s", err.msg);
+		else if (!o->json)
+			print_sum(&t, o->clean);
+		if (t.n[APPLY_FAILED])
+			code = CLI_FAILED;
+	}
+	site_done(&s);
+	return code;
+}

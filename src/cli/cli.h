@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include <bulkhead/base/err.h>
+#include <bulkhead/enforce/site.h>
+#include <bulkhead/model/diag.h>
+
+/* Exit codes of every verb. */
+enum { CLI_YES = 0, CLI_NO = 1, CLI_USAGE = 2, CLI_FAILED = 3 };
+
+#define CLI_PATHS_MAX 64
+
+/* What the command line said. Strings are borrowed from argv. */
+struct cli_options {
+	const char *policies[CLI_PATHS_MAX]; /* --policies, or the operands of check */
+	size_t n_policies;
+	bool policies_given;
+	const char *inventory, *config, *netns_dir, *docker_socket, *podman_socket;
+	const char *from, *to, *port, *batch, *format, *endpoint;
+	bool json, strict, clean, follow, endpoints;
+};
+
+/* One verb: src/cli/<verb>.c. The option letters are ids of options.c's table. */
+struct cli_verb {
+	const char *name, *operands, *summary, *options;
+	int (*run)(struct cli_options *o);
+};
+
+extern const struct cli_verb cli_verbs[];
+extern const size_t cli_n_verbs;
+
+int cmd_check(struct cli_options *o);
+int cmd_endpoints(struct cli_options *o);
+int cmd_explain(struct cli_options *o);
+int cmd_apply(struct cli_options *o);
+int cmd_status(struct cli_options *o);
+int cmd_denied(struct cli_options *o);
+int cmd_export(struct cli_options *o);
+
+/* Parse argv[1..] of a verb. 0; CLI_USAGE after having said why; -1 when --help was printed. */
+int cli_parse(const struct cli_verb *v, int argc, char **argv, struct cli_options *ret);
+void cli_print_help(FILE *out);
+void cli_print_verb_help(const struct cli_verb *v, FILE *out);
+
+/* "bulkhead: ..." on stderr; returns CODE. */
+int cli_fail(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+bool cli_colour(FILE *out); /* a terminal, and NO_COLOR unset */
+
+/* How far a verb's site is loaded. */
+enum cli_need { NEED_POLICIES = 1, NEED_ENDPOINTS = 2, NEED_RULESETS = 4, NEED_ALL_SUBJECTS = 8 };
+
+/*
+ * Load a site as the options say; diagnostics go to stderr. CLI_YES, or the exit code after the
+ * reason was printed. The caller calls site_done() in either case.
+ */
+int cli_load(struct site *s, const struct cli_options *o, unsigned need);
+
+struct bh_buf;
+/* Write and empty a buffer; CLI_FAILED when stdout is gone or memory ran out. */
+int cli_flush(struct bh_buf *b);
+
+#endif

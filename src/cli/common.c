@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bulkhead/base/buf.h>
+
+#include "cli.h"
+
+int cli_fail(int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("bulkhead: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	return code;
+}
+
+bool cli_colour(FILE *out)
+{
+	const char *no = getenv("NO_COLOR");
+
+	return isatty(fileno(out)) && !(no && no[0]);
+}
+
+int cli_flush(struct bh_buf *b)
+{
+	int r = bh_buf_error(b);
+
+	if (r == 0 && b->len && fwrite(b->data, 1, b->len, stdout) != b->len)
+		r = -EIO;
+	if (fflush(stdout) != 0)
+		r = -EIO;
+	bh_buf_reset(b);
+	return r < 0 ? cli_fail(CLI_FAILED, "cannot write the output") : CLI_YES;
+}
+
+static void site_options_fill(const struct cli_options *o, struct site_options *so)
+{
+	*so = (struct site_options) {
+		.config = o->config,
+		.policies = o->policies,
+		.n_policies = o->n_policies,
+		.inventory = o->inventory,
+		.netns_dir = o->netns_dir,
+		.docker_socket = o->docker_socket,
+		.podman_socket = o->podman_socket,
+	};
+}
+
+/* Print what was found wrong; the exit code of R, an error of a loading step. */
+static int loaded(int r, bool input, const struct diag_list *diags, const struct bh_err *err)
+{
+	if (r >= 0)
+		return CLI_YES;
+	if (diags->errors && (r == -EINVAL || !err->msg[0]))
+		return CLI_USAGE; /* the diagnostics say it all */
+	return cli_fail(input ? CLI_USAGE : CLI_FAILED, "%s",
+			err->msg[0] ? err->msg : strerrordesc_np(-r));
+}
+
+static int load_steps(struct site *s, const struct cli_options *o, unsigned need,
+		      struct diag_list *diags)
+{
+	struct bh_err err = BH_ERR_INIT;
+	struct site_options so;
+	bool input = true;
+	int r, code;
+
+	site_options_fill(o, &so);
+	if (need & NEED_POLICIES)
+		r = site_load_policies(s, &so, diags, &err);
+	else
+		r = site_load_config(s, &so, diags, &err);
+	code = loaded(r, r != -ENOMEM, diags, &err);
+	if ((need & NEED_ENDPOINTS) && (code == CLI_YES || o->inventory)) {
+		/* A wrong inventory is told in the same run as wrong policies. */
+		r = site_load_endpoints(s, &so, diags, &input, &err);
+		if (code == CLI_YES || diags->errors == 0)
+			code = loaded(r, input && r != -ENOMEM, diags, &err);
+	}
+	if (code == CLI_YES && (need & NEED_RULESETS)) {
+		r = site_compile(s, need & NEED_ALL_SUBJECTS, diags, &err);
+		code = loaded(r, r != -ENOMEM, diags, &err);
+	}
+	return code;
+}
+
+int cli_load(struct site *s, const struct cli_options *o, unsigned need)
+{
+	struct diag_list diags;
+	int code;
+
+	site_init(s);
+	diag_list_init(&diags);
+	code = load_steps(s, o, need, &diags);
+	diag_list_sort(&diags);
+	diag_list_print(&diags, stderr, cli_colour(stderr));
+	diag_list_done(&diags);
+	return code;
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <getopt.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <bulkhead/base/cleanup.h>
+#include <bulkhead/base/text.h>
+
+#include "cli.h"
+
+/* Every option of every verb: parsed, checked and documented from this one table. */
+static const struct option_spec {
+	char id; /* as in cli_verb.options */
+	const char *name, *argument, *help;
+	size_t offset; /* of a const char * (with argument) or a bool in struct cli_options */
+} specs[] = {
+	{ 'p', "policies", "PATH", "policy file or directory; may be repeated", 0 },
+	{ 'i', "inventory", "FILE", "take the endpoints from this file and from nowhere else",
+	  offsetof(struct cli_options, inventory) },
+	{ 'c', "config", "FILE", "host file (default /etc/bulkhead/bulkhead.yaml)",
+	  offsetof(struct cli_options, config) },
+	{ 'n', "netns-dir", "DIR", "named namespaces (default /run/netns)",
+	  offsetof(struct cli_options, netns_dir) },
+	{ 'd', "docker-socket", "PATH", "Docker's API socket",
+	  offsetof(struct cli_options, docker_socket) },
+	{ 'm', "podman-socket", "PATH", "Podman's API socket",
+	  offsetof(struct cli_options, podman_socket) },
+	{ 'F', "from", "WHO", "source: endpoint id or name, or an address",
+	  offsetof(struct cli_options, from) },
+	{ 'T', "to", "WHO", "destination: endpoint id or name, or an address",
+	  offsetof(struct cli_options, to) },
+	{ 'P', "port", "PORT", "443/tcp, 53/udp, icmp/echo-request, ...",
+	  offsetof(struct cli_options, port) },
+	{ 'B', "batch", "FILE", "questions, one 'FROM TO PORT' a line (- for stdin)",
+	  offsetof(struct cli_options, batch) },
+	{ 'O', "format", "FORMAT", "nft", offsetof(struct cli_options, format) },
+	{ 'E', "endpoint", "ID", "only this endpoint", offsetof(struct cli_options, endpoint) },
+	{ 'e', "endpoints", NULL, "also show which services each endpoint is",
+	  offsetof(struct cli_options, endpoints) },
+	{ 'C', "clean", NULL, "take every trace of Bulkhead out of the namespaces",
+	  offsetof(struct cli_options, clean) },
+	{ 'f', "follow", NULL, "print denied flows as they happen, until interrupted",
+	  offsetof(struct cli_options, follow) },
+	{ 's', "strict", NULL, "audit, off and unmanaged endpoints count as findings too",
+	  offsetof(struct cli_options, strict) },
+	{ 'j', "json", NULL, "one JSON object a line", offsetof(struct cli_options, json) },
+};
+#define N_SPECS BH_ARRAY_SIZE(specs)
+
+#define DEFAULT_POLICIES "/etc/bulkhead/policies"
+
+static int take(const struct option_spec *s, char *value, struct cli_options *o)
+{
+	if (s->id == 'p') {
+		if (o->n_policies == CLI_PATHS_MAX)
+			return cli_fail(CLI_USAGE, "more than %d policy paths", CLI_PATHS_MAX);
+		o->policies[o->n_policies++] = value;
+		return 0;
+	}
+	if (s->argument)
+		*(const char **)((char *)o + s->offset) = value;
+	else
+		*(bool *)((char *)o + s->offset) = true;
+	return 0;
+}
+
+/* The verb's own long options, and --help as the last. */
+static size_t build_longopts(const struct cli_verb *v, struct option *out)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < N_SPECS; i++)
+		if (strchr(v->options, specs[i].id))
+			out[n++] = (struct option) { specs[i].name,
+						     specs[i].argument ? required_argument
+								       : no_argument,
+						     NULL, (int)i + 256 };
+	out[n++] = (struct option) { "help", no_argument, NULL, 'h' };
+	out[n] = (struct option) { 0 };
+	return n;
+}
+
+static int bad_option(const struct cli_verb *v, int c, char **argv)
+{
+	char shown[128];
+	const char *word = argv[optind - 1];
+
+	bh_escape_str(shown, sizeof(shown), word);
+	if (c == ':')
+		return cli_fail(CLI_USAGE, "%s: option '%s' needs a value", v->name, shown);
+	return cli_fail(CLI_USAGE, "%s: unknown option '%s'; bulkhead %s --help lists them",
+			v->name, shown, v->name);
+}
+
+/* Operands are policy paths where the verb takes any. */
+static int take_operands(const struct cli_verb *v, int argc, char **argv, struct cli_options *o)
+{
+	char shown[128];
+
+	for (int i = optind; i < argc; i++) {
+		if (!v->operands[0])
+			return cli_fail(CLI_USAGE, "%s: unexpected '%s'", v->name,
+					bh_escape_str(shown, sizeof(shown), argv[i]));
+		if (take(&specs[0], argv[i], o))
+			return CLI_USAGE;
+	}
+	o->policies_given = o->n_policies > 0;
+	if (!o->policies_given)
+		o->policies[o->n_policies++] = DEFAULT_POLICIES;
+	return 0;
+}
+
+int cli_parse(const struct cli_verb *v, int argc, char **argv, struct cli_options *ret)
+{
+	struct option longopts[N_SPECS + 2];
+	int c;
+
+	*ret = (struct cli_options) { 0 };
+	build_longopts(v, longopts);
+	opterr = 0;
+	optind = 1;
+	while ((c = getopt_long(argc, argv, ":h", longopts, NULL)) != -1) {
+		if (c == 'h') {
+			cli_print_verb_help(v, stdout);
+			return -1;
+		}
+		if (c < 256)
+			return bad_option(v, c, argv);
+		if (take(&specs[c - 256], optarg, ret))
+			return CLI_USAGE;
+	}
+	return take_operands(v, argc, argv, ret);
+}
+
+void cli_print_help(FILE *out)
+{
+	fprintf(out,
+		"bulkhead %s: a watertight wall around every container\n\n"
+		"usage: bulkhead VERB [OPTION...]\n\n",
+		BULKHEAD_VERSION);
+	for (size_t i = 0; i < cli_n_verbs; i++)
+		fprintf(out, "  %-10s %s\n", cli_verbs[i].name, cli_verbs[i].summary);
+	fprintf(out, "\n'bulkhead VERB --help' shows a verb's options.\n"
+		     "exit codes: 0 yes, done; 1 no, or findings; 2 bad usage or invalid input;\n"
+		     "            3 could not do it (permission, kernel, runtime)\n");
+}
+
+void cli_print_verb_help(const struct cli_verb *v, FILE *out)
+{
+	char left[64];
+
+	fprintf(out, "usage: bulkhead %s [OPTION...]%s%s\n\n%s\n\n", v->name,
+		v->operands[0] ? " " : "", v->operands, v->summary);
+	for (size_t i = 0; i < N_SPECS; i++) {
+		const struct option_spec *s = &specs[i];
+
+		if (!strchr(v->options, s->id))
+			continue;
+		snprintf(left, sizeof(left), "--%s%s%s", s->name, s->argument ? " " : "",
+			 s->argument ? s->argument : "");
+		fprintf(out, "  %-22s %s\n", left, s->help);
+	}
+}
