@@ -120,6 +120,8 @@ static void judge_endpoint(struct site *s, struct handles *h, size_t i, uint64_t
 		say(st, STATE_UNREACHABLE, endpoint_obstacle_text(ENDPOINT_NO_NETNS));
 	else if (!e->netns)
 		say(st, STATE_PEER, "it has no network namespace on this host");
+	else if (!item)
+		say(st, STATE_MISSING, "no ruleset was made for its namespace");
 	else
 		read_and_judge(h, e, item->ruleset, st);
 }
