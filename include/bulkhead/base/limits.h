@@ -47,6 +47,8 @@
 /* Logger */
 #define BH_NFLOG_COPY_RANGE   128
 #define BH_NFLOG_RCVBUF	      (8u << 20)
+#define BH_NFLOG_READS_MAX    64 /* buffers read from one namespace before the others' turn */
+#define BH_IPV6_HEADERS_MAX   8	 /* extension headers of one packet that are followed */
 #define BH_FLOWS_MAX	      65536 /* flows that one follower keeps in memory, all namespaces */
 #define BH_NAMESPACES_MAX     20000
 

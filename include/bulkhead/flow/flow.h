@@ -14,50 +14,69 @@
 
 struct packet {
 	struct bh_addr source, destination;
-	uint8_t proto;	  /* the upper-layer protocol behind IPv6 extension headers */
+	uint8_t proto; /* the upper-layer protocol behind IPv6 extension headers */
 	bool has_ports;
 	uint16_t sport, dport;
 	bool has_icmp;
 	uint8_t icmp_type, icmp_code;
 	bool has_tcp_flags;
 	uint8_t tcp_flags;
-	bool fragment;	  /* not the first: no ports */
-	uint32_t length;  /* IP total length as the header says */
+	bool fragment; /* not the first: no ports */
+	bool has_key;  /* key was inside the data */
+	/*
+	 * What the kernel's denied sets hold at the port's place: the second 16 bits behind the IP
+	 * headers whatever the protocol is, or type << 8 | code for ICMP and ICMPv6.
+	 */
+	uint16_t key;
+	uint32_t length; /* IP total length as the header says */
 };
 
 /*
  * Decode LEN bytes that begin at an IPv4 or IPv6 header (RFC 791, RFC 8200). Reads nothing outside
- * them; at most 8 extension headers. -EINVAL: not even the addresses could be read. What lies
- * behind a truncation is left unset.
+ * them; at most BH_IPV6_HEADERS_MAX extension headers. -EINVAL: not even the addresses could be
+ * read. What lies behind a truncation is left unset.
  */
 int packet_decode(const uint8_t *data, size_t len, struct packet *ret);
 
 /* --- NFLOG -------------------------------------------------------------------------------- */
 
-struct nflog_event {
-	char prefix[128];
+struct flow_log_event {
+	char prefix[128]; /* hostile: a container with NET_ADMIN may log with any */
 	bool has_packet;
 	struct packet packet;
 	uint32_t ifindex_in, ifindex_out; /* 0 = none */
-	bool has_uid, has_gid;
+	char interface[16];		  /* name of the one that is set; "" = none or gone */
+	bool has_uid, has_gid;		  /* known for packets that a local socket sent */
 	uint32_t uid, gid;
+	bool has_seq;
+	uint32_t seq; /* counts the messages of one listener from 0 */
 	int64_t when; /* microseconds since the epoch, taken when it was read */
 };
 
-struct nflog;
+struct nlmsghdr;
 /*
- * Listen on GROUP in the namespace (libnetfilter_log on a socket opened there; NFULNL copy packet,
- * BH_NFLOG_COPY_RANGE bytes, sequence numbers on, 100 ms batching). -EBUSY: another process of this
- * namespace listens already.
+ * One NFLOG message as the kernel sends it -> event; when and interface stay empty. Hostile. The
+ * whole message must be in memory (mnl_nlmsg_ok). -EINVAL: not an NFLOG packet message.
  */
-int nflog_open(int netns_fd, uint16_t group, struct nflog **ret, struct bh_err *err);
-void nflog_close(struct nflog *l);
-int nflog_fd(const struct nflog *l); /* for poll; stays owned by L */
-/* Read what is there without blocking; FN for each. Lost messages are counted, not an error. */
-int nflog_read(struct nflog *l, int (*fn)(const struct nflog_event *, void *), void *arg,
-	       struct bh_err *err);
-uint64_t nflog_lost(const struct nflog *l); /* by sequence gaps so far */
-bool nflog_overrun(const struct nflog *l);  /* ENOBUFS was seen: some more may be lost */
+int flow_log_parse(const struct nlmsghdr *nlh, struct flow_log_event *ret);
+
+struct flow_log;
+/*
+ * Listen on GROUP in the namespace: NFULNL copy packet, BH_NFLOG_COPY_RANGE bytes, sequence numbers
+ * on, 100 ms batching, never blocks. -EBUSY: another process of this namespace listens already.
+ */
+int flow_log_open(int netns_fd, uint16_t group, struct flow_log **ret, struct bh_err *err);
+void flow_log_close(struct flow_log *l); /* takes NULL */
+int flow_log_fd(const struct flow_log *l); /* for poll; stays owned by L */
+/*
+ * Read what is there without blocking; FN for each, and a negative return of it ends it. Lost
+ * messages are counted, not an error. At most BH_NFLOG_READS_MAX buffers in one call, so that one
+ * namespace's flood does not starve the others: > 0 when there may be more, 0 when it is drained.
+ */
+int flow_log_read(struct flow_log *l, int (*fn)(const struct flow_log_event *, void *), void *arg,
+		  struct bh_err *err);
+uint64_t flow_log_lost(const struct flow_log *l); /* by sequence gaps so far */
+bool flow_log_overrun(const struct flow_log *l);  /* ENOBUFS was seen: some more may be lost */
 
 /* --- attribution -------------------------------------------------------------------------- */
 
