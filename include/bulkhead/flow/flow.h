@@ -45,8 +45,8 @@ struct flow_log_event {
 	bool has_packet;
 	struct packet packet;
 	uint32_t ifindex_in, ifindex_out; /* 0 = none */
-	char interface[16];		  /* name of the one that is set; "" = none or gone */
-	bool has_uid, has_gid;		  /* known for packets that a local socket sent */
+	char interface[16];               /* name of the one that is set; "" = none or gone */
+	bool has_uid, has_gid;            /* known for packets that a local socket sent */
 	uint32_t uid, gid;
 	bool has_seq;
 	uint32_t seq; /* counts the messages of one listener from 0 */
@@ -66,7 +66,7 @@ struct flow_log;
  * on, 100 ms batching, never blocks. -EBUSY: another process of this namespace listens already.
  */
 int flow_log_open(int netns_fd, uint16_t group, struct flow_log **ret, struct bh_err *err);
-void flow_log_close(struct flow_log *l); /* takes NULL */
+void flow_log_close(struct flow_log *l);   /* takes NULL */
 int flow_log_fd(const struct flow_log *l); /* for poll; stays owned by L */
 /*
  * Read what is there without blocking; FN for each, and a negative return of it ends it. Lost
@@ -82,20 +82,21 @@ bool flow_log_overrun(const struct flow_log *l);  /* ENOBUFS was seen: some more
 
 /* Who is behind an address, on this host. */
 struct flow_party {
-	const char *endpoint; /* id or NULL */
-	const char *name;     /* endpoint name or NULL */
-	const char *service;  /* joined names or NULL */
+	const char *endpoint;          /* id or NULL */
+	const char *name;              /* endpoint name or NULL */
+	const char *service;           /* joined names or NULL */
 	const struct ruleset *ruleset; /* what that end enforces, or NULL when not known */
 };
 
 /* Everything that is needed to explain a denial seen in one namespace. Borrowed throughout. */
 struct flow_context {
 	const struct endpoint *endpoint; /* of the namespace; NULL when only its table is known */
-	const struct ruleset *ruleset;	 /* read back from it, or compiled */
+	const struct ruleset *ruleset;   /* read back from it, or compiled */
 	const char *netns_name;
 	const char *host;
 	const char *owner; /* of the service, or NULL */
-	bool (*party_of)(const struct bh_addr *a, struct flow_party *ret, void *arg); /* may be NULL */
+	bool (*party_of)(const struct bh_addr *a, struct flow_party *ret,
+			 void *arg); /* may be NULL */
 	void *arg;
 };
 

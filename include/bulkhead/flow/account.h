@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef BULKHEAD_FLOW_ACCOUNT_H
+#define BULKHEAD_FLOW_ACCOUNT_H
+
+#include <bulkhead/base/err.h>
+#include <bulkhead/flow/flow.h>
+#include <bulkhead/model/record.h>
+
+/*
+ * The accounting of one namespace: log events and the kernel's counts in, records out, so that the
+ * packets of all records plus those not recorded are the packets denied. Pure: no I/O, no clock.
+ *
+ * The caller's order, which the sums depend on:
+ *   1. read the denied flows, then the totals: flow_account_baseline(), _flow()..., _end();
+ *   2. only then flow_log_open();
+ *   3. again and again: read the log until it is drained and feed flow_account_event(); read the
+ *      denied flows, then the totals, and feed flow_account_snapshot(), _flow()..., _end(); take
+ *      flow_account_candidates(), retire them in the kernel, feed the final counts to
+ *      flow_account_retired();
+ *   4. at the end one more snapshot, no event behind it, flow_account_finish().
+ *
+ * A denied flow is logged once while the kernel remembers it and its packets are counted in the
+ * kernel; an event's packet is part of that count. So an event makes a record of one packet at
+ * once, and what the count has above the packets already recorded is recorded later.
+ */
+
+enum flow_log_kind { FLOW_LOG_DENY, FLOW_LOG_AUDIT, FLOW_LOG_OVERFLOW, FLOW_LOG_REVOKED };
+
+/* A denied flow as the kernel counts it. */
+struct flow_count {
+	enum direction direction;
+	struct bh_addr source, destination;
+	uint8_t proto;
+	uint16_t port; /* destination port; for ICMP and ICMPv6 type << 8 | code */
+	uint64_t packets, bytes;
+	uint64_t expires_ms; /* until the kernel forgets it; 0 in a final count */
+};
+
+/* Packets by the kernel's counters. A value below the one before = the table was made anew. */
+struct flow_totals {
+	uint64_t denied[DIRECTIONS], overflow[DIRECTIONS], revoked[DIRECTIONS];
+};
+
+/* Flows in memory, shared between the accounts of all namespaces. */
+struct flow_budget {
+	size_t used, max; /* max: BH_FLOWS_MAX */
+};
+
+/*
+ * Gets each record; its tuple, verdict, direction, rule_kind, counts, times, interface and ids are
+ * set, flow_explain() does the others. A negative return is handed to whoever called the account.
+ */
+typedef int flow_account_emit(struct flow_record *rec, void *arg);
+
+struct flow_account_options {
+	bool audit;          /* the namespace is in audit mode: verdict of flows without event */
+	int64_t update_usec; /* a flow that goes on is recorded again after this; 0 = at the end */
+	struct flow_budget *budget; /* borrowed */
+	flow_account_emit *emit;
+	void *arg;
+};
+
+struct flow_account;
+int flow_account_new(const struct flow_account_options *o, struct flow_account **ret,
+		     struct bh_err *err);
+void flow_account_free(struct flow_account *a); /* takes NULL */
+
+/* All times: microseconds since the epoch, never going back. */
+
+/* A first packet. The event's own when is used. */
+int flow_account_event(struct flow_account *a, enum flow_log_kind kind, enum direction direction,
+		       const struct flow_log_event *ev);
+
+/* What the kernel held before we came: it is not ours to record. */
+void flow_account_baseline(struct flow_account *a, int64_t now);
+/* What it holds now. */
+void flow_account_snapshot(struct flow_account *a, int64_t now);
+/* Each flow of either; a flow may come twice (a dump during a resize), or be missed once. */
+int flow_account_flow(struct flow_account *a, const struct flow_count *f);
+/* TOTALS must have been read after the flows. Records what is due. */
+int flow_account_end(struct flow_account *a, const struct flow_totals *totals);
+
+/*
+ * The flows whose count should be closed: idle for two snapshots, or soon forgotten by the kernel
+ * (which would take the last count with it). At most CAP; returns how many.
+ */
+size_t flow_account_candidates(struct flow_account *a, struct flow_count *out, size_t cap);
+/* The final count of one: the kernel has just deleted it. Those that it no longer had: no call. */
+int flow_account_retired(struct flow_account *a, const struct flow_count *final, int64_t now);
+
+/* Record all that is counted and not yet recorded. */
+int flow_account_finish(struct flow_account *a, int64_t now);
+
+/* denied = recorded + not_recorded, always. */
+struct flow_sums {
+	uint64_t denied, recorded, not_recorded;
+};
+void flow_account_sums(const struct flow_account *a, enum direction d, struct flow_sums *ret);
+
+#endif
