@@ -49,6 +49,9 @@ int nft_apply(struct nlsock *s, const struct ruleset *r, const struct nft_state 
 /* Delete the table. *ret_was_there (may be NULL). Absent is not an error. */
 int nft_remove(struct nlsock *s, bool *ret_was_there, struct bh_err *err);
 
+/* A number that changes with every nftables commit in the namespace, whoever makes it. */
+int nft_commit_id(struct nlsock *s, uint32_t *ret, struct bh_err *err);
+
 /* True when a table of ours is there: one small request. */
 int nft_present(struct nlsock *s, bool *ret, struct bh_err *err);
 
