@@ -8,6 +8,8 @@
 
 #include <bulkhead/base/limits.h>
 
+#include "proto.h"
+
 #define IPV4_HEADER          20
 #define IPV6_HEADER          40
 #define IPV6_FRAGMENT_HEADER 8
@@ -44,12 +46,6 @@ static uint16_t get_u16(const uint8_t *p)
 	return (uint16_t)(p[0] << 8 | p[1]);
 }
 
-static bool proto_has_ports(uint8_t proto)
-{
-	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP ||
-	       proto == IPPROTO_UDPLITE || proto == IPPROTO_DCCP;
-}
-
 static void decode_icmp(const struct span *s, struct packet *ret)
 {
 	if (!span_has(s, 2))
@@ -63,7 +59,7 @@ static void decode_icmp(const struct span *s, struct packet *ret)
 
 static void decode_upper(const struct span *s, struct packet *ret)
 {
-	if (ret->proto == IPPROTO_ICMP || ret->proto == IPPROTO_ICMPV6) {
+	if (proto_is_icmp(ret->proto)) {
 		decode_icmp(s, ret);
 		return;
 	}

@@ -1,0 +1,594 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <bulkhead/flow/account.h>
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* A failed insertion leaves the table as it was and shows in the handle. */
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+#include "proto.h"
+
+/*
+ * Of a flow that the kernel remembers, `seen` packets are counted there. `ahead` of them were
+ * recorded when their event came, before a count told of them; `pending` wait to be recorded. What
+ * is unclear is never recorded twice: it ends up as not recorded.
+ */
+struct flow {
+	struct flow_id {
+		uint8_t source[16], destination[16];
+		uint16_t port;
+		uint8_t family, proto, direction, zero;
+	} id;
+	UT_hash_handle hh;
+	uint64_t seen, seen_bytes; /* 0: the kernel's count is not known (yet) */
+	uint64_t expires_ms;       /* with seen */
+	uint64_t ahead, ahead_bytes;
+	uint64_t pending, pending_bytes;
+	int64_t since, last;           /* of what is pending */
+	int64_t grown_at;              /* usec */
+	unsigned born, present, grown; /* numbers of snapshots */
+	uint8_t missing, idle;         /* snapshots in a row without it, without growth */
+	bool logged;                   /* its event came */
+	bool recorded;                 /* it has a record */
+	bool due;                      /* an event came that the next growth is to show */
+	bool audit, has_uid, has_gid;
+	uint32_t uid, gid;
+	char interface[16];
+};
+
+#define MISSING_MAX        2 /* a dump during a resize may miss a flow once */
+#define IDLE_SNAPSHOTS     2
+#define IDLE_USEC          1000000  /* its event was read by then */
+#define IDLE_UNLOGGED_USEC 10000000 /* it may be late */
+#define EXPIRY_MARGIN_MS   10000    /* several snapshots before the kernel forgets */
+#define EXPIRY_JITTER_MS   1000
+
+/* Packets that no flow counts, by a counter of the kernel: overflow and revoked. */
+struct tally {
+	uint64_t delta;    /* since the baseline */
+	uint64_t settled;  /* the same one snapshot ago: the events of these were read */
+	uint64_t recorded; /* in events and summed records */
+	int64_t since;
+};
+
+enum tally_kind { TALLY_OVERFLOW, TALLY_REVOKED };
+#define TALLIES 2
+
+struct flow_account {
+	struct flow_account_options o;
+	struct flow *flows;
+	bool in_baseline;
+	bool adopt; /* flows without an event may be new: the whole baseline is in memory */
+	unsigned snapshot;
+	int64_t now, before; /* of this snapshot and the one before it */
+	struct flow_totals last;
+	uint64_t denied[DIRECTIONS], recorded[DIRECTIONS];
+	struct tally tallies[TALLIES][DIRECTIONS];
+};
+
+int flow_account_new(const struct flow_account_options *o, struct flow_account **ret,
+		     struct bh_err *err)
+{
+	struct flow_account *a = calloc(1, sizeof(*a));
+
+	if (!a)
+		return bh_err_oom(err);
+	a->o = *o;
+	a->adopt = true;
+	*ret = a;
+	return 0;
+}
+
+/* --- flows -------------------------------------------------------------------------------- */
+
+static void flow_drop(struct flow_account *a, struct flow *f)
+{
+	HASH_DEL(a->flows, f);
+	free(f);
+	a->o.budget->used--;
+}
+
+void flow_account_free(struct flow_account *a)
+{
+	struct flow *f, *tmp;
+
+	if (!a)
+		return;
+	HASH_ITER (hh, a->flows, f, tmp)
+		flow_drop(a, f);
+	free(a);
+}
+
+static struct flow *flow_find(struct flow_account *a, const struct flow_id *id)
+{
+	struct flow *f;
+
+	HASH_FIND(hh, a->flows, id, sizeof(*id), f);
+	return f;
+}
+
+/* *ret is NULL when the budget is used up. */
+static int flow_add(struct flow_account *a, const struct flow_id *id, struct flow **ret)
+{
+	struct flow *f;
+
+	*ret = NULL;
+	if (a->o.budget->used >= a->o.budget->max)
+		return 0;
+	f = calloc(1, sizeof(*f));
+	if (!f)
+		return -ENOMEM;
+	f->id = *id;
+	f->born = a->snapshot;
+	f->audit = a->o.audit;
+	HASH_ADD(hh, a->flows, id, sizeof(f->id), f);
+	if (!f->hh.tbl) {
+		free(f);
+		return -ENOMEM;
+	}
+	a->o.budget->used++;
+	*ret = f;
+	return 0;
+}
+
+static struct flow_id id_of(enum direction direction, const struct bh_addr *source,
+			    const struct bh_addr *destination, uint8_t proto, uint16_t port)
+{
+	struct flow_id id = {
+		.port = port,
+		.family = source->family,
+		.proto = proto,
+		.direction = (uint8_t)direction,
+	};
+
+	memcpy(id.source, source->b, sizeof(id.source));
+	memcpy(id.destination, destination->b, sizeof(id.destination));
+	return id;
+}
+
+static void count_of(const struct flow *f, struct flow_count *ret)
+{
+	*ret = (struct flow_count) {
+		.direction = f->id.direction,
+		.source.family = f->id.family,
+		.destination.family = f->id.family,
+		.proto = f->id.proto,
+		.port = f->id.port,
+		.packets = f->seen,
+		.bytes = f->seen_bytes,
+		.expires_ms = f->expires_ms,
+	};
+	memcpy(ret->source.b, f->id.source, sizeof(f->id.source));
+	memcpy(ret->destination.b, f->id.destination, sizeof(f->id.destination));
+}
+
+/* --- records ------------------------------------------------------------------------------ */
+
+static int emit(struct flow_account *a, struct flow_record *rec)
+{
+	a->recorded[rec->direction] += rec->packets;
+	return a->o.emit(rec, a->o.arg);
+}
+
+static void put_icmp(struct flow_record *rec, uint16_t key)
+{
+	rec->has_icmp = true;
+	rec->icmp_type = (uint8_t)(key >> 8);
+	rec->icmp_code = (uint8_t)key;
+}
+
+static void put_event(struct flow_record *rec, const struct flow_log_event *ev)
+{
+	const struct packet *p = &ev->packet;
+
+	rec->first_seen = rec->last_seen = ev->when;
+	rec->packets = 1;
+	rec->has_uid = ev->has_uid;
+	rec->uid = ev->uid;
+	rec->has_gid = ev->has_gid;
+	rec->gid = ev->gid;
+	memcpy(rec->interface, ev->interface, sizeof(rec->interface));
+	if (!ev->has_packet)
+		return;
+	rec->bytes = p->length;
+	rec->proto = p->proto;
+	rec->source.addr = p->source;
+	rec->destination.addr = p->destination;
+	rec->source.has_port = rec->destination.has_port = p->has_ports;
+	rec->source.port = p->sport;
+	rec->destination.port = p->dport;
+	if (p->has_icmp)
+		put_icmp(rec, p->key);
+	rec->has_tcp_flags = p->has_tcp_flags;
+	rec->tcp_flags = p->tcp_flags;
+}
+
+/* The pending packets of a flow. The source port is not part of a flow. */
+static int emit_pending(struct flow_account *a, struct flow *f)
+{
+	struct flow_record rec = {
+		.first_seen = f->since,
+		.last_seen = f->last,
+		.verdict = f->audit ? RECORD_AUDIT : RECORD_DENY,
+		.direction = f->id.direction,
+		.packets = f->pending,
+		.bytes = f->pending_bytes,
+		.proto = f->id.proto,
+		.has_uid = f->has_uid,
+		.uid = f->uid,
+		.has_gid = f->has_gid,
+		.gid = f->gid,
+	};
+	struct flow_count c;
+
+	count_of(f, &c);
+	rec.source.addr = c.source;
+	rec.destination.addr = c.destination;
+	memcpy(rec.interface, f->interface, sizeof(rec.interface));
+	if (proto_is_icmp(c.proto)) {
+		put_icmp(&rec, c.port);
+	} else if (proto_has_ports(c.proto)) {
+		rec.destination.has_port = true;
+		rec.destination.port = c.port;
+	}
+	f->since = f->last;
+	f->pending = f->pending_bytes = 0;
+	f->recorded = true;
+	f->due = false;
+	return emit(a, &rec);
+}
+
+/* Packets of a tally that no event showed, as one record. */
+static int emit_tally(struct flow_account *a, enum tally_kind kind, enum direction d, uint64_t upto,
+		      int64_t now)
+{
+	struct tally *t = &a->tallies[kind][d];
+	struct flow_record rec = {
+		.first_seen = t->since,
+		.last_seen = now,
+		.verdict = a->o.audit ? RECORD_AUDIT : RECORD_DENY,
+		.direction = d,
+		.aggregated = true,
+		.rule_kind = kind == TALLY_REVOKED ? RECORD_REVOKED : RECORD_DEFAULT_DENY,
+	};
+
+	if (upto <= t->recorded)
+		return 0;
+	rec.packets = upto - t->recorded;
+	t->recorded = upto;
+	t->since = now;
+	return emit(a, &rec);
+}
+
+/* --- events ------------------------------------------------------------------------------- */
+
+static int tally_event(struct flow_account *a, enum flow_log_kind kind, enum direction d,
+		       const struct flow_log_event *ev)
+{
+	bool revoked = kind == FLOW_LOG_REVOKED;
+	struct flow_record rec = {
+		.verdict = a->o.audit ? RECORD_AUDIT : RECORD_DENY,
+		.direction = d,
+		.rule_kind = revoked ? RECORD_REVOKED : RECORD_DEFAULT_DENY,
+	};
+
+	put_event(&rec, ev);
+	a->tallies[revoked ? TALLY_REVOKED : TALLY_OVERFLOW][d].recorded++;
+	return emit(a, &rec);
+}
+
+static void remember(struct flow *f, enum flow_log_kind kind, const struct flow_log_event *ev)
+{
+	f->logged = true;
+	f->audit = kind == FLOW_LOG_AUDIT;
+	f->has_uid = ev->has_uid;
+	f->uid = ev->uid;
+	f->has_gid = ev->has_gid;
+	f->gid = ev->gid;
+	memcpy(f->interface, ev->interface, sizeof(f->interface));
+}
+
+/* The first packet of a flow of which no count is known: it can be in no record yet. */
+static int record_first(struct flow_account *a, struct flow *f, const struct flow_log_event *ev)
+{
+	struct flow_record rec = {
+		.verdict = f->audit ? RECORD_AUDIT : RECORD_DENY,
+		.direction = f->id.direction,
+	};
+
+	put_event(&rec, ev);
+	f->ahead++;
+	f->ahead_bytes += rec.bytes;
+	f->since = f->last = f->grown_at = ev->when;
+	f->recorded = true;
+	return emit(a, &rec);
+}
+
+int flow_account_event(struct flow_account *a, enum flow_log_kind kind, enum direction direction,
+		       const struct flow_log_event *ev)
+{
+	const struct packet *p = &ev->packet;
+	struct flow_id id;
+	struct flow *f;
+	int r;
+
+	if (kind == FLOW_LOG_OVERFLOW || kind == FLOW_LOG_REVOKED)
+		return tally_event(a, kind, direction, ev);
+	/* Without the key it cannot be told which count has this packet: that count will show it.
+	 */
+	if (!ev->has_packet || !p->has_key)
+		return 0;
+	id = id_of(direction, &p->source, &p->destination, p->proto, p->key);
+	f = flow_find(a, &id);
+	if (!f) {
+		r = flow_add(a, &id, &f);
+		if (!f)
+			return r;
+	}
+	remember(f, kind, ev);
+	if (!f->seen)
+		return record_first(a, f, ev);
+	/*
+	 * The count of this flow is known. Either it has this packet already, or the kernel forgot
+	 * the flow and met it again: the next snapshot tells.
+	 */
+	if (f->pending)
+		return emit_pending(a, f);
+	f->due = true;
+	return 0;
+}
+
+/* --- counts ------------------------------------------------------------------------------- */
+
+static uint64_t less(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/*
+ * Does C go on counting what `seen` counted? The kernel's timeout of an element only runs down; a
+ * later element of the same flow starts with all of it. (Clocks may jump, this may not.)
+ */
+static bool goes_on(const struct flow *f, const struct flow_count *c)
+{
+	return c->packets >= f->seen && c->expires_ms <= f->expires_ms + EXPIRY_JITTER_MS;
+}
+
+/* Take over the kernel's count of a flow. */
+static void learn(struct flow *f, const struct flow_count *c, int64_t now, unsigned snapshot)
+{
+	bool same = f->seen && goes_on(f, c);
+	uint64_t grown = same ? c->packets - f->seen : c->packets;
+	uint64_t grown_bytes = same ? less(c->bytes, f->seen_bytes) : c->bytes;
+	uint64_t known = least(grown, f->ahead), known_bytes = least(grown_bytes, f->ahead_bytes);
+
+	f->seen = c->packets;
+	f->seen_bytes = c->bytes;
+	f->expires_ms = c->expires_ms;
+	f->ahead -= known;
+	f->ahead_bytes = f->ahead ? f->ahead_bytes - known_bytes : 0;
+	if (!grown)
+		return;
+	f->grown = snapshot;
+	f->grown_at = now;
+	f->pending += grown - known;
+	f->pending_bytes += grown_bytes - known_bytes;
+	f->last = now;
+}
+
+static void begin(struct flow_account *a, int64_t now, bool baseline)
+{
+	a->in_baseline = baseline;
+	a->snapshot++;
+	a->before = baseline ? now : a->now;
+	a->now = now;
+}
+
+void flow_account_baseline(struct flow_account *a, int64_t now)
+{
+	begin(a, now, true);
+}
+
+void flow_account_snapshot(struct flow_account *a, int64_t now)
+{
+	begin(a, now, false);
+}
+
+static int add_counted(struct flow_account *a, const struct flow_id *id, struct flow **ret)
+{
+	int r = 0;
+
+	*ret = NULL;
+	if (a->adopt)
+		r = flow_add(a, id, ret);
+	if (*ret)
+		(*ret)->since = a->before;
+	else if (a->in_baseline)
+		a->adopt = false; /* later it could not be told from one that is ours */
+	return r;
+}
+
+int flow_account_flow(struct flow_account *a, const struct flow_count *c)
+{
+	struct flow_id id = id_of(c->direction, &c->source, &c->destination, c->proto, c->port);
+	struct flow *f = flow_find(a, &id);
+	int r;
+
+	if (!f) {
+		r = add_counted(a, &id, &f);
+		if (!f)
+			return r;
+	}
+	f->present = a->snapshot;
+	learn(f, c, a->now, a->snapshot);
+	if (a->in_baseline)
+		f->pending = f->pending_bytes = 0;
+	return 0;
+}
+
+/* Growth of a kernel counter; one that fell was made anew. */
+static uint64_t advance(uint64_t *last, uint64_t now)
+{
+	uint64_t grown = now >= *last ? now - *last : now;
+
+	*last = now;
+	return grown;
+}
+
+static void take_totals(struct flow_account *a, const struct flow_totals *t)
+{
+	for (int d = 0; d < DIRECTIONS; d++) {
+		struct tally *overflow = &a->tallies[TALLY_OVERFLOW][d];
+		struct tally *revoked = &a->tallies[TALLY_REVOKED][d];
+
+		a->denied[d] += advance(&a->last.denied[d], t->denied[d]);
+		overflow->settled = overflow->delta;
+		overflow->delta += advance(&a->last.overflow[d], t->overflow[d]);
+		revoked->settled = revoked->delta;
+		revoked->delta += advance(&a->last.revoked[d], t->revoked[d]);
+	}
+}
+
+static void start_tallies(struct flow_account *a, const struct flow_totals *t)
+{
+	a->last = *t;
+	for (int k = 0; k < TALLIES; k++)
+		for (int d = 0; d < DIRECTIONS; d++)
+			a->tallies[k][d].since = a->now;
+}
+
+static bool update_is_due(const struct flow_account *a, int64_t since)
+{
+	return a->o.update_usec && a->now - since >= a->o.update_usec;
+}
+
+/* A record for what is pending? A flow without an event waits one snapshot for it. */
+static bool is_due(const struct flow_account *a, const struct flow *f)
+{
+	return f->pending &&
+	       (f->due || (!f->recorded && f->born < a->snapshot) || update_is_due(a, f->since));
+}
+
+/* What a snapshot says of one flow. */
+static int end_flow(struct flow_account *a, struct flow *f)
+{
+	bool gone;
+	int r = 0;
+
+	f->missing = f->present == a->snapshot ? 0 : f->missing + 1;
+	f->idle = f->grown == a->snapshot ? 0 : f->idle < UINT8_MAX ? f->idle + 1 : UINT8_MAX;
+	gone = f->missing >= MISSING_MAX;
+	if (is_due(a, f) || (gone && f->pending))
+		r = emit_pending(a, f);
+	if (f->present == a->snapshot)
+		f->due = false;
+	if (gone)
+		flow_drop(a, f);
+	return r;
+}
+
+static int end_tallies(struct flow_account *a)
+{
+	int r = 0;
+
+	for (int k = 0; k < TALLIES; k++)
+		for (int d = 0; d < DIRECTIONS && r >= 0; d++)
+			if (update_is_due(a, a->tallies[k][d].since))
+				r = emit_tally(a, k, d, a->tallies[k][d].settled, a->now);
+	return r;
+}
+
+int flow_account_end(struct flow_account *a, const struct flow_totals *totals)
+{
+	struct flow *f, *tmp;
+	int r = 0;
+
+	if (a->in_baseline) {
+		a->in_baseline = false;
+		start_tallies(a, totals);
+		return 0;
+	}
+	take_totals(a, totals);
+	HASH_ITER (hh, a->flows, f, tmp) {
+		r = end_flow(a, f);
+		if (r < 0)
+			return r;
+	}
+	return end_tallies(a);
+}
+
+/* --- retiring ----------------------------------------------------------------------------- */
+
+static bool is_idle(const struct flow_account *a, const struct flow *f)
+{
+	int64_t quiet = a->now - f->grown_at;
+
+	return f->idle >= IDLE_SNAPSHOTS && quiet >= (f->logged ? IDLE_USEC : IDLE_UNLOGGED_USEC);
+}
+
+size_t flow_account_candidates(struct flow_account *a, struct flow_count *out, size_t cap)
+{
+	struct flow *f, *tmp;
+	size_t n = 0;
+
+	HASH_ITER (hh, a->flows, f, tmp) {
+		if (n == cap)
+			break;
+		if (!f->seen || f->present != a->snapshot)
+			continue;
+		if (is_idle(a, f) || f->expires_ms < EXPIRY_MARGIN_MS)
+			count_of(f, &out[n++]);
+	}
+	return n;
+}
+
+int flow_account_retired(struct flow_account *a, const struct flow_count *final, int64_t now)
+{
+	struct flow_id id = id_of(final->direction, &final->source, &final->destination,
+				  final->proto, final->port);
+	struct flow *f = flow_find(a, &id);
+	int r = 0;
+
+	if (!f)
+		return 0;
+	learn(f, final, now, a->snapshot);
+	if (f->pending)
+		r = emit_pending(a, f);
+	flow_drop(a, f);
+	return r;
+}
+
+int flow_account_finish(struct flow_account *a, int64_t now)
+{
+	struct flow *f, *tmp;
+	int r = 0;
+
+	HASH_ITER (hh, a->flows, f, tmp) {
+		if (f->pending)
+			r = emit_pending(a, f);
+		if (r < 0)
+			return r;
+	}
+	for (int k = 0; k < TALLIES; k++)
+		for (int d = 0; d < DIRECTIONS && r >= 0; d++)
+			r = emit_tally(a, k, d, a->tallies[k][d].delta, now);
+	return r;
+}
+
+void flow_account_sums(const struct flow_account *a, enum direction d, struct flow_sums *ret)
+{
+	/* An event may be ahead of the totals. */
+	ret->denied = a->denied[d] > a->recorded[d] ? a->denied[d] : a->recorded[d];
+	ret->recorded = a->recorded[d];
+	ret->not_recorded = ret->denied - ret->recorded;
+}

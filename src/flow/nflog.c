@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <bulkhead/flow/flow.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <libnetfilter_log/libnetfilter_log.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include <bulkhead/base/cleanup.h>
+#include <bulkhead/base/limits.h>
+#include <bulkhead/sys/nlsock.h>
+
+/* What the kernel may gather before it wakes us: bytes, messages, and hundredths of a second. */
+#define NLBUFSIZ 131072
+#define QTHRESH  100
+#define TIMEOUT  10
+
+#define CONFIG_BYTES 256
+#define PACKET_TYPE  (NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_PACKET)
+
+struct flow_log {
+	struct nlsock sock;
+	uint32_t next_seq;
+	uint64_t lost;
+	bool overrun;
+};
+
+/* --- one message -------------------------------------------------------------------------- */
+
+static bool get_u32(const struct nlattr *attr, uint32_t *ret)
+{
+	if (!attr || mnl_attr_get_payload_len(attr) < sizeof(uint32_t))
+		return false;
+	*ret = ntohl(mnl_attr_get_u32(attr));
+	return true;
+}
+
+static void get_prefix(const struct nlattr *attr, struct flow_log_event *ev)
+{
+	size_t len;
+
+	if (!attr)
+		return;
+	len = strnlen(mnl_attr_get_payload(attr), mnl_attr_get_payload_len(attr));
+	if (len >= sizeof(ev->prefix))
+		len = sizeof(ev->prefix) - 1;
+	memcpy(ev->prefix, mnl_attr_get_payload(attr), len);
+}
+
+static bool get_packet(const struct nlattr *attr, uint8_t family, struct packet *ret)
+{
+	/* Other families (netdev, bridge) begin at the link header. */
+	if (!attr || (family != AF_INET && family != AF_INET6))
+		return false;
+	return packet_decode(mnl_attr_get_payload(attr), mnl_attr_get_payload_len(attr), ret) >= 0;
+}
+
+int flow_log_parse(const struct nlmsghdr *nlh, struct flow_log_event *ret)
+{
+	struct nlattr *attr[NFULA_MAX + 1] = { 0 };
+	const struct nfgenmsg *nfg;
+	struct flow_log_event ev = { 0 };
+
+	if (nlh->nlmsg_type != PACKET_TYPE || mnl_nlmsg_get_payload_len(nlh) < sizeof(*nfg))
+		return -EINVAL;
+	nfg = mnl_nlmsg_get_payload(nlh);
+	if (nflog_nlmsg_parse(nlh, attr) < 0)
+		return -EINVAL;
+	get_prefix(attr[NFULA_PREFIX], &ev);
+	ev.has_packet = get_packet(attr[NFULA_PAYLOAD], nfg->nfgen_family, &ev.packet);
+	get_u32(attr[NFULA_IFINDEX_INDEV], &ev.ifindex_in);
+	get_u32(attr[NFULA_IFINDEX_OUTDEV], &ev.ifindex_out);
+	ev.has_uid = get_u32(attr[NFULA_UID], &ev.uid);
+	ev.has_gid = get_u32(attr[NFULA_GID], &ev.gid);
+	ev.has_seq = get_u32(attr[NFULA_SEQ], &ev.seq);
+	*ret = ev;
+	return 0;
+}
+
+/* --- the listener ------------------------------------------------------------------------- */
+
+/* One message binds and sets everything, so that no packet is logged with the defaults. */
+static struct nlmsghdr *put_config(char *buf, uint16_t group, uint32_t seq)
+{
+	struct nlmsghdr *nlh = nflog_nlmsg_put_header(buf, NFULNL_MSG_CONFIG, AF_UNSPEC, group);
+
+	nlh->nlmsg_flags |= NLM_F_ACK;
+	nlh->nlmsg_seq = seq;
+	nflog_attr_put_cfg_cmd(nlh, NFULNL_CFG_CMD_BIND);
+	nflog_attr_put_cfg_mode(nlh, NFULNL_COPY_PACKET, BH_NFLOG_COPY_RANGE);
+	mnl_attr_put_u32(nlh, NFULA_CFG_NLBUFSIZ, htonl(NLBUFSIZ));
+	mnl_attr_put_u32(nlh, NFULA_CFG_QTHRESH, htonl(QTHRESH));
+	mnl_attr_put_u32(nlh, NFULA_CFG_TIMEOUT, htonl(TIMEOUT));
+	mnl_attr_put_u16(nlh, NFULA_CFG_FLAGS, htons(NFULNL_CFG_F_SEQ));
+	return nlh;
+}
+
+static void raise_rcvbuf(int fd)
+{
+	int size = BH_NFLOG_RCVBUF;
+
+	/* Without the privilege the system's ceiling applies; what is lost is counted either way.
+	 */
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+}
+
+static int bind_group(struct flow_log *l, uint16_t group, struct bh_err *err)
+{
+	char buf[CONFIG_BYTES] __attribute__((aligned(NLMSG_ALIGNTO))) = { 0 };
+	uint32_t seq = ++l->sock.seq;
+	struct nlmsghdr *nlh = put_config(buf, group, seq);
+	int r = nlsock_transact(&l->sock, nlh, nlh->nlmsg_len, seq, NULL, NULL, NULL, err);
+
+	/* The kernel answers EPERM when the group belongs to another socket. */
+	if (r == -EPERM || r == -EBUSY)
+		return bh_err_set(
+			err, -EBUSY,
+			"another process listens to NFLOG group %u of this namespace already",
+			group);
+	if (r < 0)
+		return bh_err_prefix(err, r, "listening to NFLOG group %u", group);
+	return 0;
+}
+
+int flow_log_open(int netns_fd, uint16_t group, struct flow_log **ret, struct bh_err *err)
+{
+	struct flow_log *l = calloc(1, sizeof(*l));
+	int r;
+
+	if (!l)
+		return bh_err_oom(err);
+	l->sock = (struct nlsock)NLSOCK_INIT;
+	r = nlsock_open(&l->sock, netns_fd, err);
+	if (r >= 0) {
+		raise_rcvbuf(l->sock.fd);
+		r = bind_group(l, group, err);
+	}
+	if (r < 0) {
+		flow_log_close(l);
+		return r;
+	}
+	*ret = l;
+	return 0;
+}
+
+void flow_log_close(struct flow_log *l)
+{
+	if (!l)
+		return;
+	nlsock_done(&l->sock);
+	free(l);
+}
+
+int flow_log_fd(const struct flow_log *l)
+{
+	return l->sock.fd;
+}
+
+uint64_t flow_log_lost(const struct flow_log *l)
+{
+	return l->lost;
+}
+
+bool flow_log_overrun(const struct flow_log *l)
+{
+	return l->overrun;
+}
+
+/* --- reading ------------------------------------------------------------------------------ */
+
+/* A netlink socket answers the same questions on devices as any socket of its namespace. */
+static void name_interface(const struct flow_log *l, struct flow_log_event *ev)
+{
+	struct ifreq ifr = { .ifr_ifindex =
+				     (int)(ev->ifindex_in ? ev->ifindex_in : ev->ifindex_out) };
+
+	_Static_assert(sizeof(ev->interface) == sizeof(ifr.ifr_name), "interface names");
+	if (ifr.ifr_ifindex && ioctl(l->sock.fd, SIOCGIFNAME, &ifr) == 0)
+		memcpy(ev->interface, ifr.ifr_name, strnlen(ifr.ifr_name, IFNAMSIZ - 1));
+}
+
+static void count_gap(struct flow_log *l, const struct flow_log_event *ev)
+{
+	if (!ev->has_seq)
+		return;
+	l->lost += ev->seq - l->next_seq;
+	l->next_seq = ev->seq + 1;
+}
+
+static int64_t now_usec(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+static int read_messages(struct flow_log *l, const void *data, size_t n,
+			 int (*fn)(const struct flow_log_event *, void *), void *arg)
+{
+	const struct nlmsghdr *nlh = data;
+	int64_t when = now_usec();
+	int len = (int)n, r = 0;
+
+	for (; r >= 0 && mnl_nlmsg_ok(nlh, len); nlh = mnl_nlmsg_next(nlh, &len)) {
+		struct flow_log_event ev;
+
+		if (flow_log_parse(nlh, &ev) < 0)
+			continue;
+		ev.when = when;
+		count_gap(l, &ev);
+		name_interface(l, &ev);
+		r = fn(&ev, arg);
+	}
+	return r < 0 ? r : 0;
+}
+
+/* One buffer of messages. 0: nothing was there; -errno. */
+static ssize_t read_buffer(struct flow_log *l, void *buf, struct bh_err *err)
+{
+	struct sockaddr_nl from = { 0 };
+	socklen_t from_len = sizeof(from);
+	ssize_t n;
+
+	n = recvfrom(l->sock.fd, buf, NLBUFSIZ, MSG_DONTWAIT | MSG_TRUNC, (struct sockaddr *)&from,
+		     &from_len);
+	if (n > NLBUFSIZ || (n < 0 && errno == ENOBUFS)) {
+		l->overrun = true;
+		return -ENOBUFS;
+	}
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (n < 0)
+		return bh_err_errno(err, -errno, "reading NFLOG messages");
+	/* A process with NET_ADMIN in the container may send here too; only the kernel is port 0.
+	 */
+	return from.nl_pid ? -EPROTO : n;
+}
+
+int flow_log_read(struct flow_log *l, int (*fn)(const struct flow_log_event *, void *), void *arg,
+		  struct bh_err *err)
+{
+	bh_autofree void *buf = malloc(NLBUFSIZ);
+
+	if (!buf)
+		return bh_err_oom(err);
+	for (int i = 0; i < BH_NFLOG_READS_MAX; i++) {
+		ssize_t n = read_buffer(l, buf, err);
+		int r;
+
+		if (n == -ENOBUFS || n == -EPROTO)
+			continue;
+		if (n <= 0)
+			return (int)n;
+		r = read_messages(l, buf, (size_t)n, fn, arg);
+		if (r < 0)
+			return r;
+	}
+	return 1;
+}
