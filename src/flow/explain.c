@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <bulkhead/flow/flow.h>
+
+#include <limits.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <bulkhead/base/limits.h>
+#include <bulkhead/base/text.h>
+
+#include "proto.h"
+
+#define NAME_STR 128
+#define WHAT_STR 64
+
+/* The question behind a record, seen from the namespace that denied. */
+struct question {
+	struct flow_record *rec;
+	const struct flow_context *ctx;
+	struct record_end *self_end, *far_end;
+	struct flow_party far_party;
+	char self[NAME_STR], far[NAME_STR]; /* what a person calls them; escaped */
+	char what[WHAT_STR];                /* "6379/tcp", "icmp/echo-request", "protocol 47" */
+	struct flow_key key;                /* the connection, as this end's ruleset has it */
+	int64_t when;                       /* seconds */
+};
+
+static void put(char *out, size_t cap, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+static void put(char *out, size_t cap, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(out, cap, fmt, ap);
+	va_end(ap);
+}
+
+#define PUT(array, ...) put(array, sizeof(array), __VA_ARGS__)
+
+static const char *or_empty(const char *s)
+{
+	return s ? s : "";
+}
+
+/* The first that says something. */
+static const char *first_of(const char *a, const char *b, const char *c)
+{
+	if (a && *a)
+		return a;
+	if (b && *b)
+		return b;
+	return or_empty(c);
+}
+
+static enum direction opposite(enum direction d)
+{
+	return d == DIRECTION_EGRESS ? DIRECTION_INGRESS : DIRECTION_EGRESS;
+}
+
+/* --- words -------------------------------------------------------------------------------- */
+
+static void say_ports(char out[WHAT_STR], uint16_t proto_lo, uint16_t proto_hi, uint16_t lo,
+		      uint16_t hi)
+{
+	struct port_spec spec = { .proto = proto_lo, .lo = lo, .hi = hi };
+	bool known = proto_is_icmp(proto_lo) || proto_lo == IPPROTO_TCP ||
+		     proto_lo == IPPROTO_UDP || proto_lo == IPPROTO_SCTP;
+
+	if (proto_lo == proto_hi && known) {
+		char text[PORT_SPEC_STR];
+
+		put(out, WHAT_STR, "%s", port_spec_format(text, &spec));
+	} else if (proto_lo != proto_hi) {
+		put(out, WHAT_STR, "any");
+	} else if (proto_has_ports(proto_lo)) {
+		put(out, WHAT_STR, "%u/%u", lo, proto_lo);
+	} else {
+		put(out, WHAT_STR, "protocol %u", proto_lo);
+	}
+}
+
+/* What the packet is, when its ports could not be read: the protocol alone. */
+static void say_record(char out[WHAT_STR], const struct flow_record *rec, const struct flow_key *k)
+{
+	char name[PROTO_STR];
+
+	if ((proto_has_ports(rec->proto) && !rec->destination.has_port) ||
+	    (proto_is_icmp(rec->proto) && !rec->has_icmp))
+		put(out, WHAT_STR, "%s without ports", proto_name(name, rec->proto));
+	else
+		say_ports(out, rec->proto, rec->proto, k->port, k->port);
+}
+
+static bool party_of(const struct flow_context *ctx, const struct bh_addr *a,
+		     struct flow_party *ret)
+{
+	*ret = (struct flow_party) { 0 };
+	return a->family && ctx->party_of && ctx->party_of(a, ret, ctx->arg);
+}
+
+static void say_addr(char out[NAME_STR], const struct bh_addr *a)
+{
+	char text[BH_ADDR_STR];
+
+	put(out, NAME_STR, "%s", a->family ? bh_addr_format(text, a) : "an unknown address");
+}
+
+static void name_self(struct question *q)
+{
+	const struct endpoint *e = q->ctx->endpoint;
+	const char *name = first_of(q->rec->service, e ? e->name : NULL, q->ctx->netns_name);
+
+	if (*name)
+		bh_escape_str(q->self, sizeof(q->self), name);
+	else
+		say_addr(q->self, &q->self_end->addr);
+}
+
+static void name_far(struct question *q)
+{
+	const struct flow_party *p = &q->far_party;
+	const char *name = first_of(p->service, p->name, p->endpoint);
+
+	if (p->service && p->name && !strcmp(p->service, q->rec->service))
+		name = p->name; /* another one of the same service */
+	if (*name)
+		bh_escape_str(q->far, sizeof(q->far), name);
+	else
+		say_addr(q->far, &q->far_end->addr);
+}
+
+/* Whom an entry lets in or reach. */
+static void say_remote(char out[NAME_STR], const struct question *q, const struct entry *e,
+		       const struct entry_list *lists)
+{
+	const struct entry_list *world = &lists[ENTRY_WORLD], *icmp = &lists[ENTRY_WORLD_ICMP];
+	bool is_world = (e >= world->e && e < world->e + world->n) ||
+			(e >= icmp->e && e < icmp->e + icmp->n);
+	char text[BH_RANGE_STR];
+	struct flow_party p;
+
+	if (is_world)
+		put(out, NAME_STR, "the world");
+	else if (!bh_addr_cmp(&e->addr.lo, &e->addr.hi) && party_of(q->ctx, &e->addr.lo, &p) &&
+		 *first_of(p.service, p.name, p.endpoint))
+		bh_escape_str(out, NAME_STR, first_of(p.service, p.name, p.endpoint));
+	else
+		put(out, NAME_STR, "%s", bh_range_format(text, &e->addr));
+}
+
+/* --- who ---------------------------------------------------------------------------------- */
+
+static void fill_context(struct flow_record *rec, const struct flow_context *ctx)
+{
+	const struct endpoint *e = ctx->endpoint;
+	const struct ruleset *r = ctx->ruleset;
+
+	PUT(rec->host, "%s", or_empty(ctx->host));
+	PUT(rec->netns, "%s", first_of(ctx->netns_name, e ? e->netns : NULL, NULL));
+	PUT(rec->owner, "%s", or_empty(ctx->owner));
+	PUT(rec->endpoint_id, "%s", first_of(e ? e->id : NULL, r ? r->endpoint : NULL, NULL));
+	if (r) {
+		PUT(rec->service, "%s", or_empty(r->services));
+		PUT(rec->generation, "%s", or_empty(r->generation));
+	}
+	if (!e)
+		return;
+	PUT(rec->endpoint_name, "%s", or_empty(e->name));
+	PUT(rec->runtime, "%s", endpoint_runtime_name(e->runtime));
+	PUT(rec->image, "%s", or_empty(e->image));
+}
+
+static void fill_ends(struct question *q)
+{
+	PUT(q->self_end->endpoint, "%s", q->rec->endpoint_id);
+	PUT(q->self_end->service, "%s", q->rec->service);
+	PUT(q->far_end->endpoint, "%s", or_empty(q->far_party.endpoint));
+	PUT(q->far_end->service, "%s", or_empty(q->far_party.service));
+}
+
+/*
+ * A denied packet of an ended connection travels as a reply: the connection itself goes the other
+ * way, to the port that the reply comes from.
+ */
+static void set_key(struct question *q)
+{
+	const struct flow_record *rec = q->rec;
+	bool reply = rec->rule_kind == RECORD_REVOKED;
+
+	q->key.direction = reply ? opposite(rec->direction) : rec->direction;
+	q->key.remote = q->far_end->addr;
+	q->key.proto = rec->proto;
+	if (rec->has_icmp)
+		q->key.port = rec->icmp_type;
+	else
+		q->key.port = reply ? rec->source.port : rec->destination.port;
+}
+
+static void question_init(struct question *q, struct flow_record *rec,
+			  const struct flow_context *ctx)
+{
+	bool egress = rec->direction == DIRECTION_EGRESS;
+
+	*q = (struct question) {
+		.rec = rec,
+		.ctx = ctx,
+		.self_end = egress ? &rec->source : &rec->destination,
+		.far_end = egress ? &rec->destination : &rec->source,
+		.when = rec->last_seen / 1000000,
+	};
+	fill_context(rec, ctx);
+	party_of(ctx, &q->far_end->addr, &q->far_party);
+	fill_ends(q);
+	name_self(q);
+	name_far(q);
+	set_key(q);
+	say_record(q->what, rec, &q->key);
+}
+
+/* --- which rule --------------------------------------------------------------------------- */
+
+static const char *deny_where(const struct ruleset *r, enum direction d)
+{
+	return r && r->deny_where[d] && *r->deny_where[d] ? r->deny_where[d] : NULL;
+}
+
+/* "FILE:LINE" in two. */
+static void split_where(const char *where, char *file, size_t cap, unsigned *ret_line)
+{
+	const char *colon = where ? strrchr(where, ':') : NULL;
+	uint64_t line;
+
+	if (!colon || bh_parse_u64(colon + 1, 1, UINT_MAX, &line) < 0) {
+		put(file, cap, "%s", or_empty(where));
+		return;
+	}
+	put(file, cap, "%.*s", (int)(colon - where), where);
+	*ret_line = (unsigned)line;
+}
+
+static void fill_rule(struct question *q)
+{
+	struct flow_record *rec = q->rec;
+	const char *where = deny_where(q->ctx->ruleset, q->key.direction);
+
+	PUT(rec->rule_name, "%s", rec->rule_kind == RECORD_REVOKED ? "revoked" : "default-deny");
+	split_where(where, rec->rule_file, sizeof(rec->rule_file), &rec->rule_line);
+}
+
+/* Would the far end have allowed it? 1 yes, 0 no, -1 not known. */
+static int ask_other_side(struct question *q)
+{
+	const struct ruleset *r = q->far_party.ruleset;
+	struct flow_key k = q->key;
+	const struct entry *e;
+	enum direction d = opposite(q->key.direction);
+	const char *where = deny_where(r, d);
+
+	if (!r || !q->self_end->addr.family)
+		return -1;
+	k.direction = d;
+	k.remote = q->self_end->addr;
+	e = ruleset_lookup(r, &k, q->when);
+	if (e) {
+		PUT(q->rec->other_side, "%s allows it: %s (%s)", q->far, r->rules[e->rule].name,
+		    r->rules[e->rule].where);
+		return 1;
+	}
+	PUT(q->rec->other_side, "%s denies it too%s%s%s%s", q->far, where ? " (" : "",
+	    or_empty(where), where ? ")" : "",
+	    r->mode == MODE_AUDIT ? ", but only records: audit mode" : "");
+	return 0;
+}
+
+/* --- the sentence ------------------------------------------------------------------------- */
+
+struct near {
+	const struct entry *entry; /* or NULL */
+	enum near_differs differs;
+	enum direction direction;
+	char what[WHAT_STR], remote[NAME_STR];
+	const char *rule, *where;
+};
+
+static void find_near(struct question *q, struct near *n)
+{
+	const struct ruleset *r = q->ctx->ruleset;
+	bool to;
+
+	*n = (struct near) { 0 };
+	n->entry = ruleset_near_miss(r, &q->key, q->when, &n->differs, &n->direction);
+	if (!n->entry)
+		return;
+	say_ports(n->what, n->entry->proto_lo, n->entry->proto_hi, n->entry->port_lo,
+		  n->entry->port_hi);
+	say_remote(n->remote, q, n->entry, r->entries[n->direction]);
+	n->rule = r->rules[n->entry->rule].name;
+	n->where = r->rules[n->entry->rule].where;
+	to = n->direction == DIRECTION_EGRESS;
+	PUT(q->rec->near_miss, "%s allows %s %s %s (%s)", n->rule, n->what, to ? "to" : "from",
+	    n->remote, n->where);
+}
+
+/* " (FILE:LINE denies by default)", or nothing. */
+static void say_default(char out[BH_NFT_COMMENT_MAX + 32], const struct question *q)
+{
+	const char *where = deny_where(q->ctx->ruleset, q->key.direction);
+
+	put(out, BH_NFT_COMMENT_MAX + 32, where ? " (%s denies by default)" : "%s",
+	    or_empty(where));
+}
+
+static void say_egress(struct question *q, const struct near *n, int other_side)
+{
+	char by_default[BH_NFT_COMMENT_MAX + 32], text[400];
+
+	say_default(by_default, q);
+	if (!n->entry)
+		PUT(text, "nothing allows %s to send to %s%s", q->self, q->far, by_default);
+	else if (n->differs == NEAR_REMOTE)
+		PUT(text, "%s may reach %s on %s, not %s: %s", q->self, n->remote, q->what, q->far,
+		    n->where);
+	else if (n->differs == NEAR_DIRECTION)
+		PUT(text, "%s may reach %s on %s (%s), but nothing allows %s to send to %s", q->far,
+		    q->self, n->what, n->where, q->self, q->far);
+	else
+		PUT(text, "%s may reach %s on %s, not %s: %s", q->self, q->far, n->what, q->what,
+		    n->where);
+	PUT(q->rec->reason, "%s%s%s%s", text, other_side == 1 ? "; " : "",
+	    other_side == 1 ? q->far : "", other_side == 1 ? " would let it in" : "");
+}
+
+static void say_ingress(struct question *q, const struct near *n, int other_side)
+{
+	char by_default[BH_NFT_COMMENT_MAX + 32], text[400];
+
+	say_default(by_default, q);
+	if (!n->entry)
+		PUT(text, "%s lets nobody in on %s%s", q->self, q->what, by_default);
+	else if (n->differs == NEAR_REMOTE)
+		PUT(text, "%s lets %s in on %s, not %s: %s", q->self, n->remote, q->what, q->far,
+		    n->where);
+	else if (n->differs == NEAR_DIRECTION)
+		PUT(text, "%s may reach %s on %s (%s), but does not let it in", q->self, q->far,
+		    n->what, n->where);
+	else
+		PUT(text, "%s lets %s in on %s, not %s: %s", q->self, q->far, n->what, q->what,
+		    n->where);
+	PUT(q->rec->reason, "%s%s%s", other_side == 1 ? q->far : "",
+	    other_side == 1 ? " may send, but " : "", text);
+}
+
+static void say_revoked(struct question *q)
+{
+	bool in = q->key.direction == DIRECTION_INGRESS;
+	char by_default[BH_NFT_COMMENT_MAX + 32];
+
+	say_default(by_default, q);
+	PUT(q->rec->reason,
+	    "the connection from %s to %s on %s was allowed by an older policy and is no longer%s",
+	    in ? q->far : q->self, in ? q->self : q->far, q->what, by_default);
+}
+
+static void say_aggregated(struct question *q)
+{
+	const char *verb = q->rec->direction == DIRECTION_EGRESS ? "sent" : "was sent";
+
+	if (q->rec->rule_kind == RECORD_REVOKED)
+		PUT(q->rec->reason,
+		    "packets that %s %s on connections which an older policy allowed and the "
+		    "present one does not",
+		    q->self, verb);
+	else
+		PUT(q->rec->reason,
+		    "packets that %s %s in more flows than the kernel remembers one by one (%d)",
+		    q->self, verb, BH_DENIED_SET_SIZE);
+}
+
+/* The policy that is known now lets it pass: the denial is older, or the ruleset is another. */
+static void say_allowed(struct question *q, const struct entry *e)
+{
+	PUT(q->rec->reason, "%s and %s may talk on %s by now (%s); this came before", q->self,
+	    q->far, q->what, q->ctx->ruleset->rules[e->rule].where);
+}
+
+static void say_unknown(struct question *q)
+{
+	bool out = q->rec->direction == DIRECTION_EGRESS;
+
+	PUT(q->rec->reason,
+	    "%s sent to %s on %s, which was denied; the policy behind it is not known here",
+	    out ? q->self : q->far, out ? q->far : q->self, q->what);
+}
+
+static void say_reason(struct question *q)
+{
+	const struct ruleset *r = q->ctx->ruleset;
+	const struct entry *allow = NULL;
+	int other_side = -1;
+	struct near n = { 0 };
+
+	if (q->rec->aggregated) {
+		say_aggregated(q);
+		return;
+	}
+	if (q->key.remote.family)
+		other_side = ask_other_side(q);
+	if (r && q->key.remote.family) {
+		allow = ruleset_lookup(r, &q->key, q->when);
+		if (!allow)
+			find_near(q, &n);
+	}
+	if (!r)
+		say_unknown(q);
+	else if (q->rec->rule_kind == RECORD_REVOKED)
+		say_revoked(q);
+	else if (allow)
+		say_allowed(q, allow);
+	else if (q->rec->direction == DIRECTION_EGRESS)
+		say_egress(q, &n, other_side);
+	else
+		say_ingress(q, &n, other_side);
+}
+
+void flow_explain(struct flow_record *rec, const struct flow_context *ctx)
+{
+	struct question q;
+	size_t len;
+
+	question_init(&q, rec, ctx);
+	fill_rule(&q);
+	say_reason(&q);
+	len = strlen(rec->reason);
+	if (rec->verdict == RECORD_AUDIT)
+		put(rec->reason + len, sizeof(rec->reason) - len, " (audit mode: it passed)");
+}
