@@ -30,10 +30,10 @@ struct flow {
 	uint64_t ahead, ahead_bytes;
 	uint64_t pending, pending_bytes;
 	int64_t since, last;           /* of what is pending */
-	int64_t grown_at;              /* usec */
+	int64_t met_at;                /* usec: when the kernel was seen to have met it */
 	unsigned born, present, grown; /* numbers of snapshots */
 	uint8_t missing, idle;         /* snapshots in a row without it, without growth */
-	bool logged;                   /* its event came */
+	bool logged;                   /* the event of what `seen` counts came */
 	bool recorded;                 /* it has a record */
 	bool due;                      /* an event came that the next growth is to show */
 	bool audit, has_uid, has_gid;
@@ -41,12 +41,12 @@ struct flow {
 	char interface[16];
 };
 
-#define MISSING_MAX        2 /* a dump during a resize may miss a flow once */
-#define IDLE_SNAPSHOTS     2
-#define IDLE_USEC          1000000  /* its event was read by then */
-#define IDLE_UNLOGGED_USEC 10000000 /* it may be late */
-#define EXPIRY_MARGIN_MS   10000    /* several snapshots before the kernel forgets */
-#define EXPIRY_JITTER_MS   1000
+#define MISSING_MAX      2 /* a dump during a resize may miss a flow once */
+#define IDLE_SNAPSHOTS   2
+#define LOGGED_USEC      1000000  /* a second event of another processor was read by then */
+#define UNLOGGED_USEC    10000000 /* the event was read by then, or is lost */
+#define EXPIRY_MARGIN_MS 10000    /* several snapshots before the kernel forgets */
+#define EXPIRY_JITTER_MS 1000
 
 /* Packets that no flow counts, by a counter of the kernel: overflow and revoked. */
 struct tally {
@@ -304,7 +304,7 @@ static int record_first(struct flow_account *a, struct flow *f, const struct flo
 	put_event(&rec, ev);
 	f->ahead++;
 	f->ahead_bytes += rec.bytes;
-	f->since = f->last = f->grown_at = ev->when;
+	f->since = f->last = ev->when;
 	f->recorded = true;
 	return emit(a, &rec);
 }
@@ -372,6 +372,10 @@ static void learn(struct flow *f, const struct flow_count *c, int64_t now, unsig
 	uint64_t grown_bytes = same ? less(c->bytes, f->seen_bytes) : c->bytes;
 	uint64_t known = least(grown, f->ahead), known_bytes = least(grown_bytes, f->ahead_bytes);
 
+	if (!same) {
+		f->met_at = now;
+		f->logged = f->due || f->ahead;
+	}
 	f->seen = c->packets;
 	f->seen_bytes = c->bytes;
 	f->expires_ms = c->expires_ms;
@@ -380,7 +384,6 @@ static void learn(struct flow *f, const struct flow_count *c, int64_t now, unsig
 	if (!grown)
 		return;
 	f->grown = snapshot;
-	f->grown_at = now;
 	f->pending += grown - known;
 	f->pending_bytes += grown_bytes - known_bytes;
 	f->last = now;
@@ -529,11 +532,15 @@ int flow_account_end(struct flow_account *a, const struct flow_totals *totals)
 
 /* --- retiring ----------------------------------------------------------------------------- */
 
-static bool is_idle(const struct flow_account *a, const struct flow *f)
+/* An event that comes after the final count would be recorded a second time. */
+static bool may_retire(const struct flow_account *a, const struct flow *f)
 {
-	int64_t quiet = a->now - f->grown_at;
+	int64_t age = a->now - f->met_at;
 
-	return f->idle >= IDLE_SNAPSHOTS && quiet >= (f->logged ? IDLE_USEC : IDLE_UNLOGGED_USEC);
+	if (!f->seen || f->present != a->snapshot ||
+	    age < (f->logged ? LOGGED_USEC : UNLOGGED_USEC))
+		return false;
+	return f->idle >= IDLE_SNAPSHOTS || f->expires_ms < EXPIRY_MARGIN_MS;
 }
 
 size_t flow_account_candidates(struct flow_account *a, struct flow_count *out, size_t cap)
@@ -544,9 +551,7 @@ size_t flow_account_candidates(struct flow_account *a, struct flow_count *out, s
 	HASH_ITER (hh, a->flows, f, tmp) {
 		if (n == cap)
 			break;
-		if (!f->seen || f->present != a->snapshot)
-			continue;
-		if (is_idle(a, f) || f->expires_ms < EXPIRY_MARGIN_MS)
+		if (may_retire(a, f))
 			count_of(f, &out[n++]);
 	}
 	return n;
@@ -557,11 +562,15 @@ int flow_account_retired(struct flow_account *a, const struct flow_count *final,
 	struct flow_id id = id_of(final->direction, &final->source, &final->destination,
 				  final->proto, final->port);
 	struct flow *f = flow_find(a, &id);
+	bool met_again;
 	int r = 0;
 
 	if (!f)
 		return 0;
+	met_again = final->packets < f->seen && !f->due;
 	learn(f, final, now, a->snapshot);
+	if (met_again && f->pending)
+		f->pending--; /* for the event that is still to come */
 	if (f->pending)
 		r = emit_pending(a, f);
 	flow_drop(a, f);
