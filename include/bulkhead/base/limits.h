@@ -10,6 +10,9 @@
 #define BH_POLICY_SET_BYTES_MAX	 (64u << 20)
 #define BH_YAML_DEPTH_MAX	 32
 #define BH_YAML_SCALAR_MAX	 4096
+#define BH_YAML_KEYS_MAX	 256	    /* in one mapping */
+#define BH_YAML_NODES_MAX	 (1u << 20) /* in one document */
+#define BH_SUGGESTIONS_MAX	 100	    /* unknown names that get a "did you mean" in one run */
 #define BH_SERVICES_MAX		 10000
 #define BH_GROUPS_MAX		 4096
 #define BH_GROUP_CIDRS_MAX	 65536
