@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <bulkhead/base/text.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <bulkhead/base/cleanup.h>
+
+/* Fill at most CAP bytes; how many were there. */
+static ssize_t read_all(int fd, char *data, size_t cap)
+{
+	size_t len = 0;
+
+	while (len < cap) {
+		ssize_t n = read(fd, data + len, cap - len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		len += (size_t)n;
+	}
+	return (ssize_t)len;
+}
+
+int bh_read_file(const char *path, size_t max, char **ret, size_t *ret_len)
+{
+	bh_autoclose int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	bh_autofree char *data = NULL;
+	struct stat st;
+	size_t cap;
+	ssize_t n;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
+	if ((uint64_t)st.st_size > max)
+		return -EFBIG;
+	/* One byte more than the file has: a file that grows (or /proc, of size 0) is seen. */
+	cap = st.st_size ? (size_t)st.st_size + 1 : max + 1;
+	data = malloc(cap + 1);
+	if (!data)
+		return -ENOMEM;
+	n = read_all(fd, data, cap);
+	if (n < 0)
+		return (int)n;
+	if ((size_t)n > max)
+		return -EFBIG;
+	data[n] = '\0';
+	*ret_len = (size_t)n;
+	*ret = BH_STEAL_PTR(data);
+	return 0;
+}

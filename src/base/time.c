@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <bulkhead/base/text.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+/* Exactly N decimal digits at *P, which moves behind them. -1 when they are not there. */
+static int digits(const char **p, int n)
+{
+	int v = 0;
+
+	for (int i = 0; i < n; i++, (*p)++) {
+		if (**p < '0' || **p > '9')
+			return -1;
+		v = v * 10 + (**p - '0');
+	}
+	return v;
+}
+
+static bool literal(const char **p, char c)
+{
+	if (**p != c)
+		return false;
+	(*p)++;
+	return true;
+}
+
+static int days_in_month(int year, int month)
+{
+	static const int days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+	bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+
+	return days[month - 1] + (month == 2 && leap);
+}
+
+static int parse_date(const char **p, int64_t *ret)
+{
+	struct tm tm = { 0 };
+	int year = digits(p, 4), month, day;
+
+	month = year >= 1970 && literal(p, '-') ? digits(p, 2) : -1;
+	day = month >= 1 && month <= 12 && literal(p, '-') ? digits(p, 2) : -1;
+	if (day < 1 || day > days_in_month(year, month))
+		return -EINVAL;
+	tm.tm_year = year - 1900;
+	tm.tm_mon = month - 1;
+	tm.tm_mday = day;
+	*ret = timegm(&tm);
+	return 0;
+}
+
+/* "Z" or "+HH:MM": seconds to subtract. */
+static int parse_offset(const char **p, int64_t *ret)
+{
+	int sign, hours, minutes;
+
+	*ret = 0;
+	if (literal(p, 'Z') || literal(p, 'z'))
+		return 0;
+	sign = literal(p, '+') ? 1 : literal(p, '-') ? -1 : 0;
+	hours = sign ? digits(p, 2) : -1;
+	minutes = hours >= 0 && hours < 24 && literal(p, ':') ? digits(p, 2) : -1;
+	if (minutes < 0 || minutes > 59)
+		return -EINVAL;
+	*ret = sign * (hours * 3600 + minutes * 60);
+	return 0;
+}
+
+int bh_parse_time(const char *s, int64_t *ret)
+{
+	int64_t day, offset;
+	int hour, minute, second;
+
+	if (parse_date(&s, &day) < 0 || (!literal(&s, 'T') && !literal(&s, 't')))
+		return -EINVAL;
+	hour = digits(&s, 2);
+	minute = hour >= 0 && hour < 24 && literal(&s, ':') ? digits(&s, 2) : -1;
+	second = minute >= 0 && minute < 60 && literal(&s, ':') ? digits(&s, 2) : -1;
+	if (second < 0 || second > 59)
+		return -EINVAL;
+	if (literal(&s, '.')) {
+		if (digits(&s, 1) < 0)
+			return -EINVAL;
+		s += strspn(s, "0123456789");
+	}
+	if (parse_offset(&s, &offset) < 0 || *s)
+		return -EINVAL;
+	*ret = day + hour * 3600 + minute * 60 + second - offset;
+	return 0;
+}
+
+int bh_parse_date(const char *s, int64_t *ret)
+{
+	int64_t day;
+
+	if (parse_date(&s, &day) < 0 || *s)
+		return -EINVAL;
+	*ret = day;
+	return 0;
+}
+
+const char *bh_format_time(char out[BH_TIME_STR], int64_t usec)
+{
+	time_t t = (time_t)(usec / 1000000);
+	int ms = (int)(usec % 1000000 / 1000);
+	struct tm tm;
+	size_t n;
+
+	gmtime_r(&t, &tm);
+	n = strftime(out, BH_TIME_STR, "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(out + n, BH_TIME_STR - n, ".%03dZ", ms);
+	return out;
+}
