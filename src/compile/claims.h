@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef BULKHEAD_SRC_COMPILE_CLAIMS_H
+#define BULKHEAD_SRC_COMPILE_CLAIMS_H
+
+#include <bulkhead/base/arena.h>
+#include <bulkhead/compile/compile.h>
+
+/* Who says which address is his, and who shares a namespace with whom. */
+struct claim {
+	struct bh_addr addr;
+	uint32_t endpoint;
+};
+
+struct claims {
+	const struct claim *c; /* by address, then endpoint */
+	size_t n;
+	const uint32_t *namespace_of; /* [endpoint] -> the first endpoint of its namespace */
+};
+
+/* Everything lives in ARENA. -ENOMEM. */
+int claims_build(struct bh_arena *arena, const struct endpoint_set *endpoints, struct claims *ret);
+/* The claims of one address: the first of *ret_n. */
+const struct claim *claims_find(const struct claims *c, const struct bh_addr *a, size_t *ret_n);
+/* The first claim at or behind A, as an index. */
+size_t claims_lower(const struct claims *c, const struct bh_addr *a);
+/* Do these N claims of one address come from more than one namespace? *ret_other: the second. */
+bool claims_conflict(const struct claims *c, const struct claim *first, size_t n,
+		     const struct claim **ret_other);
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef BULKHEAD_SRC_COMPILE_FOLLOW_H
+#define BULKHEAD_SRC_COMPILE_FOLLOW_H
+
+#include <bulkhead/base/buf.h>
+
+#include "assemble.h"
+
+/* `egress: follow`: which ingress rules of which services let a namespace in. */
+
+/* A live rule of a service, made once and used by every ruleset that has the service. */
+struct live_rule {
+	struct piece piece;
+	const char *slug;
+};
+
+struct live_service {
+	struct live_rule *rules[DIRECTIONS];
+	size_t n[DIRECTIONS];
+	struct piece dns; /* without a target; name NULL = no dns */
+};
+
+struct follow_hit {
+	uint32_t home;    /* first endpoint of the namespace */
+	uint32_t service; /* whose ingress */
+	uint32_t rule;    /* index into its live ingress rules */
+	uint8_t families; /* FOLLOW_V4 | FOLLOW_V6: by which of our addresses we are let in */
+};
+#define FOLLOW_V4 1
+#define FOLLOW_V6 2
+
+/*
+ * All hits of namespaces for which WANTED[home] is true, sorted by home, service, rule; a vector of
+ * struct follow_hit that the caller owns. -ENOMEM, -E2BIG.
+ */
+int follow_find(const struct resolver *r, const struct live_service *live, const bool *wanted,
+		struct bh_vec *ret);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef BULKHEAD_SRC_COMPILE_RESOLVE_H
+#define BULKHEAD_SRC_COMPILE_RESOLVE_H
+
+#include "claims.h"
+#include "select.h"
+
+/* Peers -> addresses. */
+
+struct addr_list {
+	const struct bh_addr *a; /* sorted, unique */
+	size_t n;
+};
+
+/*
+ * What the peers of a rule come to. Addresses of endpoints stay single addresses, also when they
+ * are neighbours, so that they end in a hash. All empty = the rule matches nothing.
+ */
+struct target {
+	struct addr_list singles;
+	const struct bh_range *ranges; /* sorted, disjoint */
+	size_t n_ranges;
+	bool world;
+};
+
+struct resolver {
+	struct bh_arena *arena; /* of everything below; freed after the compile */
+	const struct compile_input *in;
+	const struct selection *selection;
+	bool image_labels;
+	struct term_index terms;
+	struct claims claims;
+	struct addr_list contested; /* claimed from more than one namespace: denied everywhere */
+	struct addr_list managed, host;
+	struct addr_list *services; /* [service] */
+	struct target *groups;      /* [group] */
+	struct bh_rangeset known;   /* not the world */
+	struct bh_rangeset denied;  /* contested, as ranges */
+};
+
+/* Warnings on contested addresses go to DIAGS. resolver_done() also after a failure. */
+int resolver_init(struct resolver *r, const struct compile_input *in,
+		  const struct selection *selection, struct bh_arena *arena,
+		  struct diag_list *diags, struct bh_err *err);
+void resolver_done(struct resolver *r);
+
+int resolver_rule(struct resolver *r, const struct rule *rule, struct target *ret,
+		  struct bh_err *err);
+/* Sort, make unique, leave out the contested; *A is taken as it is and stays in its arena. */
+struct addr_list resolver_tidy(const struct resolver *r, struct bh_addr *a, size_t n);
+bool addr_list_contains(const struct addr_list *l, const struct bh_addr *a);
+/* The addresses of one family: a slice. */
+struct addr_list addr_list_family(const struct addr_list *l, uint8_t family);
+
+#endif
