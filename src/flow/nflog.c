@@ -62,7 +62,7 @@ static bool get_packet(const struct nlattr *attr, uint8_t family, struct packet 
 	return packet_decode(mnl_attr_get_payload(attr), mnl_attr_get_payload_len(attr), ret) >= 0;
 }
 
-int flow_log_parse(const struct nlmsghdr *nlh, struct flow_log_event *ret)
+static int parse_message(const struct nlmsghdr *nlh, struct flow_log_event *ret)
 {
 	struct nlattr *attr[NFULA_MAX + 1] = { 0 };
 	const struct nfgenmsg *nfg;
@@ -81,6 +81,35 @@ int flow_log_parse(const struct nlmsghdr *nlh, struct flow_log_event *ret)
 	ev.has_gid = get_u32(attr[NFULA_GID], &ev.gid);
 	ev.has_seq = get_u32(attr[NFULA_SEQ], &ev.seq);
 	*ret = ev;
+	return 0;
+}
+
+/* mnl_nlmsg_ok() takes lengths from 2 GiB on for negative, and so for good. */
+static bool message_ok(const struct nlmsghdr *nlh, size_t left)
+{
+	return left >= sizeof(*nlh) && nlh->nlmsg_len >= sizeof(*nlh) && nlh->nlmsg_len <= left;
+}
+
+int flow_log_parse(const void *data, size_t len, int (*fn)(struct flow_log_event *, void *),
+		   void *arg)
+{
+	const uint8_t *p = data;
+	size_t step;
+
+	for (; message_ok((const void *)p, len); p += step, len -= step) {
+		const struct nlmsghdr *nlh = (const void *)p;
+		struct flow_log_event ev;
+		int r;
+
+		step = NLMSG_ALIGN((size_t)nlh->nlmsg_len);
+		if (step > len)
+			step = len;
+		if (parse_message(nlh, &ev) < 0)
+			continue;
+		r = fn(&ev, arg);
+		if (r < 0)
+			return r;
+	}
 	return 0;
 }
 
@@ -203,24 +232,21 @@ static int64_t now_usec(void)
 	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
-static int read_messages(struct flow_log *l, const void *data, size_t n,
-			 int (*fn)(const struct flow_log_event *, void *), void *arg)
+struct reader {
+	struct flow_log *l;
+	int64_t when;
+	int (*fn)(const struct flow_log_event *, void *);
+	void *arg;
+};
+
+static int on_parsed(struct flow_log_event *ev, void *arg)
 {
-	const struct nlmsghdr *nlh = data;
-	int64_t when = now_usec();
-	int len = (int)n, r = 0;
+	struct reader *rd = arg;
 
-	for (; r >= 0 && mnl_nlmsg_ok(nlh, len); nlh = mnl_nlmsg_next(nlh, &len)) {
-		struct flow_log_event ev;
-
-		if (flow_log_parse(nlh, &ev) < 0)
-			continue;
-		ev.when = when;
-		count_gap(l, &ev);
-		name_interface(l, &ev);
-		r = fn(&ev, arg);
-	}
-	return r < 0 ? r : 0;
+	ev->when = rd->when;
+	count_gap(rd->l, ev);
+	name_interface(rd->l, ev);
+	return rd->fn(ev, rd->arg);
 }
 
 /* One buffer of messages. 0: nothing was there; -errno. */
@@ -249,6 +275,7 @@ int flow_log_read(struct flow_log *l, int (*fn)(const struct flow_log_event *, v
 		  struct bh_err *err)
 {
 	bh_autofree void *buf = malloc(NLBUFSIZ);
+	struct reader rd = { .l = l, .fn = fn, .arg = arg };
 
 	if (!buf)
 		return bh_err_oom(err);
@@ -260,7 +287,8 @@ int flow_log_read(struct flow_log *l, int (*fn)(const struct flow_log_event *, v
 			continue;
 		if (n <= 0)
 			return (int)n;
-		r = read_messages(l, buf, (size_t)n, fn, arg);
+		rd.when = now_usec();
+		r = flow_log_parse(buf, (size_t)n, on_parsed, &rd);
 		if (r < 0)
 			return r;
 	}

@@ -53,12 +53,13 @@ struct flow_log_event {
 	int64_t when; /* microseconds since the epoch, taken when it was read */
 };
 
-struct nlmsghdr;
 /*
- * One NFLOG message as the kernel sends it -> event; when and interface stay empty. Hostile. The
- * whole message must be in memory (mnl_nlmsg_ok). -EINVAL: not an NFLOG packet message.
+ * The messages of one read of an NFLOG socket -> events; when and interface stay empty. Pure; DATA
+ * is aligned for a struct nlmsghdr and hostile. What is not an NFLOG packet message is skipped. A
+ * negative return of FN ends it and is returned.
  */
-int flow_log_parse(const struct nlmsghdr *nlh, struct flow_log_event *ret);
+int flow_log_parse(const void *data, size_t len, int (*fn)(struct flow_log_event *, void *),
+		   void *arg);
 
 struct flow_log;
 /*
