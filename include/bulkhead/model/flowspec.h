@@ -44,5 +44,9 @@ bool port_spec_contains(const struct port_spec *p, uint16_t proto, uint16_t port
 const char *proto_name(char out[PROTO_STR], uint16_t proto);
 /* ICMP type name of nft ("echo-request") or NULL. proto is IPPROTO_ICMP or IPPROTO_ICMPV6. */
 const char *icmp_type_name(uint16_t proto, uint8_t type);
+/* The reply type of a request that conntrack tracks (echo, timestamp, ...); false for all others. */
+bool icmp_reply_type(uint16_t proto, uint8_t request, uint8_t *ret_reply);
+/* Is this the reply type of some request? Such a packet never begins a flow. */
+bool icmp_is_reply(uint16_t proto, uint8_t type);
 
 #endif
