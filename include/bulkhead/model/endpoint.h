@@ -67,6 +67,7 @@ struct endpoint_set {
 	size_t n;
 	const struct bh_addr *host_addrs; /* the host's own addresses, for entity: host */
 	size_t n_host_addrs;
+	const uint32_t *by_name; /* private: indexes in the order of names */
 };
 
 void endpoint_set_free(struct endpoint_set *s); /* takes NULL */
@@ -81,10 +82,13 @@ struct bh_err;
 
 struct endpoint_builder *endpoint_builder_new(void);
 void endpoint_builder_free(struct endpoint_builder *b); /* takes NULL */
-/* -EEXIST duplicate id, -E2BIG over a cap, -EINVAL unusable (no id), -ENOMEM. */
+/* -E2BIG over a cap, -EINVAL unusable (no id), -ENOMEM. */
 int endpoint_builder_add(struct endpoint_builder *b, const struct endpoint *e, struct bh_err *err);
 int endpoint_builder_add_host_addr(struct endpoint_builder *b, const struct bh_addr *a);
-/* Takes everything; the builder is empty afterwards. */
+/*
+ * Takes everything; the builder is empty afterwards. A named namespace that belongs to a Docker or
+ * Podman container of the set is left out. -EEXIST: two endpoints have one id, named in ERR.
+ */
 int endpoint_builder_finish(struct endpoint_builder *b, struct endpoint_set **ret,
 			    struct bh_err *err);
 

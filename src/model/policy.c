@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <bulkhead/model/policy.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <bulkhead/base/arena.h>
+
+void policy_set_free(struct policy_set *p)
+{
+	if (p)
+		bh_arena_free(p->arena); /* P itself lives in it */
+}
+
+const struct service *policy_set_service(const struct policy_set *p, const char *name)
+{
+	for (size_t i = 0; i < p->n_services; i++)
+		if (strcmp(p->services[i].name, name) == 0)
+			return &p->services[i];
+	return NULL;
+}
+
+const struct group *policy_set_group(const struct policy_set *p, const char *name)
+{
+	for (size_t i = 0; i < p->n_groups; i++)
+		if (strcmp(p->groups[i].name, name) == 0)
+			return &p->groups[i];
+	return NULL;
+}
+
+void host_config_init(struct host_config *c)
+{
+	*c = (struct host_config) {
+		.docker = true,
+		.podman = true,
+		.netns = true,
+		.docker_socket = "/var/run/docker.sock",
+		.podman_socket = "/run/podman/podman.sock",
+	};
+}

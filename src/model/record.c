@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <bulkhead/model/record.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <jansson.h>
+
+#include <bulkhead/base/text.h>
+
+static const char *const verdicts[] = {
+	[RECORD_DENY] = "deny",
+	[RECORD_AUDIT] = "audit",
+	[RECORD_ALLOW] = "allow",
+};
+
+static const char *const rule_kinds[] = {
+	[RECORD_DEFAULT_DENY] = "default-deny", [RECORD_GUARDRAIL] = "guardrail",
+	[RECORD_RAW_SOCKET] = "raw-socket",     [RECORD_INVALID] = "invalid",
+	[RECORD_BASELINE] = "baseline",         [RECORD_REVOKED] = "revoked",
+};
+
+/* --- JSON ----------------------------------------------------------------------------------- */
+
+/* Hostile text that is not well-formed UTF-8 is escaped; "" leaves the key out. */
+static void put_text(json_t *o, const char *key, const char *s)
+{
+	char safe[4 * RECORD_STR];
+	json_t *v;
+
+	if (!s[0])
+		return;
+	v = json_string(s);
+	if (!v)
+		v = json_string(bh_escape_str(safe, sizeof(safe), s));
+	json_object_set_new(o, key, v);
+}
+
+static void put_number(json_t *o, const char *key, uint64_t v)
+{
+	json_object_set_new(o, key, json_integer((json_int_t)v));
+}
+
+static void put_time(json_t *o, const char *key, int64_t usec)
+{
+	char s[BH_TIME_STR];
+
+	put_text(o, key, bh_format_time(s, usec));
+}
+
+static json_t *end_json(const struct record_end *e)
+{
+	json_t *o = json_object();
+	char s[BH_ADDR_STR];
+
+	if (e->addr.family)
+		put_text(o, "address", bh_addr_format(s, &e->addr));
+	if (e->has_port)
+		put_number(o, "port", e->port);
+	put_text(o, "endpoint", e->endpoint);
+	put_text(o, "service", e->service);
+	return o;
+}
+
+static json_t *endpoint_json(const struct flow_record *r)
+{
+	json_t *o = json_object();
+
+	put_text(o, "id", r->endpoint_id);
+	put_text(o, "name", r->endpoint_name);
+	put_text(o, "runtime", r->runtime);
+	put_text(o, "image", r->image);
+	put_text(o, "netns", r->netns);
+	return o;
+}
+
+static json_t *rule_json(const struct flow_record *r)
+{
+	json_t *o = json_object();
+
+	put_text(o, "kind", rule_kinds[r->rule_kind]);
+	put_text(o, "name", r->rule_name);
+	put_text(o, "file", r->rule_file);
+	if (r->rule_line)
+		put_number(o, "line", r->rule_line);
+	return o;
+}
+
+static void put_flow(json_t *o, const struct flow_record *r)
+{
+	char proto[PROTO_STR];
+
+	put_time(o, "first_seen", r->first_seen);
+	put_time(o, "last_seen", r->last_seen);
+	put_text(o, "verdict", verdicts[r->verdict]);
+	put_text(o, "direction", direction_name(r->direction));
+	put_number(o, "packets", r->packets);
+	put_number(o, "bytes", r->bytes);
+	if (r->aggregated)
+		json_object_set_new(o, "aggregated", json_true());
+	else
+		put_text(o, "protocol", proto_name(proto, r->proto));
+	json_object_set_new(o, "source", end_json(&r->source));
+	json_object_set_new(o, "destination", end_json(&r->destination));
+	if (r->has_icmp)
+		json_object_set_new(
+			o, "icmp",
+			json_pack("{s:i, s:i}", "type", r->icmp_type, "code", r->icmp_code));
+	if (r->has_tcp_flags)
+		put_number(o, "tcp_flags", r->tcp_flags);
+}
+
+static void put_explanation(json_t *o, const struct flow_record *r)
+{
+	put_text(o, "interface", r->interface);
+	json_object_set_new(o, "endpoint", endpoint_json(r));
+	put_text(o, "service", r->service);
+	put_text(o, "owner", r->owner);
+	put_text(o, "scope", r->scope);
+	if (r->has_uid)
+		put_number(o, "uid", r->uid);
+	if (r->has_gid)
+		put_number(o, "gid", r->gid);
+	json_object_set_new(o, "rule", rule_json(r));
+	put_text(o, "reason", r->reason);
+	put_text(o, "near_miss", r->near_miss);
+	put_text(o, "other_side", r->other_side);
+	put_text(o, "host", r->host);
+	put_text(o, "generation", r->generation);
+}
+
+int flow_record_json(const struct flow_record *r, struct bh_buf *out)
+{
+	json_t *o = json_object();
+	char *text;
+
+	if (!o)
+		return -ENOMEM;
+	put_text(o, "schema", "bulkhead.flow/1");
+	put_flow(o, r);
+	put_explanation(o, r);
+	text = json_dumps(o, JSON_COMPACT);
+	json_decref(o);
+	if (!text)
+		return -ENOMEM;
+	bh_buf_addstr(out, text);
+	free(text);
+	return bh_buf_addstr(out, "\n");
+}
+
+/* --- text ----------------------------------------------------------------------------------- */
+
+static const struct {
+	const char *word, *colour;
+} shown_verdicts[] = {
+	[RECORD_DENY] = { "DENY ", "\033[31m" },
+	[RECORD_AUDIT] = { "AUDIT", "\033[33m" },
+	[RECORD_ALLOW] = { "ALLOW", "\033[32m" },
+};
+
+static void add_escaped(struct bh_buf *b, const char *s)
+{
+	bh_escape(b, s, strlen(s));
+}
+
+/* "ledger (shop/ledger)", "shop/ledger", or nothing. */
+static void add_who(struct bh_buf *b, const char *service, const char *endpoint)
+{
+	if (service[0])
+		add_escaped(b, service);
+	if (endpoint[0] && strcmp(endpoint, service) != 0) {
+		bh_buf_addstr(b, service[0] ? " (" : "");
+		add_escaped(b, endpoint);
+		bh_buf_addstr(b, service[0] ? ")" : "");
+	}
+}
+
+static void add_address(struct bh_buf *b, const struct record_end *e, bool with_port)
+{
+	char s[BH_ADDR_STR];
+	bool bracket = with_port && e->addr.family == AF_INET6;
+
+	if (!e->addr.family)
+		return;
+	bh_buf_addf(b, "%s%s%s", bracket ? "[" : "", bh_addr_format(s, &e->addr),
+		    bracket ? "]" : "");
+	if (with_port)
+		bh_buf_addf(b, ":%u", e->port);
+}
+
+static void add_end(struct bh_buf *b, const struct record_end *e, bool with_port)
+{
+	bool named = e->service[0] || e->endpoint[0];
+
+	add_who(b, e->service, e->endpoint);
+	if (named)
+		bh_buf_addstr(b, " ");
+	add_address(b, e, with_port);
+}
+
+static void add_protocol(struct bh_buf *b, const struct flow_record *r)
+{
+	char proto[PROTO_STR];
+	const char *type = r->has_icmp ? icmp_type_name(r->proto, r->icmp_type) : NULL;
+
+	if (r->destination.has_port)
+		bh_buf_addf(b, "/%s", proto_name(proto, r->proto));
+	else if (type)
+		bh_buf_addf(b, " %s/%s", proto_name(proto, r->proto), type);
+	else if (r->has_icmp)
+		bh_buf_addf(b, " %s/%u", proto_name(proto, r->proto), r->icmp_type);
+	else
+		bh_buf_addf(b, " protocol %s", proto_name(proto, r->proto));
+}
+
+static void add_flow(struct bh_buf *b, const struct flow_record *r)
+{
+	if (r->aggregated) {
+		add_who(b, r->service, r->endpoint_name);
+		bh_buf_addstr(b, ": several flows");
+		return;
+	}
+	add_end(b, &r->source, false);
+	bh_buf_addstr(b, " -> ");
+	add_end(b, &r->destination, r->destination.has_port);
+	add_protocol(b, r);
+}
+
+static void add_rule(struct bh_buf *b, const struct flow_record *r)
+{
+	bh_buf_addf(b, "  %s", rule_kinds[r->rule_kind]);
+	if (r->rule_file[0]) {
+		bh_buf_addstr(b, " ");
+		add_escaped(b, r->rule_file);
+		bh_buf_addf(b, ":%u", r->rule_line);
+	}
+}
+
+int flow_record_text(const struct flow_record *r, struct bh_buf *out, bool colour)
+{
+	char when[BH_TIME_STR];
+
+	bh_format_time(when, r->first_seen);
+	bh_buf_addf(out, "%.12s %s%s%s %-7s ", when + 11,
+		    colour ? shown_verdicts[r->verdict].colour : "",
+		    shown_verdicts[r->verdict].word, colour ? "\033[0m" : "",
+		    direction_name(r->direction));
+	add_flow(out, r);
+	if (r->has_uid)
+		bh_buf_addf(out, "  uid %u", r->uid);
+	bh_buf_addf(out, "  %" PRIu64 " %s", r->packets, r->packets == 1 ? "packet" : "packets");
+	add_rule(out, r);
+	if (r->reason[0]) {
+		bh_buf_addf(out, "  %s", colour ? "\033[2m" : "");
+		add_escaped(out, r->reason);
+		bh_buf_addstr(out, colour ? "\033[0m" : "");
+	}
+	return bh_buf_addstr(out, "\n");
+}

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <bulkhead/model/ruleset.h>
+
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bulkhead/base/arena.h>
+
+/* Kernel and clock may disagree by this much on when an element ends. */
+#define EXPIRES_SLACK_S 2
+
+void ruleset_free(struct ruleset *r)
+{
+	if (r)
+		bh_arena_free(r->arena); /* R itself lives in it */
+}
+
+void ruleset_list_free(struct ruleset_list *l)
+{
+	if (l)
+		bh_arena_free(l->arena); /* L itself lives in it */
+}
+
+int entry_cmp(const struct entry *a, const struct entry *b)
+{
+	int r = bh_addr_cmp(&a->addr.lo, &b->addr.lo);
+
+	if (r == 0)
+		r = bh_addr_cmp(&a->addr.hi, &b->addr.hi);
+	if (r == 0)
+		r = a->proto_lo - b->proto_lo;
+	if (r == 0)
+		r = a->proto_hi - b->proto_hi;
+	if (r == 0)
+		r = a->port_lo - b->port_lo;
+	return r ? r : a->port_hi - b->port_hi;
+}
+
+/* --- equality ----------------------------------------------------------------------------- */
+
+static bool same_text(const char *a, const char *b)
+{
+	return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+static bool say(char *out, size_t cap, const char *what)
+{
+	if (out && cap)
+		snprintf(out, cap, "%s", what);
+	return false;
+}
+
+static bool same_rules(const struct ruleset *a, const struct ruleset *b)
+{
+	for (size_t i = 0; i < a->n_rules; i++)
+		if (strcmp(a->rules[i].name, b->rules[i].name) != 0 ||
+		    strcmp(a->rules[i].where, b->rules[i].where) != 0 ||
+		    a->rules[i].direction != b->rules[i].direction)
+			return false;
+	return true;
+}
+
+static bool same_expiry(int64_t a, int64_t b)
+{
+	if (!a != !b)
+		return false;
+	return llabs(a - b) <= EXPIRES_SLACK_S;
+}
+
+static bool same_entries(const struct ruleset *a, const struct entry_list *x,
+			 const struct ruleset *b, const struct entry_list *y)
+{
+	if (x->n != y->n)
+		return false;
+	if (x->e == y->e && a->rules == b->rules)
+		return true;
+	for (size_t i = 0; i < x->n; i++)
+		if (entry_cmp(&x->e[i], &y->e[i]) != 0 ||
+		    !same_expiry(x->e[i].expires, y->e[i].expires) ||
+		    strcmp(a->rules[x->e[i].rule].name, b->rules[y->e[i].rule].name) != 0)
+			return false;
+	return true;
+}
+
+static bool same_known(const struct ruleset *a, const struct ruleset *b)
+{
+	if (a->n_known != b->n_known)
+		return false;
+	for (size_t i = 0; i < a->n_known; i++)
+		if (bh_addr_cmp(&a->known[i].lo, &b->known[i].lo) != 0 ||
+		    bh_addr_cmp(&a->known[i].hi, &b->known[i].hi) != 0)
+			return false;
+	return true;
+}
+
+static bool same_flows(const struct ruleset *a, const struct ruleset *b, char *out, size_t cap)
+{
+	for (int d = 0; d < DIRECTIONS; d++)
+		for (int k = 0; k < ENTRY_KINDS; k++)
+			if (!same_entries(a, &a->entries[d][k], b, &b->entries[d][k])) {
+				snprintf(out, cap, "allowed %s flows differ",
+					 direction_name((enum direction)d));
+				return false;
+			}
+	return true;
+}
+
+bool ruleset_equal(const struct ruleset *a, const struct ruleset *b, char *out, size_t cap)
+{
+	char scratch[64];
+
+	if (!out || !cap) {
+		out = scratch;
+		cap = sizeof(scratch);
+	}
+	if (!same_text(a->endpoint, b->endpoint))
+		return say(out, cap, "it is for another endpoint");
+	if (!same_text(a->services, b->services))
+		return say(out, cap, "the services differ");
+	if (a->mode != b->mode)
+		return say(out, cap, "the mode differs");
+	if (a->on_deny != b->on_deny || a->log_denied != b->log_denied)
+		return say(out, cap, "what happens to denied packets differs");
+	if (!same_flows(a, b, out, cap))
+		return false;
+	if (!same_known(a, b))
+		return say(out, cap, "the addresses outside the world differ");
+	if (a->n_rules != b->n_rules || !same_rules(a, b))
+		return say(out, cap, "the policy rules differ");
+	if (!same_text(a->deny_where[0], b->deny_where[0]) ||
+	    !same_text(a->deny_where[1], b->deny_where[1]))
+		return say(out, cap, "the places of the default deny differ");
+	if (!same_text(a->generation, b->generation))
+		return say(out, cap, "it was made from another version of the policies");
+	return true;
+}
+
+/* --- looking a flow up -------------------------------------------------------------------- */
+
+static bool has_ports(unsigned proto)
+{
+	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP;
+}
+
+static bool is_icmp(unsigned proto)
+{
+	return proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6;
+}
+
+static bool is_icmp_kind(enum entry_kind k)
+{
+	return k == ENTRY_ICMP || k == ENTRY_ICMP_RANGE || k == ENTRY_WORLD_ICMP;
+}
+
+/* Does the entry cover protocol and port? The address is the caller's business. */
+static bool covers_port(enum entry_kind kind, const struct entry *e, const struct flow_key *k)
+{
+	bool whole = e->port_lo == 0 && e->port_hi == 65535;
+
+	if (kind == ENTRY_HOST)
+		return true;
+	if (k->proto < e->proto_lo || k->proto > e->proto_hi)
+		return false;
+	if (!is_icmp_kind(kind) && !has_ports(k->proto))
+		return whole; /* the kernel reads some other two bytes there: only all will do */
+	return k->port >= e->port_lo && k->port <= e->port_hi;
+}
+
+/* Index of the first entry whose address begins behind A. */
+static size_t first_behind(const struct entry_list *l, const struct bh_addr *a)
+{
+	size_t lo = 0, hi = l->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (bh_addr_cmp(&l->e[mid].addr.lo, a) <= 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+/* The address intervals of one list are equal or disjoint, so the last begin before A decides. */
+static const struct entry *lookup_list(enum entry_kind kind, const struct entry_list *l,
+				       const struct flow_key *k, int64_t now)
+{
+	for (size_t i = first_behind(l, &k->remote); i-- > 0;) {
+		const struct entry *e = &l->e[i];
+
+		if (!bh_range_contains(&e->addr, &k->remote))
+			return NULL;
+		if (covers_port(kind, e, k) && (!e->expires || e->expires > now))
+			return e;
+	}
+	return NULL;
+}
+
+static bool is_known(const struct ruleset *r, const struct bh_addr *a)
+{
+	size_t lo = 0, hi = r->n_known;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (bh_range_contains(&r->known[mid], a))
+			return true;
+		if (bh_addr_cmp(&r->known[mid].hi, a) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return false;
+}
+
+const struct entry *ruleset_lookup(const struct ruleset *r, const struct flow_key *k, int64_t now)
+{
+	uint8_t reply;
+
+	/* Conntrack lets nothing but requests begin an ICMP flow. */
+	if (is_icmp(k->proto) && !icmp_reply_type(k->proto, (uint8_t)k->port, &reply))
+		return NULL;
+	for (int kind = 0; kind < ENTRY_KINDS; kind++) {
+		const struct entry_list *l = &r->entries[k->direction][kind];
+		bool world = kind == ENTRY_WORLD || kind == ENTRY_WORLD_ICMP;
+		const struct entry *e;
+
+		if (is_icmp_kind((enum entry_kind)kind) && !is_icmp(k->proto))
+			continue;
+		if (l->n == 0 || (world && is_known(r, &k->remote)))
+			continue;
+		e = lookup_list((enum entry_kind)kind, l, k, now);
+		if (e)
+			return e;
+	}
+	return NULL;
+}
+
+/* --- the nearest allow ---------------------------------------------------------------------- */
+
+static bool remote_matches(const struct ruleset *r, enum entry_kind kind, const struct entry *e,
+			   const struct bh_addr *a)
+{
+	if (!bh_range_contains(&e->addr, a))
+		return false;
+	return (kind != ENTRY_WORLD && kind != ENTRY_WORLD_ICMP) || !is_known(r, a);
+}
+
+/* How near: smaller is nearer; 4 = not at all. */
+static int nearness(const struct ruleset *r, enum entry_kind kind, const struct entry *e,
+		    const struct flow_key *k)
+{
+	bool remote = remote_matches(r, kind, e, &k->remote);
+	bool proto = k->proto >= e->proto_lo && k->proto <= e->proto_hi;
+
+	if (is_icmp_kind(kind) && icmp_is_reply(e->proto_lo, (uint8_t)e->port_lo))
+		return 4;
+	if (remote)
+		return proto ? NEAR_PORT : NEAR_PROTOCOL;
+	return proto && covers_port(kind, e, k) && kind != ENTRY_HOST ? NEAR_REMOTE : 4;
+}
+
+static const struct entry *nearest_in(const struct ruleset *r, const struct flow_key *k,
+				      int64_t now, int *ret_nearness)
+{
+	const struct entry *best = NULL;
+
+	*ret_nearness = 4;
+	for (int kind = 0; kind < ENTRY_KINDS; kind++) {
+		const struct entry_list *l = &r->entries[k->direction][kind];
+
+		for (size_t i = 0; i < l->n; i++) {
+			const struct entry *e = &l->e[i];
+			int n = nearness(r, (enum entry_kind)kind, e, k);
+
+			if ((e->expires && e->expires <= now) || n >= *ret_nearness)
+				continue;
+			*ret_nearness = n;
+			best = e;
+		}
+	}
+	return best;
+}
+
+const struct entry *ruleset_near_miss(const struct ruleset *r, const struct flow_key *k,
+				      int64_t now, enum near_differs *ret_differs,
+				      enum direction *ret_direction)
+{
+	struct flow_key other = *k;
+	int near;
+	const struct entry *e = nearest_in(r, k, now, &near);
+
+	*ret_direction = k->direction;
+	if (e) {
+		*ret_differs = (enum near_differs)near;
+		return e;
+	}
+	other.direction = k->direction == DIRECTION_EGRESS ? DIRECTION_INGRESS : DIRECTION_EGRESS;
+	e = ruleset_lookup(r, &other, now);
+	if (!e)
+		return NULL;
+	*ret_direction = other.direction;
+	*ret_differs = NEAR_DIRECTION;
+	return e;
+}
