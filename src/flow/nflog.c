@@ -84,10 +84,14 @@ static int parse_message(const struct nlmsghdr *nlh, struct flow_log_event *ret)
 	return 0;
 }
 
-/* mnl_nlmsg_ok() takes lengths from 2 GiB on for negative, and so for good. */
+/*
+ * libmnl takes lengths from 2 GiB on for negative, and so for good, and reads attributes up to the
+ * aligned end: the kernel pads its messages.
+ */
 static bool message_ok(const struct nlmsghdr *nlh, size_t left)
 {
-	return left >= sizeof(*nlh) && nlh->nlmsg_len >= sizeof(*nlh) && nlh->nlmsg_len <= left;
+	return left >= sizeof(*nlh) && nlh->nlmsg_len >= sizeof(*nlh) &&
+	       NLMSG_ALIGN((size_t)nlh->nlmsg_len) <= left;
 }
 
 int flow_log_parse(const void *data, size_t len, int (*fn)(struct flow_log_event *, void *),
@@ -102,8 +106,6 @@ int flow_log_parse(const void *data, size_t len, int (*fn)(struct flow_log_event
 		int r;
 
 		step = NLMSG_ALIGN((size_t)nlh->nlmsg_len);
-		if (step > len)
-			step = len;
 		if (parse_message(nlh, &ev) < 0)
 			continue;
 		r = fn(&ev, arg);

@@ -293,6 +293,7 @@ static void test_retire_idle(void **state)
 	assert_int_equal(flow_account_candidates(x.a, out, 4), 0);
 	c[1].packets = 2;
 	feed(&x, 2 * SEC, false, c, 2, 7);
+	assert_int_equal(flow_account_candidates(x.a, out, 4), 0);
 	c[1].packets = 3;
 	feed(&x, 3 * SEC, false, c, 2, 8);
 	assert_int_equal(flow_account_candidates(x.a, out, 4), 1);
@@ -389,6 +390,65 @@ static void test_budget_full_at_baseline(void **state)
 	feed(&x, 1 * SEC, false, c, 2, 56);
 	assert_int_equal(flow_account_finish(x.a, 2 * SEC), 0);
 	assert_sums(&x, 2, 1);
+	fixture_done(&x);
+}
+
+/* The table was made anew meanwhile: its counters begin at nothing. */
+static void test_counters_made_anew(void **state)
+{
+	struct fixture x;
+	struct flow_count c = tcp(1, 4, 3600000);
+
+	fixture_init(&x, 0, 10);
+	feed(&x, 0, true, NULL, 0, 100);
+	feed(&x, 1 * SEC, false, NULL, 0, 110);
+	feed(&x, 2 * SEC, false, &c, 1, 4);
+	assert_int_equal(flow_account_finish(x.a, 3 * SEC), 0);
+	assert_sums(&x, 14, 4);
+	fixture_done(&x);
+}
+
+/* A packet that was cut off before its key: only the count can tell which flow it was. */
+static void test_event_without_key(void **state)
+{
+	struct fixture x;
+	struct flow_count c = tcp(1, 4, 3600000);
+	struct flow_log_event ev = event_of(&c, 5);
+
+	fixture_init(&x, 0, 10);
+	feed(&x, 0, true, NULL, 0, 0);
+	ev.packet.has_key = ev.packet.has_ports = false;
+	ev.packet.key = ev.packet.dport = 0;
+	assert_int_equal(flow_account_event(x.a, FLOW_LOG_DENY, DIRECTION_EGRESS, &ev), 0);
+	ev.has_packet = false;
+	assert_int_equal(flow_account_event(x.a, FLOW_LOG_DENY, DIRECTION_EGRESS, &ev), 0);
+	assert_int_equal(x.book.records, 0);
+	/* Where no count knows flows, there is nothing to wait for. */
+	assert_int_equal(flow_account_event(x.a, FLOW_LOG_OVERFLOW, DIRECTION_EGRESS, &ev), 0);
+	assert_int_equal(x.book.records, 1);
+	assert_int_equal(x.book.last.source.addr.family, 0);
+	feed(&x, 1 * SEC, false, &c, 1, 5);
+	assert_int_equal(flow_account_finish(x.a, 2 * SEC), 0);
+	assert_sums(&x, 5, 5);
+	fixture_done(&x);
+}
+
+/* The event of a flow that was first seen in a count may be on its way for a while. */
+static void test_retire_waits_for_the_event(void **state)
+{
+	struct fixture x;
+	struct flow_count c = tcp(1, 4, 3600000), out[1];
+	int64_t now = 0;
+
+	fixture_init(&x, 0, 10);
+	feed(&x, 0, true, NULL, 0, 0);
+	for (now = 1; now <= 10; now++) {
+		feed(&x, now * SEC, false, &c, 1, 4);
+		assert_int_equal(flow_account_candidates(x.a, out, 1), 0);
+	}
+	feed(&x, now * SEC, false, &c, 1, 4);
+	assert_int_equal(flow_account_candidates(x.a, out, 1), 1);
+	assert_sums(&x, 4, 4);
 	fixture_done(&x);
 }
 
@@ -744,6 +804,9 @@ int main(void)
 		cmocka_unit_test(test_overflow_and_revoked),
 		cmocka_unit_test(test_budget),
 		cmocka_unit_test(test_budget_full_at_baseline),
+		cmocka_unit_test(test_counters_made_anew),
+		cmocka_unit_test(test_event_without_key),
+		cmocka_unit_test(test_retire_waits_for_the_event),
 		cmocka_unit_test(test_emit_error_is_handed_on),
 		cmocka_unit_test(test_simulated_all_found),
 		cmocka_unit_test(test_simulated_losses),
