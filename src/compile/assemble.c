@@ -28,19 +28,15 @@ static bool is_icmp(uint16_t proto)
 
 static void add_icmp_spec(struct specs *s, const struct port_spec *p)
 {
-	uint8_t proto = (uint8_t)p->proto;
+	struct box_spec spec = { (uint8_t)p->proto, (uint8_t)p->proto, p->lo, p->hi };
+	uint8_t reply;
 
-	s->icmp_wide[s->n_icmp_wide++] = (struct box_spec) { proto, proto, p->lo, p->hi };
+	s->icmp_wide[s->n_icmp_wide++] = spec;
 	if (p->lo != p->hi) {
-		s->icmp_narrow[s->n_icmp_narrow++] =
-			(struct box_spec) { proto, proto, p->lo, p->hi };
-	} else {
-		int reply = icmp_reply_type(p->proto, (uint8_t)p->lo);
-
-		if (reply >= 0)
-			s->icmp_wide[s->n_icmp_wide++] =
-				(struct box_spec) { proto, proto, (uint16_t)reply,
-						    (uint16_t)reply };
+		s->icmp_narrow[s->n_icmp_narrow++] = spec;
+	} else if (icmp_reply_type(p->proto, (uint8_t)p->lo, &reply)) {
+		spec.port_lo = spec.port_hi = reply;
+		s->icmp_wide[s->n_icmp_wide++] = spec;
 	}
 }
 
@@ -98,15 +94,14 @@ static int add_hashed(struct assembly *a, enum entry_kind kind, const struct bh_
 static int add_icmp(struct assembly *a, const struct bh_addr *addr, const struct port_spec *p,
 		    uint32_t rank)
 {
-	uint8_t proto = (uint8_t)p->proto;
-	int reply = icmp_reply_type(p->proto, (uint8_t)p->lo), r;
+	uint8_t proto = (uint8_t)p->proto, reply;
+	int r;
 
 	if ((addr->family == AF_INET) != (p->proto == IPPROTO_ICMP))
 		return 0;
 	r = add_hashed(a, ENTRY_ICMP, addr, proto, proto, p->lo, p->lo, rank);
-	if (r >= 0 && reply >= 0)
-		r = add_hashed(a, ENTRY_ICMP, addr, proto, proto, (uint16_t)reply, (uint16_t)reply,
-			       rank);
+	if (r >= 0 && icmp_reply_type(p->proto, (uint8_t)p->lo, &reply))
+		r = add_hashed(a, ENTRY_ICMP, addr, proto, proto, reply, reply, rank);
 	return r;
 }
 

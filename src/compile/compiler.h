@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef BULKHEAD_SRC_COMPILE_COMPILER_H
+#define BULKHEAD_SRC_COMPILE_COMPILER_H
+
+#include "follow.h"
+
+/* One run of compile_rulesets(), step by step: live rules, subjects, rulesets. */
+
+/* A namespace that gets a ruleset. Those that agree in all but `home` share one. */
+struct subject {
+	uint32_t home; /* its first endpoint */
+	struct selection_list services;
+	struct addr_list resolvers;    /* only when one of the services has `dns: allow` */
+	const struct follow_hit *hits; /* only when one of them has `egress: follow` */
+	size_t n_hits;
+};
+
+struct compiler {
+	struct resolver resolver;
+	struct live_service *live; /* [service] */
+	struct subject *subjects;
+	size_t n_subjects;
+	struct bh_vec hits; /* struct follow_hit */
+	struct ruleset_list *out;
+	const char *generation;
+	const struct bh_range *known;
+	struct bh_err *err;
+};
+
+/* The rules that have not expired, resolved and named. 0 or -errno with the sentence in c->err. */
+int compiler_make_live(struct compiler *c);
+/* Who gets a ruleset, sorted by what it will say, then by namespace. The same errors. */
+int compiler_make_subjects(struct compiler *c, bool all);
+/* 0 = the two get the same ruleset but for the endpoint. */
+int subject_cmp_content(const struct subject *x, const struct subject *y);
+
+static inline const struct service *compiler_service(const struct compiler *c, uint32_t i)
+{
+	return &c->resolver.in->policies->services[i];
+}
+
+static inline const struct endpoint *compiler_endpoint(const struct compiler *c, uint32_t i)
+{
+	return &c->resolver.in->endpoints->endpoints[i];
+}
+
+#endif
