@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <bulkhead/sys/netns.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/nsfs.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+
+#include <bulkhead/base/cleanup.h>
+#include <bulkhead/base/text.h>
+
+#ifndef NSFS_MAGIC
+#define NSFS_MAGIC 0x6e736673
+#endif
+
+/* The namespace that this process started in; opened once, kept for the way back. */
+static int own_fd(void)
+{
+	static int fd = -1;
+
+	if (fd < 0)
+		fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	return fd;
+}
+
+/* Is this descriptor a network namespace? 0 or -EINVAL. */
+static int check_netns(int fd)
+{
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) < 0)
+		return -errno;
+	if (fs.f_type != NSFS_MAGIC || ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWNET)
+		return -EINVAL;
+	return 0;
+}
+
+int netns_open(const char *path, int *ret_fd, uint64_t *ret_ino, struct bh_err *err)
+{
+	/* O_NONBLOCK: a FIFO or device in the place of a namespace must not hold us up. */
+	bh_autoclose int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	char shown[256];
+	struct stat st;
+	int r;
+
+	bh_escape_str(shown, sizeof(shown), path);
+	if (fd < 0)
+		return bh_err_errno(err, -errno, "network namespace %s", shown);
+	r = check_netns(fd);
+	if (r < 0)
+		return bh_err_set(err, r, "%s is not a network namespace", shown);
+	if (fstat(fd, &st) < 0)
+		return bh_err_errno(err, -errno, "network namespace %s", shown);
+	if (ret_ino)
+		*ret_ino = st.st_ino;
+	*ret_fd = BH_STEAL_FD(fd);
+	return 0;
+}
+
+uint64_t netns_own_ino(void)
+{
+	struct stat st;
+
+	return own_fd() >= 0 && fstat(own_fd(), &st) == 0 ? st.st_ino : 0;
+}
+
+int netns_run(int netns_fd, int (*fn)(void *arg, struct bh_err *err), void *arg, struct bh_err *err)
+{
+	int r, home = own_fd();
+
+	if (home < 0)
+		return bh_err_set(err, -ENOENT, "/proc/self/ns/net cannot be opened");
+	if (setns(netns_fd, CLONE_NEWNET) < 0)
+		return bh_err_errno(err, -errno, "entering the network namespace");
+	r = fn(arg, err);
+	if (setns(home, CLONE_NEWNET) < 0) {
+		/* Whatever came next would be done to the wrong namespace. */
+		fputs("bulkhead: cannot return to the own network namespace\n", stderr);
+		abort();
+	}
+	return r;
+}
+
+struct socket_call {
+	int domain, type, protocol, fd;
+};
+
+static int call_socket(void *arg, struct bh_err *err)
+{
+	struct socket_call *c = arg;
+
+	c->fd = socket(c->domain, c->type | SOCK_CLOEXEC, c->protocol);
+	return c->fd < 0 ? bh_err_errno(err, -errno, "opening a socket") : 0;
+}
+
+int netns_socket(int netns_fd, int domain, int type, int protocol, int *ret_fd, struct bh_err *err)
+{
+	struct socket_call c = { domain, type, protocol, -1 };
+	int r = netns_run(netns_fd, call_socket, &c, err);
+
+	if (r >= 0)
+		*ret_fd = c.fd;
+	return r;
+}
+
+/* Open the namespace that this process is in now, then go home. */
+static int make_scratch(int *ret_fd, struct bh_err *err)
+{
+	int fd;
+
+	if (unshare(CLONE_NEWNET) < 0)
+		return bh_err_errno(err, -errno, "making a network namespace");
+	fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		bh_err_errno(err, -errno, "opening the new network namespace");
+	if (setns(own_fd(), CLONE_NEWNET) < 0) {
+		fputs("bulkhead: cannot return to the own network namespace\n", stderr);
+		abort();
+	}
+	if (fd < 0)
+		return -ENOENT;
+	*ret_fd = fd;
+	return 0;
+}
+
+int netns_scratch(int *ret_fd, struct bh_err *err)
+{
+	if (own_fd() < 0)
+		return bh_err_set(err, -ENOENT, "/proc/self/ns/net cannot be opened");
+	return make_scratch(ret_fd, err);
+}
