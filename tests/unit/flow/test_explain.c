@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <cmocka.h>
+
+#include <bulkhead/base/cleanup.h>
+#include <bulkhead/flow/flow.h>
+
+/* --- a small site ------------------------------------------------------------------------- */
+
+#define ADDR(d)                                                                                    \
+	{                                                                                          \
+		.family = AF_INET, .b = { 10, 77, 1, d }                                           \
+	}
+#define HOST(d)                                                                                    \
+	{                                                                                          \
+		ADDR(d), ADDR(d)                                                                   \
+	}
+#define PUBLIC(d)                                                                                  \
+	{                                                                                          \
+		.family = AF_INET, .b = { 203, 0, 113, d }                                         \
+	}
+#define ANY4                                                                                       \
+	{                                                                                          \
+		{ .family = AF_INET },                                                             \
+		{                                                                                  \
+			.family = AF_INET, .b = { 255, 255, 255, 255 }                             \
+		}                                                                                  \
+	}
+#define TCP(p) IPPROTO_TCP, IPPROTO_TCP, p, p
+
+enum { WEB = 1, PAYMENTS, LEDGER, LEDGER_2, EVIL };
+
+static const struct ruleset_rule web_rules[] = {
+	{ "web.out.cache", "policies/web.yaml:10", DIRECTION_EGRESS },
+	{ "web.out.payments", "policies/web.yaml:8", DIRECTION_EGRESS },
+	{ "web.out.world", "policies/web.yaml:12", DIRECTION_EGRESS },
+};
+static const struct entry web_exact[] = {
+	{ HOST(PAYMENTS), TCP(8443), 1, 0 },
+	{ HOST(LEDGER), TCP(6379), 0, 0 },
+};
+static const struct entry web_world[] = { { ANY4, TCP(443), 2, 0 } };
+static const struct bh_range known[] = { { ADDR(0), ADDR(255) } };
+static const struct ruleset web = {
+	.endpoint = "shop/web",
+	.services = "web",
+	.generation = "0123456789abcdef",
+	.deny_where = { "policies/web.yaml:3", "policies/web.yaml:1" },
+	.rules = web_rules,
+	.n_rules = BH_ARRAY_SIZE(web_rules),
+	.entries[DIRECTION_EGRESS] = { [ENTRY_EXACT] = { web_exact, BH_ARRAY_SIZE(web_exact) },
+				       [ENTRY_WORLD] = { web_world, 1 } },
+	.known = known,
+	.n_known = 1,
+};
+
+static const struct ruleset_rule payments_rules[] = {
+	{ "payments.in.checkout", "policies/payments.yaml:9", DIRECTION_INGRESS },
+	{ "payments.out.acquirer", "policies/payments.yaml:16", DIRECTION_EGRESS },
+	{ "payments.out.ledger", "policies/payments.yaml:14", DIRECTION_EGRESS },
+};
+static const struct entry payments_in[] = { { HOST(WEB), TCP(8443), 0, 0 } };
+static const struct entry payments_out[] = { { HOST(LEDGER), TCP(5432), 2, 0 } };
+static const struct entry payments_range[] = { { { PUBLIC(0), PUBLIC(127) }, TCP(443), 1, 0 } };
+static const struct ruleset payments = {
+	.endpoint = "shop/payments",
+	.services = "payments",
+	.generation = "0123456789abcdef",
+	.deny_where = { "policies/payments.yaml:12", "policies/payments.yaml:7" },
+	.rules = payments_rules,
+	.n_rules = BH_ARRAY_SIZE(payments_rules),
+	.entries = { [DIRECTION_EGRESS] = { [ENTRY_EXACT] = { payments_out, 1 },
+					    [ENTRY_RANGE] = { payments_range, 1 } },
+		     [DIRECTION_INGRESS] = { [ENTRY_EXACT] = { payments_in, 1 } } },
+};
+
+static const struct ruleset_rule ledger_rules[] = {
+	{ "ledger.in.db", "policies/ledger.yaml:6", DIRECTION_INGRESS },
+};
+static const struct entry ledger_in[] = { { HOST(PAYMENTS), TCP(5432), 0, 0 } };
+static const struct ruleset ledger = {
+	.endpoint = "shop/ledger",
+	.services = "ledger",
+	.generation = "0123456789abcdef",
+	.deny_where = { "policies/ledger.yaml:3", "policies/ledger.yaml:4" },
+	.rules = ledger_rules,
+	.n_rules = BH_ARRAY_SIZE(ledger_rules),
+	.entries[DIRECTION_INGRESS] = { [ENTRY_EXACT] = { ledger_in, 1 } },
+};
+
+static const struct party {
+	struct bh_addr addr;
+	struct flow_party party;
+	struct endpoint endpoint;
+} parties[] = {
+	[WEB] = { ADDR(WEB),
+		  { "shop/web", "web", "web", &web },
+		  { .id = "shop/web",
+		    .name = "web",
+		    .runtime = ENDPOINT_DOCKER,
+		    .image = "shop/web:1",
+		    .netns = "/run/docker/netns/1" } },
+	[PAYMENTS] = { ADDR(PAYMENTS),
+		       { "shop/payments", "payments", "payments", &payments },
+		       { .id = "shop/payments", .name = "payments" } },
+	[LEDGER] = { ADDR(LEDGER),
+		     { "shop/ledger", "ledger-1", "ledger", &ledger },
+		     { .id = "shop/ledger", .name = "ledger-1" } },
+	[LEDGER_2] = { ADDR(LEDGER_2),
+		       { "shop/ledger-2", "ledger-2", "ledger", &ledger },
+		       { .id = "shop/ledger-2", .name = "ledger-2" } },
+	[EVIL] = { ADDR(EVIL), { "evil", "\033[31mroot\n", NULL, NULL }, { .id = "evil" } },
+};
+
+static bool find_party(const struct bh_addr *a, struct flow_party *ret, void *arg)
+{
+	for (size_t i = WEB; i < BH_ARRAY_SIZE(parties); i++)
+		if (!memcmp(&parties[i].addr, a, sizeof(*a))) {
+			*ret = parties[i].party;
+			return true;
+		}
+	return false;
+}
+
+/* --- the sentences ------------------------------------------------------------------------ */
+
+static const struct sentence {
+	int at; /* whose namespace */
+	enum direction direction;
+	struct bh_addr far;
+	uint16_t proto, port; /* the source port when revoked; the type for ICMP */
+	const char *reason, *near_miss, *other_side;
+	enum record_rule_kind kind;
+	bool aggregated, audit;
+} sentences[] = {
+	{ PAYMENTS, DIRECTION_EGRESS, ADDR(LEDGER), IPPROTO_TCP, 6379,
+	  "payments may reach ledger on 5432/tcp, not 6379/tcp: policies/payments.yaml:14",
+	  "payments.out.ledger allows 5432/tcp to ledger (policies/payments.yaml:14)",
+	  "ledger denies it too (policies/ledger.yaml:4)" },
+	{ PAYMENTS, DIRECTION_EGRESS, ADDR(LEDGER), IPPROTO_UDP, 5432,
+	  "payments may reach ledger on 5432/tcp, not 5432/udp: policies/payments.yaml:14",
+	  "payments.out.ledger allows 5432/tcp to ledger (policies/payments.yaml:14)",
+	  "ledger denies it too (policies/ledger.yaml:4)" },
+	{ PAYMENTS, DIRECTION_EGRESS, PUBLIC(200), IPPROTO_TCP, 443,
+	  "payments may reach 203.0.113.0/25 on 443/tcp, not 203.0.113.200: "
+	  "policies/payments.yaml:16",
+	  "payments.out.acquirer allows 443/tcp to 203.0.113.0/25 (policies/payments.yaml:16)",
+	  "" },
+	{ PAYMENTS, DIRECTION_EGRESS, PUBLIC(9), IPPROTO_ICMP, 8,
+	  "payments may reach 203.0.113.9 on 443/tcp, not icmp/echo-request: "
+	  "policies/payments.yaml:16",
+	  "payments.out.acquirer allows 443/tcp to 203.0.113.0/25 (policies/payments.yaml:16)",
+	  "" },
+	{ WEB, DIRECTION_EGRESS, PUBLIC(9), IPPROTO_TCP, 80,
+	  "web may reach 203.0.113.9 on 443/tcp, not 80/tcp: policies/web.yaml:12",
+	  "web.out.world allows 443/tcp to the world (policies/web.yaml:12)", "" },
+	{ LEDGER, DIRECTION_EGRESS, PUBLIC(9), IPPROTO_TCP, 80,
+	  "nothing allows ledger to send to 203.0.113.9 (policies/ledger.yaml:3 denies by default)",
+	  "", "" },
+	{ LEDGER, DIRECTION_EGRESS, PUBLIC(9), IPPROTO_GRE, 0,
+	  "nothing allows ledger to send to 203.0.113.9 (policies/ledger.yaml:3 denies by default)",
+	  "", "" },
+	{ LEDGER, DIRECTION_EGRESS, ADDR(PAYMENTS), IPPROTO_TCP, 5432,
+	  "payments may reach ledger on 5432/tcp (policies/ledger.yaml:6), but nothing allows "
+	  "ledger to send to payments",
+	  "ledger.in.db allows 5432/tcp from payments (policies/ledger.yaml:6)",
+	  "payments denies it too (policies/payments.yaml:7)" },
+	{ LEDGER, DIRECTION_INGRESS, ADDR(WEB), IPPROTO_TCP, 6379,
+	  "web may send, but ledger lets nobody in on 6379/tcp (policies/ledger.yaml:4 denies by "
+	  "default)",
+	  "", "web allows it: web.out.cache (policies/web.yaml:10)" },
+	{ LEDGER, DIRECTION_INGRESS, ADDR(WEB), IPPROTO_TCP, 5432,
+	  "ledger lets payments in on 5432/tcp, not web: policies/ledger.yaml:6",
+	  "ledger.in.db allows 5432/tcp from payments (policies/ledger.yaml:6)",
+	  "web denies it too (policies/web.yaml:3)" },
+	{ PAYMENTS, DIRECTION_INGRESS, ADDR(WEB), IPPROTO_TCP, 8444,
+	  "payments lets web in on 8443/tcp, not 8444/tcp: policies/payments.yaml:9",
+	  "payments.in.checkout allows 8443/tcp from web (policies/payments.yaml:9)",
+	  "web denies it too (policies/web.yaml:3)" },
+	{ LEDGER, DIRECTION_INGRESS, PUBLIC(9), IPPROTO_ICMP, 8,
+	  "ledger lets nobody in on icmp/echo-request (policies/ledger.yaml:4 denies by default)",
+	  "", "" },
+	{ LEDGER, DIRECTION_INGRESS, PUBLIC(9), IPPROTO_GRE, 0,
+	  "ledger lets nobody in on protocol 47 (policies/ledger.yaml:4 denies by default)", "",
+	  "" },
+	{ LEDGER, DIRECTION_EGRESS, ADDR(LEDGER_2), IPPROTO_TCP, 5432,
+	  "nothing allows ledger to send to ledger-2 (policies/ledger.yaml:3 denies by default)",
+	  "", "ledger-2 denies it too (policies/ledger.yaml:4)" },
+	{ LEDGER, DIRECTION_EGRESS, ADDR(EVIL), IPPROTO_TCP, 80,
+	  "nothing allows ledger to send to \\x1b[31mroot\\x0a (policies/ledger.yaml:3 denies by "
+	  "default)",
+	  "", "" },
+	{ LEDGER, DIRECTION_EGRESS, PUBLIC(9), IPPROTO_TCP, 80,
+	  "nothing allows ledger to send to 203.0.113.9 (policies/ledger.yaml:3 denies by default) "
+	  "(audit mode: it passed)",
+	  "", "", .audit = true },
+	{ PAYMENTS, DIRECTION_EGRESS, ADDR(LEDGER), IPPROTO_TCP, 5432,
+	  "payments and ledger may talk on 5432/tcp by now (policies/payments.yaml:14); this came "
+	  "before",
+	  "", "ledger allows it: ledger.in.db (policies/ledger.yaml:6)" },
+	{ LEDGER, DIRECTION_EGRESS, ADDR(WEB), IPPROTO_TCP, 5433,
+	  "the connection from web to ledger on 5433/tcp was allowed by an older policy and is no "
+	  "longer (policies/ledger.yaml:4 denies by default)",
+	  NULL, "web denies it too (policies/web.yaml:3)", RECORD_REVOKED },
+	{ LEDGER, DIRECTION_INGRESS, ADDR(WEB), IPPROTO_TCP, 80,
+	  "the connection from ledger to web on 80/tcp was allowed by an older policy and is no "
+	  "longer (policies/ledger.yaml:3 denies by default)",
+	  NULL, "web denies it too (policies/web.yaml:1)", RECORD_REVOKED },
+	{ WEB,
+	  DIRECTION_EGRESS,
+	  { 0 },
+	  0,
+	  0,
+	  "packets that web sent in more flows than the kernel remembers one by one (4096)",
+	  "",
+	  "",
+	  .aggregated = true },
+	{ WEB,
+	  DIRECTION_INGRESS,
+	  { 0 },
+	  0,
+	  0,
+	  "packets that web was sent on connections which an older policy allowed and the present "
+	  "one does not",
+	  "",
+	  "",
+	  RECORD_REVOKED,
+	  .aggregated = true },
+};
+
+static void make_record(struct flow_record *rec, const struct sentence *s)
+{
+	bool egress = s->direction == DIRECTION_EGRESS, revoked = s->kind == RECORD_REVOKED;
+	struct record_end *self, *far;
+
+	*rec = (struct flow_record) {
+		.verdict = s->audit ? RECORD_AUDIT : RECORD_DENY,
+		.direction = s->direction,
+		.packets = 1,
+		.proto = s->proto,
+		.rule_kind = s->kind,
+		.aggregated = s->aggregated,
+	};
+	self = egress ? &rec->source : &rec->destination;
+	far = egress ? &rec->destination : &rec->source;
+	far->addr = s->far;
+	if (s->far.family)
+		self->addr = parties[s->at].addr;
+	if (s->proto == IPPROTO_ICMP) {
+		rec->has_icmp = true;
+		rec->icmp_type = (uint8_t)s->port;
+	} else if (s->proto != IPPROTO_GRE && s->proto) {
+		rec->source.has_port = rec->destination.has_port = true;
+		rec->source.port = revoked ? s->port : 40000;
+		rec->destination.port = revoked ? 40000 : s->port;
+	}
+}
+
+static void test_sentences(void **state)
+{
+	for (size_t i = 0; i < BH_ARRAY_SIZE(sentences); i++) {
+		const struct sentence *s = &sentences[i];
+		const struct party *at = &parties[s->at];
+		struct flow_context ctx = {
+			.endpoint = &at->endpoint,
+			.ruleset = at->party.ruleset,
+			.party_of = find_party,
+		};
+		struct flow_record rec;
+
+		make_record(&rec, s);
+		flow_explain(&rec, &ctx);
+		assert_string_equal(rec.reason, s->reason);
+		if (s->near_miss)
+			assert_string_equal(rec.near_miss, s->near_miss);
+		assert_string_equal(rec.other_side, s->other_side);
+	}
+}
+
+static void test_fields(void **state)
+{
+	const struct sentence s = { WEB, DIRECTION_EGRESS, ADDR(LEDGER), IPPROTO_TCP, 22 };
+	struct flow_context ctx = {
+		.endpoint = &parties[WEB].endpoint,
+		.ruleset = &web,
+		.netns_name = "/run/docker/netns/1",
+		.host = "node-1",
+		.owner = "team-web",
+		.party_of = find_party,
+	};
+	struct flow_record rec;
+
+	make_record(&rec, &s);
+	flow_explain(&rec, &ctx);
+	assert_string_equal(rec.endpoint_id, "shop/web");
+	assert_string_equal(rec.endpoint_name, "web");
+	assert_string_equal(rec.runtime, "docker");
+	assert_string_equal(rec.image, "shop/web:1");
+	assert_string_equal(rec.netns, "/run/docker/netns/1");
+	assert_string_equal(rec.service, "web");
+	assert_string_equal(rec.owner, "team-web");
+	assert_string_equal(rec.host, "node-1");
+	assert_string_equal(rec.generation, "0123456789abcdef");
+	assert_string_equal(rec.source.endpoint, "shop/web");
+	assert_string_equal(rec.source.service, "web");
+	assert_string_equal(rec.destination.endpoint, "shop/ledger");
+	assert_string_equal(rec.destination.service, "ledger");
+	assert_int_equal(rec.rule_kind, RECORD_DEFAULT_DENY);
+	assert_string_equal(rec.rule_name, "default-deny");
+	assert_string_equal(rec.rule_file, "policies/web.yaml");
+	assert_int_equal(rec.rule_line, 3);
+}
+
+/* An ended connection is denied by the direction in which it was opened. */
+static void test_revoked_rule(void **state)
+{
+	const struct sentence s = { LEDGER, DIRECTION_EGRESS,      ADDR(WEB), IPPROTO_TCP,
+				    5433,   .kind = RECORD_REVOKED };
+	struct flow_context ctx = { .ruleset = &ledger };
+	struct flow_record rec;
+
+	make_record(&rec, &s);
+	flow_explain(&rec, &ctx);
+	assert_int_equal(rec.rule_kind, RECORD_REVOKED);
+	assert_string_equal(rec.rule_name, "revoked");
+	assert_string_equal(rec.rule_file, "policies/ledger.yaml");
+	assert_int_equal(rec.rule_line, 4);
+	assert_string_equal(rec.endpoint_id, "shop/ledger");
+}
+
+static void test_without_context(void **state)
+{
+	const struct sentence s = { WEB, DIRECTION_EGRESS, PUBLIC(9), IPPROTO_TCP, 80 };
+	struct flow_context ctx = { .netns_name = "/run/netns/x" };
+	struct flow_record rec;
+
+	make_record(&rec, &s);
+	flow_explain(&rec, &ctx);
+	assert_string_equal(rec.reason, "/run/netns/x sent to 203.0.113.9 on 80/tcp, which was "
+					"denied; the policy behind it is not known here");
+	assert_string_equal(rec.netns, "/run/netns/x");
+	assert_string_equal(rec.rule_file, "");
+
+	ctx.netns_name = NULL;
+	make_record(&rec, &s);
+	rec.destination.has_port = false; /* cut off */
+	flow_explain(&rec, &ctx);
+	assert_string_equal(rec.reason,
+			    "10.77.1.1 sent to 203.0.113.9 on tcp without ports, which was denied; "
+			    "the policy behind it is not known here");
+
+	memset(&rec, 0, sizeof(rec));
+	ctx.ruleset = &web;
+	flow_explain(&rec, &ctx);
+	assert_string_equal(rec.reason, "nothing allows web to send to an unknown address "
+					"(policies/web.yaml:3 denies by default)");
+}
+
+/* A place that is no FILE:LINE stays whole. */
+static void test_odd_places(void **state)
+{
+	static const struct {
+		const char *where, *file;
+		unsigned line;
+	} places[] = {
+		{ "a:b.yaml:7", "a:b.yaml", 7 },
+		{ "nowhere", "nowhere", 0 },
+		{ "x:", "x:", 0 },
+		{ "x:99999999999", "x:99999999999", 0 },
+	};
+
+	for (size_t i = 0; i < BH_ARRAY_SIZE(places); i++) {
+		const struct sentence s = { WEB, DIRECTION_EGRESS, PUBLIC(9), IPPROTO_TCP, 80 };
+		const struct ruleset r = { .deny_where = { places[i].where } };
+		struct flow_context ctx = { .ruleset = &r };
+		struct flow_record rec;
+
+		make_record(&rec, &s);
+		flow_explain(&rec, &ctx);
+		assert_string_equal(rec.rule_file, places[i].file);
+		assert_int_equal(rec.rule_line, places[i].line);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_sentences),    cmocka_unit_test(test_fields),
+		cmocka_unit_test(test_revoked_rule), cmocka_unit_test(test_without_context),
+		cmocka_unit_test(test_odd_places),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
