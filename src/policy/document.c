@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "set.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <bulkhead/base/cleanup.h>
+
+/* A document is what its first key says. Kinds of later versions are refused, never ignored. */
+static const struct kind {
+	const char *key;
+	int (*read)(struct set_builder *b, const struct node *root); /* NULL: refused */
+	const char *what, *way_out;
+} kinds[] = {
+	{ "service", service_read },
+	{ "group", group_read },
+	{ "guardrail", NULL, "a guardrail document", "remove it; each service denies by default" },
+	{ "scope", NULL, "a scope document", "remove it" },
+	{ "test", NULL, "a policy test", "remove it or move it out of the policy directory" },
+	{ "apiVersion", NULL, "a Kubernetes document",
+	  "remove it or write the same flows as a service: document" },
+	{ "kind", NULL, "a Kubernetes document",
+	  "remove it or write the same flows as a service: document" },
+};
+
+static const struct kind *find_kind(const char *key)
+{
+	for (size_t i = 0; i < BH_ARRAY_SIZE(kinds); i++)
+		if (strcmp(kinds[i].key, key) == 0)
+			return &kinds[i];
+	return NULL;
+}
+
+/* The first key says nothing; a later one may. */
+static void report_unknown(struct set_builder *b, const struct node *root)
+{
+	static const char *const words[] = { "service", "group" };
+	const struct node *first = root->first->key;
+	char hint[HINT_MAX];
+
+	for (const struct node *c = root->first; c; c = c->next) {
+		const struct kind *kind = find_kind(c->key->text);
+
+		if (!kind || !kind->read)
+			continue;
+		snprintf(hint, sizeof(hint), "move \"%s:\" from line %u to the top", kind->key,
+			 c->key->loc.line);
+		mistake(&b->rd, first, "unknown-document", hint,
+			"a document begins with service: or group:, not with \"%s\"",
+			SHOWN(first->text));
+		return;
+	}
+	mistake(&b->rd, first, "unknown-document",
+		hint_nearest(hint, first->text, words, BH_ARRAY_SIZE(words), NULL),
+		"a document begins with service: or group:, not with \"%s\"", SHOWN(first->text));
+}
+
+int document_read(struct set_builder *b, const struct node *root)
+{
+	const struct kind *kind;
+
+	if (root->kind == NODE_MAP && root->first) {
+		kind = find_kind(root->first->key->text);
+		if (kind && kind->read)
+			return kind->read(b, root);
+		if (kind)
+			mistake(&b->rd, root->first->key, "not-supported", kind->way_out,
+				"%s (\"%s:\") is not supported by this version", kind->what,
+				kind->key);
+		else
+			report_unknown(b, root);
+	} else if (root->kind != NODE_BAD) {
+		mistake(&b->rd, root, "unknown-document", "begin with service: NAME or group: NAME",
+			"a document is a mapping that begins with service: or group:");
+	}
+	b->incomplete = true;
+	return 0;
+}

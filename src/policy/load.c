@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <bulkhead/policy/policy.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <bulkhead/base/buf.h>
+#include <bulkhead/base/cleanup.h>
+#include <bulkhead/base/limits.h>
+#include <bulkhead/base/text.h>
+
+#include "parse.h"
+
+/* Everything of one load that stays on the heap until the set stands. */
+struct loading {
+	struct bh_vec paths;   /* char * */
+	struct bh_vec sources; /* struct policy_source; name borrowed from paths, data owned */
+	size_t bytes;
+	bool incomplete;
+};
+
+static int add_path(struct loading *l, const char *dir, const char *name, struct bh_err *err)
+{
+	char **path = bh_vec_push(&l->paths);
+	size_t len = strlen(dir);
+
+	if (!path && l->paths.n == l->paths.max)
+		return bh_err_set(err, -E2BIG, "more than %u policy files", BH_POLICY_FILES_MAX);
+	if (!path)
+		return bh_err_oom(err);
+	if (!name)
+		*path = strdup(dir);
+	else if (asprintf(path, "%s%s%s", dir, len && dir[len - 1] == '/' ? "" : "/", name) < 0)
+		*path = NULL;
+	return *path ? 0 : bh_err_oom(err);
+}
+
+static bool is_policy_file(const struct dirent *e)
+{
+	const char *dot = strrchr(e->d_name, '.');
+
+	return e->d_name[0] != '.' && e->d_type != DT_DIR && dot &&
+	       (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0);
+}
+
+static int add_directory(struct loading *l, const char *path, struct bh_err *err)
+{
+	size_t before = l->paths.n;
+	DIR *dir = opendir(path);
+	struct dirent *e;
+	int r = 0;
+
+	if (!dir)
+		return bh_err_errno(err, -errno, "cannot read %s", path);
+	while (errno = 0, r >= 0 && (e = readdir(dir)) != NULL)
+		if (is_policy_file(e))
+			r = add_path(l, path, e->d_name, err);
+	if (r >= 0 && errno)
+		r = bh_err_errno(err, -errno, "cannot read %s", path);
+	closedir(dir);
+	if (r >= 0 && l->paths.n == before)
+		r = bh_err_set(err, -ENODATA, "there is no *.yaml or *.yml file in %s", path);
+	return r;
+}
+
+static int add_argument(struct loading *l, const char *path, struct bh_err *err)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return bh_err_errno(err, -errno, "cannot read %s", path);
+	return S_ISDIR(st.st_mode) ? add_directory(l, path, err) : add_path(l, path, NULL, err);
+}
+
+static int path_cmp(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int read_path(struct loading *l, const char *path, struct diag_list *diags,
+		     struct bh_err *err)
+{
+	struct policy_source *src;
+	bh_autofree char *data = NULL;
+	size_t len = 0;
+	int r = bh_read_file(path, BH_POLICY_FILE_BYTES_MAX, &data, &len);
+
+	if (r == -EFBIG) {
+		source_too_big(diags, path);
+		l->incomplete = true;
+		return 0;
+	}
+	if (r == -EINVAL)
+		return bh_err_set(err, r, "%s is not a regular file", path);
+	if (r < 0)
+		return bh_err_errno(err, r, "cannot read %s", path);
+	l->bytes += len;
+	if (l->bytes > BH_POLICY_SET_BYTES_MAX)
+		return bh_err_set(err, -EFBIG, "the policy files together are larger than %u MiB",
+				  BH_POLICY_SET_BYTES_MAX >> 20);
+	src = bh_vec_push(&l->sources);
+	if (!src)
+		return bh_err_oom(err);
+	*src = (struct policy_source) { path, BH_STEAL_PTR(data), len };
+	return 0;
+}
+
+static void loading_done(struct loading *l)
+{
+	for (size_t i = 0; i < l->sources.n; i++)
+		free((char *)((struct policy_source *)l->sources.data)[i].data);
+	for (size_t i = 0; i < l->paths.n; i++)
+		free(((char **)l->paths.data)[i]);
+	bh_vec_done(&l->sources);
+	bh_vec_done(&l->paths);
+}
+
+int policy_load(const char *const *paths, size_t n, struct policy_set **ret_set,
+		struct diag_list *diags, struct bh_err *err)
+{
+	struct loading l = { 0 };
+	int r = 0;
+
+	bh_vec_init(&l.paths, sizeof(char *), BH_POLICY_FILES_MAX);
+	bh_vec_init(&l.sources, sizeof(struct policy_source), BH_POLICY_FILES_MAX);
+	for (size_t i = 0; r >= 0 && i < n; i++)
+		r = add_argument(&l, paths[i], err);
+	if (r >= 0 && l.paths.n)
+		qsort(l.paths.data, l.paths.n, sizeof(char *), path_cmp);
+	for (size_t i = 0; r >= 0 && i < l.paths.n; i++)
+		r = read_path(&l, ((char **)l.paths.data)[i], diags, err);
+	if (r >= 0)
+		r = sources_parse(l.sources.data, l.sources.n, l.incomplete, ret_set, diags, err);
+	loading_done(&l);
+	return r;
+}

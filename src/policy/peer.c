@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "set.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <bulkhead/base/cleanup.h>
+#include <bulkhead/base/limits.h>
+
+static int add_ref(struct reader *rd, enum ref_kind kind, const struct node *n, const char *name)
+{
+	struct set_builder *b = rd->user;
+	struct ref *ref = bh_vec_push(&b->refs);
+
+	if (!ref)
+		return -ENOMEM;
+	*ref = (struct ref) { kind, name, n->loc };
+	return 0;
+}
+
+static int read_service_ref(struct reader *rd, const struct field *f, const struct node *n,
+			    void *out)
+{
+	struct peer *p = out;
+	int r = read_name_text(rd, n, "service", &p->service);
+
+	return r < 0 || !p->service ? r : add_ref(rd, REF_SERVICE, n, p->service);
+}
+
+static int read_group_ref(struct reader *rd, const struct field *f, const struct node *n, void *out)
+{
+	struct peer *p = out;
+	int r = read_name_text(rd, n, "group", &p->group);
+
+	return r < 0 || !p->group ? r : add_ref(rd, REF_GROUP, n, p->group);
+}
+
+static int read_labels(struct reader *rd, const struct field *f, const struct node *n, void *out)
+{
+	struct peer *p = out;
+
+	return labels_read(rd, n, "write entity: managed to mean every managed endpoint",
+			   &p->labels, &p->n_labels);
+}
+
+static int read_cidr(struct reader *rd, const struct field *f, const struct node *n, void *out)
+{
+	struct peer *p = out;
+
+	p->has_cidr = prefix_read(rd, n, &p->cidr);
+	return 0;
+}
+
+static int read_except(struct reader *rd, const struct field *f, const struct node *n, void *out)
+{
+	struct peer *p = out;
+
+	return prefixes_read(rd, n, BH_PEERS_PER_RULE_MAX, "prefixes in except:", &p->except,
+			     &p->n_except);
+}
+
+static const char *const entity_words[] = { "host", "world", "managed", NULL };
+
+static int read_entity(struct reader *rd, const struct field *f, const struct node *n, void *out)
+{
+	static const enum entity entities[] = { ENTITY_HOST, ENTITY_WORLD, ENTITY_MANAGED };
+	struct peer *p = out;
+	int word = -1;
+	int r = read_word(rd, f, n, &word);
+
+	if (word >= 0)
+		p->entity = entities[word];
+	return r;
+}
+
+static const struct field fields[] = {
+	{ .key = "service",
+	  .takes = TAKES_TEXT,
+	  .read = read_service_ref,
+	  .example = "service: NAME" },
+	{ .key = "labels",
+	  .takes = TAKES_MAP,
+	  .read = read_labels,
+	  .example = "labels: {app: web}" },
+	{ .key = "group", .takes = TAKES_TEXT, .read = read_group_ref, .example = "group: NAME" },
+	{ .key = "cidr",
+	  .takes = TAKES_TEXT,
+	  .read = read_cidr,
+	  .example = "cidr: 203.0.113.0/24" },
+	{ .key = "except",
+	  .takes = TAKES_LIST,
+	  .read = read_except,
+	  .example = "except: [203.0.113.128/25]" },
+	{ .key = "entity",
+	  .takes = TAKES_TEXT,
+	  .read = read_entity,
+	  .words = entity_words,
+	  .example = "entity: world" },
+	{ .key = "dns",
+	  .refused = "as a peer is not supported by this version",
+	  .way_out = "remove it or write the addresses as cidr: or group:" },
+	{ .key = "ports",
+	  .refused = "does not belong to a peer",
+	  .way_out = "ports: stands beside from: or to:, for all peers of the rule" },
+};
+
+static const struct schema schema = SCHEMA("a peer", fields);
+
+static const struct node *value_of(const struct node *map, const char *key)
+{
+	for (const struct node *c = map->first; c; c = c->next)
+		if (strcmp(c->key->text, key) == 0)
+			return c;
+	return map;
+}
+
+static void check_except(struct reader *rd, const struct node *n, const struct peer *p)
+{
+	const struct node *except = value_of(n, "except");
+	char inner[BH_PREFIX_STR], outer[BH_PREFIX_STR];
+
+	if (except != n && value_of(n, "cidr") == n)
+		mistake(rd, except->key, "except-without-cidr", "add cidr:, which except: narrows",
+			"\"except\" stands without \"cidr\"");
+	for (size_t i = 0; p->has_cidr && i < p->n_except; i++) {
+		const struct bh_prefix *e = &p->except[i];
+
+		if (e->addr.family == p->cidr.addr.family && e->len >= p->cidr.len &&
+		    bh_prefix_contains(&p->cidr, &e->addr))
+			continue;
+		mistake(rd, except, "except-outside",
+			"what lies outside the cidr: is not matched anyway; remove it",
+			"%s does not lie inside %s", bh_prefix_format(inner, e),
+			bh_prefix_format(outer, &p->cidr));
+	}
+}
+
+/* Keys of one peer are AND, so a peer without any would be anything: never. */
+static void check_keys(struct reader *rd, const struct node *n, const struct peer *p)
+{
+	if (!n->n)
+		mistake(rd, n, "empty-peer",
+			"name a service:, labels:, group:, cidr: or entity: in it",
+			"this peer is empty");
+	if (p->entity != ENTITY_NONE && (p->service || p->n_labels || p->group))
+		mistake(rd, n, "peer-conflict",
+			"make it two entries of the list, or remove one of the two",
+			"\"entity\" in one peer goes with \"cidr\" only");
+}
+
+/* Not a mapping: the text is most likely the service or the addresses that are meant. */
+static void report_bare(struct reader *rd, const struct node *n)
+{
+	char hint[HINT_MAX];
+	struct bh_prefix p;
+	int r = bh_prefix_parse(n->text, &p);
+
+	snprintf(hint, sizeof(hint), "write {%s: %s}",
+		 r >= 0 || r == -EDOM || r == -ERANGE ? "cidr" : "service", SHOWN(n->text));
+	mistake(rd, n, "wrong-type", hint, "a peer takes a mapping, not text (\"%s\")",
+		SHOWN(n->text));
+}
+
+int peer_read(struct reader *rd, const struct node *n, struct peer *ret)
+{
+	int r;
+
+	ret->loc = n->loc;
+	if (n->kind == NODE_TEXT && !node_is_null(n)) {
+		report_bare(rd, n);
+		return 0;
+	}
+	r = schema_read(rd, &schema, n, ret);
+	if (r < 0 || n->kind != NODE_MAP)
+		return r;
+	check_except(rd, n, ret);
+	check_keys(rd, n, ret);
+	return 0;
+}

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "schema.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <bulkhead/base/cleanup.h>
+#include <bulkhead/base/limits.h>
+
+const char *place_format(char out[PLACE_MAX], const struct src_loc *loc)
+{
+	char file[PLACE_MAX - 16];
+
+	snprintf(out, PLACE_MAX, "%s:%u", bh_escape_str(file, sizeof(file), loc->file), loc->line);
+	return out;
+}
+
+const char *hint_nearest(char out[HINT_MAX], const char *word, const char *const *words, size_t n,
+			 const char *fallback)
+{
+	const char *near = bh_nearest(word, words, n);
+
+	if (!near)
+		return fallback;
+	snprintf(out, HINT_MAX, "did you mean \"%s\"?", SHOWN(near));
+	return out;
+}
+
+static const char *kind_name(const struct node *n)
+{
+	switch (n->kind) {
+	case NODE_LIST:
+		return "a list";
+	case NODE_MAP:
+		return "a mapping";
+	case NODE_TEXT:
+	case NODE_BAD:
+		break;
+	}
+	return "text";
+}
+
+static const char *takes_name(unsigned takes)
+{
+	static const char *const names[] = {
+		[TAKES_TEXT] = "text",
+		[TAKES_LIST] = "a list",
+		[TAKES_MAP] = "a mapping",
+		[TAKES_TEXT | TAKES_LIST] = "a list or a word",
+		[TAKES_TEXT | TAKES_MAP] = "a mapping or text",
+	};
+
+	return names[takes];
+}
+
+bool node_takes(struct reader *rd, const struct node *n, unsigned takes, const char *what,
+		const char *example)
+{
+	static const unsigned bit[] = {
+		[NODE_TEXT] = TAKES_TEXT, [NODE_LIST] = TAKES_LIST, [NODE_MAP] = TAKES_MAP
+	};
+	char hint[HINT_MAX];
+
+	if (n->kind == NODE_BAD)
+		return false;
+	if (example)
+		snprintf(hint, sizeof(hint), "write %s", example);
+	if (node_is_null(n))
+		mistake(rd, n, "missing-value", example ? hint : NULL, "%s has no value", what);
+	else if (takes & bit[n->kind])
+		return true;
+	else if (n->kind == NODE_TEXT)
+		mistake(rd, n, "wrong-type", example ? hint : NULL,
+			"%s takes %s, not text (\"%s\")", what, takes_name(takes), SHOWN(n->text));
+	else
+		mistake(rd, n, "wrong-type", example ? hint : NULL, "%s takes %s, not %s", what,
+			takes_name(takes), kind_name(n));
+	return false;
+}
+
+bool node_fits(struct reader *rd, const struct node *n, size_t max, const char *what)
+{
+	if (n->n <= max)
+		return true;
+	mistake(rd, n, "too-many", NULL, "%zu %s; %zu is the most", n->n, what, max);
+	return false;
+}
+
+static const struct field *find_field(const struct schema *s, const char *key)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (strcmp(s->fields[i].key, key) == 0)
+			return &s->fields[i];
+	return NULL;
+}
+
+static void report_unknown_key(struct reader *rd, const struct schema *s, const struct node *key)
+{
+	const char *words[32];
+	char hint[HINT_MAX], all[HINT_MAX] = "the keys are ";
+	size_t n = 0, at = strlen(all);
+
+	for (size_t i = 0; i < s->n && n < BH_ARRAY_SIZE(words); i++) {
+		if (s->fields[i].refused)
+			continue;
+		if (at < sizeof(all))
+			at += (size_t)snprintf(all + at, sizeof(all) - at, "%s%s", n ? ", " : "",
+					       s->fields[i].key);
+		words[n++] = s->fields[i].key;
+	}
+	mistake(rd, key, "unknown-key", hint_nearest(hint, key->text, words, n, all),
+		"unknown key \"%s\" in %s", SHOWN(key->text), s->what);
+}
+
+static int read_field(struct reader *rd, const struct schema *s, const struct node *value,
+		      void *out)
+{
+	const struct field *f = find_field(s, value->key->text);
+	char what[64];
+
+	if (!f) {
+		report_unknown_key(rd, s, value->key);
+		return 0;
+	}
+	if (f->refused) {
+		mistake(rd, value->key, "not-supported", f->way_out, "\"%s\" %s", f->key,
+			f->refused);
+		return 0;
+	}
+	snprintf(what, sizeof(what), "\"%s\"", f->key);
+	if (!node_takes(rd, value, f->takes, what, f->example))
+		return 0;
+	return f->read(rd, f, value, out);
+}
+
+static bool map_has(const struct node *map, const char *key)
+{
+	for (const struct node *c = map->first; c; c = c->next)
+		if (strcmp(c->key->text, key) == 0)
+			return true;
+	return false;
+}
+
+static void report_missing_keys(struct reader *rd, const struct schema *s, const struct node *map)
+{
+	char hint[HINT_MAX];
+
+	for (size_t i = 0; i < s->n; i++) {
+		const struct field *f = &s->fields[i];
+
+		if (!f->required || map_has(map, f->key))
+			continue;
+		snprintf(hint, sizeof(hint), "for example %s", f->example);
+		mistake(rd, map, "missing-key", hint, "%s needs \"%s\"", s->what, f->key);
+	}
+}
+
+int schema_read(struct reader *rd, const struct schema *s, const struct node *map, void *out)
+{
+	if (!node_takes(rd, map, TAKES_MAP, s->what, NULL))
+		return 0;
+	for (const struct node *c = map->first; c; c = c->next) {
+		int r = read_field(rd, s, c, out);
+
+		if (r < 0)
+			return r;
+	}
+	report_missing_keys(rd, s, map);
+	return 0;
+}
+
+/* --- readers for tables ------------------------------------------------------------------- */
+
+static void *field_at(const struct field *f, void *out)
+{
+	return (char *)out + f->offset;
+}
+
+int read_string(struct reader *rd, const struct field *f, const struct node *n, void *out)
+{
+	const char **at = field_at(f, out);
+
+	if (!*n->text) {
+		mistake(rd, n, "missing-value", NULL, "\"%s\" is empty", f->key);
+		return 0;
+	}
+	*at = bh_arena_strdup(rd->arena, n->text);
+	return *at ? 0 : -ENOMEM;
+}
+
+int read_name_text(struct reader *rd, const struct node *n, const char *what, const char **ret)
+{
+	const char *name;
+
+	if (!bh_name_is_valid(n->text)) {
+		mistake(rd, n, "bad-name",
+			"a name is 1 to 63 of a-z, 0-9 and -, with a letter or digit at both ends",
+			"\"%s\" is not a %s name", SHOWN(n->text), what);
+		return 0;
+	}
+	name = bh_arena_strdup(rd->arena, n->text);
+	if (!name)
+		return -ENOMEM;
+	*ret = name;
+	return 0;
+}
+
+int read_name(struct reader *rd, const struct field *f, const struct node *n, void *out)
+{
+	return read_name_text(rd, n, strcmp(f->key, "name") == 0 ? "rule" : f->key,
+			      field_at(f, out));
+}
+
+int read_bool(struct reader *rd, const struct field *f, const struct node *n, void *out)
+{
+	bool *at = field_at(f, out);
+
+	if (n->plain && strcmp(n->text, "true") == 0)
+		*at = true;
+	else if (n->plain && strcmp(n->text, "false") == 0)
+		*at = false;
+	else
+		mistake(rd, n, "bad-value", n->plain ? NULL : "remove the quotes",
+			"\"%s\" takes true or false, not %s\"%s\"", f->key,
+			n->plain ? "" : "the text ", SHOWN(n->text));
+	return 0;
+}
+
+static void report_word(struct reader *rd, const struct field *f, const struct node *n,
+			size_t count)
+{
+	char all[HINT_MAX] = "", hint[HINT_MAX];
+	size_t at = 0;
+
+	for (size_t i = 0; i < count && at < sizeof(all); i++)
+		at += (size_t)snprintf(all + at, sizeof(all) - at, "%s%s",
+				       !i               ? ""
+				       : i + 1 == count ? " or "
+							: ", ",
+				       f->words[i]);
+	mistake(rd, n, "bad-value", hint_nearest(hint, n->text, f->words, count, NULL),
+		"\"%s\" takes %s, not \"%s\"", f->key, all, SHOWN(n->text));
+}
+
+/* Every enum that is read so has the size of an int (checked where the tables stand). */
+int read_word(struct reader *rd, const struct field *f, const struct node *n, void *out)
+{
+	int *at = field_at(f, out), i = 0;
+
+	for (; f->words[i]; i++) {
+		if (strcmp(f->words[i], n->text) != 0)
+			continue;
+		*at = i;
+		return 0;
+	}
+	report_word(rd, f, n, (size_t)i);
+	return 0;
+}
+
+int read_date(struct reader *rd, const struct field *f, const struct node *n, void *out)
+{
+	int64_t t;
+
+	if (bh_parse_date(n->text, &t) >= 0)
+		return read_string(rd, f, n, out);
+	mistake(rd, n, "bad-date", "write YYYY-MM-DD, like 2026-09-01",
+		"\"%s\" is not a date: \"%s\"", f->key, SHOWN(n->text));
+	return 0;
+}
+
+int read_time(struct reader *rd, const struct field *f, const struct node *n, void *out)
+{
+	int64_t *at = field_at(f, out), t;
+	char hint[HINT_MAX] = "write a date and a time, like 2027-01-31T00:00:00Z";
+
+	if (bh_parse_time(n->text, &t) >= 0 && t > 0) {
+		*at = t;
+		return 0;
+	}
+	if (bh_parse_date(n->text, &t) >= 0)
+		snprintf(hint, sizeof(hint), "a time is missing: write %sT00:00:00Z", n->text);
+	mistake(rd, n, "bad-time", hint, "\"%s\" is not a time: \"%s\"", f->key, SHOWN(n->text));
+	return 0;
+}

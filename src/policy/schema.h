@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef BULKHEAD_POLICY_SCHEMA_PRIVATE_H
+#define BULKHEAD_POLICY_SCHEMA_PRIVATE_H
+
+#include <stdint.h>
+
+#include <bulkhead/base/arena.h>
+#include <bulkhead/base/text.h>
+#include <bulkhead/model/diag.h>
+
+#include "yaml.h"
+
+/*
+ * What a mapping may hold, as a table, and the one walker that reads any mapping by its table:
+ * unknown, missing and refused keys and wrong types are reported here, with the way out.
+ */
+
+/* Where reading a set puts things. Readers return 0 or -ENOMEM; mistakes go to diags. */
+struct reader {
+	struct bh_arena *arena; /* what outlives the document */
+	struct diag_list *diags;
+	void *user; /* of the document kinds */
+};
+
+enum { TAKES_TEXT = 1, TAKES_LIST = 2, TAKES_MAP = 4 };
+
+struct field {
+	const char *key;
+	unsigned takes;
+	bool required;
+	int (*read)(struct reader *rd, const struct field *f, const struct node *n, void *out);
+	size_t offset;            /* into out, for the readers below */
+	const char *const *words; /* read_word: the enum's values in order, NULL at the end */
+	const char *example;      /* how it is written; shown when it is missing or of wrong type */
+	const char *refused; /* a key people try that is not taken: the message after the key */
+	const char *way_out; /* and its hint */
+};
+
+struct schema {
+	const char *what; /* "an ingress rule" */
+	const struct field *fields;
+	size_t n;
+};
+
+#define SCHEMA(what, fields)                                                                       \
+	{                                                                                          \
+		what, fields, BH_ARRAY_SIZE(fields)                                                \
+	}
+
+/* Read MAP (of any kind: a non-mapping is reported) by its table into OUT. */
+int schema_read(struct reader *rd, const struct schema *s, const struct node *map, void *out);
+
+/* True when N has a value of a kind in TAKES; else reported as WHAT takes. BAD is silently false.
+ */
+bool node_takes(struct reader *rd, const struct node *n, unsigned takes, const char *what,
+		const char *example);
+/* False and reported when N has more than MAX entries. WHAT: "ports". */
+bool node_fits(struct reader *rd, const struct node *n, size_t max, const char *what);
+
+/* Readers for tables. */
+int read_string(struct reader *rd, const struct field *f, const struct node *n, void *out);
+int read_name(struct reader *rd, const struct field *f, const struct node *n, void *out);
+int read_bool(struct reader *rd, const struct field *f, const struct node *n, void *out);
+int read_word(struct reader *rd, const struct field *f, const struct node *n, void *out);
+int read_date(struct reader *rd, const struct field *f, const struct node *n, void *out);
+int read_time(struct reader *rd, const struct field *f, const struct node *n, void *out);
+
+/* N plain text of a name: copied into *ret, or reported and *ret untouched. */
+int read_name_text(struct reader *rd, const struct node *n, const char *what, const char **ret);
+
+/* Report a mistake at node N. HINT may be NULL. */
+#define mistake(rd, node, id, hint, ...)                                                           \
+	diag_add((rd)->diags, DIAG_ERROR, &(node)->loc, id, hint, __VA_ARGS__)
+
+/* Offending text, safe and short, for a message; lives until the end of the block. */
+#define SHOWN(s) bh_escape_str((char[100]) { 0 }, 100, (s))
+
+/* FILE:LINE for a message, safe. Returns OUT. */
+#define PLACE_MAX 512
+const char *place_format(char out[PLACE_MAX], const struct src_loc *loc);
+
+/* "did you mean "x"?" into OUT, or FALLBACK (may be NULL) when no word is near. */
+#define HINT_MAX 256
+const char *hint_nearest(char out[HINT_MAX], const char *word, const char *const *words, size_t n,
+			 const char *fallback);
+
+#endif

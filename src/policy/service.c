@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "set.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <bulkhead/base/cleanup.h>
+#include <bulkhead/base/limits.h>
+
+/* read_word() stores an int. */
+_Static_assert(sizeof(enum mode) == sizeof(int), "mode is read as an int");
+_Static_assert(sizeof(enum on_deny) == sizeof(int), "on-deny is read as an int");
+
+/* --- select: ------------------------------------------------------------------------------ */
+
+static int read_select_labels(struct reader *rd, const struct field *f, const struct node *n,
+			      void *out)
+{
+	struct selector *s = out;
+
+	return labels_read(rd, n, "write name: \"*\" to select every container", &s->labels,
+			   &s->n_labels);
+}
+
+/* PROJECT/SERVICE, both exact: Docker Compose allows letters, digits and ._- in them. */
+static bool compose_is_valid(const char *s)
+{
+	static const char chars[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+	size_t project = strspn(s, chars), service;
+
+	if (!project || s[project] != '/')
+		return false;
+	s += project + 1;
+	service = strspn(s, chars);
+	return service && !s[service];
+}
+
+static int read_compose(struct reader *rd, const struct field *f, const struct node *n, void *out)
+{
+	if (compose_is_valid(n->text))
+		return read_string(rd, f, n, out);
+	mistake(rd, n, "bad-compose",
+		"write compose: PROJECT/SERVICE, both in full, without wildcards",
+		"\"%s\" is not a project and a service", SHOWN(n->text));
+	return 0;
+}
+
+static const char *const runtime_words[] = { "docker", "podman", "netns", "cni", NULL };
+
+static int read_runtime(struct reader *rd, const struct field *f, const struct node *n, void *out)
+{
+	struct selector *s = out;
+	int word = -1;
+	int r = read_word(rd, f, n, &word);
+
+	if (word >= 0)
+		s->runtime = runtime_words[word];
+	return r;
+}
+
+static const struct field select_fields[] = {
+	{ .key = "labels",
+	  .takes = TAKES_MAP,
+	  .read = read_select_labels,
+	  .example = "labels: {app: web}" },
+	{ .key = "compose",
+	  .takes = TAKES_TEXT,
+	  .read = read_compose,
+	  .offset = offsetof(struct selector, compose),
+	  .example = "compose: shop/web" },
+	{ .key = "name",
+	  .takes = TAKES_TEXT,
+	  .read = read_string,
+	  .offset = offsetof(struct selector, name),
+	  .example = "name: \"web-*\"" },
+	{ .key = "image",
+	  .takes = TAKES_TEXT,
+	  .read = read_string,
+	  .offset = offsetof(struct selector, image),
+	  .example = "image: \"registry.example/web@sha256:*\"" },
+	{ .key = "runtime",
+	  .takes = TAKES_TEXT,
+	  .read = read_runtime,
+	  .words = runtime_words,
+	  .example = "runtime: docker" },
+};
+
+static const struct schema select_schema = SCHEMA("a select", select_fields);
+
+static int read_select(struct reader *rd, const struct field *f, const struct node *n, void *out)
+{
+	struct service *svc = out;
+
+	svc->select.loc = n->loc;
+	if (!n->n)
+		mistake(rd, n, "empty-select",
+			"add labels:, compose:, name: or image:, as in select: {labels: {app: "
+			"web}}",
+			"select: {} selects no container");
+	return schema_read(rd, &select_schema, n, &svc->select);
+}
+
+/* --- the service -------------------------------------------------------------------------- */
+
+static int read_ingress(struct reader *rd, const struct field *f, const struct node *n, void *out)
+{
+	struct service *svc = out;
+
+	svc->direction_loc[DIRECTION_INGRESS] = n->key->loc;
+	return rules_read(rd, n, DIRECTION_INGRESS, svc);
+}
+
+static int read_egress(struct reader *rd, const struct field *f, const struct node *n, void *out)
+{
+	struct service *svc = out;
+
+	svc->direction_loc[DIRECTION_EGRESS] = n->key->loc;
+	if (n->kind == NODE_LIST)
+		return rules_read(rd, n, DIRECTION_EGRESS, svc);
+	svc->egress_follow = strcmp(n->text, "follow") == 0;
+	if (!svc->egress_follow)
+		mistake(rd, n, "bad-value", "write egress: follow, or a list of rules",
+			"\"egress\" takes a list of rules or the word follow, not \"%s\"",
+			SHOWN(n->text));
+	return 0;
+}
+
+static int read_dns(struct reader *rd, const struct field *f, const struct node *n, void *out)
+{
+	struct service *svc = out;
+	int word = 0;
+	int r = read_word(rd, f, n, &word);
+
+	svc->dns = word;
+	svc->dns_loc = n->key->loc;
+	return r;
+}
+
+static const struct field log_fields[] = {
+	{ .key = "denied",
+	  .takes = TAKES_TEXT,
+	  .read = read_bool,
+	  .offset = offsetof(struct service, log_denied),
+	  .example = "denied: true" },
+	{ .key = "allowed",
+	  .takes = TAKES_TEXT,
+	  .read = read_bool,
+	  .offset = offsetof(struct service, log_allowed),
+	  .example = "allowed: false" },
+};
+
+static const struct schema log_schema = SCHEMA("a log", log_fields);
+
+static int read_log(struct reader *rd, const struct field *f, const struct node *n, void *out)
+{
+	return schema_read(rd, &log_schema, n, out);
+}
+
+static const char *const mode_words[] = {
+	[MODE_ENFORCE] = "enforce", [MODE_AUDIT] = "audit", [MODE_OFF] = "off", NULL
+};
+static const char *const on_deny_words[] = {
+	[ON_DENY_DROP] = "drop", [ON_DENY_REJECT] = "reject", NULL
+};
+static const char *const dns_words[] = { "deny", "allow", NULL };
+
+static const struct field fields[] = {
+	{ .key = "service",
+	  .takes = TAKES_TEXT,
+	  .read = read_name,
+	  .offset = offsetof(struct service, name),
+	  .example = "service: NAME" },
+	{ .key = "owner",
+	  .takes = TAKES_TEXT,
+	  .read = read_string,
+	  .offset = offsetof(struct service, owner),
+	  .example = "owner: team-payments" },
+	{ .key = "select",
+	  .takes = TAKES_MAP,
+	  .required = true,
+	  .read = read_select,
+	  .example = "select: {labels: {app: web}}" },
+	{ .key = "mode",
+	  .takes = TAKES_TEXT,
+	  .read = read_word,
+	  .offset = offsetof(struct service, mode),
+	  .words = mode_words,
+	  .example = "mode: enforce" },
+	{ .key = "ingress",
+	  .takes = TAKES_LIST,
+	  .read = read_ingress,
+	  .example = "ingress: [] to let nothing in, or a list of rules" },
+	{ .key = "egress",
+	  .takes = TAKES_LIST | TAKES_TEXT,
+	  .read = read_egress,
+	  .example = "egress: [] to let nothing out, a list of rules, or egress: follow" },
+	{ .key = "dns",
+	  .takes = TAKES_TEXT,
+	  .read = read_dns,
+	  .words = dns_words,
+	  .example = "dns: allow" },
+	{ .key = "log",
+	  .takes = TAKES_MAP,
+	  .read = read_log,
+	  .example = "log: {denied: true, allowed: false}" },
+	{ .key = "on-deny",
+	  .takes = TAKES_TEXT,
+	  .read = read_word,
+	  .offset = offsetof(struct service, on_deny),
+	  .words = on_deny_words,
+	  .example = "on-deny: drop" },
+	{ .key = "scope",
+	  .refused = "in a service is not supported by this version",
+	  .way_out = "remove it, or keep the word in a comment" },
+};
+
+static const struct schema schema = SCHEMA("a service", fields);
+
+int service_read(struct set_builder *b, const struct node *root)
+{
+	struct service *svc = bh_vec_push(&b->services);
+	int r;
+
+	if (!svc && b->services.n == b->services.max) {
+		b->incomplete = true;
+		mistake(&b->rd, root, "too-many", NULL, "more than %u services", BH_SERVICES_MAX);
+		return 0;
+	}
+	if (!svc)
+		return -ENOMEM;
+	svc->loc = root->first->loc;
+	svc->log_denied = true;
+	svc->dns_loc = svc->loc;
+	for (unsigned d = 0; d < DIRECTIONS; d++)
+		svc->direction_loc[d] = svc->loc;
+	r = schema_read(&b->rd, &schema, root, svc);
+	if (!svc->name) /* misspelt: peers that name it are not wrong for that */
+		b->incomplete = true;
+	return r;
+}
