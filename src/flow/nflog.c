@@ -90,8 +90,8 @@ static int parse_message(const struct nlmsghdr *nlh, struct flow_log_event *ret)
  */
 static bool message_ok(const struct nlmsghdr *nlh, size_t left)
 {
-	return left >= sizeof(*nlh) && nlh->nlmsg_len >= sizeof(*nlh) &&
-	       NLMSG_ALIGN((size_t)nlh->nlmsg_len) <= left;
+	return left >= sizeof(*nlh) && nlh->nlmsg_len >= sizeof(*nlh) && nlh->nlmsg_len <= left &&
+	       NLMSG_ALIGN(nlh->nlmsg_len) <= left;
 }
 
 int flow_log_parse(const void *data, size_t len, int (*fn)(struct flow_log_event *, void *),
@@ -105,7 +105,7 @@ int flow_log_parse(const void *data, size_t len, int (*fn)(struct flow_log_event
 		struct flow_log_event ev;
 		int r;
 
-		step = NLMSG_ALIGN((size_t)nlh->nlmsg_len);
+		step = NLMSG_ALIGN(nlh->nlmsg_len);
 		if (parse_message(nlh, &ev) < 0)
 			continue;
 		r = fn(&ev, arg);
