@@ -227,7 +227,7 @@ static int compile_all(struct compiler *c, bool all_subjects)
 static struct ruleset_list *list_new(void)
 {
 	struct bh_arena *arena = bh_arena_new();
-	struct ruleset_list *l = arena ? calloc(1, sizeof(*l)) : NULL;
+	struct ruleset_list *l = arena ? bh_arena_alloc(arena, sizeof(*l)) : NULL;
 
 	if (!l) {
 		bh_arena_free(arena);

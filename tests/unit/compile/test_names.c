@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "../../../src/compile/names.h"
+
+#include <bulkhead/base/limits.h>
+
+#include "fixture.h"
+
+static const char *slug_of(struct fx *f, const struct service *s, enum direction d, size_t i)
+{
+	const char *slugs[FX_RULES];
+
+	assert_int_equal(names_of_rules(f->arena, s, d, slugs), 0);
+	return slugs[i];
+}
+
+static void test_derived(void **state)
+{
+	struct fx f;
+	struct service *s;
+	struct rule *r;
+	size_t n;
+
+	fx_init(&f);
+	s = fx_service(&f, "pay");
+	fx_peer_service(fx_rule(&f, s, DIRECTION_INGRESS, NULL, "8443/tcp"), "web");
+	fx_peer_cidr(&f, fx_rule(&f, s, DIRECTION_EGRESS, NULL, "443/tcp"), "10.0.0.0/8", NULL);
+	fx_peer_service(fx_rule(&f, s, DIRECTION_EGRESS, NULL, "any"), "ledger");
+	r = fx_rule(&f, s, DIRECTION_EGRESS, NULL, "icmp/echo-request,53/udp");
+	fx_peer_entity(r, ENTITY_WORLD);
+	fx_peer(r)->labels = fx_labels(&f, "Tier=A B", &n);
+	((struct peer *)r->peers)[1].n_labels = 1;
+	fx_rule(&f, s, DIRECTION_EGRESS, NULL, "tcp");
+	assert_string_equal(slug_of(&f, s, DIRECTION_INGRESS, 0), "from-web.8443-tcp");
+	assert_string_equal(slug_of(&f, s, DIRECTION_EGRESS, 0), "to-10.0.0.0-8.443-tcp");
+	assert_string_equal(slug_of(&f, s, DIRECTION_EGRESS, 1), "to-ledger.any");
+	assert_string_equal(slug_of(&f, s, DIRECTION_EGRESS, 2),
+			    "to-world_tier-a-b.icmp-echo-request_53-udp");
+	assert_string_equal(slug_of(&f, s, DIRECTION_EGRESS, 3), "to-nobody.tcp");
+	fx_done(&f);
+}
+
+static void test_written(void **state)
+{
+	struct fx f;
+	struct service *s;
+
+	fx_init(&f);
+	s = fx_service(&f, "pay");
+	fx_rule(&f, s, DIRECTION_INGRESS, "Check out (new)", "80/tcp");
+	fx_rule(&f, s, DIRECTION_INGRESS, "\xe6\x97\xa5", "80/tcp");
+	assert_string_equal(slug_of(&f, s, DIRECTION_INGRESS, 0), "check-out-new");
+	assert_string_equal(slug_of(&f, s, DIRECTION_INGRESS, 1), "from-nobody.80-tcp");
+	assert_string_equal(names_full(f.arena, s, DIRECTION_INGRESS, "check-out"),
+			    "pay.in.check-out");
+	assert_string_equal(names_full(f.arena, s, DIRECTION_EGRESS, "dns"), "pay.out.dns");
+	s->name = "3scale";
+	assert_string_equal(names_full(f.arena, s, DIRECTION_EGRESS, "dns"), "_3scale.out.dns");
+	fx_done(&f);
+}
+
+/* Equal names are told apart by what the rules say, so their order plays no part. */
+static void test_collisions(void **state)
+{
+	struct fx f;
+	struct service *s, *t;
+	struct rule *r;
+
+	fx_init(&f);
+	s = fx_service(&f, "pay");
+	t = fx_service(&f, "turned");
+	fx_rule(&f, s, DIRECTION_INGRESS, "x", "80/tcp");
+	fx_rule(&f, s, DIRECTION_INGRESS, "x", "81/tcp");
+	fx_rule(&f, t, DIRECTION_INGRESS, "x", "81/tcp");
+	fx_rule(&f, t, DIRECTION_INGRESS, "x", "80/tcp");
+	assert_string_not_equal(slug_of(&f, s, DIRECTION_INGRESS, 0),
+				slug_of(&f, s, DIRECTION_INGRESS, 1));
+	assert_string_equal(slug_of(&f, s, DIRECTION_INGRESS, 0),
+			    slug_of(&f, t, DIRECTION_INGRESS, 1));
+	/* the same flows with another end in time are another rule */
+	fx_rule(&f, s, DIRECTION_EGRESS, NULL, "80/tcp");
+	r = fx_rule(&f, s, DIRECTION_EGRESS, NULL, "80/tcp");
+	r->expires = FX_NOW + 1;
+	assert_string_not_equal(slug_of(&f, s, DIRECTION_EGRESS, 0),
+				slug_of(&f, s, DIRECTION_EGRESS, 1));
+	/* the very same twice */
+	r->expires = 0;
+	assert_string_not_equal(slug_of(&f, s, DIRECTION_EGRESS, 0),
+				slug_of(&f, s, DIRECTION_EGRESS, 1));
+	fx_done(&f);
+}
+
+static void test_dns_is_taken(void **state)
+{
+	struct fx f;
+	struct service *s;
+
+	fx_init(&f);
+	s = fx_service(&f, "pay");
+	fx_rule(&f, s, DIRECTION_EGRESS, "dns", "53/udp");
+	assert_string_equal(slug_of(&f, s, DIRECTION_EGRESS, 0), "dns");
+	s->dns = true;
+	assert_string_not_equal(slug_of(&f, s, DIRECTION_EGRESS, 0), "dns");
+	fx_done(&f);
+}
+
+static bool is_name(const char *s)
+{
+	return s[0] && strlen(s) <= BH_NFT_NAME_MAX &&
+	       s[strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789._-")] == '\0';
+}
+
+static void test_long_names_are_cut(void **state)
+{
+	char name[64], one[300], two[300];
+	const char *slugs[FX_RULES], *a, *b;
+	struct fx f;
+	struct service *s;
+
+	memset(name, 's', 63);
+	name[63] = '\0';
+	memset(one, 'r', sizeof(one));
+	one[298] = two[298] = 'a';
+	one[299] = '\0';
+	memcpy(two, one, sizeof(two));
+	two[298] = 'b';
+	fx_init(&f);
+	s = fx_service(&f, name);
+	fx_rule(&f, s, DIRECTION_INGRESS, one, "80/tcp");
+	fx_rule(&f, s, DIRECTION_INGRESS, two, "80/tcp");
+	assert_int_equal(names_of_rules(f.arena, s, DIRECTION_INGRESS, slugs), 0);
+	a = names_full(f.arena, s, DIRECTION_INGRESS, slugs[0]);
+	b = names_full(f.arena, s, DIRECTION_INGRESS, slugs[1]);
+	assert_true(is_name(a) && is_name(b));
+	assert_string_not_equal(a, b);
+	a = names_follow(f.arena, s, s, slugs[0]);
+	b = names_follow(f.arena, s, s, slugs[1]);
+	assert_true(is_name(a) && is_name(b));
+	assert_string_not_equal(a, b);
+	fx_done(&f);
+}
+
+static void test_where(void **state)
+{
+	char path[200];
+	struct fx f;
+	const char *w;
+
+	fx_init(&f);
+	assert_string_equal(names_where(f.arena, &(struct src_loc) { "policies/a.yaml", 14, 3 }),
+			    "policies/a.yaml:14");
+	assert_string_equal(names_where(f.arena, &(struct src_loc) { "a\"b\\c\nd", 1, 1 }),
+			    "a%22b%5Cc%0Ad:1");
+	memset(path, 'p', sizeof(path));
+	memcpy(path + 190, "/web.yaml", 10);
+	w = names_where(f.arena, &(struct src_loc) { path, 77, 1 });
+	assert_int_equal(strlen(w), BH_NFT_COMMENT_MAX);
+	assert_memory_equal(w, "...p", 4);
+	assert_string_equal(w + strlen(w) - 12, "/web.yaml:77");
+	w = names_text(f.arena, path, 100);
+	assert_int_equal(strlen(w), 100);
+	assert_string_equal(w + 97, "...");
+	fx_done(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_derived),	   cmocka_unit_test(test_written),
+		cmocka_unit_test(test_collisions), cmocka_unit_test(test_dns_is_taken),
+		cmocka_unit_test(test_long_names_are_cut), cmocka_unit_test(test_where),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
