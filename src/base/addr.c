@@ -15,13 +15,14 @@ size_t bh_addr_len(uint8_t family)
 
 int bh_addr_parse(const char *s, struct bh_addr *ret)
 {
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 	struct bh_addr a = { 0 };
 
 	if (inet_pton(AF_INET, s, a.b) == 1) {
 		a.family = AF_INET;
 	} else if (inet_pton(AF_INET6, s, a.b) == 1) {
 		a.family = AF_INET6;
-		if (IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)(const void *)a.b))
+		if (memcmp(a.b, mapped, sizeof(mapped)) == 0)
 			return -EINVAL;
 	} else {
 		return -EINVAL;
