@@ -207,17 +207,6 @@ bool flow_log_overrun(const struct flow_log *l)
 
 /* --- reading ------------------------------------------------------------------------------ */
 
-/* A netlink socket answers the same questions on devices as any socket of its namespace. */
-static void name_interface(const struct flow_log *l, struct flow_log_event *ev)
-{
-	struct ifreq ifr = { .ifr_ifindex =
-				     (int)(ev->ifindex_in ? ev->ifindex_in : ev->ifindex_out) };
-
-	_Static_assert(sizeof(ev->interface) == sizeof(ifr.ifr_name), "interface names");
-	if (ifr.ifr_ifindex && ioctl(l->sock.fd, SIOCGIFNAME, &ifr) == 0)
-		memcpy(ev->interface, ifr.ifr_name, strnlen(ifr.ifr_name, IFNAMSIZ - 1));
-}
-
 static void count_gap(struct flow_log *l, const struct flow_log_event *ev)
 {
 	if (!ev->has_seq)
@@ -234,12 +223,32 @@ static int64_t now_usec(void)
 	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
+/* One buffer's way to the caller. Interface names are asked for once a buffer. */
 struct reader {
 	struct flow_log *l;
 	int64_t when;
+	uint32_t ifindex;
+	char interface[IFNAMSIZ];
 	int (*fn)(const struct flow_log_event *, void *);
 	void *arg;
 };
+
+/* A netlink socket answers the same questions on devices as any socket of its namespace. */
+static void name_interface(struct reader *rd, struct flow_log_event *ev)
+{
+	uint32_t ifindex = ev->ifindex_in ? ev->ifindex_in : ev->ifindex_out;
+	struct ifreq ifr = { .ifr_ifindex = (int)ifindex };
+
+	_Static_assert(sizeof(ev->interface) == IFNAMSIZ, "interface names");
+	if (ifindex && ifindex != rd->ifindex) {
+		rd->ifindex = ifindex;
+		memset(rd->interface, 0, sizeof(rd->interface));
+		if (ioctl(rd->l->sock.fd, SIOCGIFNAME, &ifr) == 0)
+			memcpy(rd->interface, ifr.ifr_name, strnlen(ifr.ifr_name, IFNAMSIZ - 1));
+	}
+	if (ifindex)
+		memcpy(ev->interface, rd->interface, sizeof(ev->interface));
+}
 
 static int on_parsed(struct flow_log_event *ev, void *arg)
 {
@@ -247,7 +256,7 @@ static int on_parsed(struct flow_log_event *ev, void *arg)
 
 	ev->when = rd->when;
 	count_gap(rd->l, ev);
-	name_interface(rd->l, ev);
+	name_interface(rd, ev);
 	return rd->fn(ev, rd->arg);
 }
 
@@ -290,6 +299,7 @@ int flow_log_read(struct flow_log *l, int (*fn)(const struct flow_log_event *, v
 		if (n <= 0)
 			return (int)n;
 		rd.when = now_usec();
+		rd.ifindex = 0;
 		r = flow_log_parse(buf, (size_t)n, on_parsed, &rd);
 		if (r < 0)
 			return r;
