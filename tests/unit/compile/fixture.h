@@ -25,7 +25,7 @@
 #define FX_RULES     16
 #define FX_PEERS     8
 #define FX_PORTS     8
-#define FX_NOW	     1700000000
+#define FX_NOW       1700000000
 
 struct fx {
 	struct bh_arena *arena;
@@ -160,8 +160,8 @@ static inline struct service *fx_service(struct fx *f, const char *name)
 		.direction_loc = { { file, 5, 1 }, { file, 3, 1 } },
 		.dns_loc = { file, 9, 1 },
 	};
-	s->select.labels = fx_labels(f, bh_arena_printf(f->arena, "app=%s", name),
-				     &s->select.n_labels);
+	s->select.labels =
+		fx_labels(f, bh_arena_printf(f->arena, "app=%s", name), &s->select.n_labels);
 	for (int d = 0; d < DIRECTIONS; d++)
 		s->rules[d] = fx_alloc(f, FX_RULES, sizeof(struct rule));
 	return s;

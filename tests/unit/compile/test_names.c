@@ -165,9 +165,12 @@ static void test_where(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_derived),	   cmocka_unit_test(test_written),
-		cmocka_unit_test(test_collisions), cmocka_unit_test(test_dns_is_taken),
-		cmocka_unit_test(test_long_names_are_cut), cmocka_unit_test(test_where),
+		cmocka_unit_test(test_derived),
+		cmocka_unit_test(test_written),
+		cmocka_unit_test(test_collisions),
+		cmocka_unit_test(test_dns_is_taken),
+		cmocka_unit_test(test_long_names_are_cut),
+		cmocka_unit_test(test_where),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -59,11 +59,11 @@ static void test_lines(void **state)
 	assert_string_equal(chosen(&f, &(struct selector) { .compose = "shop/*" }, false), "ac");
 	assert_string_equal(chosen(&f, &(struct selector) { .compose = "blog/web" }, false), "");
 	assert_string_equal(chosen(&f, &(struct selector) { .runtime = "docker" }, false), "a");
-	assert_string_equal(chosen(&f,
-				   &(struct selector) { .labels = fx_labels(&f, "app=web", &n),
-							.n_labels = 1 },
-				   false),
-			    "ab");
+	assert_string_equal(
+		chosen(&f,
+		       &(struct selector) { .labels = fx_labels(&f, "app=web", &n), .n_labels = 1 },
+		       false),
+		"ab");
 	fx_done(&f);
 }
 
