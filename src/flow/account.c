@@ -84,6 +84,11 @@ int flow_account_new(const struct flow_account_options *o, struct flow_account *
 	return 0;
 }
 
+void flow_account_set_audit(struct flow_account *a, bool audit)
+{
+	a->o.audit = audit;
+}
+
 /* --- flows -------------------------------------------------------------------------------- */
 
 static void flow_drop(struct flow_account *a, struct flow *f)

@@ -65,6 +65,9 @@ int flow_account_new(const struct flow_account_options *o, struct flow_account *
 		     struct bh_err *err);
 void flow_account_free(struct flow_account *a); /* takes NULL */
 
+/* The namespace's mode has changed. */
+void flow_account_set_audit(struct flow_account *a, bool audit);
+
 /* All times: microseconds since the epoch, never going back. */
 
 /* A first packet. The event's own when is used. */
@@ -77,7 +80,10 @@ void flow_account_baseline(struct flow_account *a, int64_t now);
 void flow_account_snapshot(struct flow_account *a, int64_t now);
 /* Each flow of either; a flow may come twice (a dump during a resize), or be missed once. */
 int flow_account_flow(struct flow_account *a, const struct flow_count *f);
-/* TOTALS must have been read after the flows. Records what is due. */
+/*
+ * TOTALS must have been read after the flows. Records what is due. When the flows or totals could
+ * not be read to the end this is left out, and the next snapshot begun.
+ */
 int flow_account_end(struct flow_account *a, const struct flow_totals *totals);
 
 /*

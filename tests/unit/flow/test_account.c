@@ -452,6 +452,26 @@ static void test_retire_waits_for_the_event(void **state)
 	fixture_done(&x);
 }
 
+static void test_audit(void **state)
+{
+	struct fixture x;
+	struct flow_count c = tcp(1, 4, 3600000), d = tcp(2, 1, 3600000);
+	struct flow_log_event ev = event_of(&d, 5);
+
+	fixture_init(&x, 0, 10);
+	feed(&x, 0, true, NULL, 0, 0);
+	flow_account_set_audit(x.a, true);
+	assert_int_equal(flow_account_event(x.a, FLOW_LOG_AUDIT, DIRECTION_EGRESS, &ev), 0);
+	assert_int_equal(x.book.last.verdict, RECORD_AUDIT);
+	feed(&x, 1 * SEC, false, &c, 1, 5);
+	assert_int_equal(flow_account_finish(x.a, 2 * SEC), 0);
+	assert_int_equal(x.book.last.packets, 4);
+	assert_int_equal(x.book.last.verdict, RECORD_AUDIT);
+	assert_int_equal(flow_account_event(x.a, FLOW_LOG_DENY, DIRECTION_INGRESS, &ev), 0);
+	assert_int_equal(x.book.last.verdict, RECORD_DENY);
+	fixture_done(&x);
+}
+
 static void test_emit_error_is_handed_on(void **state)
 {
 	struct fixture x;
@@ -807,6 +827,7 @@ int main(void)
 		cmocka_unit_test(test_counters_made_anew),
 		cmocka_unit_test(test_event_without_key),
 		cmocka_unit_test(test_retire_waits_for_the_event),
+		cmocka_unit_test(test_audit),
 		cmocka_unit_test(test_emit_error_is_handed_on),
 		cmocka_unit_test(test_simulated_all_found),
 		cmocka_unit_test(test_simulated_losses),
