@@ -19,7 +19,7 @@ static int export_one(const struct site *s, const struct ruleset_item *item, str
 	if (e->netns)
 		bh_escape(out, e->netns, strlen(e->netns));
 	bh_buf_addstr(out, "\n");
-	if (nft_text(item->ruleset, out) < 0)
+	if (nft_text(item->ruleset, s->now, out) < 0)
 		return cli_fail(CLI_FAILED, "export: out of memory");
 	return cli_flush(out);
 }

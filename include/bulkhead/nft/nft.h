@@ -55,8 +55,11 @@ int nft_commit_id(struct nlsock *s, uint32_t *ret, struct bh_err *err);
 /* True when a table of ours is there: one small request. */
 int nft_present(struct nlsock *s, bool *ret, struct bh_err *err);
 
-/* The same table as text for `nft -f`; what that loads reads back as intact. Appends to OUT. */
-int nft_text(const struct ruleset *r, struct bh_buf *out);
+/*
+ * The same table as text for `nft -f`; what that loads reads back as intact. Appends to OUT. NOW
+ * (seconds since the epoch) turns the ends of temporary rules into timeouts.
+ */
+int nft_text(const struct ruleset *r, int64_t now, struct bh_buf *out);
 
 /* What this kernel can do, tried in a scratch namespace, never guessed from its version. */
 struct nft_features {

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "program.h"
+
+#include <linux/netfilter/nf_tables.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <bulkhead/base/cleanup.h>
+#include <bulkhead/nft/nft.h>
+
+const struct nft_field_info nft_fields[] = {
+	[FIELD_NONE] = { "", 0, 0 },
+	[FIELD_ADDR4] = { "ipv4_addr", 7, 4 },
+	[FIELD_ADDR6] = { "ipv6_addr", 8, 16 },
+	[FIELD_PROTO] = { "inet_proto", 12, 1 },
+	[FIELD_PORT] = { "inet_service", 13, 2 },
+	[FIELD_ICMP_TYPE] = { "icmp_type", 14, 1 },
+	[FIELD_ICMPV6_TYPE] = { "icmpv6_type", 29, 1 },
+};
+
+#define ADDR FIELD_ADDR4	/* becomes FIELD_ADDR6 for IPv6 */
+#define ICMP FIELD_ICMP_TYPE /* becomes FIELD_ICMPV6_TYPE */
+
+static const struct {
+	const char *suffix;
+	uint8_t fields[KEY_FIELDS_MAX];
+	bool interval;
+} kinds[ENTRY_KINDS] = {
+	[ENTRY_EXACT] = { "", { ADDR, FIELD_PROTO, FIELD_PORT }, false },
+	[ENTRY_HOST] = { "_host", { ADDR }, false },
+	[ENTRY_ICMP] = { "_icmp", { ADDR, ICMP }, false },
+	[ENTRY_RANGE] = { "_range", { ADDR, FIELD_PROTO, FIELD_PORT }, true },
+	[ENTRY_ICMP_RANGE] = { "_icmp_range", { ADDR, ICMP }, true },
+	[ENTRY_WORLD] = { "_world", { FIELD_PROTO, FIELD_PORT }, true },
+	[ENTRY_WORLD_ICMP] = { "_world_icmp", { FIELD_PROTO, ICMP }, true },
+};
+
+static const char *const chain_names[NFT_CHAINS] = {
+	[CHAIN_ABOUT] = "about",
+	[CHAIN_OUTPUT] = "output",
+	[CHAIN_INPUT] = "input",
+	[CHAIN_FORWARD] = "forward",
+	[CHAIN_DENY + DIRECTION_EGRESS] = "deny_egress",
+	[CHAIN_DENY + DIRECTION_INGRESS] = "deny_ingress",
+	[CHAIN_ICMP + DIRECTION_EGRESS] = "icmp_egress",
+	[CHAIN_ICMP + DIRECTION_INGRESS] = "icmp_ingress",
+	[CHAIN_REFUSE] = "refuse_egress",
+};
+
+static const char *const counter_names[NFT_COUNTERS] = {
+	[COUNTER_DENIED + DIRECTION_EGRESS] = "denied.egress",
+	[COUNTER_DENIED + DIRECTION_INGRESS] = "denied.ingress",
+	[COUNTER_OVERFLOW + DIRECTION_EGRESS] = "overflow.egress",
+	[COUNTER_OVERFLOW + DIRECTION_INGRESS] = "overflow.ingress",
+	[COUNTER_REVOKED + DIRECTION_EGRESS] = "revoked.egress",
+	[COUNTER_REVOKED + DIRECTION_INGRESS] = "revoked.ingress",
+	[COUNTER_FORWARDED] = "forwarded",
+};
+
+static const char *const log_names[] = {
+	[NFT_LOG_DENY] = "deny",
+	[NFT_LOG_AUDIT] = "audit",
+	[NFT_LOG_OVERFLOW] = "overflow",
+	[NFT_LOG_REVOKED] = "revoked",
+};
+
+/* Keys of several fields pad each to 4 bytes; the type is the fields' types, 6 bits each. */
+static void set_key(struct nft_set_info *s, const uint8_t *fields, unsigned family)
+{
+	for (int i = 0; i < KEY_FIELDS_MAX && fields[i]; i++) {
+		uint8_t f = fields[i];
+
+		if (family == FAMILY6 && f == FIELD_ADDR4)
+			f = FIELD_ADDR6;
+		if (family == FAMILY6 && f == FIELD_ICMP_TYPE)
+			f = FIELD_ICMPV6_TYPE;
+		s->fields[s->n_fields++] = f;
+		s->key_type = s->key_type << 6 | nft_fields[f].type_id;
+		s->key_len += (nft_fields[f].len + 3u) / 4 * 4;
+	}
+	if (s->n_fields == 1)
+		s->key_len = nft_fields[s->fields[0]].len;
+}
+
+static void fill_map(struct nft_set_info *s, unsigned set)
+{
+	unsigned kind = set % ENTRY_KINDS, family = set / ENTRY_KINDS % FAMILIES;
+	unsigned direction = set / ENTRY_KINDS / FAMILIES;
+
+	snprintf(s->name, sizeof(s->name), "%s%c%s", direction_name(direction),
+		 family == FAMILY4 ? '4' : '6', kinds[kind].suffix);
+	set_key(s, kinds[kind].fields, family);
+	s->is_map = true;
+	s->is_interval = kinds[kind].interval;
+	s->flags = NFT_SET_OBJECT | NFT_SET_TIMEOUT;
+	if (s->is_interval)
+		s->flags |= NFT_SET_INTERVAL | NFT_SET_CONCAT;
+}
+
+static void fill_known(struct nft_set_info *s, unsigned family)
+{
+	static const uint8_t fields[KEY_FIELDS_MAX] = { ADDR };
+
+	snprintf(s->name, sizeof(s->name), "known%c", family == FAMILY4 ? '4' : '6');
+	set_key(s, fields, family);
+	s->is_interval = true;
+	s->flags = NFT_SET_INTERVAL;
+}
+
+static void fill_denied(struct nft_set_info *s, unsigned direction, unsigned family)
+{
+	static const uint8_t fields[KEY_FIELDS_MAX] = { ADDR, ADDR, FIELD_PROTO, FIELD_PORT };
+
+	snprintf(s->name, sizeof(s->name), "denied_%s%c", direction_name(direction),
+		 family == FAMILY4 ? '4' : '6');
+	set_key(s, fields, family);
+	s->is_denied = true;
+	s->flags = NFT_SET_EVAL | NFT_SET_TIMEOUT;
+}
+
+const struct nft_set_info *nft_set_info(unsigned set)
+{
+	static struct nft_set_info infos[NFT_SETS];
+	static bool filled;
+
+	for (unsigned i = 0; !filled && i < NFT_SETS; i++) {
+		if (i < NFT_MAPS)
+			fill_map(&infos[i], i);
+		else if (i < SET_DENIED)
+			fill_known(&infos[i], i - SET_KNOWN);
+		else
+			fill_denied(&infos[i], (i - SET_DENIED) / FAMILIES,
+				    (i - SET_DENIED) % FAMILIES);
+	}
+	filled = true;
+	return &infos[set];
+}
+
+const char *nft_chain_name(unsigned chain)
+{
+	return chain_names[chain];
+}
+
+const char *nft_counter_name(unsigned counter)
+{
+	return counter_names[counter];
+}
+
+int nft_set_by_name(const char *name)
+{
+	for (unsigned i = 0; i < NFT_SETS; i++)
+		if (strcmp(nft_set_info(i)->name, name) == 0)
+			return (int)i;
+	return -1;
+}
+
+static int find_name(const char *const *names, int n, const char *name)
+{
+	for (int i = 0; i < n; i++)
+		if (strcmp(names[i], name) == 0)
+			return i;
+	return -1;
+}
+
+int nft_chain_by_name(const char *name)
+{
+	return find_name(chain_names, NFT_CHAINS, name);
+}
+
+int nft_counter_by_name(const char *name)
+{
+	return find_name(counter_names, NFT_COUNTERS, name);
+}
+
+const char *nft_log_prefix(unsigned kind, unsigned direction)
+{
+	static char prefixes[BH_ARRAY_SIZE(log_names)][DIRECTIONS][32];
+
+	if (!prefixes[kind][direction][0])
+		snprintf(prefixes[kind][direction], sizeof(prefixes[kind][direction]),
+			 "bulkhead:%s:%s", log_names[kind], direction_name(direction));
+	return prefixes[kind][direction];
+}
+
+bool nft_prefix_parse(const char *prefix, enum nft_log_kind *ret_kind, enum direction *ret_dir)
+{
+	for (unsigned k = 0; k < BH_ARRAY_SIZE(log_names); k++)
+		for (unsigned d = 0; d < DIRECTIONS; d++)
+			if (strcmp(prefix, nft_log_prefix(k, d)) == 0) {
+				*ret_kind = (enum nft_log_kind)k;
+				*ret_dir = (enum direction)d;
+				return true;
+			}
+	return false;
+}

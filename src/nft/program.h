@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef NFT_PROGRAM_H
+#define NFT_PROGRAM_H
+
+#include <bulkhead/base/limits.h>
+#include <bulkhead/model/ruleset.h>
+
+/*
+ * A ruleset in nftables' terms: which sets, counters and chains the table has, and every rule as a
+ * short list of operations. Everything that a rule can name is an enum, so a rule is a few bytes
+ * that can be compared, hashed, printed (text.c) and turned into expressions (expr.c).
+ */
+
+enum family_index { FAMILY4, FAMILY6 };
+#define FAMILIES 2
+
+/* Maps come first: one for each direction, family and kind of entry. */
+#define NFT_MAPS     (DIRECTIONS * FAMILIES * ENTRY_KINDS)
+#define SET_KNOWN    NFT_MAPS
+#define SET_DENIED   (SET_KNOWN + FAMILIES)
+#define NFT_SETS     (SET_DENIED + DIRECTIONS * FAMILIES)
+#define SET_MAP(d, f, k)      (((d) * FAMILIES + (f)) * ENTRY_KINDS + (k))
+#define SET_DENIED_OF(d, f)   (SET_DENIED + (d) * FAMILIES + (f))
+
+enum nft_chain {
+	CHAIN_ABOUT,
+	CHAIN_OUTPUT,
+	CHAIN_INPUT,
+	CHAIN_FORWARD,
+	CHAIN_DENY,			     /* + direction */
+	CHAIN_ICMP = CHAIN_DENY + DIRECTIONS, /* + direction */
+	CHAIN_REFUSE = CHAIN_ICMP + DIRECTIONS,
+	NFT_CHAINS,
+};
+
+/* Counters that every table has, beside those of the policy rules. */
+enum nft_counter {
+	COUNTER_DENIED,				   /* + direction */
+	COUNTER_OVERFLOW = COUNTER_DENIED + DIRECTIONS, /* + direction */
+	COUNTER_REVOKED = COUNTER_OVERFLOW + DIRECTIONS, /* + direction */
+	COUNTER_FORWARDED = COUNTER_REVOKED + DIRECTIONS,
+	NFT_COUNTERS,
+};
+
+/* One part of a key, in the order in which it is concatenated. */
+enum nft_field {
+	FIELD_NONE,
+	FIELD_ADDR4,
+	FIELD_ADDR6,
+	FIELD_PROTO,
+	FIELD_PORT,
+	FIELD_ICMP_TYPE,
+	FIELD_ICMPV6_TYPE,
+};
+#define KEY_FIELDS_MAX 4
+
+struct nft_field_info {
+	const char *type; /* nft's name of the datatype */
+	uint8_t type_id;  /* enum datatypes of nftables' include/datatype.h */
+	uint8_t len;	  /* bytes; in a key of several fields each is padded to 4 */
+};
+extern const struct nft_field_info nft_fields[];
+
+/* What a set of the table looks like; the same in every namespace. */
+struct nft_set_info {
+	char name[32];
+	uint8_t fields[KEY_FIELDS_MAX]; /* enum nft_field, FIELD_NONE at the end */
+	uint8_t n_fields;
+	uint32_t flags;	 /* NFT_SET_* */
+	uint32_t key_len; /* bytes */
+	uint32_t key_type;
+	bool is_map, is_interval, is_denied;
+};
+const struct nft_set_info *nft_set_info(unsigned set);
+const char *nft_chain_name(unsigned chain);
+const char *nft_counter_name(unsigned counter);
+/* -1 when there is no such name. */
+int nft_set_by_name(const char *name);
+int nft_chain_by_name(const char *name);
+int nft_counter_by_name(const char *name);
+
+/* --- rules ---------------------------------------------------------------------------------- */
+
+enum nft_op_kind {
+	OP_END,
+	OP_LOOPBACK,	 /* a: direction: oif "lo" or iif "lo" */
+	OP_NFPROTO,	 /* a: enum family_index */
+	OP_L4PROTO,	 /* a: IPPROTO_* */
+	OP_CT_DIRECTION, /* a: 0 original, 1 reply */
+	OP_CT_RELATED,
+	OP_OBJMAP,	 /* a: set, b: enum key_side: counter name <key> map @set */
+	OP_LOOKUP,	 /* a: set, b: enum key_side: <key> @set */
+	OP_LOOKUP_NOT,	 /* a: set, b: enum key_side: <key> != @set */
+	OP_ADD,		 /* a: set, b: enum key_side: add @set { <key> } */
+	OP_COUNTER,	 /* a: enum nft_counter */
+	OP_LIMIT,	 /* BH_OVERFLOW_LOG_PER_S */
+	OP_LOG,		 /* a: enum nft_log_kind, b: direction */
+	OP_ICMPV6_TYPES, /* a, b: from, to */
+	OP_HOPLIMIT_255,
+	OP_ACCEPT,
+	OP_DROP,
+	OP_CONTINUE,
+	OP_GOTO, /* a: chain */
+	OP_JUMP, /* a: chain */
+	OP_REJECT_TCP,
+	OP_REJECT,
+};
+
+/* Where the parts of a key come from. */
+enum key_side {
+	SIDE_DST = 0,	/* remote address: daddr */
+	SIDE_SRC = 1,	/* remote address: saddr */
+	SIDE_SPORT = 2, /* port: sport; without it dport */
+};
+
+struct nft_op {
+	uint8_t kind, a, b, pad;
+};
+#define RULE_OPS_MAX 7
+
+struct nft_rule {
+	struct nft_op ops[RULE_OPS_MAX + 1]; /* OP_END behind the last; all bytes behind are zero */
+	uint8_t chain;
+	char comment[BH_NFT_COMMENT_MAX + 1]; /* "" = none */
+};
+
+#define PROGRAM_RULES_MAX 160
+
+struct nft_program {
+	const struct ruleset *ruleset;
+	bool has_set[NFT_SETS];
+	struct entry_list maps[NFT_MAPS]; /* the entries of each map: slices of the ruleset's */
+	const struct bh_range *known[FAMILIES];
+	size_t n_known[FAMILIES];
+	bool has_chain[NFT_CHAINS];
+	struct nft_rule rules[PROGRAM_RULES_MAX]; /* chain by chain, in the order of enum nft_chain */
+	size_t n_rules;
+};
+
+/* Ruleset -> program. P borrows from R. Cannot fail: everything is bounded. */
+void nft_lower(const struct ruleset *r, struct nft_program *p);
+
+/* The prefix of a log rule: "bulkhead:deny:egress". */
+const char *nft_log_prefix(unsigned kind, unsigned direction);
+
+#endif

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "text.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include <bulkhead/nft/nft.h>
+
+/* --- rules ----------------------------------------------------------------------------------- */
+
+/* How one field of a key is read from the packet: "ip daddr", "th sport". */
+static const char *selector(enum nft_field f, unsigned side, unsigned n_addr)
+{
+	/* Keys of denied flows have both addresses: source, then destination. */
+	bool src = n_addr == 0 ? (side & SIDE_SRC) : n_addr == 1;
+
+	switch (f) {
+	case FIELD_ADDR4:
+		return src ? "ip saddr" : "ip daddr";
+	case FIELD_ADDR6:
+		return src ? "ip6 saddr" : "ip6 daddr";
+	case FIELD_PROTO:
+		return "meta l4proto";
+	case FIELD_PORT:
+		return side & SIDE_SPORT ? "th sport" : "th dport";
+	case FIELD_ICMP_TYPE:
+		return "icmp type";
+	case FIELD_ICMPV6_TYPE:
+		return "icmpv6 type";
+	case FIELD_NONE:
+		break;
+	}
+	return "";
+}
+
+static void key_text(unsigned set, unsigned side, struct bh_buf *out)
+{
+	const struct nft_set_info *s = nft_set_info(set);
+
+	for (unsigned i = 0; i < s->n_fields; i++)
+		bh_buf_addf(out, "%s%s", i ? " . " : "",
+			    selector(s->fields[i], side, s->is_denied ? 1 + i : 0));
+}
+
+static void lookup_text(const struct nft_op *op, const char *relation, struct bh_buf *out)
+{
+	key_text(op->a, op->b, out);
+	bh_buf_addf(out, "%s @%s", relation, nft_set_info(op->a)->name);
+}
+
+static void log_text(const struct nft_op *op, struct bh_buf *out)
+{
+	bh_buf_addf(out, "log prefix \"%s\" group %d snaplen %d", nft_log_prefix(op->a, op->b),
+		    NFT_NFLOG_GROUP, BH_NFLOG_COPY_RANGE);
+}
+
+static void op_text(const struct nft_op *op, struct bh_buf *out)
+{
+	switch ((enum nft_op_kind)op->kind) {
+	case OP_END:
+		break;
+	case OP_LOOPBACK:
+		bh_buf_addf(out, "%s \"lo\"", op->a == DIRECTION_EGRESS ? "oif" : "iif");
+		break;
+	case OP_NFPROTO:
+		bh_buf_addf(out, "meta nfproto %s", op->a == FAMILY4 ? "ipv4" : "ipv6");
+		break;
+	case OP_L4PROTO:
+		bh_buf_addf(out, "meta l4proto %u", op->a);
+		break;
+	case OP_CT_DIRECTION:
+		bh_buf_addf(out, "ct direction %s", op->a ? "reply" : "original");
+		break;
+	case OP_CT_RELATED:
+		bh_buf_addstr(out, "ct state related");
+		break;
+	case OP_OBJMAP:
+		bh_buf_addstr(out, "counter name ");
+		lookup_text(op, " map", out);
+		break;
+	case OP_LOOKUP:
+		lookup_text(op, "", out);
+		break;
+	case OP_LOOKUP_NOT:
+		lookup_text(op, " !=", out);
+		break;
+	case OP_ADD:
+		bh_buf_addf(out, "add @%s { ", nft_set_info(op->a)->name);
+		key_text(op->a, op->b, out);
+		bh_buf_addstr(out, " }");
+		break;
+	case OP_COUNTER:
+		bh_buf_addf(out, "counter name \"%s\"", nft_counter_name(op->a));
+		break;
+	case OP_LIMIT:
+		bh_buf_addf(out, "limit rate %d/second burst %d packets", BH_OVERFLOW_LOG_PER_S,
+			    BH_OVERFLOW_LOG_PER_S);
+		break;
+	case OP_LOG:
+		log_text(op, out);
+		break;
+	case OP_ICMPV6_TYPES:
+		bh_buf_addf(out, op->a == op->b ? "icmpv6 type %u" : "icmpv6 type %u-%u", op->a,
+			    op->b);
+		break;
+	case OP_HOPLIMIT_255:
+		bh_buf_addstr(out, "ip6 hoplimit 255");
+		break;
+	case OP_ACCEPT:
+		bh_buf_addstr(out, "accept");
+		break;
+	case OP_DROP:
+		bh_buf_addstr(out, "drop");
+		break;
+	case OP_CONTINUE:
+		bh_buf_addstr(out, "continue");
+		break;
+	case OP_GOTO:
+		bh_buf_addf(out, "goto %s", nft_chain_name(op->a));
+		break;
+	case OP_JUMP:
+		bh_buf_addf(out, "jump %s", nft_chain_name(op->a));
+		break;
+	case OP_REJECT_TCP:
+		bh_buf_addstr(out, "reject with tcp reset");
+		break;
+	case OP_REJECT:
+		bh_buf_addstr(out, "reject with icmpx admin-prohibited");
+		break;
+	}
+}
+
+void nft_rule_text(const struct nft_rule *r, struct bh_buf *out)
+{
+	for (int i = 0; r->ops[i].kind; i++) {
+		if (i)
+			bh_buf_addstr(out, " ");
+		op_text(&r->ops[i], out);
+	}
+	if (r->comment[0])
+		bh_buf_addf(out, " comment \"%s\"", r->comment);
+}
+
+/* --- sets ------------------------------------------------------------------------------------ */
+
+static void flags_text(const struct nft_set_info *s, struct bh_buf *out)
+{
+	if (s->is_denied)
+		bh_buf_addf(out, "\t\tsize %d\n\t\tflags dynamic,timeout\n\t\tcounter\n\t\ttimeout %us\n",
+			    BH_DENIED_SET_SIZE, BH_DENIED_TIMEOUT_MS / 1000);
+	else if (s->is_map)
+		bh_buf_addf(out, "\t\tflags %stimeout\n", s->is_interval ? "interval," : "");
+	else
+		bh_buf_addstr(out, "\t\tflags interval\n");
+}
+
+static void set_head(const struct nft_set_info *s, struct bh_buf *out)
+{
+	bh_buf_addf(out, "\t%s %s {\n\t\ttype ", s->is_map ? "map" : "set", s->name);
+	for (unsigned i = 0; i < s->n_fields; i++)
+		bh_buf_addf(out, "%s%s", i ? " . " : "", nft_fields[s->fields[i]].type);
+	bh_buf_addstr(out, s->is_map ? " : counter\n" : "\n");
+	flags_text(s, out);
+}
+
+static void number_range(unsigned lo, unsigned hi, struct bh_buf *out)
+{
+	bh_buf_addf(out, lo == hi ? "%u" : "%u-%u", lo, hi);
+}
+
+static void field_value(enum nft_field f, const struct entry *e, struct bh_buf *out)
+{
+	char addr[BH_RANGE_STR];
+
+	if (f == FIELD_ADDR4 || f == FIELD_ADDR6)
+		bh_buf_addstr(out, bh_range_format(addr, &e->addr));
+	else if (f == FIELD_PROTO)
+		number_range(e->proto_lo, e->proto_hi, out);
+	else
+		number_range(e->port_lo, e->port_hi, out);
+}
+
+static void element_text(const struct nft_set_info *s, const struct ruleset *r,
+			 const struct entry *e, int64_t now, struct bh_buf *out)
+{
+	for (unsigned i = 0; i < s->n_fields; i++) {
+		if (i)
+			bh_buf_addstr(out, " . ");
+		field_value((enum nft_field)s->fields[i], e, out);
+	}
+	if (e->expires)
+		bh_buf_addf(out, " timeout %llds",
+			    (long long)(e->expires > now ? e->expires - now : 1));
+	bh_buf_addf(out, " : \"%s\"", r->rules[e->rule].name);
+}
+
+static void map_elements(const struct nft_program *p, unsigned set, int64_t now,
+			 struct bh_buf *out)
+{
+	const struct entry_list *l = &p->maps[set];
+
+	for (size_t i = 0; i < l->n; i++) {
+		bh_buf_addstr(out, i ? ",\n\t\t\t     " : "\t\telements = { ");
+		element_text(nft_set_info(set), p->ruleset, &l->e[i], now, out);
+	}
+	bh_buf_addstr(out, " }\n");
+}
+
+static void known_elements(const struct nft_program *p, unsigned family, struct bh_buf *out)
+{
+	char range[BH_RANGE_STR];
+
+	for (size_t i = 0; i < p->n_known[family]; i++) {
+		bh_buf_addstr(out, i ? ",\n\t\t\t     " : "\t\telements = { ");
+		bh_buf_addstr(out, bh_range_format(range, &p->known[family][i]));
+	}
+	if (p->n_known[family])
+		bh_buf_addstr(out, " }\n");
+}
+
+static void set_text(const struct nft_program *p, unsigned set, int64_t now, struct bh_buf *out)
+{
+	set_head(nft_set_info(set), out);
+	if (set < NFT_MAPS)
+		map_elements(p, set, now, out);
+	else if (set < SET_DENIED)
+		known_elements(p, set - SET_KNOWN, out);
+	bh_buf_addstr(out, "\t}\n\n");
+}
+
+/* --- the table ------------------------------------------------------------------------------- */
+
+static void counters_text(const struct ruleset *r, struct bh_buf *out)
+{
+	for (unsigned i = 0; i < NFT_COUNTERS; i++)
+		bh_buf_addf(out, "\tcounter %s {\n\t}\n\n", nft_counter_name(i));
+	for (size_t i = 0; i < r->n_rules; i++)
+		bh_buf_addf(out, "\tcounter %s {\n\t\tcomment \"%s\"\n\t}\n\n", r->rules[i].name,
+			    r->rules[i].where);
+}
+
+static void hook_text(unsigned chain, struct bh_buf *out)
+{
+	if (chain >= CHAIN_OUTPUT && chain <= CHAIN_FORWARD)
+		bh_buf_addf(out, "\t\ttype filter hook %s priority filter; policy drop;\n",
+			    nft_chain_name(chain));
+}
+
+static void chain_text(const struct nft_program *p, unsigned chain, struct bh_buf *out)
+{
+	bh_buf_addf(out, "\tchain %s {\n", nft_chain_name(chain));
+	hook_text(chain, out);
+	for (size_t i = 0; i < p->n_rules; i++) {
+		if (p->rules[i].chain != chain)
+			continue;
+		bh_buf_addstr(out, "\t\t");
+		nft_rule_text(&p->rules[i], out);
+		bh_buf_addstr(out, "\n");
+	}
+	bh_buf_addstr(out, "\t}\n\n");
+}
+
+int nft_text(const struct ruleset *r, int64_t now, struct bh_buf *out)
+{
+	struct nft_program *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return -ENOMEM;
+	nft_lower(r, p);
+	bh_buf_addf(out, "table inet %s {\n", NFT_TABLE_NAME);
+	counters_text(r, out);
+	for (unsigned i = 0; i < NFT_SETS; i++)
+		if (p->has_set[i])
+			set_text(p, i, now, out);
+	for (unsigned i = 0; i < NFT_CHAINS; i++)
+		if (p->has_chain[i])
+			chain_text(p, i, out);
+	free(p);
+	bh_buf_addstr(out, "}\n");
+	return bh_buf_error(out);
+}
