@@ -27,7 +27,7 @@ static const struct field fields[] = {
 	  .example = "cidrs: [203.0.113.0/24, 2001:db8::/32]" },
 };
 
-static const struct schema schema = SCHEMA("a group", fields);
+static const struct schema schema = SCHEMA("a group", fields, NULL);
 
 int group_read(struct set_builder *b, const struct node *root)
 {

@@ -41,9 +41,9 @@ static void read_runtime(struct reader *rd, const struct field *f, const struct 
 	} else if (n->plain && strcmp(n->text, "false") == 0) {
 		*use = false;
 	} else if (n->text[0] != '/') {
-		mistake(rd, n, "bad-value", "a path begins with /",
-			"\"%s\" takes true, false or the path of a socket, not \"%s\"", f->key,
-			SHOWN(n->text));
+		mistake(rd, n, "bad-value", n->plain ? "a path begins with /" : "remove the quotes",
+			"\"%s\" takes true, false or the path of a socket, not %s\"%s\"", f->key,
+			n->plain ? "" : "the text ", SHOWN(n->text));
 	} else if (strlen(n->text) >= size) {
 		mistake(rd, n, "bad-value", NULL,
 			"the path of a socket has at most %zu bytes, this one %zu", size - 1,
@@ -86,7 +86,7 @@ static const struct field runtimes_fields[] = {
 	  .example = "netns: true" },
 };
 
-static const struct schema runtimes_schema = SCHEMA("runtimes", runtimes_fields);
+static const struct schema runtimes_schema = SCHEMA("runtimes", runtimes_fields, NULL);
 
 static int read_runtimes(struct reader *rd, const struct field *f, const struct node *n, void *out)
 {
@@ -111,7 +111,7 @@ static const struct field fields[] = {
 	  .example = "runtimes: {docker: true, podman: true, netns: true}" },
 };
 
-static const struct schema schema = SCHEMA("the host file", fields);
+static const struct schema schema = SCHEMA("the host file", fields, "unmanaged: ignore");
 
 static int read_documents(struct doc_reader *d, struct reader *rd, struct host_config *c)
 {

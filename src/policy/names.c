@@ -2,6 +2,7 @@
 #include "set.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -91,6 +92,19 @@ static void check_duplicates(struct set_builder *b, enum ref_kind kind, const st
 	}
 }
 
+static const char *ref_hint(char out[HINT_MAX], const struct ref *ref,
+			    const struct definitions defs[REF_KINDS])
+{
+	const struct definitions *d = &defs[ref->kind];
+	const struct definitions *other = &defs[ref->kind == REF_SERVICE ? REF_GROUP : REF_SERVICE];
+
+	if (!names_find(other->sorted, other->n, ref->name))
+		return hint_nearest(out, ref->name, d->words, d->n, NULL);
+	snprintf(out, HINT_MAX, "there is a %s of that name: write %s: %s", other->what,
+		 other->what, ref->name);
+	return out;
+}
+
 static void check_refs(struct set_builder *b, const struct definitions defs[REF_KINDS])
 {
 	static const char *const id[REF_KINDS] = { "unknown-service", "unknown-group" };
@@ -105,7 +119,7 @@ static void check_refs(struct set_builder *b, const struct definitions defs[REF_
 		if (names_find(d->sorted, d->n, refs[i].name))
 			continue;
 		if (suggestions++ < BH_SUGGESTIONS_MAX)
-			hint = hint_nearest(text, refs[i].name, d->words, d->n, NULL);
+			hint = ref_hint(text, &refs[i], defs);
 		diag_add(b->rd.diags, DIAG_ERROR, &refs[i].loc, id[refs[i].kind], hint,
 			 "there is no %s named \"%s\"", d->what, refs[i].name);
 	}

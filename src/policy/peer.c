@@ -103,17 +103,24 @@ static const struct field fields[] = {
 	  .way_out = "remove it or write the addresses as cidr: or group:" },
 	{ .key = "ports",
 	  .refused = "does not belong to a peer",
-	  .way_out = "ports: stands beside from: or to:, for all peers of the rule" },
+	  .instead = "ports",
+	  .way_out = "write ports: beside from: or to:, for all peers of the rule" },
 };
 
-static const struct schema schema = SCHEMA("a peer", fields);
+static const struct schema schema = SCHEMA("a peer", fields, "{service: NAME}");
 
 static const struct node *value_of(const struct node *map, const char *key)
 {
 	for (const struct node *c = map->first; c; c = c->next)
 		if (strcmp(c->key->text, key) == 0)
 			return c;
-	return map;
+	return NULL;
+}
+
+static bool prefix_inside(const struct bh_prefix *inner, const struct bh_prefix *outer)
+{
+	return inner->addr.family == outer->addr.family && inner->len >= outer->len &&
+	       bh_prefix_contains(outer, &inner->addr);
 }
 
 static void check_except(struct reader *rd, const struct node *n, const struct peer *p)
@@ -121,18 +128,21 @@ static void check_except(struct reader *rd, const struct node *n, const struct p
 	const struct node *except = value_of(n, "except");
 	char inner[BH_PREFIX_STR], outer[BH_PREFIX_STR];
 
-	if (except != n && value_of(n, "cidr") == n)
+	if (!except)
+		return;
+	if (!value_of(n, "cidr"))
 		mistake(rd, except->key, "except-without-cidr", "add cidr:, which except: narrows",
 			"\"except\" stands without \"cidr\"");
-	for (size_t i = 0; p->has_cidr && i < p->n_except; i++) {
-		const struct bh_prefix *e = &p->except[i];
+	for (const struct node *c = except->first; p->has_cidr && c; c = c->next) {
+		struct bh_prefix e;
 
-		if (e->addr.family == p->cidr.addr.family && e->len >= p->cidr.len &&
-		    bh_prefix_contains(&p->cidr, &e->addr))
+		/* One that cannot be parsed is reported already. */
+		if (c->kind != NODE_TEXT || bh_prefix_parse(c->text, &e) < 0 ||
+		    prefix_inside(&e, &p->cidr))
 			continue;
-		mistake(rd, except, "except-outside",
-			"what lies outside the cidr: is not matched anyway; remove it",
-			"%s does not lie inside %s", bh_prefix_format(inner, e),
+		mistake(rd, c, "except-outside",
+			"except: names parts of cidr:, and what lies outside is not matched anyway",
+			"%s does not lie inside %s", bh_prefix_format(inner, &e),
 			bh_prefix_format(outer, &p->cidr));
 	}
 }

@@ -106,7 +106,8 @@ static const struct field ingress_fields[] = {
 	  .example = "from: [{service: web}]" },
 	{ .key = "to",
 	  .refused = "does not belong in an ingress rule",
-	  .way_out = "ingress says from:, egress says to:" },
+	  .way_out = "ingress says from:, egress says to:",
+	  .instead = "from" },
 	RULE_FIELDS,
 };
 
@@ -118,13 +119,14 @@ static const struct field egress_fields[] = {
 	  .example = "to: [{service: web}]" },
 	{ .key = "from",
 	  .refused = "does not belong in an egress rule",
-	  .way_out = "ingress says from:, egress says to:" },
+	  .way_out = "ingress says from:, egress says to:",
+	  .instead = "to" },
 	RULE_FIELDS,
 };
 
 static const struct schema schemas[DIRECTIONS] = {
-	[DIRECTION_INGRESS] = SCHEMA("an ingress rule", ingress_fields),
-	[DIRECTION_EGRESS] = SCHEMA("an egress rule", egress_fields),
+	[DIRECTION_INGRESS] = SCHEMA("an ingress rule", ingress_fields, "- from: [{service: web}]"),
+	[DIRECTION_EGRESS] = SCHEMA("an egress rule", egress_fields, "- to: [{service: web}]"),
 };
 
 static const struct port_spec any_port = { .proto = PROTO_ANY, .lo = 0, .hi = 65535 };

@@ -89,13 +89,15 @@ bool node_fits(struct reader *rd, const struct node *n, size_t max, const char *
 
 static const struct field *find_field(const struct schema *s, const char *key)
 {
-	for (size_t i = 0; i < s->n; i++)
+	for (size_t i = 0; key && i < s->n; i++)
 		if (strcmp(s->fields[i].key, key) == 0)
 			return &s->fields[i];
 	return NULL;
 }
 
-static void report_unknown_key(struct reader *rd, const struct schema *s, const struct node *key)
+/* The field that was most likely meant, or NULL. */
+static const struct field *report_unknown_key(struct reader *rd, const struct schema *s,
+					      const struct node *key)
 {
 	const char *words[32];
 	char hint[HINT_MAX], all[HINT_MAX] = "the keys are ";
@@ -111,21 +113,25 @@ static void report_unknown_key(struct reader *rd, const struct schema *s, const 
 	}
 	mistake(rd, key, "unknown-key", hint_nearest(hint, key->text, words, n, all),
 		"unknown key \"%s\" in %s", SHOWN(key->text), s->what);
+	return find_field(s, bh_nearest(key->text, words, n));
 }
 
+/* *ret_meant: the field that this key is or stands for, or NULL. */
 static int read_field(struct reader *rd, const struct schema *s, const struct node *value,
-		      void *out)
+		      void *out, const struct field **ret_meant)
 {
 	const struct field *f = find_field(s, value->key->text);
 	char what[64];
 
+	*ret_meant = f;
 	if (!f) {
-		report_unknown_key(rd, s, value->key);
+		*ret_meant = report_unknown_key(rd, s, value->key);
 		return 0;
 	}
 	if (f->refused) {
-		mistake(rd, value->key, "not-supported", f->way_out, "\"%s\" %s", f->key,
-			f->refused);
+		mistake(rd, value->key, f->instead ? "misplaced-key" : "not-supported", f->way_out,
+			"\"%s\" %s", f->key, f->refused);
+		*ret_meant = find_field(s, f->instead);
 		return 0;
 	}
 	snprintf(what, sizeof(what), "\"%s\"", f->key);
@@ -134,39 +140,28 @@ static int read_field(struct reader *rd, const struct schema *s, const struct no
 	return f->read(rd, f, value, out);
 }
 
-static bool map_has(const struct node *map, const char *key)
-{
-	for (const struct node *c = map->first; c; c = c->next)
-		if (strcmp(c->key->text, key) == 0)
-			return true;
-	return false;
-}
-
-static void report_missing_keys(struct reader *rd, const struct schema *s, const struct node *map)
-{
-	char hint[HINT_MAX];
-
-	for (size_t i = 0; i < s->n; i++) {
-		const struct field *f = &s->fields[i];
-
-		if (!f->required || map_has(map, f->key))
-			continue;
-		snprintf(hint, sizeof(hint), "for example %s", f->example);
-		mistake(rd, map, "missing-key", hint, "%s needs \"%s\"", s->what, f->key);
-	}
-}
-
 int schema_read(struct reader *rd, const struct schema *s, const struct node *map, void *out)
 {
-	if (!node_takes(rd, map, TAKES_MAP, s->what, NULL))
+	uint32_t present = 0; /* bit = index of the field */
+	char hint[HINT_MAX];
+
+	if (!node_takes(rd, map, TAKES_MAP, s->what, s->example))
 		return 0;
 	for (const struct node *c = map->first; c; c = c->next) {
-		int r = read_field(rd, s, c, out);
+		const struct field *meant;
+		int r = read_field(rd, s, c, out, &meant);
 
 		if (r < 0)
 			return r;
+		if (meant)
+			present |= UINT32_C(1) << (meant - s->fields);
 	}
-	report_missing_keys(rd, s, map);
+	for (size_t i = 0; i < s->n; i++) {
+		if (!s->fields[i].required || present & UINT32_C(1) << i)
+			continue;
+		snprintf(hint, sizeof(hint), "for example %s", s->fields[i].example);
+		mistake(rd, map, "missing-key", hint, "%s needs \"%s\"", s->what, s->fields[i].key);
+	}
 	return 0;
 }
 
@@ -189,14 +184,32 @@ int read_string(struct reader *rd, const struct field *f, const struct node *n, 
 	return *at ? 0 : -ENOMEM;
 }
 
+/* "Web_Shop" -> "web-shop". False when that is no name either. */
+static bool suggest_name(const char *s, char out[64])
+{
+	size_t n = 0;
+
+	for (; *s && n < 63; s++) {
+		char c = *s >= 'A' && *s <= 'Z' ? (char)(*s - 'A' + 'a') : *s;
+
+		out[n++] = strchr("_ .", c) ? '-' : c;
+	}
+	out[n] = '\0';
+	return !*s && bh_name_is_valid(out);
+}
+
 int read_name_text(struct reader *rd, const struct node *n, const char *what, const char **ret)
 {
+	char hint[HINT_MAX] = "a name is 1 to 63 of a-z, 0-9 and -, with a letter or digit at "
+			      "both ends";
 	const char *name;
+	char better[64];
 
 	if (!bh_name_is_valid(n->text)) {
-		mistake(rd, n, "bad-name",
-			"a name is 1 to 63 of a-z, 0-9 and -, with a letter or digit at both ends",
-			"\"%s\" is not a %s name", SHOWN(n->text), what);
+		if (suggest_name(n->text, better))
+			snprintf(hint, sizeof(hint),
+				 "did you mean \"%s\"? a name is of a-z, 0-9 and -", better);
+		mistake(rd, n, "bad-name", hint, "\"%s\" is not a %s name", SHOWN(n->text), what);
 		return 0;
 	}
 	name = bh_arena_strdup(rd->arena, n->text);

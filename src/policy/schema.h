@@ -34,17 +34,19 @@ struct field {
 	const char *example;      /* how it is written; shown when it is missing or of wrong type */
 	const char *refused; /* a key people try that is not taken: the message after the key */
 	const char *way_out; /* and its hint */
+	const char *instead; /* the key it stands for, which is then not told to be missing */
 };
 
 struct schema {
 	const char *what; /* "an ingress rule" */
 	const struct field *fields;
 	size_t n;
+	const char *example; /* of the whole mapping, for one that is none; or NULL */
 };
 
-#define SCHEMA(what, fields)                                                                       \
+#define SCHEMA(what, fields, example)                                                              \
 	{                                                                                          \
-		what, fields, BH_ARRAY_SIZE(fields)                                                \
+		what, fields, BH_ARRAY_SIZE(fields), example                                       \
 	}
 
 /* Read MAP (of any kind: a non-mapping is reported) by its table into OUT. */

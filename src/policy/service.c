@@ -88,7 +88,7 @@ static const struct field select_fields[] = {
 	  .example = "runtime: docker" },
 };
 
-static const struct schema select_schema = SCHEMA("a select", select_fields);
+static const struct schema select_schema = SCHEMA("a select", select_fields, NULL);
 
 static int read_select(struct reader *rd, const struct field *f, const struct node *n, void *out)
 {
@@ -122,7 +122,8 @@ static int read_egress(struct reader *rd, const struct field *f, const struct no
 		return rules_read(rd, n, DIRECTION_EGRESS, svc);
 	svc->egress_follow = strcmp(n->text, "follow") == 0;
 	if (!svc->egress_follow)
-		mistake(rd, n, "bad-value", "write egress: follow, or a list of rules",
+		mistake(rd, n, "bad-value",
+			"write egress: follow, or egress: [] to let nothing out",
 			"\"egress\" takes a list of rules or the word follow, not \"%s\"",
 			SHOWN(n->text));
 	return 0;
@@ -152,7 +153,7 @@ static const struct field log_fields[] = {
 	  .example = "allowed: false" },
 };
 
-static const struct schema log_schema = SCHEMA("a log", log_fields);
+static const struct schema log_schema = SCHEMA("a log", log_fields, NULL);
 
 static int read_log(struct reader *rd, const struct field *f, const struct node *n, void *out)
 {
@@ -217,7 +218,7 @@ static const struct field fields[] = {
 	  .way_out = "remove it, or keep the word in a comment" },
 };
 
-static const struct schema schema = SCHEMA("a service", fields);
+static const struct schema schema = SCHEMA("a service", fields, NULL);
 
 int service_read(struct set_builder *b, const struct node *root)
 {

@@ -36,7 +36,7 @@ static const char *bad_code_point(uint32_t c)
 {
 	/* To YAML these end a line (and a comment); no editor shows them so. */
 	if (c == 0x85 || c == 0x2028 || c == 0x2029)
-		return "a Unicode line break that editors do not show as one";
+		return "a line break that most editors do not show";
 	if (c < 0xa0 || c == 0xfffe || c == 0xffff)
 		return "a control character";
 	if (c == 0xfeff)
@@ -55,32 +55,31 @@ static const char *bad_ascii(const unsigned char *s, size_t len)
 	return NULL;
 }
 
-const char *text_find_bad(const char *data, size_t len, unsigned *ret_line, unsigned *ret_column)
+struct text_fault text_find_fault(const char *data, size_t len)
 {
 	const unsigned char *s = (const unsigned char *)data, *end = s + len;
-	unsigned line = 1, column = 1;
-	const char *why = NULL;
+	struct text_fault f = { NULL, 1, 1, 0 };
 
 	while (s < end) {
 		size_t n = 1, left = (size_t)(end - s);
-		uint32_t c;
+		uint32_t c = *s;
 
 		if (*s < 0x80) {
-			why = bad_ascii(s, left);
+			f.what = bad_ascii(s, left);
 		} else {
 			n = decode(s, left, &c);
-			why = n ? bad_code_point(c) : "a byte that is not UTF-8";
+			f.what = n ? bad_code_point(c) : "a byte that is not UTF-8";
 		}
-		if (why)
+		if (f.what) {
+			f.code = c;
 			break;
-		column++;
+		}
+		f.column++;
 		if (*s == '\n') {
-			line++;
-			column = 1;
+			f.line++;
+			f.column = 1;
 		}
 		s += n;
 	}
-	*ret_line = line;
-	*ret_column = column;
-	return why;
+	return f;
 }

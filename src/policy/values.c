@@ -72,6 +72,16 @@ static bool looks_like_name(const char *s)
 	return false;
 }
 
+static const char *prefix_hint(const char *s)
+{
+	if (looks_like_name(s))
+		return "names are not supported here by this version; write addresses, like "
+		       "203.0.113.0/24";
+	if (strncasecmp(s, "::ffff:", 7) == 0)
+		return "an IPv4-mapped address is never on the wire; write the IPv4 address";
+	return "write it like 203.0.113.0/24 or 2001:db8::/32";
+}
+
 bool prefix_read(struct reader *rd, const struct node *n, struct bh_prefix *ret)
 {
 	char hint[HINT_MAX], text[BH_PREFIX_STR];
@@ -90,11 +100,7 @@ bool prefix_read(struct reader *rd, const struct node *n, struct bh_prefix *ret)
 		mistake(rd, n, "bad-cidr", "at most /32 for IPv4, /128 for IPv6",
 			"the prefix length of \"%s\" is too long", SHOWN(n->text));
 	} else {
-		mistake(rd, n, "bad-cidr",
-			looks_like_name(n->text)
-				? "names are not supported here by this version; write addresses, "
-				  "like 203.0.113.0/24"
-				: "write it like 203.0.113.0/24 or 2001:db8::/32",
+		mistake(rd, n, "bad-cidr", prefix_hint(n->text),
 			"\"%s\" is not an address or prefix", SHOWN(n->text));
 	}
 	return false;

@@ -39,8 +39,8 @@ static char byte_at(const struct doc_reader *d, yaml_mark_t mark)
 static const struct {
 	const char *problem, *hint;
 } syntax_hints[] = {
-	{ "mapping values are not allowed", "quote text that has a colon in it, and look at the "
-					    "indentation of this line" },
+	{ "mapping values are not allowed", "write KEY: VALUE with a space, quote text that has "
+					    "a colon in it, look at the indentation" },
 	{ "did not find expected key", "look at the indentation of this line and the one above" },
 	{ "did not find expected '-'", "look at the indentation of this line and the one above" },
 	{ "did not find expected ',' or", "a [ or { is not closed, or a comma is missing" },
@@ -78,7 +78,7 @@ static int syntax_error(struct doc_reader *d)
 	if (p->context && p->context_mark.line != p->problem_mark.line)
 		snprintf(context, sizeof(context), " %s that begins on line %zu", p->context,
 			 p->context_mark.line + 1);
-	else if (p->context)
+	else if (p->context && !strstr(p->context, "for the next token"))
 		snprintf(context, sizeof(context), " %s", p->context);
 	diag_add(d->diags, DIAG_ERROR, &loc, "yaml-syntax", syntax_hint(d),
 		 "not YAML: %s%s; the rest of this file was not read",
@@ -129,6 +129,10 @@ static int new_node(struct doc_reader *d, const yaml_event_t *ev, enum node_kind
 static void refuse_properties(struct doc_reader *d, const yaml_event_t *ev,
 			      const yaml_char_t *anchor, const yaml_char_t *tag)
 {
+	static const char prefix[] = "tag:yaml.org,2002:"; /* what !! stands for */
+	size_t core = tag && strncmp((const char *)tag, prefix, sizeof(prefix) - 1) == 0
+			      ? sizeof(prefix) - 1
+			      : 0;
 	struct src_loc loc = loc_of(d, ev->start_mark);
 
 	if (anchor)
@@ -139,7 +143,8 @@ static void refuse_properties(struct doc_reader *d, const yaml_event_t *ev,
 	if (tag)
 		diag_add(d->diags, DIAG_ERROR, &loc, "yaml-tag",
 			 "remove it; quote text that begins with !",
-			 "YAML tag \"%s\" is not allowed in a policy", SHOWN((const char *)tag));
+			 "YAML tag \"%s%s\" is not allowed in a policy", core ? "!!" : "",
+			 SHOWN((const char *)tag + core));
 }
 
 static int read_text(struct doc_reader *d, const yaml_event_t *ev, struct node **ret)
@@ -332,17 +337,19 @@ static int read_node(struct doc_reader *d, const yaml_event_t *ev, unsigned dept
 int doc_open(struct doc_reader *d, const char *file, const char *data, size_t len,
 	     struct diag_list *diags)
 {
-	struct src_loc loc = { .file = file };
-	const char *bad;
+	struct text_fault fault;
+	struct src_loc loc;
 
 	if (len >= 3 && memcmp(data, "\xef\xbb\xbf", 3) == 0) {
 		data += 3;
 		len -= 3;
 	}
-	bad = text_find_bad(data, len, &loc.line, &loc.column);
-	if (bad) {
-		diag_add(diags, DIAG_ERROR, &loc, "not-text", "a policy file is UTF-8 text",
-			 "%s; this file was not read", bad);
+	fault = text_find_fault(data, len);
+	if (fault.what) {
+		loc = (struct src_loc) { file, fault.line, fault.column };
+		diag_add(diags, DIAG_ERROR, &loc, "not-text",
+			 "a policy file is UTF-8 text with ordinary line ends",
+			 "%s (0x%02x); this file was not read", fault.what, fault.code);
 		return -EINVAL;
 	}
 	*d = (struct doc_reader) { .file = file, .data = data, .len = len, .diags = diags };

@@ -55,10 +55,14 @@ int doc_next(struct doc_reader *d, struct bh_arena *arena, const struct node **r
 /* No value at all: nothing written, ~ or null, without quotes. */
 bool node_is_null(const struct node *n);
 
-/*
- * The first place in DATA that is not text a person sees: broken UTF-8, control characters,
- * line breaks that only YAML takes for one. NULL when all is well, else what it is (static).
- */
-const char *text_find_bad(const char *data, size_t len, unsigned *ret_line, unsigned *ret_column);
+/* A place that is not text a person sees. */
+struct text_fault {
+	const char *what; /* static; NULL = all is well */
+	unsigned line, column;
+	unsigned code; /* the code point, or the byte */
+};
+
+/* The first of them: broken UTF-8, control characters, line breaks that only YAML takes for one. */
+struct text_fault text_find_fault(const char *data, size_t len);
 
 #endif
