@@ -20,8 +20,7 @@
 struct flows {
 	const struct lint *l;
 	struct name_entry *names; /* of all services, sorted */
-	struct overlap *overlaps; /* [service], made when first needed */
-	bool *has_overlap;
+	struct overlaps overlaps;
 };
 
 /* What the far end says about one rule of the near end. */
@@ -30,19 +29,6 @@ struct verdict {
 	bool admitted[BH_PORTS_PER_RULE_MAX]; /* [port of the near rule] */
 	const struct rule *nearest;           /* admits the near service, on other ports */
 };
-
-static int overlap_get(struct flows *f, size_t service, const struct overlap **ret)
-{
-	if (!f->has_overlap[service]) {
-		int r = overlap_of(f->l->set, service, &f->overlaps[service]);
-
-		if (r < 0)
-			return r;
-		f->has_overlap[service] = true;
-	}
-	*ret = &f->overlaps[service];
-	return 0;
-}
 
 /* Could an endpoint of the service be what this peer names? */
 static bool peer_could_be(const struct flows *f, const struct peer *p, const struct service *svc,
@@ -177,9 +163,9 @@ static int check_peer(struct flows *f, size_t near, enum direction dir, const st
 
 	if (!far)
 		return 0;
-	r = overlap_get(f, near, &near_same);
+	r = overlaps_get(&f->overlaps, near, &near_same);
 	if (r >= 0)
-		r = overlap_get(f, far->index, &far_same);
+		r = overlaps_get(&f->overlaps, far->index, &far_same);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < far_same->n && !v.uncertain; i++)
@@ -215,18 +201,17 @@ int lint_one_sided(const struct lint *l)
 {
 	size_t n = l->set->n_services;
 	bh_autofree struct name_entry *names = calloc(n + 1, sizeof(*names));
-	bh_autofree struct overlap *overlaps = calloc(n + 1, sizeof(*overlaps));
-	bh_autofree bool *has_overlap = calloc(n + 1, sizeof(*has_overlap));
-	struct flows f = { l, names, overlaps, has_overlap };
-	int r = names && overlaps && has_overlap ? 0 : -ENOMEM;
+	struct flows f = { .l = l, .names = names };
+	int r = overlaps_init(&f.overlaps, l->set);
 
+	if (!names)
+		r = -ENOMEM;
 	for (size_t i = 0; r >= 0 && i < n; i++)
 		names[i] = (struct name_entry) { l->set->services[i].name, i };
 	if (r >= 0)
 		names_sort(names, n);
 	for (size_t i = 0; r >= 0 && i < n; i++)
 		r = check_service(&f, i);
-	for (size_t i = 0; overlaps && i < n; i++)
-		free(overlaps[i].i);
+	overlaps_done(&f.overlaps);
 	return r;
 }

@@ -11,14 +11,21 @@
 
 /* Services that one endpoint could be together with a service, itself among them; ascending. */
 struct overlap {
-	uint32_t *i; /* free() it */
-	size_t n;
+	uint32_t *i;
+	size_t n; /* 0 = not asked for yet */
 };
 
-int overlap_of(const struct policy_set *set, size_t service, struct overlap *ret);
+/* For all services of a set, each found when first asked for. */
+struct overlaps {
+	const struct policy_set *set;
+	struct overlap *of;  /* [service] */
+	struct facts *facts; /* [service] */
+};
 
-/* True only if no endpoint can match both. */
-bool selectors_disjoint(const struct selector *a, const struct selector *b);
+int overlaps_init(struct overlaps *o, const struct policy_set *set); /* 0 or -ENOMEM */
+void overlaps_done(struct overlaps *o);
+int overlaps_get(struct overlaps *o, size_t service, const struct overlap **ret);
+
 bool labels_disjoint(const struct label *a, size_t na, const struct label *b, size_t nb);
 
 #endif
