@@ -140,6 +140,18 @@ static int read_dns(struct reader *rd, const struct field *f, const struct node 
 	return r;
 }
 
+static int read_log_allowed(struct reader *rd, const struct field *f, const struct node *n,
+			    void *out)
+{
+	struct service *svc = out;
+	int r = read_bool(rd, f, n, out);
+
+	if (svc->log_allowed)
+		mistake(rd, n, "not-supported", "write allowed: false or leave it out",
+			"records of allowed flows are not supported by this version");
+	return r;
+}
+
 static const struct field log_fields[] = {
 	{ .key = "denied",
 	  .takes = TAKES_TEXT,
@@ -148,7 +160,7 @@ static const struct field log_fields[] = {
 	  .example = "denied: true" },
 	{ .key = "allowed",
 	  .takes = TAKES_TEXT,
-	  .read = read_bool,
+	  .read = read_log_allowed,
 	  .offset = offsetof(struct service, log_allowed),
 	  .example = "allowed: false" },
 };
