@@ -40,15 +40,6 @@ static void say(struct endpoint_status *st, enum endpoint_state state, const cha
 	snprintf(st->why, sizeof(st->why), "%s", why);
 }
 
-static void take_totals(struct endpoint_status *st, const struct nft_state *have)
-{
-	st->counted = true;
-	memcpy(st->totals.denied, have->denied, sizeof(have->denied));
-	memcpy(st->totals.overflow, have->overflow, sizeof(have->overflow));
-	memcpy(st->totals.revoked, have->revoked, sizeof(have->revoked));
-	st->totals.forwarded = have->forwarded;
-}
-
 /* The kernel's table against the wanted ruleset; the endpoint can be held unless it says not. */
 static void judge(const struct endpoint *e, const struct ruleset *want,
 		  const struct nft_state *have, struct endpoint_status *st)
@@ -60,7 +51,8 @@ static void judge(const struct endpoint *e, const struct ruleset *want,
 		    "no table of Bulkhead is in its namespace; run bulkhead apply");
 		return;
 	}
-	take_totals(st, have);
+	st->counted = true;
+	st->totals = have->totals;
 	if (!have->intact)
 		snprintf(st->why, sizeof(st->why), "the table was altered: %s", have->drift);
 	else if (!ruleset_equal(want, have->ruleset, what, sizeof(what)))

@@ -11,7 +11,7 @@
 
 /* --- a small way of writing rules down ------------------------------------------------------- */
 
-#define OP1(k)	     ((struct nft_op) { .kind = (k) })
+#define OP1(k)       ((struct nft_op) { .kind = (k) })
 #define OP2(k, x)    ((struct nft_op) { .kind = (k), .a = (uint8_t)(x) })
 #define OP3(k, x, y) ((struct nft_op) { .kind = (k), .a = (uint8_t)(x), .b = (uint8_t)(y) })
 
@@ -108,7 +108,8 @@ static void lower_about(struct nft_program *p)
 }
 
 /* The matches that a map of this kind needs before its key can be loaded. */
-static void flow_rule(struct nft_program *p, unsigned chain, unsigned set, unsigned side, bool reply)
+static void flow_rule(struct nft_program *p, unsigned chain, unsigned set, unsigned side,
+		      bool reply)
 {
 	unsigned kind = set % ENTRY_KINDS, family = set / ENTRY_KINDS % FAMILIES, n = 0;
 	bool icmp = kind == ENTRY_ICMP || kind == ENTRY_ICMP_RANGE || kind == ENTRY_WORLD_ICMP;

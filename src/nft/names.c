@@ -18,7 +18,7 @@ const struct nft_field_info nft_fields[] = {
 	[FIELD_ICMPV6_TYPE] = { "icmpv6_type", 29, 1 },
 };
 
-#define ADDR FIELD_ADDR4	/* becomes FIELD_ADDR6 for IPv6 */
+#define ADDR FIELD_ADDR4     /* becomes FIELD_ADDR6 for IPv6 */
 #define ICMP FIELD_ICMP_TYPE /* becomes FIELD_ICMPV6_TYPE */
 
 static const struct {

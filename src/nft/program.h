@@ -15,19 +15,19 @@ enum family_index { FAMILY4, FAMILY6 };
 #define FAMILIES 2
 
 /* Maps come first: one for each direction, family and kind of entry. */
-#define NFT_MAPS     (DIRECTIONS * FAMILIES * ENTRY_KINDS)
-#define SET_KNOWN    NFT_MAPS
-#define SET_DENIED   (SET_KNOWN + FAMILIES)
-#define NFT_SETS     (SET_DENIED + DIRECTIONS * FAMILIES)
-#define SET_MAP(d, f, k)      (((d) * FAMILIES + (f)) * ENTRY_KINDS + (k))
-#define SET_DENIED_OF(d, f)   (SET_DENIED + (d) * FAMILIES + (f))
+#define NFT_MAPS            (DIRECTIONS * FAMILIES * ENTRY_KINDS)
+#define SET_KNOWN           NFT_MAPS
+#define SET_DENIED          (SET_KNOWN + FAMILIES)
+#define NFT_SETS            (SET_DENIED + DIRECTIONS * FAMILIES)
+#define SET_MAP(d, f, k)    (((d)*FAMILIES + (f)) * ENTRY_KINDS + (k))
+#define SET_DENIED_OF(d, f) (SET_DENIED + (d)*FAMILIES + (f))
 
 enum nft_chain {
 	CHAIN_ABOUT,
 	CHAIN_OUTPUT,
 	CHAIN_INPUT,
 	CHAIN_FORWARD,
-	CHAIN_DENY,			     /* + direction */
+	CHAIN_DENY,                           /* + direction */
 	CHAIN_ICMP = CHAIN_DENY + DIRECTIONS, /* + direction */
 	CHAIN_REFUSE = CHAIN_ICMP + DIRECTIONS,
 	NFT_CHAINS,
@@ -35,8 +35,8 @@ enum nft_chain {
 
 /* Counters that every table has, beside those of the policy rules. */
 enum nft_counter {
-	COUNTER_DENIED,				   /* + direction */
-	COUNTER_OVERFLOW = COUNTER_DENIED + DIRECTIONS, /* + direction */
+	COUNTER_DENIED,                                  /* + direction */
+	COUNTER_OVERFLOW = COUNTER_DENIED + DIRECTIONS,  /* + direction */
 	COUNTER_REVOKED = COUNTER_OVERFLOW + DIRECTIONS, /* + direction */
 	COUNTER_FORWARDED = COUNTER_REVOKED + DIRECTIONS,
 	NFT_COUNTERS,
@@ -57,7 +57,7 @@ enum nft_field {
 struct nft_field_info {
 	const char *type; /* nft's name of the datatype */
 	uint8_t type_id;  /* enum datatypes of nftables' include/datatype.h */
-	uint8_t len;	  /* bytes; in a key of several fields each is padded to 4 */
+	uint8_t len;      /* bytes; in a key of several fields each is padded to 4 */
 };
 extern const struct nft_field_info nft_fields[];
 
@@ -66,7 +66,7 @@ struct nft_set_info {
 	char name[32];
 	uint8_t fields[KEY_FIELDS_MAX]; /* enum nft_field, FIELD_NONE at the end */
 	uint8_t n_fields;
-	uint32_t flags;	 /* NFT_SET_* */
+	uint32_t flags;   /* NFT_SET_* */
 	uint32_t key_len; /* bytes */
 	uint32_t key_type;
 	bool is_map, is_interval, is_denied;
@@ -83,18 +83,18 @@ int nft_counter_by_name(const char *name);
 
 enum nft_op_kind {
 	OP_END,
-	OP_LOOPBACK,	 /* a: direction: oif "lo" or iif "lo" */
-	OP_NFPROTO,	 /* a: enum family_index */
-	OP_L4PROTO,	 /* a: IPPROTO_* */
+	OP_LOOPBACK,     /* a: direction: oif "lo" or iif "lo" */
+	OP_NFPROTO,      /* a: enum family_index */
+	OP_L4PROTO,      /* a: IPPROTO_* */
 	OP_CT_DIRECTION, /* a: 0 original, 1 reply */
 	OP_CT_RELATED,
-	OP_OBJMAP,	 /* a: set, b: enum key_side: counter name <key> map @set */
-	OP_LOOKUP,	 /* a: set, b: enum key_side: <key> @set */
-	OP_LOOKUP_NOT,	 /* a: set, b: enum key_side: <key> != @set */
-	OP_ADD,		 /* a: set, b: enum key_side: add @set { <key> } */
-	OP_COUNTER,	 /* a: enum nft_counter */
-	OP_LIMIT,	 /* BH_OVERFLOW_LOG_PER_S */
-	OP_LOG,		 /* a: enum nft_log_kind, b: direction */
+	OP_OBJMAP,       /* a: set, b: enum key_side: counter name <key> map @set */
+	OP_LOOKUP,       /* a: set, b: enum key_side: <key> @set */
+	OP_LOOKUP_NOT,   /* a: set, b: enum key_side: <key> != @set */
+	OP_ADD,          /* a: set, b: enum key_side: add @set { <key> } */
+	OP_COUNTER,      /* a: enum nft_counter */
+	OP_LIMIT,        /* BH_OVERFLOW_LOG_PER_S */
+	OP_LOG,          /* a: enum nft_log_kind, b: direction */
 	OP_ICMPV6_TYPES, /* a, b: from, to */
 	OP_HOPLIMIT_255,
 	OP_ACCEPT,
@@ -108,8 +108,8 @@ enum nft_op_kind {
 
 /* Where the parts of a key come from. */
 enum key_side {
-	SIDE_DST = 0,	/* remote address: daddr */
-	SIDE_SRC = 1,	/* remote address: saddr */
+	SIDE_DST = 0,   /* remote address: daddr */
+	SIDE_SRC = 1,   /* remote address: saddr */
 	SIDE_SPORT = 2, /* port: sport; without it dport */
 };
 
@@ -133,7 +133,8 @@ struct nft_program {
 	const struct bh_range *known[FAMILIES];
 	size_t n_known[FAMILIES];
 	bool has_chain[NFT_CHAINS];
-	struct nft_rule rules[PROGRAM_RULES_MAX]; /* chain by chain, in the order of enum nft_chain */
+	struct nft_rule
+		rules[PROGRAM_RULES_MAX]; /* chain by chain, in the order of enum nft_chain */
 	size_t n_rules;
 };
 

@@ -146,8 +146,10 @@ void nft_rule_text(const struct nft_rule *r, struct bh_buf *out)
 static void flags_text(const struct nft_set_info *s, struct bh_buf *out)
 {
 	if (s->is_denied)
-		bh_buf_addf(out, "\t\tsize %d\n\t\tflags dynamic,timeout\n\t\tcounter\n\t\ttimeout %us\n",
-			    BH_DENIED_SET_SIZE, BH_DENIED_TIMEOUT_MS / 1000);
+		bh_buf_addf(
+			out,
+			"\t\tsize %d\n\t\tflags dynamic,timeout\n\t\tcounter\n\t\ttimeout %us\n",
+			BH_DENIED_SET_SIZE, BH_DENIED_TIMEOUT_MS / 1000);
 	else if (s->is_map)
 		bh_buf_addf(out, "\t\tflags %stimeout\n", s->is_interval ? "interval," : "");
 	else
@@ -194,8 +196,7 @@ static void element_text(const struct nft_set_info *s, const struct ruleset *r,
 	bh_buf_addf(out, " : \"%s\"", r->rules[e->rule].name);
 }
 
-static void map_elements(const struct nft_program *p, unsigned set, int64_t now,
-			 struct bh_buf *out)
+static void map_elements(const struct nft_program *p, unsigned set, int64_t now, struct bh_buf *out)
 {
 	const struct entry_list *l = &p->maps[set];
 

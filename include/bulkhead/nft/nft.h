@@ -15,13 +15,21 @@
 #define NFT_TABLE_NAME	 "bulkhead"
 #define NFT_NFLOG_GROUP	 48
 
+/* Packets by the counters that every table has. */
+struct nft_totals {
+	uint64_t denied[DIRECTIONS];
+	uint64_t overflow[DIRECTIONS]; /* denied, but of flows that the full sets could not take */
+	uint64_t revoked[DIRECTIONS];  /* denied, of connections that a newer policy ended */
+	uint64_t forwarded;	       /* routed through the container: dropped */
+};
+
 /* What stands in the kernel. */
 struct nft_state {
 	bool present;		 /* table inet bulkhead exists */
 	bool intact;		 /* it is, to the last rule, what we would write for `ruleset` */
 	struct ruleset *ruleset; /* when it could be read back at all, else NULL; owned */
-	char drift[256];	 /* when not intact: the first difference, in words */
-	uint64_t denied[DIRECTIONS], overflow[DIRECTIONS], revoked[DIRECTIONS], forwarded; /* packets */
+	char drift[256];	 /* when not intact: the first difference, in words, escaped */
+	struct nft_totals totals;
 	struct nft_rule_count { /* per policy rule, parallel to ruleset->rules */
 		uint64_t packets, bytes;
 	} *rule_counts;
@@ -88,10 +96,7 @@ int nft_denied_dump(struct nlsock *s, int (*fn)(const struct nft_denied *, void 
 int nft_denied_retire(struct nlsock *s, const struct nft_denied *flows, size_t n,
 		      int (*fn)(const struct nft_denied *, void *), void *arg, struct bh_err *err);
 
-/* The totals alone: parts of struct nft_state. */
-struct nft_totals {
-	uint64_t denied[DIRECTIONS], overflow[DIRECTIONS], revoked[DIRECTIONS], forwarded;
-};
+/* The totals alone. */
 int nft_denied_totals(struct nlsock *s, struct nft_totals *ret, struct bh_err *err);
 
 /* The NFLOG prefixes of our rules: "bulkhead:deny:egress" and so on. */

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef NFT_BATCH_H
+#define NFT_BATCH_H
+
+#include <bulkhead/base/err.h>
+#include <bulkhead/sys/nlsock.h>
+
+#include "program.h"
+
+/*
+ * One atomic change, message by message. Errors stick and come out of batch_commit(). Nothing is
+ * sent before that.
+ */
+struct batch {
+	char *data;
+	size_t len, cap;
+	uint32_t seq; /* of the last message */
+	int error;
+};
+
+void batch_begin(struct batch *b);
+void batch_done(struct batch *b);
+size_t batch_messages(const struct batch *b); /* without begin and end */
+/* Send it and require that all of it was done. Echoed messages go to ON_MESSAGE (may be NULL). */
+int batch_commit(struct batch *b, struct nlsock *s,
+		 int (*on_message)(const struct nlmsghdr *, void *), void *arg, struct bh_err *err);
+
+void batch_new_table(struct batch *b);
+void batch_delete_table(struct batch *b);
+void batch_new_chain(struct batch *b, unsigned chain);
+void batch_delete_chain(struct batch *b, unsigned chain);
+void batch_flush_chain(struct batch *b, unsigned chain);
+void batch_new_rule(struct batch *b, const struct nft_rule *r);
+void batch_new_set(struct batch *b, unsigned set);
+void batch_delete_set(struct batch *b, unsigned set);
+void batch_flush_set(struct batch *b, unsigned set);
+void batch_new_counter(struct batch *b, const char *name, const char *comment, uint64_t packets,
+		       uint64_t bytes);
+void batch_delete_counter(struct batch *b, const char *name);
+
+/* Elements of a map: those entries of L for which PICK[i] is set (NULL = all). */
+void batch_new_entries(struct batch *b, unsigned set, const struct ruleset *r,
+		       const struct entry_list *l, const bool *pick, int64_t now);
+void batch_delete_entries(struct batch *b, unsigned set, const struct entry_list *l,
+			  const bool *pick);
+/* Elements of known4 and known6. */
+void batch_new_ranges(struct batch *b, unsigned set, const struct bh_range *ranges, size_t n);
+/* Retire keys of a denied set, final counts echoed. */
+struct denied_key {
+	uint8_t bytes[40];
+};
+void batch_destroy_keys(struct batch *b, unsigned set, const struct denied_key *keys, size_t n);
+
+/* The bytes of an entry's key (LO: lowest, else highest of the intervals); returns the length. */
+size_t entry_key(const struct nft_set_info *s, const struct entry *e, bool lo, uint8_t out[40]);
+
+#endif

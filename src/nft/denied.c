@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <bulkhead/nft/nft.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <libmnl/libmnl.h>
+
+#include <bulkhead/base/cleanup.h>
+
+#include "attr.h"
+#include "batch.h"
+#include "kernel.h"
+#include "query.h"
+
+/* --- elements of the denied sets ------------------------------------------------------------- */
+
+struct denied_reader {
+	int set; /* -1: each message names its own */
+	int (*fn)(const struct nft_denied *, void *);
+	void *arg;
+};
+
+/* Fields of a denied key: source, destination, protocol, port; each padded to 4 bytes. */
+static bool take_key(unsigned set, const struct nlattr *nest, struct nft_denied *d)
+{
+	const struct nft_set_info *s = nft_set_info(set);
+	size_t len = nft_fields[s->fields[0]].len;
+	const struct nlattr *tb[NFTA_DATA_VALUE + 1];
+	const uint8_t *key;
+
+	attr_parse_nested(nest, tb, NFTA_DATA_VALUE);
+	if (!tb[NFTA_DATA_VALUE] || mnl_attr_get_payload_len(tb[NFTA_DATA_VALUE]) != s->key_len)
+		return false;
+	key = mnl_attr_get_payload(tb[NFTA_DATA_VALUE]);
+	bh_addr_from_bytes(&d->source, key, len);
+	bh_addr_from_bytes(&d->destination, key + len, len);
+	d->proto = key[2 * len];
+	d->port = (uint16_t)(key[2 * len + 4] << 8 | key[2 * len + 5]);
+	d->direction = (enum direction)((set - SET_DENIED) / FAMILIES);
+	return true;
+}
+
+static void put_key(unsigned set, const struct nft_denied *d, struct denied_key *out)
+{
+	size_t len = nft_fields[nft_set_info(set)->fields[0]].len;
+
+	memset(out, 0, sizeof(*out));
+	memcpy(out->bytes, d->source.b, len);
+	memcpy(out->bytes + len, d->destination.b, len);
+	out->bytes[2 * len] = d->proto;
+	out->bytes[2 * len + 4] = (uint8_t)(d->port >> 8);
+	out->bytes[2 * len + 5] = (uint8_t)d->port;
+}
+
+static void take_counter(const struct nlattr *expr, struct nft_denied *d)
+{
+	const struct nlattr *tb[NFTA_EXPR_DATA + 1], *data[NFTA_COUNTER_PACKETS + 1];
+
+	attr_parse_nested(expr, tb, NFTA_EXPR_DATA);
+	if (!attr_is(tb[NFTA_EXPR_NAME], "counter"))
+		return;
+	attr_parse_nested(tb[NFTA_EXPR_DATA], data, NFTA_COUNTER_PACKETS);
+	attr_u64(data[NFTA_COUNTER_PACKETS], &d->packets);
+	attr_u64(data[NFTA_COUNTER_BYTES], &d->bytes);
+}
+
+static int take_element(const struct denied_reader *rd, unsigned set, const struct nlattr *elem)
+{
+	const struct nlattr *tb[NFTA_SET_ELEM_KEY_END + 1];
+	struct nft_denied d = { 0 };
+
+	attr_parse_nested(elem, tb, NFTA_SET_ELEM_KEY_END);
+	if (!take_key(set, tb[NFTA_SET_ELEM_KEY], &d))
+		return 0; /* of a set that is not ours any more */
+	attr_u64(tb[NFTA_SET_ELEM_EXPIRATION], &d.expires_ms);
+	take_counter(tb[NFTA_SET_ELEM_EXPR], &d);
+	return rd->fn(&d, rd->arg);
+}
+
+static int on_elements(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct nlattr *tb[NFTA_SET_ELEM_LIST_ELEMENTS + 1], *a;
+	struct denied_reader *rd = arg;
+	char name[64];
+	int set = rd->set, r = 0;
+
+	attr_parse(nlh, tb, NFTA_SET_ELEM_LIST_ELEMENTS);
+	if (set < 0 && attr_is(tb[NFTA_SET_ELEM_LIST_TABLE], NFT_TABLE_NAME) &&
+	    attr_string(tb[NFTA_SET_ELEM_LIST_SET], name, sizeof(name)))
+		set = nft_set_by_name(name);
+	if (set < SET_DENIED || !tb[NFTA_SET_ELEM_LIST_ELEMENTS])
+		return 0;
+	mnl_attr_for_each_nested (a, tb[NFTA_SET_ELEM_LIST_ELEMENTS]) {
+		r = take_element(rd, (unsigned)set, a);
+		if (r < 0)
+			break;
+	}
+	return r;
+}
+
+int nft_denied_dump(struct nlsock *s, int (*fn)(const struct nft_denied *, void *), void *arg,
+		    struct bh_err *err)
+{
+	int r = 0;
+
+	for (int set = SET_DENIED; set < NFT_SETS && r >= 0; set++) {
+		struct denied_reader rd = { set, fn, arg };
+
+		r = nft_query(s, NFT_MSG_GETSETELEM, NLM_F_DUMP, NFTA_SET_ELEM_LIST_TABLE,
+			      nft_set_info((unsigned)set)->name, on_elements, &rd, err);
+		if (r == -ENOENT) /* nothing is logged in this table */
+			r = 0;
+	}
+	return r;
+}
+
+/* --- retiring -------------------------------------------------------------------------------- */
+
+static int on_echo(const struct nlmsghdr *nlh, void *arg)
+{
+	uint8_t message = nlh->nlmsg_type & 0xff;
+
+	if (nlh->nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES ||
+	    (message != NFT_MSG_DELSETELEM && message != BH_NFT_MSG_DESTROYSETELEM))
+		return 0;
+	return on_elements(nlh, arg);
+}
+
+static size_t keys_of_set(unsigned set, const struct nft_denied *flows, size_t n,
+			  struct denied_key *out)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned family = flows[i].source.family == AF_INET ? FAMILY4 : FAMILY6;
+
+		if (set == (unsigned)SET_DENIED_OF(flows[i].direction, family))
+			put_key(set, &flows[i], &out[count++]);
+	}
+	return count;
+}
+
+int nft_denied_retire(struct nlsock *s, const struct nft_denied *flows, size_t n,
+		      int (*fn)(const struct nft_denied *, void *), void *arg, struct bh_err *err)
+{
+	struct denied_reader rd = { -1, fn, arg };
+	bh_autofree struct denied_key *keys = calloc(n + 1, sizeof(*keys));
+	struct batch b;
+	int r = 0;
+
+	if (!keys)
+		return bh_err_oom(err);
+	batch_begin(&b);
+	for (unsigned set = SET_DENIED; set < NFT_SETS; set++) {
+		size_t count = keys_of_set(set, flows, n, keys);
+
+		if (count)
+			batch_destroy_keys(&b, set, keys, count);
+	}
+	if (batch_messages(&b) > 0)
+		r = batch_commit(&b, s, on_echo, &rd, err);
+	batch_done(&b);
+	return r;
+}
+
+/* --- totals ---------------------------------------------------------------------------------- */
+
+static int on_total(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct nlattr *tb[NFTA_OBJ_DATA + 1], *data[NFTA_COUNTER_PACKETS + 1];
+	uint64_t *packets = arg;
+	char name[64];
+	int counter;
+
+	attr_parse(nlh, tb, NFTA_OBJ_DATA);
+	if (!attr_is(tb[NFTA_OBJ_TABLE], NFT_TABLE_NAME) ||
+	    !attr_string(tb[NFTA_OBJ_NAME], name, sizeof(name)))
+		return 0;
+	counter = nft_counter_by_name(name);
+	if (counter < 0)
+		return 0;
+	attr_parse_nested(tb[NFTA_OBJ_DATA], data, NFTA_COUNTER_PACKETS);
+	attr_u64(data[NFTA_COUNTER_PACKETS], &packets[counter]);
+	return 0;
+}
+
+int nft_denied_totals(struct nlsock *s, struct nft_totals *ret, struct bh_err *err)
+{
+	uint64_t packets[NFT_COUNTERS] = { 0 };
+	int r = nft_query(s, NFT_MSG_GETOBJ, NLM_F_DUMP, NFTA_OBJ_TABLE, NULL, on_total, packets,
+			  err);
+
+	if (r < 0)
+		return r;
+	for (unsigned d = 0; d < DIRECTIONS; d++) {
+		ret->denied[d] = packets[COUNTER_DENIED + d];
+		ret->overflow[d] = packets[COUNTER_OVERFLOW + d];
+		ret->revoked[d] = packets[COUNTER_REVOKED + d];
+	}
+	ret->forwarded = packets[COUNTER_FORWARDED];
+	return 0;
+}

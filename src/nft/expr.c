@@ -1,0 +1,487 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "expr.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <libmnl/libmnl.h>
+#include <libnftnl/expr.h>
+#include <libnftnl/rule.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_conntrack_tuple_common.h>
+#include <linux/netfilter/nf_log.h>
+#include <uthash.h>
+
+#include <bulkhead/base/cleanup.h>
+#include <bulkhead/nft/nft.h>
+
+#include "kernel.h"
+
+/* --- operations to expressions --------------------------------------------------------------- */
+
+/* The rule that is being built; a failed allocation sticks. */
+struct builder {
+	struct nftnl_rule *rule;
+	bool failed;
+};
+
+static struct nftnl_expr *add(struct builder *b, const char *name)
+{
+	struct nftnl_expr *e = nftnl_expr_alloc(name);
+
+	if (!e) {
+		b->failed = true;
+		return NULL;
+	}
+	nftnl_rule_add_expr(b->rule, e);
+	return e;
+}
+
+static void set_u32(struct builder *b, struct nftnl_expr *e, uint16_t attr, uint32_t v)
+{
+	if (e)
+		nftnl_expr_set_u32(e, attr, v);
+	else
+		b->failed = true;
+}
+
+static void set_str(struct builder *b, struct nftnl_expr *e, uint16_t attr, const char *v)
+{
+	if (e && nftnl_expr_set_str(e, attr, v) < 0)
+		b->failed = true;
+}
+
+static void meta(struct builder *b, uint32_t key, uint32_t reg)
+{
+	struct nftnl_expr *e = add(b, "meta");
+
+	set_u32(b, e, NFTNL_EXPR_META_KEY, key);
+	set_u32(b, e, NFTNL_EXPR_META_DREG, reg);
+}
+
+static void ct(struct builder *b, uint32_t key)
+{
+	struct nftnl_expr *e = add(b, "ct");
+
+	set_u32(b, e, NFTNL_EXPR_CT_KEY, key);
+	set_u32(b, e, NFTNL_EXPR_CT_DREG, NFT_REG_1);
+}
+
+static void cmp(struct builder *b, uint32_t op, const void *data, uint32_t len)
+{
+	struct nftnl_expr *e = add(b, "cmp");
+
+	set_u32(b, e, NFTNL_EXPR_CMP_SREG, NFT_REG_1);
+	set_u32(b, e, NFTNL_EXPR_CMP_OP, op);
+	if (e && nftnl_expr_set(e, NFTNL_EXPR_CMP_DATA, data, len) < 0)
+		b->failed = true;
+}
+
+static void cmp8(struct builder *b, uint32_t op, uint8_t v)
+{
+	cmp(b, op, &v, sizeof(v));
+}
+
+static void cmp32(struct builder *b, uint32_t op, uint32_t v)
+{
+	cmp(b, op, &v, sizeof(v));
+}
+
+static void payload(struct builder *b, uint32_t base, uint32_t offset, uint32_t len, uint32_t reg)
+{
+	struct nftnl_expr *e = add(b, "payload");
+
+	set_u32(b, e, NFTNL_EXPR_PAYLOAD_BASE, base);
+	set_u32(b, e, NFTNL_EXPR_PAYLOAD_OFFSET, offset);
+	set_u32(b, e, NFTNL_EXPR_PAYLOAD_LEN, len);
+	set_u32(b, e, NFTNL_EXPR_PAYLOAD_DREG, reg);
+}
+
+static void related(struct builder *b)
+{
+	uint32_t mask = NF_CT_STATE_BIT(IP_CT_RELATED), zero = 0;
+	struct nftnl_expr *e;
+
+	ct(b, NFT_CT_STATE);
+	e = add(b, "bitwise");
+	set_u32(b, e, NFTNL_EXPR_BITWISE_SREG, NFT_REG_1);
+	set_u32(b, e, NFTNL_EXPR_BITWISE_DREG, NFT_REG_1);
+	set_u32(b, e, NFTNL_EXPR_BITWISE_LEN, sizeof(mask));
+	if (e && (nftnl_expr_set(e, NFTNL_EXPR_BITWISE_MASK, &mask, sizeof(mask)) < 0 ||
+		  nftnl_expr_set(e, NFTNL_EXPR_BITWISE_XOR, &zero, sizeof(zero)) < 0))
+		b->failed = true;
+	cmp32(b, NFT_CMP_NEQ, 0);
+}
+
+/* The N-th 32-bit register; those that begin a 128-bit one go by that one's name. */
+static uint32_t reg32(unsigned n)
+{
+	return n % 4 == 0 ? NFT_REG_1 + n / 4 : NFT_REG32_00 + n;
+}
+
+/* Load the key of a set, field by field, into registers beginning with NFT_REG_1. */
+static void load_key(struct builder *b, unsigned set, unsigned side)
+{
+	const struct nft_set_info *s = nft_set_info(set);
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < s->n_fields; i++) {
+		bool src = s->is_denied ? i == 0 : side & SIDE_SRC;
+
+		switch ((enum nft_field)s->fields[i]) {
+		case FIELD_ADDR4:
+			payload(b, NFT_PAYLOAD_NETWORK_HEADER, src ? 12 : 16, 4, reg32(n));
+			break;
+		case FIELD_ADDR6:
+			payload(b, NFT_PAYLOAD_NETWORK_HEADER, src ? 8 : 24, 16, reg32(n));
+			break;
+		case FIELD_PROTO:
+			meta(b, NFT_META_L4PROTO, reg32(n));
+			break;
+		case FIELD_PORT:
+			payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, side & SIDE_SPORT ? 0 : 2, 2,
+				reg32(n));
+			break;
+		case FIELD_ICMP_TYPE:
+		case FIELD_ICMPV6_TYPE:
+			payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, reg32(n));
+			break;
+		case FIELD_NONE:
+			break;
+		}
+		n += (nft_fields[s->fields[i]].len + 3u) / 4;
+	}
+}
+
+static void lookup(struct builder *b, const struct nft_op *op, bool invert)
+{
+	struct nftnl_expr *e;
+
+	load_key(b, op->a, op->b);
+	e = add(b, "lookup");
+	set_u32(b, e, NFTNL_EXPR_LOOKUP_SREG, NFT_REG_1);
+	set_str(b, e, NFTNL_EXPR_LOOKUP_SET, nft_set_info(op->a)->name);
+	if (invert)
+		set_u32(b, e, NFTNL_EXPR_LOOKUP_FLAGS, NFT_LOOKUP_F_INV);
+}
+
+static void objmap(struct builder *b, const struct nft_op *op)
+{
+	struct nftnl_expr *e;
+
+	load_key(b, op->a, op->b);
+	e = add(b, "objref");
+	set_u32(b, e, NFTNL_EXPR_OBJREF_SET_SREG, NFT_REG_1);
+	set_str(b, e, NFTNL_EXPR_OBJREF_SET_NAME, nft_set_info(op->a)->name);
+}
+
+static void dynset_add(struct builder *b, const struct nft_op *op)
+{
+	struct nftnl_expr *e;
+
+	load_key(b, op->a, op->b);
+	e = add(b, "dynset");
+	set_u32(b, e, NFTNL_EXPR_DYNSET_SREG_KEY, NFT_REG_1);
+	set_u32(b, e, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_ADD);
+	set_str(b, e, NFTNL_EXPR_DYNSET_SET_NAME, nft_set_info(op->a)->name);
+}
+
+static void counter(struct builder *b, const struct nft_op *op)
+{
+	struct nftnl_expr *e = add(b, "objref");
+
+	set_u32(b, e, NFTNL_EXPR_OBJREF_IMM_TYPE, NFT_OBJECT_COUNTER);
+	set_str(b, e, NFTNL_EXPR_OBJREF_IMM_NAME, nft_counter_name(op->a));
+}
+
+static void limit(struct builder *b)
+{
+	struct nftnl_expr *e = add(b, "limit");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u64(e, NFTNL_EXPR_LIMIT_RATE, BH_OVERFLOW_LOG_PER_S);
+	nftnl_expr_set_u64(e, NFTNL_EXPR_LIMIT_UNIT, 1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_LIMIT_BURST, BH_OVERFLOW_LOG_PER_S);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_LIMIT_TYPE, NFT_LIMIT_PKTS);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_LIMIT_FLAGS, 0);
+}
+
+static void log_expr(struct builder *b, const struct nft_op *op)
+{
+	struct nftnl_expr *e = add(b, "log");
+
+	set_str(b, e, NFTNL_EXPR_LOG_PREFIX, nft_log_prefix(op->a, op->b));
+	if (!e)
+		return;
+	nftnl_expr_set_u16(e, NFTNL_EXPR_LOG_GROUP, NFT_NFLOG_GROUP);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_LOG_SNAPLEN, BH_NFLOG_COPY_RANGE);
+}
+
+static void icmpv6_types(struct builder *b, const struct nft_op *op)
+{
+	payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, NFT_REG_1);
+	if (op->a == op->b) {
+		cmp8(b, NFT_CMP_EQ, op->a);
+	} else {
+		cmp8(b, NFT_CMP_GTE, op->a);
+		cmp8(b, NFT_CMP_LTE, op->b);
+	}
+}
+
+static void verdict(struct builder *b, int code, const char *chain)
+{
+	struct nftnl_expr *e = add(b, "immediate");
+
+	set_u32(b, e, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
+	set_u32(b, e, NFTNL_EXPR_IMM_VERDICT, (uint32_t)code);
+	if (chain)
+		set_str(b, e, NFTNL_EXPR_IMM_CHAIN, chain);
+}
+
+static void reject(struct builder *b, uint32_t type, uint8_t code)
+{
+	struct nftnl_expr *e = add(b, "reject");
+
+	set_u32(b, e, NFTNL_EXPR_REJECT_TYPE, type);
+	if (e)
+		nftnl_expr_set_u8(e, NFTNL_EXPR_REJECT_CODE, code);
+}
+
+static void emit(struct builder *b, const struct nft_op *op)
+{
+	switch ((enum nft_op_kind)op->kind) {
+	case OP_END:
+		break;
+	case OP_LOOPBACK: /* the loopback device is number 1 in every namespace */
+		meta(b, op->a == DIRECTION_EGRESS ? NFT_META_OIF : NFT_META_IIF, NFT_REG_1);
+		cmp32(b, NFT_CMP_EQ, 1);
+		break;
+	case OP_NFPROTO:
+		meta(b, NFT_META_NFPROTO, NFT_REG_1);
+		cmp8(b, NFT_CMP_EQ, op->a == FAMILY4 ? NFPROTO_IPV4 : NFPROTO_IPV6);
+		break;
+	case OP_L4PROTO:
+		meta(b, NFT_META_L4PROTO, NFT_REG_1);
+		cmp8(b, NFT_CMP_EQ, op->a);
+		break;
+	case OP_CT_DIRECTION:
+		ct(b, NFT_CT_DIRECTION);
+		cmp8(b, NFT_CMP_EQ, op->a ? IP_CT_DIR_REPLY : IP_CT_DIR_ORIGINAL);
+		break;
+	case OP_CT_RELATED:
+		related(b);
+		break;
+	case OP_OBJMAP:
+		objmap(b, op);
+		break;
+	case OP_LOOKUP:
+		lookup(b, op, false);
+		break;
+	case OP_LOOKUP_NOT:
+		lookup(b, op, true);
+		break;
+	case OP_ADD:
+		dynset_add(b, op);
+		break;
+	case OP_COUNTER:
+		counter(b, op);
+		break;
+	case OP_LIMIT:
+		limit(b);
+		break;
+	case OP_LOG:
+		log_expr(b, op);
+		break;
+	case OP_ICMPV6_TYPES:
+		icmpv6_types(b, op);
+		break;
+	case OP_HOPLIMIT_255:
+		payload(b, NFT_PAYLOAD_NETWORK_HEADER, 7, 1, NFT_REG_1);
+		cmp8(b, NFT_CMP_EQ, 255);
+		break;
+	case OP_ACCEPT:
+		verdict(b, NF_ACCEPT, NULL);
+		break;
+	case OP_DROP:
+		verdict(b, NF_DROP, NULL);
+		break;
+	case OP_CONTINUE:
+		verdict(b, NFT_CONTINUE, NULL);
+		break;
+	case OP_GOTO:
+		verdict(b, NFT_GOTO, nft_chain_name(op->a));
+		break;
+	case OP_JUMP:
+		verdict(b, NFT_JUMP, nft_chain_name(op->a));
+		break;
+	case OP_REJECT_TCP:
+		reject(b, NFT_REJECT_TCP_RST, 0);
+		break;
+	case OP_REJECT:
+		reject(b, NFT_REJECT_ICMPX_UNREACH, NFT_REJECT_ICMPX_ADMIN_PROHIBITED);
+		break;
+	}
+}
+
+/* --- kept forms ------------------------------------------------------------------------------ */
+
+#define EXPR_BYTES_MAX 2048
+#define EXPR_TEXT_MAX  4096
+
+/* One list of operations: our bytes, libnftnl's text of them, the kernel's bytes once seen equal.
+ */
+struct form {
+	struct nft_op key[RULE_OPS_MAX + 1];
+	struct expr_bytes ours, kernels;
+	char *text;
+	UT_hash_handle hh;
+};
+
+static struct form *forms; /* bounded: as many as lower.c can write different rules */
+
+static void form_free(struct form *f)
+{
+	if (!f)
+		return;
+	free((void *)f->ours.data);
+	free((void *)f->kernels.data);
+	free(f->text);
+	free(f);
+}
+
+static bool keep_bytes(struct expr_bytes *b, const void *data, size_t len)
+{
+	void *copy = malloc(len + 1);
+
+	if (!copy)
+		return false;
+	memcpy(copy, data, len);
+	free((void *)b->data);
+	*b = (struct expr_bytes) { copy, len };
+	return true;
+}
+
+/*
+ * libnftnl's text of a rule's expressions. nft(8) puts a byte order change of one byte, which does
+ * nothing, in front of keys of interval sets: it does not count.
+ */
+static char *rule_text(const struct nftnl_rule *rule)
+{
+	char *text = malloc(EXPR_TEXT_MAX), *p;
+	int n;
+
+	if (!text)
+		return NULL;
+	n = nftnl_rule_snprintf(text, EXPR_TEXT_MAX, rule, NFTNL_OUTPUT_DEFAULT, 0);
+	if (n < 0 || n >= EXPR_TEXT_MAX) {
+		free(text);
+		return NULL;
+	}
+	while ((p = strstr(text, "[ byteorder ")) != NULL) {
+		char *end = strstr(p, ", 2, 1) ]");
+
+		if (!end || end > strchr(p, ']')) {
+			*p = '!'; /* one that does something: differs from all of ours */
+			continue;
+		}
+		end += strlen(", 2, 1) ]");
+		while (*end == ' ' || *end == '\n')
+			end++;
+		memmove(p, end, strlen(end) + 1);
+	}
+	return text;
+}
+
+static bool form_fill(struct form *f)
+{
+	char buf[EXPR_BYTES_MAX + 1024] __attribute__((aligned(16)));
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct builder b = { .rule = nftnl_rule_alloc() };
+	const struct nlattr *attr;
+	bool ok = false;
+
+	if (!b.rule)
+		return false;
+	for (int i = 0; f->key[i].kind; i++)
+		emit(&b, &f->key[i]);
+	if (!b.failed) {
+		nftnl_rule_nlmsg_build_payload(nlh, b.rule);
+		attr = mnl_nlmsg_get_payload(nlh);
+		ok = keep_bytes(&f->ours, mnl_attr_get_payload(attr),
+				mnl_attr_get_payload_len(attr));
+		f->text = rule_text(b.rule);
+	}
+	nftnl_rule_free(b.rule);
+	return ok && f->text;
+}
+
+static struct form *form_of(const struct nft_rule *r)
+{
+	struct form *f;
+
+	HASH_FIND(hh, forms, r->ops, sizeof(r->ops), f);
+	if (f)
+		return f;
+	f = calloc(1, sizeof(*f));
+	if (!f)
+		return NULL;
+	memcpy(f->key, r->ops, sizeof(f->key));
+	if (!form_fill(f)) {
+		form_free(f);
+		return NULL;
+	}
+	HASH_ADD(hh, forms, key, sizeof(f->key), f);
+	return f;
+}
+
+const struct expr_bytes *expr_of_rule(const struct nft_rule *r)
+{
+	struct form *f = form_of(r);
+
+	return f ? &f->ours : NULL;
+}
+
+/* Parse the kernel's expressions with libnftnl and compare the texts. */
+static bool slow_match(const struct form *f, const struct nlattr *expressions)
+{
+	size_t len = mnl_attr_get_len(expressions);
+	bh_autofree char *buf = calloc(1, len + 256);
+	struct nftnl_rule *rule = nftnl_rule_alloc();
+	struct nlmsghdr *nlh;
+	char *text = NULL;
+	bool same = false;
+
+	if (buf && rule && len <= EXPR_BYTES_MAX) {
+		nlh = mnl_nlmsg_put_header(buf);
+		nlh->nlmsg_type = (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_NEWRULE;
+		mnl_nlmsg_put_extra_header(nlh, sizeof(struct nfgenmsg));
+		mnl_attr_put(nlh, NFTA_RULE_EXPRESSIONS | NLA_F_NESTED,
+			     mnl_attr_get_payload_len(expressions),
+			     mnl_attr_get_payload(expressions));
+		if (nftnl_rule_nlmsg_parse(nlh, rule) >= 0)
+			text = rule_text(rule);
+		same = text && strcmp(text, f->text) == 0;
+	}
+	free(text);
+	if (rule)
+		nftnl_rule_free(rule);
+	return same;
+}
+
+bool expr_matches(const struct nft_rule *r, const struct nlattr *expressions)
+{
+	const void *data = mnl_attr_get_payload(expressions);
+	size_t len = mnl_attr_get_payload_len(expressions);
+	struct form *f = form_of(r);
+
+	if (!f)
+		return false;
+	if (f->kernels.data && f->kernels.len == len && memcmp(f->kernels.data, data, len) == 0)
+		return true;
+	if (!slow_match(f, expressions))
+		return false;
+	keep_bytes(&f->kernels, data, len);
+	return true;
+}

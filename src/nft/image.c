@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "image.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <libmnl/libmnl.h>
+
+#include <bulkhead/base/cleanup.h>
+#include <bulkhead/base/text.h>
+
+#include "attr.h"
+#include "batch.h"
+#include "kernel.h"
+#include "query.h"
+
+#define EXPRESSIONS_MAX 2048
+
+void image_drift(struct image *im, const char *fmt, ...)
+{
+	char text[sizeof(im->drift)];
+	va_list ap;
+
+	if (im->drift[0])
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	bh_escape_str(im->drift, sizeof(im->drift), text);
+}
+
+int image_init(struct image *im, struct bh_err *err)
+{
+	*im = (struct image) { .arena = bh_arena_new(), .now = time(NULL) };
+	if (!im->arena)
+		return bh_err_oom(err);
+	bh_vec_init(&im->counters, sizeof(struct image_counter), BH_READBACK_OBJECTS_MAX);
+	bh_vec_init(&im->rules, sizeof(struct image_rule), BH_READBACK_RULES_MAX);
+	for (unsigned i = 0; i < NFT_MAPS; i++)
+		bh_vec_init(&im->entries[i], sizeof(struct entry), BH_RULESET_ENTRIES_MAX);
+	for (unsigned f = 0; f < FAMILIES; f++)
+		bh_vec_init(&im->ranges[f], sizeof(struct bh_range), BH_RANGES_MAX);
+	return 0;
+}
+
+void image_done(struct image *im)
+{
+	bh_vec_done(&im->counters);
+	bh_vec_done(&im->rules);
+	for (unsigned i = 0; i < NFT_MAPS; i++)
+		bh_vec_done(&im->entries[i]);
+	for (unsigned f = 0; f < FAMILIES; f++)
+		bh_vec_done(&im->ranges[f]);
+	bh_arena_free(im->arena);
+	im->arena = NULL;
+}
+
+/* A new last element; a full vector is drift, not a failure: ours are never that large. */
+static int push(struct image *im, struct bh_vec *v, void **ret)
+{
+	*ret = bh_vec_push(v);
+	if (*ret)
+		return 0;
+	if (v->n < v->max)
+		return -ENOMEM;
+	image_drift(im, "it holds more than Bulkhead ever writes");
+	return 0;
+}
+
+/* --- table ----------------------------------------------------------------------------------- */
+
+static int on_table(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct nlattr *tb[NFTA_TABLE_FLAGS + 1];
+	struct image *im = arg;
+	uint32_t flags = 0;
+
+	attr_parse(nlh, tb, NFTA_TABLE_FLAGS);
+	im->present = true;
+	attr_u32(tb[NFTA_TABLE_FLAGS], &flags);
+	if (flags & NFT_TABLE_F_DORMANT)
+		image_drift(im, "the table is dormant: it filters nothing");
+	else if (flags)
+		image_drift(im, "the table has the flags %u", flags);
+	return 0;
+}
+
+/* --- chains ---------------------------------------------------------------------------------- */
+
+static bool base_chain_is_ours(unsigned chain, const struct nlattr **tb)
+{
+	static const int hooks[NFT_CHAINS] = {
+		[CHAIN_OUTPUT] = NF_INET_LOCAL_OUT,
+		[CHAIN_INPUT] = NF_INET_LOCAL_IN,
+		[CHAIN_FORWARD] = NF_INET_FORWARD,
+	};
+	const struct nlattr *hook[NFTA_HOOK_PRIORITY + 1];
+	uint32_t number = 0, priority = 1, policy = NF_ACCEPT;
+	bool is_base = chain >= CHAIN_OUTPUT && chain <= CHAIN_FORWARD;
+
+	if (!is_base)
+		return !tb[NFTA_CHAIN_HOOK];
+	attr_parse_nested(tb[NFTA_CHAIN_HOOK], hook, NFTA_HOOK_PRIORITY);
+	return attr_u32(hook[NFTA_HOOK_HOOKNUM], &number) &&
+	       attr_u32(hook[NFTA_HOOK_PRIORITY], &priority) &&
+	       attr_u32(tb[NFTA_CHAIN_POLICY], &policy) && number == (uint32_t)hooks[chain] &&
+	       priority == 0 && policy == NF_DROP && attr_is(tb[NFTA_CHAIN_TYPE], "filter");
+}
+
+static int on_chain(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct nlattr *tb[NFTA_CHAIN_TYPE + 1];
+	struct image *im = arg;
+	char name[256];
+	int chain;
+
+	attr_parse(nlh, tb, NFTA_CHAIN_TYPE);
+	if (!attr_is(tb[NFTA_CHAIN_TABLE], NFT_TABLE_NAME))
+		return 0;
+	if (!attr_string(tb[NFTA_CHAIN_NAME], name, sizeof(name)))
+		return -EBADMSG;
+	chain = nft_chain_by_name(name);
+	if (chain < 0) {
+		image_drift(im, "a foreign chain %s is in the table", name);
+		return 0;
+	}
+	im->has_chain[chain] = true;
+	if (!base_chain_is_ours((unsigned)chain, tb))
+		image_drift(im, "chain %s has another hook, priority or policy", name);
+	return 0;
+}
+
+/* --- sets ------------------------------------------------------------------------------------ */
+
+static bool denied_set_is_ours(const struct nlattr **tb)
+{
+	const struct nlattr *desc[NFTA_SET_DESC_CONCAT + 1], *expr[NFTA_EXPR_NAME + 1];
+	uint64_t timeout = 0;
+	uint32_t size = 0;
+
+	attr_parse_nested(tb[NFTA_SET_DESC], desc, NFTA_SET_DESC_CONCAT);
+	attr_parse_nested(tb[NFTA_SET_EXPR], expr, NFTA_EXPR_NAME);
+	return attr_u32(desc[NFTA_SET_DESC_SIZE], &size) && size == BH_DENIED_SET_SIZE &&
+	       attr_u64(tb[NFTA_SET_TIMEOUT], &timeout) && timeout == BH_DENIED_TIMEOUT_MS &&
+	       attr_is(expr[NFTA_EXPR_NAME], "counter");
+}
+
+static bool set_is_ours(const struct nft_set_info *s, const struct nlattr **tb)
+{
+	uint32_t flags = 0, type = 0, len = 0, object = 0;
+
+	attr_u32(tb[NFTA_SET_FLAGS], &flags);
+	attr_u32(tb[NFTA_SET_KEY_TYPE], &type);
+	attr_u32(tb[NFTA_SET_KEY_LEN], &len);
+	attr_u32(tb[NFTA_SET_OBJ_TYPE], &object);
+	if (flags != s->flags || type != s->key_type || len != s->key_len)
+		return false;
+	if (s->is_map != (object == NFT_OBJECT_COUNTER))
+		return false;
+	return !s->is_denied || denied_set_is_ours(tb);
+}
+
+static int on_set(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct nlattr *tb[NFTA_SET_EXPR + 1];
+	struct image *im = arg;
+	char name[256];
+	int set;
+
+	attr_parse(nlh, tb, NFTA_SET_EXPR);
+	if (!attr_is(tb[NFTA_SET_TABLE], NFT_TABLE_NAME))
+		return 0;
+	if (!attr_string(tb[NFTA_SET_NAME], name, sizeof(name)))
+		return -EBADMSG;
+	set = nft_set_by_name(name);
+	if (set < 0) {
+		image_drift(im, "a foreign set %s is in the table", name);
+		return 0;
+	}
+	if (set_is_ours(nft_set_info((unsigned)set), tb))
+		im->has_set[set] = true;
+	else
+		image_drift(im, "set %s has another type", name);
+	return 0;
+}
+
+/* --- counters -------------------------------------------------------------------------------- */
+
+static int on_counter(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct nlattr *tb[NFTA_OBJ_USERDATA + 1], *data[NFTA_COUNTER_PACKETS + 1];
+	struct image *im = arg;
+	struct image_counter *c, scratch = { 0 };
+	uint32_t type = 0;
+	void *slot;
+	int fixed, r;
+
+	attr_parse(nlh, tb, NFTA_OBJ_USERDATA);
+	if (!attr_is(tb[NFTA_OBJ_TABLE], NFT_TABLE_NAME))
+		return 0;
+	attr_u32(tb[NFTA_OBJ_TYPE], &type);
+	if (type != NFT_OBJECT_COUNTER ||
+	    !attr_string(tb[NFTA_OBJ_NAME], scratch.name, sizeof(scratch.name))) {
+		image_drift(im, "a foreign object is in the table");
+		return 0;
+	}
+	attr_comment(tb[NFTA_OBJ_USERDATA], scratch.comment, sizeof(scratch.comment));
+	attr_parse_nested(tb[NFTA_OBJ_DATA], data, NFTA_COUNTER_PACKETS);
+	attr_u64(data[NFTA_COUNTER_PACKETS], &scratch.packets);
+	attr_u64(data[NFTA_COUNTER_BYTES], &scratch.bytes);
+	fixed = nft_counter_by_name(scratch.name);
+	if (fixed >= 0) {
+		im->fixed[fixed] = scratch;
+		im->has_fixed[fixed] = true;
+		return 0;
+	}
+	r = push(im, &im->counters, &slot);
+	c = slot;
+	if (c)
+		*c = scratch;
+	return r;
+}
+
+static int order_counters(const void *a, const void *b)
+{
+	return strcmp(((const struct image_counter *)a)->name,
+		      ((const struct image_counter *)b)->name);
+}
+
+/* --- rules ----------------------------------------------------------------------------------- */
+
+static int on_rule(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct nlattr *tb[NFTA_RULE_USERDATA + 1];
+	const struct nlattr *e;
+	struct image *im = arg;
+	struct image_rule *rule;
+	char name[256];
+	void *slot;
+	int chain, r;
+
+	attr_parse(nlh, tb, NFTA_RULE_USERDATA);
+	if (!attr_is(tb[NFTA_RULE_TABLE], NFT_TABLE_NAME))
+		return 0;
+	if (!attr_string(tb[NFTA_RULE_CHAIN], name, sizeof(name)))
+		return -EBADMSG;
+	chain = nft_chain_by_name(name);
+	e = tb[NFTA_RULE_EXPRESSIONS];
+	if (chain < 0 || !e || mnl_attr_get_len(e) > EXPRESSIONS_MAX) {
+		image_drift(im, "a foreign rule is in chain %s", name);
+		return 0;
+	}
+	r = push(im, &im->rules, &slot);
+	if (!slot)
+		return r;
+	rule = slot;
+	rule->chain = (uint8_t)chain;
+	rule->expressions = bh_arena_memdup(im->arena, e, mnl_attr_get_len(e));
+	attr_comment(tb[NFTA_RULE_USERDATA], rule->comment, sizeof(rule->comment));
+	return rule->expressions ? 0 : -ENOMEM;
+}
+
+/* --- elements -------------------------------------------------------------------------------- */
+
+struct bound {
+	struct bh_addr addr;
+	bool is_end;
+};
+
+struct element_reader {
+	struct image *im;
+	unsigned set;
+	struct bh_vec bounds; /* struct bound, of an interval set */
+};
+
+/* Key bytes into the fields of an entry; LO or the high ends of its intervals. */
+static void take_key(const struct nft_set_info *s, const uint8_t *key, struct entry *e, bool lo)
+{
+	size_t at = 0;
+
+	for (unsigned i = 0; i < s->n_fields; i++) {
+		enum nft_field f = (enum nft_field)s->fields[i];
+		uint16_t port = f == FIELD_PORT ? (uint16_t)(key[at] << 8 | key[at + 1]) : key[at];
+
+		if (f == FIELD_ADDR4 || f == FIELD_ADDR6)
+			memcpy(lo ? e->addr.lo.b : e->addr.hi.b, key + at, nft_fields[f].len);
+		else if (f == FIELD_PROTO)
+			*(lo ? &e->proto_lo : &e->proto_hi) = key[at];
+		else
+			*(lo ? &e->port_lo : &e->port_hi) = port;
+		at += (nft_fields[f].len + 3u) / 4 * 4;
+	}
+}
+
+static const uint8_t *key_bytes(const struct nlattr *nest, size_t len)
+{
+	const struct nlattr *tb[NFTA_DATA_VALUE + 1];
+
+	attr_parse_nested(nest, tb, NFTA_DATA_VALUE);
+	if (!tb[NFTA_DATA_VALUE] || mnl_attr_get_payload_len(tb[NFTA_DATA_VALUE]) != len)
+		return NULL;
+	return mnl_attr_get_payload(tb[NFTA_DATA_VALUE]);
+}
+
+/* What the fields of the key do not say, by the kind of the map. */
+static void fill_entry(unsigned set, struct entry *e)
+{
+	unsigned kind = set % ENTRY_KINDS, family = set / ENTRY_KINDS % FAMILIES;
+	uint8_t icmp = family == FAMILY4 ? 1 : 58;
+
+	e->addr.lo.family = e->addr.hi.family = family == FAMILY4 ? AF_INET : AF_INET6;
+	if (kind == ENTRY_WORLD || kind == ENTRY_WORLD_ICMP)
+		memset(e->addr.hi.b, 0xff, bh_addr_len(e->addr.hi.family));
+	if (kind == ENTRY_ICMP || kind == ENTRY_ICMP_RANGE)
+		e->proto_lo = e->proto_hi = icmp;
+	if (kind == ENTRY_HOST) {
+		e->proto_hi = 255;
+		e->port_hi = 65535;
+	}
+}
+
+static bool find_counter(const struct image *im, const struct nlattr *objref, uint32_t *ret)
+{
+	struct image_counter key;
+	const struct image_counter *hit;
+
+	if (!attr_string(objref, key.name, sizeof(key.name)) || im->counters.n == 0)
+		return false;
+	hit = bsearch(&key, im->counters.data, im->counters.n, sizeof(key), order_counters);
+	if (!hit)
+		return false;
+	*ret = (uint32_t)(hit - (const struct image_counter *)im->counters.data);
+	return true;
+}
+
+static int take_entry(struct element_reader *rd, const struct nlattr **tb)
+{
+	const struct nft_set_info *s = nft_set_info(rd->set);
+	const uint8_t *lo = key_bytes(tb[NFTA_SET_ELEM_KEY], s->key_len);
+	const uint8_t *hi =
+		tb[NFTA_SET_ELEM_KEY_END] ? key_bytes(tb[NFTA_SET_ELEM_KEY_END], s->key_len) : lo;
+	struct entry *e;
+	uint64_t left;
+	void *slot;
+	int r;
+
+	if (!lo || !hi)
+		return -EBADMSG;
+	r = push(rd->im, &rd->im->entries[rd->set], &slot);
+	if (!slot)
+		return r;
+	e = slot;
+	take_key(s, lo, e, true);
+	take_key(s, hi, e, false);
+	fill_entry(rd->set, e);
+	if (attr_u64(tb[NFTA_SET_ELEM_EXPIRATION], &left))
+		e->expires = rd->im->now + (int64_t)(left + 999) / 1000;
+	if (!find_counter(rd->im, tb[NFTA_SET_ELEM_OBJREF], &e->rule))
+		image_drift(rd->im, "an element of %s names no counter of ours", s->name);
+	return 0;
+}
+
+/* Begins and end marks come in any order: they are kept as they are and paired when all are there.
+ */
+static int take_bound(struct element_reader *rd, const struct nlattr **tb)
+{
+	const struct nft_set_info *s = nft_set_info(rd->set);
+	const uint8_t *key = key_bytes(tb[NFTA_SET_ELEM_KEY], s->key_len);
+	uint32_t flags = 0;
+	struct bound *b;
+	void *slot;
+	int r;
+
+	if (!key)
+		return -EBADMSG;
+	attr_u32(tb[NFTA_SET_ELEM_FLAGS], &flags);
+	r = push(rd->im, &rd->bounds, &slot);
+	b = slot;
+	if (b) {
+		bh_addr_from_bytes(&b->addr, key, s->key_len);
+		b->is_end = flags & NFT_SET_ELEM_INTERVAL_END;
+	}
+	return r;
+}
+
+static int order_bounds(const void *a, const void *b)
+{
+	const struct bound *x = a, *y = b;
+	int r = bh_addr_cmp(&x->addr, &y->addr);
+
+	return r ? r : y->is_end - x->is_end;
+}
+
+/* A begin opens a range, the end mark behind it (or the end of all addresses) closes it. */
+static int pair_bounds(struct element_reader *rd)
+{
+	struct bound *b = rd->bounds.data;
+	struct bh_vec *ranges = &rd->im->ranges[rd->set - SET_KNOWN];
+
+	if (rd->bounds.n)
+		qsort(b, rd->bounds.n, sizeof(*b), order_bounds);
+	for (size_t i = 0; i < rd->bounds.n; i++) {
+		struct bh_range range = { b[i].addr, b[i].addr };
+		struct bh_range *last;
+		void *slot;
+		int r;
+
+		if (b[i].is_end) /* nft(8) puts one on the very first address */
+			continue;
+		memset(range.hi.b, 0xff, bh_addr_len(range.hi.family));
+		if (i + 1 < rd->bounds.n) {
+			range.hi = b[i + 1].addr;
+			if (b[i + 1].is_end)
+				bh_addr_prev(&range.hi);
+		}
+		r = push(rd->im, ranges, &slot);
+		last = slot;
+		if (!last)
+			return r;
+		*last = range;
+	}
+	return 0;
+}
+
+static int on_elements(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct nlattr *tb[NFTA_SET_ELEM_LIST_ELEMENTS + 1], *el[NFTA_SET_ELEM_KEY_END + 1];
+	struct element_reader *rd = arg;
+	const struct nlattr *a;
+	int r = 0;
+
+	attr_parse(nlh, tb, NFTA_SET_ELEM_LIST_ELEMENTS);
+	if (!tb[NFTA_SET_ELEM_LIST_ELEMENTS])
+		return 0;
+	mnl_attr_for_each_nested (a, tb[NFTA_SET_ELEM_LIST_ELEMENTS]) {
+		attr_parse_nested(a, el, NFTA_SET_ELEM_KEY_END);
+		r = rd->set < NFT_MAPS ? take_entry(rd, el) : take_bound(rd, el);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int order_entries(const void *a, const void *b)
+{
+	return entry_cmp(a, b);
+}
+
+/* --- asking ---------------------------------------------------------------------------------- */
+
+static int read_elements(struct image *im, struct nlsock *s, unsigned set, struct bh_err *err)
+{
+	struct element_reader rd = { .im = im, .set = set };
+	int r;
+
+	bh_vec_init(&rd.bounds, sizeof(struct bound), 2 * BH_RANGES_MAX);
+	r = nft_query(s, NFT_MSG_GETSETELEM, NLM_F_DUMP, NFTA_SET_ELEM_LIST_TABLE,
+		      nft_set_info(set)->name, on_elements, &rd, err);
+	if (r >= 0 && set >= NFT_MAPS)
+		r = pair_bounds(&rd);
+	if (r >= 0 && set < NFT_MAPS && im->entries[set].n)
+		qsort(im->entries[set].data, im->entries[set].n, sizeof(struct entry),
+		      order_entries);
+	bh_vec_done(&rd.bounds);
+	return r;
+}
+
+/* Absent is an answer. */
+static int read_table(struct image *im, struct nlsock *s, struct bh_err *err)
+{
+	int r = nft_query(s, NFT_MSG_GETTABLE, NLM_F_ACK, NFTA_TABLE_NAME, NULL, on_table, im, err);
+
+	return r == -ENOENT ? 0 : r;
+}
+
+int image_read(struct image *im, struct nlsock *s, struct bh_err *err)
+{
+	int r = read_table(im, s, err);
+
+	if (r < 0 || !im->present)
+		return r;
+	r = nft_query(s, NFT_MSG_GETCHAIN, NLM_F_DUMP, NFTA_CHAIN_TABLE, NULL, on_chain, im, err);
+	if (r >= 0)
+		r = nft_query(s, NFT_MSG_GETSET, NLM_F_DUMP, NFTA_SET_TABLE, NULL, on_set, im, err);
+	if (r >= 0)
+		r = nft_query(s, NFT_MSG_GETOBJ, NLM_F_DUMP, NFTA_OBJ_TABLE, NULL, on_counter, im,
+			      err);
+	if (r >= 0 && im->counters.n)
+		qsort(im->counters.data, im->counters.n, sizeof(struct image_counter),
+		      order_counters);
+	for (unsigned i = 0; r >= 0 && i < SET_DENIED; i++)
+		if (im->has_set[i])
+			r = read_elements(im, s, i, err);
+	if (r >= 0)
+		r = nft_query(s, NFT_MSG_GETRULE, NLM_F_DUMP, NFTA_RULE_TABLE, NULL, on_rule, im,
+			      err);
+	return r;
+}

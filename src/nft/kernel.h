@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef NFT_KERNEL_H
+#define NFT_KERNEL_H
+
+/* nf_tables' netlink interface, and what the headers of Debian 12 do not have yet of it. */
+
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+
+#define BH_NFT_MSG_DESTROYSETELEM    30 /* include/uapi/linux/netfilter/nf_tables.h, since 6.3 */
+#define BH_NFT_SET_CONCAT            0x80
+#define BH_NFTA_SET_EXPRESSIONS      18
+#define BH_NFTA_SET_ELEM_EXPRESSIONS 11
+
+#define NFT_BYTEORDER_BIG 2 /* nftables' enum byteorder, in a set's user data */
+
+/* User data of nftables: type, length, value (libnftnl/udata.h). */
+#define UDATA_COMMENT           0
+#define UDATA_SET_KEY_BYTEORDER 0
+
+#endif

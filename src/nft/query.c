@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "query.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <sys/socket.h>
+
+#include <libmnl/libmnl.h>
+
+#include <bulkhead/nft/nft.h>
+
+#include "attr.h"
+#include "kernel.h"
+
+int nft_query(struct nlsock *s, uint8_t message, uint16_t flags, uint16_t table_attr,
+	      const char *set, int (*fn)(const struct nlmsghdr *, void *), void *arg,
+	      struct bh_err *err)
+{
+	char buf[512] __attribute__((aligned(16)));
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct nfgenmsg *nfg;
+
+	nlh->nlmsg_type = (NFNL_SUBSYS_NFTABLES << 8) | message;
+	nlh->nlmsg_flags = NLM_F_REQUEST | flags;
+	nfg = mnl_nlmsg_put_extra_header(nlh, sizeof(*nfg));
+	nfg->nfgen_family = table_attr ? NFPROTO_INET : AF_UNSPEC;
+	nfg->version = NFNETLINK_V0;
+	if (table_attr)
+		mnl_attr_put_strz(nlh, table_attr, NFT_TABLE_NAME);
+	if (set)
+		mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_SET, set);
+	return nlsock_query(s, nlh, fn, arg, err);
+}
+
+static int on_generation(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct nlattr *tb[NFTA_GEN_ID + 1];
+
+	attr_parse(nlh, tb, NFTA_GEN_ID);
+	attr_u32(tb[NFTA_GEN_ID], arg);
+	return 0;
+}
+
+int nft_commit_id(struct nlsock *s, uint32_t *ret, struct bh_err *err)
+{
+	return nft_query(s, NFT_MSG_GETGEN, NLM_F_ACK, 0, NULL, on_generation, ret, err);
+}
+
+static int on_table(const struct nlmsghdr *nlh, void *arg)
+{
+	*(bool *)arg = true;
+	return 0;
+}
+
+int nft_present(struct nlsock *s, bool *ret, struct bh_err *err)
+{
+	int r;
+
+	*ret = false;
+	r = nft_query(s, NFT_MSG_GETTABLE, NLM_F_ACK, NFTA_TABLE_NAME, NULL, on_table, ret, err);
+	return r == -ENOENT ? 0 : r;
+}

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bulkhead/base/cleanup.h>
+
+#include "expr.h"
+#include "image.h"
+
+/* A table that changes while it is read is read again, this often. */
+#define READ_TRIES 8
+
+/* --- image to ruleset ------------------------------------------------------------------------ */
+
+/* The value behind "KEY " in a line of the about chain, or NULL. */
+static const char *about(const struct image *im, const char *key)
+{
+	const struct image_rule *rules = im->rules.data;
+	size_t len = strlen(key);
+
+	for (size_t i = 0; i < im->rules.n; i++)
+		if (rules[i].chain == CHAIN_ABOUT && strncmp(rules[i].comment, key, len) == 0 &&
+		    rules[i].comment[len] == ' ')
+			return rules[i].comment + len + 1;
+	return NULL;
+}
+
+static const char *about_copy(const struct image *im, struct ruleset *r, const char *key)
+{
+	const char *v = about(im, key);
+
+	return v ? bh_arena_strdup(r->arena, v) : NULL;
+}
+
+static bool take_about(struct image *im, struct ruleset *r)
+{
+	const char *mode = about(im, "mode"), *deny = about(im, "on-deny");
+	const char *log = about(im, "log-denied");
+
+	r->endpoint = about_copy(im, r, "endpoint");
+	r->services = about_copy(im, r, "services");
+	r->generation = about_copy(im, r, "generation");
+	r->deny_where[DIRECTION_EGRESS] = about_copy(im, r, "default-deny egress");
+	r->deny_where[DIRECTION_INGRESS] = about_copy(im, r, "default-deny ingress");
+	if (!r->endpoint || !r->services || !r->generation || !r->deny_where[0] ||
+	    !r->deny_where[1] || !mode || !deny || !log)
+		return false;
+	r->mode = strcmp(mode, "audit") == 0 ? MODE_AUDIT : MODE_ENFORCE;
+	r->on_deny = strcmp(deny, "reject") == 0 ? ON_DENY_REJECT : ON_DENY_DROP;
+	r->log_denied = strcmp(log, "true") == 0;
+	return true;
+}
+
+/* "<service>.in.<rest>" or "<service>.out.<rest>": a service's name has no dot. */
+static bool counter_direction(const char *name, enum direction *ret)
+{
+	const char *dot = strchr(name, '.');
+
+	if (dot && strncmp(dot, ".in.", 4) == 0)
+		*ret = DIRECTION_INGRESS;
+	else if (dot && strncmp(dot, ".out.", 5) == 0)
+		*ret = DIRECTION_EGRESS;
+	else
+		return false;
+	return true;
+}
+
+static int take_rules(struct image *im, struct ruleset *r)
+{
+	const struct image_counter *c = im->counters.data;
+	struct ruleset_rule *rules = bh_arena_array(r->arena, im->counters.n, sizeof(*rules));
+
+	if (!rules)
+		return -ENOMEM;
+	for (size_t i = 0; i < im->counters.n; i++) {
+		rules[i].name = bh_arena_strdup(r->arena, c[i].name);
+		rules[i].where = bh_arena_strdup(r->arena, c[i].comment);
+		if (!rules[i].name || !rules[i].where)
+			return -ENOMEM;
+		if (!counter_direction(c[i].name, &rules[i].direction))
+			image_drift(im, "a foreign counter %s is in the table", c[i].name);
+	}
+	r->rules = rules;
+	r->n_rules = im->counters.n;
+	return 0;
+}
+
+/* The two families' maps of a kind become one list, IPv4 first. */
+static int take_entries(const struct image *im, struct ruleset *r)
+{
+	for (unsigned d = 0; d < DIRECTIONS; d++)
+		for (unsigned k = 0; k < ENTRY_KINDS; k++) {
+			const struct bh_vec *v4 = &im->entries[SET_MAP(d, FAMILY4, k)];
+			const struct bh_vec *v6 = &im->entries[SET_MAP(d, FAMILY6, k)];
+			struct entry *e;
+
+			if (v4->n + v6->n == 0)
+				continue;
+			e = bh_arena_array(r->arena, v4->n + v6->n, sizeof(*e));
+			if (!e)
+				return -ENOMEM;
+			if (v4->n)
+				memcpy(e, v4->data, v4->n * sizeof(*e));
+			if (v6->n)
+				memcpy(e + v4->n, v6->data, v6->n * sizeof(*e));
+			r->entries[d][k] = (struct entry_list) { e, v4->n + v6->n };
+		}
+	return 0;
+}
+
+static int take_known(const struct image *im, struct ruleset *r)
+{
+	const struct bh_vec *v4 = &im->ranges[FAMILY4], *v6 = &im->ranges[FAMILY6];
+	struct bh_range *known = bh_arena_array(r->arena, v4->n + v6->n, sizeof(*known));
+
+	if (!known)
+		return -ENOMEM;
+	if (v4->n)
+		memcpy(known, v4->data, v4->n * sizeof(*known));
+	if (v6->n)
+		memcpy(known + v4->n, v6->data, v6->n * sizeof(*known));
+	r->known = known;
+	r->n_known = v4->n + v6->n;
+	return 0;
+}
+
+/* *RET stays NULL when the table does not say enough about itself. */
+static int raise_ruleset(struct image *im, struct ruleset **ret)
+{
+	struct bh_arena *a = bh_arena_new();
+	struct ruleset *r = a ? bh_arena_alloc(a, sizeof(*r)) : NULL;
+	int err = -ENOMEM;
+
+	if (r) {
+		r->arena = a;
+		err = take_rules(im, r);
+	}
+	if (err >= 0)
+		err = take_entries(im, r);
+	if (err >= 0)
+		err = take_known(im, r);
+	if (err >= 0 && take_about(im, r)) {
+		*ret = r;
+		return 0;
+	}
+	bh_arena_free(a);
+	if (err >= 0)
+		image_drift(im, "the chain about does not say what the table was made from");
+	return err;
+}
+
+/* --- is it, to the last rule, what we would write? ---------------------------------------------
+ */
+
+static void compare_objects(struct image *im, const struct nft_program *p)
+{
+	for (unsigned i = 0; i < NFT_CHAINS; i++)
+		if (im->has_chain[i] != p->has_chain[i])
+			image_drift(im, "chain %s is %s", nft_chain_name(i),
+				    p->has_chain[i] ? "missing" : "there and should not be");
+	for (unsigned i = 0; i < NFT_SETS; i++)
+		if (im->has_set[i] != p->has_set[i])
+			image_drift(im, "set %s is %s", nft_set_info(i)->name,
+				    p->has_set[i] ? "missing or empty" : "there and should not be");
+	for (unsigned i = 0; i < NFT_COUNTERS; i++)
+		if (!im->has_fixed[i])
+			image_drift(im, "counter %s is missing", nft_counter_name(i));
+}
+
+static void compare_chain(struct image *im, const struct nft_program *p, unsigned chain)
+{
+	const struct image_rule *have = im->rules.data;
+	size_t i = 0, j = 0, number = 0;
+
+	for (;; i++, j++) {
+		while (i < im->rules.n && have[i].chain != chain)
+			i++;
+		while (j < p->n_rules && p->rules[j].chain != chain)
+			j++;
+		if (i == im->rules.n || j == p->n_rules)
+			break;
+		number++;
+		if (strcmp(have[i].comment, p->rules[j].comment) != 0 ||
+		    !expr_matches(&p->rules[j], have[i].expressions)) {
+			image_drift(im, "rule %zu of chain %s is not ours", number,
+				    nft_chain_name(chain));
+			return;
+		}
+	}
+	if (i < im->rules.n)
+		image_drift(im, "chain %s has surplus rules", nft_chain_name(chain));
+	if (j < p->n_rules)
+		image_drift(im, "chain %s lacks rules", nft_chain_name(chain));
+}
+
+static int compare(struct image *im, const struct ruleset *r)
+{
+	struct nft_program *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return -ENOMEM;
+	nft_lower(r, p);
+	compare_objects(im, p);
+	for (unsigned i = 0; i < NFT_CHAINS && !im->drift[0]; i++)
+		compare_chain(im, p, i);
+	free(p);
+	return 0;
+}
+
+/* --- the state ------------------------------------------------------------------------------- */
+
+static int take_counts(const struct image *im, struct nft_state *s)
+{
+	const struct image_counter *c = im->counters.data;
+
+	for (unsigned d = 0; d < DIRECTIONS; d++) {
+		s->totals.denied[d] = im->fixed[COUNTER_DENIED + d].packets;
+		s->totals.overflow[d] = im->fixed[COUNTER_OVERFLOW + d].packets;
+		s->totals.revoked[d] = im->fixed[COUNTER_REVOKED + d].packets;
+	}
+	s->totals.forwarded = im->fixed[COUNTER_FORWARDED].packets;
+	s->rule_counts = calloc(im->counters.n + 1, sizeof(*s->rule_counts));
+	if (!s->rule_counts)
+		return -ENOMEM;
+	for (size_t i = 0; i < im->counters.n; i++)
+		s->rule_counts[i] = (struct nft_rule_count) { c[i].packets, c[i].bytes };
+	return 0;
+}
+
+static int judge(struct image *im, struct nft_state *s)
+{
+	int r;
+
+	s->present = im->present;
+	if (!im->present)
+		return 0;
+	r = raise_ruleset(im, &s->ruleset);
+	if (r >= 0 && s->ruleset)
+		r = compare(im, s->ruleset);
+	if (r >= 0)
+		r = take_counts(im, s);
+	s->intact = r >= 0 && s->ruleset && !im->drift[0];
+	memcpy(s->drift, im->drift, sizeof(s->drift));
+	return r;
+}
+
+void nft_state_done(struct nft_state *s)
+{
+	ruleset_free(s->ruleset);
+	free(s->rule_counts);
+	*s = (struct nft_state) { 0 };
+}
+
+static int read_once(struct nlsock *s, struct nft_state *ret, struct bh_err *err)
+{
+	struct image im;
+	int r = image_init(&im, err);
+
+	if (r >= 0)
+		r = image_read(&im, s, err);
+	if (r >= 0) {
+		r = judge(&im, ret);
+		if (r < 0)
+			bh_err_oom(err);
+	}
+	image_done(&im);
+	return r;
+}
+
+int nft_readback(struct nlsock *s, struct nft_state *ret, struct bh_err *err)
+{
+	struct nft_state state = { 0 };
+	int r = -EINTR;
+
+	for (int i = 0; i < READ_TRIES && (r == -EINTR || r == -ENOENT); i++) {
+		nft_state_done(&state);
+		r = read_once(s, &state, err);
+	}
+	if (r < 0)
+		nft_state_done(&state);
+	*ret = state;
+	return r;
+}
