@@ -189,8 +189,6 @@ static int build_known(struct resolver *r)
 			ret = bh_rangeset_add(&r->known, &range);
 		}
 	}
-	if (ret >= 0)
-		ret = addr_list_add_to(&r->known, &r->managed);
 	for (size_t k = 0; ret >= 0 && k < r->in->policies->n_services; k++)
 		ret = addr_list_add_to(&r->known, &r->services[k]);
 	for (size_t i = 0; ret >= 0 && i < e->n_host_addrs; i++) {

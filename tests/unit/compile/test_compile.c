@@ -353,7 +353,7 @@ static void test_expiry_and_precedence(void **state)
 	struct fx f;
 	struct service *s;
 	struct rule *r;
-	static const char *const names[] = { "soon", "later", "gone", "never", "second" };
+	static const char *const names[] = { "early", "late", "gone", "never", "second" };
 	static const int64_t expires[] = { FX_NOW + 10, FX_NOW + 20, FX_NOW, 0, 0 };
 	static const char *const ports[] = { "80-99/tcp", "80-99/tcp", "80-99/tcp", "85-86/tcp",
 					     "85-90/tcp" };
@@ -370,11 +370,11 @@ static void test_expiry_and_precedence(void **state)
 		fx_peer_cidr(&f, r, i < 3 ? "192.0.2.1/32" : "192.0.2.2/32", NULL);
 	}
 	fx_compile(&f);
-	assert_out(&f, "web", "192.0.2.5", "80/tcp", "web.out.later");
+	assert_out(&f, "web", "192.0.2.5", "80/tcp", "web.out.late");
 	assert_out(&f, "web", "192.0.2.5", "85/tcp", "web.out.never");
 	assert_out(&f, "web", "192.0.2.5", "87/tcp", "web.out.second");
-	assert_out(&f, "web", "192.0.2.5", "91/tcp", "web.out.later");
-	assert_in(&f, "web", "192.0.2.1", "7/tcp", "web.in.later");
+	assert_out(&f, "web", "192.0.2.5", "91/tcp", "web.out.late");
+	assert_in(&f, "web", "192.0.2.1", "7/tcp", "web.in.late");
 	assert_in(&f, "web", "192.0.2.2", "7/tcp", "web.in.never");
 	assert_string_equal(
 		fx_verdict_at(&f, "web", DIRECTION_EGRESS, "192.0.2.5", "80/tcp", FX_NOW + 20),
@@ -490,6 +490,7 @@ static void test_follow(void **state)
 	assert_out(&f, "web", "fd00::2", "8443/tcp", "web.out.follow-pay.checkout");
 	assert_out(&f, "web", "10.0.0.2", "80/tcp", "deny");
 	assert_out(&f, "web2", "10.0.0.2", "80/tcp", "web.out.follow-pay.net");
+	assert_out(&f, "web2", "fd00::2", "80/tcp", "deny"); /* let in by IPv4 only */
 	assert_string_equal(
 		fx_verdict_at(&f, "web2", DIRECTION_EGRESS, "10.0.0.2", "80/tcp", FX_NOW + 5),
 		"deny");
