@@ -258,6 +258,13 @@ static int judge_all(const struct explainer *x, struct question *q, const struct
 	return best;
 }
 
+bool explain_port_is_one(const struct port_spec *port)
+{
+	uint16_t ignored;
+
+	return single_port(port, &ignored);
+}
+
 enum explain_verdict explain_verdict(const struct explainer *x, const struct explain_party *from,
 				     const struct explain_party *to, const struct port_spec *port)
 {

@@ -86,11 +86,17 @@ void explainer_free(struct explainer *x);
 int explain_party_parse(const struct endpoint_set *endpoints, const char *s,
 			struct explain_party *ret, struct bh_err *err);
 
-/* ALLOW if any pair of addresses of one family passes at both ends. An endpoint to itself: allow. */
+/* One port or ICMP type, or `icmp` alone (an echo-request): what can be asked about. */
+bool explain_port_is_one(const struct port_spec *port);
+
+/*
+ * ALLOW if any pair of addresses of one family passes at both ends. An endpoint to itself: allow.
+ * -EINVAL unless explain_port_is_one().
+ */
 int explain(const struct explainer *x, const struct explain_party *from,
 	    const struct explain_party *to, const struct port_spec *port, struct explanation *ret,
 	    struct bh_err *err);
-/* The verdict alone, fast: for --batch. */
+/* The verdict alone, fast: for --batch. DENY unless explain_port_is_one(). */
 enum explain_verdict explain_verdict(const struct explainer *x, const struct explain_party *from,
 				     const struct explain_party *to, const struct port_spec *port);
 
