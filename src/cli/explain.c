@@ -36,6 +36,9 @@ static int parse_question(const struct site *s, const char *from, const char *to
 		return bh_err_set(err, r,
 				  "port '%s': %s; write 443/tcp, 53/udp or icmp/echo-request",
 				  bh_escape_str(shown, sizeof(shown), port), why);
+	if (!explain_port_is_one(&ret->port))
+		return bh_err_set(err, -EINVAL, "port '%s': explain needs one port or ICMP type",
+				  bh_escape_str(shown, sizeof(shown), port));
 	return 0;
 }
 
