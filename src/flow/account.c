@@ -7,39 +7,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* A failed insertion leaves the table as it was and shows in the handle. */
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
-
 #include "proto.h"
-
-/*
- * Of a flow that the kernel remembers, `seen` packets are counted there. `ahead` of them were
- * recorded when their event came, before a count told of them; `pending` wait to be recorded. What
- * is unclear is never recorded twice: it ends up as not recorded.
- */
-struct flow {
-	struct flow_id {
-		uint8_t source[16], destination[16];
-		uint16_t port;
-		uint8_t family, proto, direction, zero;
-	} id;
-	UT_hash_handle hh;
-	uint64_t seen, seen_bytes; /* 0: the kernel's count is not known (yet) */
-	uint64_t expires_ms;       /* with seen */
-	uint64_t ahead, ahead_bytes;
-	uint64_t pending, pending_bytes;
-	int64_t since, last;           /* of what is pending */
-	int64_t met_at;                /* usec: when the kernel was seen to have met it */
-	unsigned born, present, grown; /* numbers of snapshots */
-	uint8_t missing, idle;         /* snapshots in a row without it, without growth */
-	bool logged;                   /* the event of what `seen` counts came */
-	bool recorded;                 /* it has a record */
-	bool due;                      /* an event came that the next growth is to show */
-	bool audit, has_uid, has_gid;
-	uint32_t uid, gid;
-	char interface[16];
-};
+#include "table.h"
 
 #define MISSING_MAX      2 /* a dump during a resize may miss a flow once */
 #define IDLE_SNAPSHOTS   2
@@ -93,28 +62,18 @@ void flow_account_set_audit(struct flow_account *a, bool audit)
 
 static void flow_drop(struct flow_account *a, struct flow *f)
 {
-	HASH_DEL(a->flows, f);
+	flow_table_remove(&a->flows, f);
 	free(f);
 	a->o.budget->used--;
 }
 
 void flow_account_free(struct flow_account *a)
 {
-	struct flow *f, *tmp;
-
 	if (!a)
 		return;
-	HASH_ITER (hh, a->flows, f, tmp)
-		flow_drop(a, f);
+	while (a->flows)
+		flow_drop(a, a->flows);
 	free(a);
-}
-
-static struct flow *flow_find(struct flow_account *a, const struct flow_id *id)
-{
-	struct flow *f;
-
-	HASH_FIND(hh, a->flows, id, sizeof(*id), f);
-	return f;
 }
 
 /* *ret is NULL when the budget is used up. */
@@ -131,8 +90,7 @@ static int flow_add(struct flow_account *a, const struct flow_id *id, struct flo
 	f->id = *id;
 	f->born = a->snapshot;
 	f->audit = a->o.audit;
-	HASH_ADD(hh, a->flows, id, sizeof(f->id), f);
-	if (!f->hh.tbl) {
+	if (flow_table_add(&a->flows, f) < 0) {
 		free(f);
 		return -ENOMEM;
 	}
@@ -329,7 +287,7 @@ int flow_account_event(struct flow_account *a, enum flow_log_kind kind, enum dir
 	if (!ev->has_packet || !p->has_key)
 		return 0;
 	id = id_of(direction, &p->source, &p->destination, p->proto, p->key);
-	f = flow_find(a, &id);
+	f = flow_table_find(a->flows, &id);
 	if (!f) {
 		r = flow_add(a, &id, &f);
 		if (!f)
@@ -429,7 +387,7 @@ static int add_counted(struct flow_account *a, const struct flow_id *id, struct 
 int flow_account_flow(struct flow_account *a, const struct flow_count *c)
 {
 	struct flow_id id = id_of(c->direction, &c->source, &c->destination, c->proto, c->port);
-	struct flow *f = flow_find(a, &id);
+	struct flow *f = flow_table_find(a->flows, &id);
 	int r;
 
 	if (!f) {
@@ -518,7 +476,7 @@ static int end_tallies(struct flow_account *a)
 
 int flow_account_end(struct flow_account *a, const struct flow_totals *totals)
 {
-	struct flow *f, *tmp;
+	struct flow *f, *next;
 	int r = 0;
 
 	if (a->in_baseline) {
@@ -527,7 +485,8 @@ int flow_account_end(struct flow_account *a, const struct flow_totals *totals)
 		return 0;
 	}
 	take_totals(a, totals);
-	HASH_ITER (hh, a->flows, f, tmp) {
+	for (f = a->flows; f; f = next) {
+		next = flow_table_next(f);
 		r = end_flow(a, f);
 		if (r < 0)
 			return r;
@@ -550,15 +509,11 @@ static bool may_retire(const struct flow_account *a, const struct flow *f)
 
 size_t flow_account_candidates(struct flow_account *a, struct flow_count *out, size_t cap)
 {
-	struct flow *f, *tmp;
 	size_t n = 0;
 
-	HASH_ITER (hh, a->flows, f, tmp) {
-		if (n == cap)
-			break;
+	for (const struct flow *f = a->flows; f && n < cap; f = flow_table_next(f))
 		if (may_retire(a, f))
 			count_of(f, &out[n++]);
-	}
 	return n;
 }
 
@@ -566,7 +521,7 @@ int flow_account_retired(struct flow_account *a, const struct flow_count *final,
 {
 	struct flow_id id = id_of(final->direction, &final->source, &final->destination,
 				  final->proto, final->port);
-	struct flow *f = flow_find(a, &id);
+	struct flow *f = flow_table_find(a->flows, &id);
 	bool met_again;
 	int r = 0;
 
@@ -584,15 +539,11 @@ int flow_account_retired(struct flow_account *a, const struct flow_count *final,
 
 int flow_account_finish(struct flow_account *a, int64_t now)
 {
-	struct flow *f, *tmp;
 	int r = 0;
 
-	HASH_ITER (hh, a->flows, f, tmp) {
+	for (struct flow *f = a->flows; f && r >= 0; f = flow_table_next(f))
 		if (f->pending)
 			r = emit_pending(a, f);
-		if (r < 0)
-			return r;
-	}
 	for (int k = 0; k < TALLIES; k++)
 		for (int d = 0; d < DIRECTIONS && r >= 0; d++)
 			r = emit_tally(a, k, d, a->tallies[k][d].delta, now);
