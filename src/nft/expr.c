@@ -13,6 +13,7 @@
 #include <linux/netfilter/nf_log.h>
 #include <uthash.h>
 
+#include <bulkhead/base/buf.h>
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/nft/nft.h>
 
@@ -162,8 +163,7 @@ static void lookup(struct builder *b, const struct nft_op *op, bool invert)
 	e = add(b, "lookup");
 	set_u32(b, e, NFTNL_EXPR_LOOKUP_SREG, NFT_REG_1);
 	set_str(b, e, NFTNL_EXPR_LOOKUP_SET, nft_set_info(op->a)->name);
-	if (invert)
-		set_u32(b, e, NFTNL_EXPR_LOOKUP_FLAGS, NFT_LOOKUP_F_INV);
+	set_u32(b, e, NFTNL_EXPR_LOOKUP_FLAGS, invert ? NFT_LOOKUP_F_INV : 0);
 }
 
 static void objmap(struct builder *b, const struct nft_op *op)
@@ -185,6 +185,8 @@ static void dynset_add(struct builder *b, const struct nft_op *op)
 	set_u32(b, e, NFTNL_EXPR_DYNSET_SREG_KEY, NFT_REG_1);
 	set_u32(b, e, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_ADD);
 	set_str(b, e, NFTNL_EXPR_DYNSET_SET_NAME, nft_set_info(op->a)->name);
+	if (e) /* 0 = the set's own */
+		nftnl_expr_set_u64(e, NFTNL_EXPR_DYNSET_TIMEOUT, 0);
 }
 
 static void counter(struct builder *b, const struct nft_op *op)
@@ -364,34 +366,45 @@ static bool keep_bytes(struct expr_bytes *b, const void *data, size_t len)
 }
 
 /*
- * libnftnl's text of a rule's expressions. nft(8) puts a byte order change of one byte, which does
- * nothing, in front of keys of interval sets: it does not count.
+ * nft(8) puts a byte order change of one byte, which does nothing, in front of keys of interval
+ * sets: it does not count.
  */
-static char *rule_text(const struct nftnl_rule *rule)
+static bool is_no_op(const struct nftnl_expr *e)
 {
-	char *text = malloc(EXPR_TEXT_MAX), *p;
+	uint32_t len;
+
+	return strcmp(nftnl_expr_get_str(e, NFTNL_EXPR_NAME), "byteorder") == 0 &&
+	       nftnl_expr_get(e, NFTNL_EXPR_BYTEORDER_LEN, &len) &&
+	       nftnl_expr_get_u32(e, NFTNL_EXPR_BYTEORDER_LEN) == 1 &&
+	       nftnl_expr_get_u32(e, NFTNL_EXPR_BYTEORDER_SIZE) == 2;
+}
+
+static int append_text(struct nftnl_expr *e, void *arg)
+{
+	struct bh_buf *text = arg;
+	char one[512];
 	int n;
 
-	if (!text)
-		return NULL;
-	n = nftnl_rule_snprintf(text, EXPR_TEXT_MAX, rule, NFTNL_OUTPUT_DEFAULT, 0);
-	if (n < 0 || n >= EXPR_TEXT_MAX) {
-		free(text);
-		return NULL;
-	}
-	while ((p = strstr(text, "[ byteorder ")) != NULL) {
-		char *end = strstr(p, ", 2, 1) ]");
+	if (is_no_op(e))
+		return 0;
+	n = nftnl_expr_snprintf(one, sizeof(one), e, NFTNL_OUTPUT_DEFAULT, 0);
+	if (n < 0 || n >= (int)sizeof(one))
+		return -1;
+	bh_buf_addf(text, "%s[%s]", nftnl_expr_get_str(e, NFTNL_EXPR_NAME), one);
+	return 0;
+}
 
-		if (!end || end > strchr(p, ']')) {
-			*p = '!'; /* one that does something: differs from all of ours */
-			continue;
-		}
-		end += strlen(", 2, 1) ]");
-		while (*end == ' ' || *end == '\n')
-			end++;
-		memmove(p, end, strlen(end) + 1);
-	}
-	return text;
+/* A rule's expressions in libnftnl's words: two rules with the same words do the same. */
+static char *rule_text(struct nftnl_rule *rule)
+{
+	struct bh_buf text;
+	char *ret = NULL;
+
+	bh_buf_init(&text, EXPR_TEXT_MAX);
+	if (nftnl_expr_foreach(rule, append_text, &text) == 0)
+		ret = bh_buf_steal(&text);
+	bh_buf_done(&text);
+	return ret;
 }
 
 static bool form_fill(struct form *f)
