@@ -319,7 +319,7 @@ static int emit_interval(const struct plane *p, const struct bh_range *addr, siz
 static int sweep(struct plane *p, const struct box *boxes, size_t n, struct bh_vec *out)
 {
 	size_t next = 0, before = out->n;
-	struct bh_range at;
+	struct bh_range at = { 0 };
 	int r = 0;
 
 	while (r >= 0 && (next < n || p->active.n)) {

@@ -15,9 +15,11 @@
 /* --- text ------------------------------------------------------------------------------------ */
 
 /* Printable ASCII stays. nft has no escapes inside quotes, so the rest goes as in a URL. */
-static int add_plain(struct bh_buf *b, const char *s)
+static int add_plain(struct bh_buf *b, const char *s, size_t len)
 {
-	for (const unsigned char *p = (const unsigned char *)s; *p; p++) {
+	const unsigned char *end = (const unsigned char *)s + len;
+
+	for (const unsigned char *p = (const unsigned char *)s; p < end; p++) {
 		if (*p < 0x20 || *p > 0x7e || *p == '"' || *p == '\\' || *p == '%')
 			bh_buf_addf(b, "%%%02X", *p);
 		else
@@ -31,8 +33,8 @@ const char *names_text(struct bh_arena *arena, const char *s, size_t max)
 	struct bh_buf b;
 	char *ret = NULL;
 
-	bh_buf_init(&b, 3 * BH_INVENTORY_BYTES_MAX);
-	if (add_plain(&b, s) >= 0) {
+	bh_buf_init(&b, 3 * (max + 1) + 1);
+	if (add_plain(&b, s, strnlen(s, max + 1)) >= 0) {
 		if (b.len <= max)
 			ret = bh_arena_strndup(arena, bh_buf_str(&b), b.len);
 		else
@@ -44,11 +46,12 @@ const char *names_text(struct bh_arena *arena, const char *s, size_t max)
 
 const char *names_where(struct bh_arena *arena, const struct src_loc *loc)
 {
+	const char *file = loc->file ? loc->file : "policy";
 	struct bh_buf b;
 	char *ret = NULL;
 
 	bh_buf_init(&b, BH_POLICY_SET_BYTES_MAX);
-	add_plain(&b, loc->file ? loc->file : "policy");
+	add_plain(&b, file, strlen(file));
 	if (bh_buf_addf(&b, ":%u", loc->line) >= 0) {
 		if (b.len <= BH_NFT_COMMENT_MAX)
 			ret = bh_arena_strndup(arena, bh_buf_str(&b), b.len);
