@@ -17,7 +17,7 @@ static int read_cidrs(struct reader *rd, const struct field *f, const struct nod
 static const struct field fields[] = {
 	{ .key = "group",
 	  .takes = TAKES_TEXT,
-	  .read = read_name,
+	  .read = schema_read_name,
 	  .offset = offsetof(struct group, name),
 	  .example = "group: NAME" },
 	{ .key = "cidrs",

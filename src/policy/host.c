@@ -26,7 +26,7 @@ static int read_image_labels(struct reader *rd, const struct field *f, const str
 {
 	struct host_config *c = out;
 	int word = 0;
-	int r = read_word(rd, f, n, &word);
+	int r = schema_read_word(rd, f, n, &word);
 
 	c->image_labels = word;
 	return r;
@@ -81,7 +81,7 @@ static const struct field runtimes_fields[] = {
 	  .example = "podman: true, false or /run/podman/podman.sock" },
 	{ .key = "netns",
 	  .takes = TAKES_TEXT,
-	  .read = read_bool,
+	  .read = schema_read_bool,
 	  .offset = offsetof(struct host_config, netns),
 	  .example = "netns: true" },
 };
@@ -96,7 +96,7 @@ static int read_runtimes(struct reader *rd, const struct field *f, const struct 
 static const struct field fields[] = {
 	{ .key = "unmanaged",
 	  .takes = TAKES_TEXT,
-	  .read = read_word,
+	  .read = schema_read_word,
 	  .offset = offsetof(struct host_config, unmanaged),
 	  .words = unmanaged_words,
 	  .example = "unmanaged: ignore" },

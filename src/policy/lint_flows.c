@@ -34,8 +34,8 @@ struct verdict {
 static bool peer_could_be(const struct flows *f, const struct peer *p, const struct service *svc,
 			  const struct overlap *same)
 {
-	if (p->entity == ENTITY_HOST || p->entity == ENTITY_WORLD)
-		return false; /* neither is a managed endpoint */
+	if (p->entity == ENTITY_WORLD) /* the host it may be: with the host's network */
+		return false;
 	if (labels_disjoint(p->labels, p->n_labels, svc->select.labels, svc->select.n_labels))
 		return false;
 	if (!p->service)

@@ -24,7 +24,7 @@ static int read_service_ref(struct reader *rd, const struct field *f, const stru
 			    void *out)
 {
 	struct peer *p = out;
-	int r = read_name_text(rd, n, "service", &p->service);
+	int r = schema_read_name_text(rd, n, "service", &p->service);
 
 	return r < 0 || !p->service ? r : add_ref(rd, REF_SERVICE, n, p->service);
 }
@@ -32,7 +32,7 @@ static int read_service_ref(struct reader *rd, const struct field *f, const stru
 static int read_group_ref(struct reader *rd, const struct field *f, const struct node *n, void *out)
 {
 	struct peer *p = out;
-	int r = read_name_text(rd, n, "group", &p->group);
+	int r = schema_read_name_text(rd, n, "group", &p->group);
 
 	return r < 0 || !p->group ? r : add_ref(rd, REF_GROUP, n, p->group);
 }
@@ -68,7 +68,7 @@ static int read_entity(struct reader *rd, const struct field *f, const struct no
 	static const enum entity entities[] = { ENTITY_HOST, ENTITY_WORLD, ENTITY_MANAGED };
 	struct peer *p = out;
 	int word = -1;
-	int r = read_word(rd, f, n, &word);
+	int r = schema_read_word(rd, f, n, &word);
 
 	if (word >= 0)
 		p->entity = entities[word];

@@ -71,7 +71,7 @@ static int read_ports(struct reader *rd, const struct field *f, const struct nod
 #define RULE_FIELDS                                                                                \
 	{ .key = "name",                                                                           \
 	  .takes = TAKES_TEXT,                                                                     \
-	  .read = read_name,                                                                       \
+	  .read = schema_read_name,                                                                \
 	  .offset = offsetof(struct rule, name),                                                   \
 	  .example = "name: checkout" },                                                           \
 		{ .key = "ports",                                                                  \
@@ -80,21 +80,21 @@ static int read_ports(struct reader *rd, const struct field *f, const struct nod
 		  .example = "ports: [443/tcp]" },                                                 \
 		{ .key = "expires",                                                                \
 		  .takes = TAKES_TEXT,                                                             \
-		  .read = read_time,                                                               \
+		  .read = schema_read_time,                                                        \
 		  .offset = offsetof(struct rule, expires),                                        \
 		  .example = "expires: 2027-01-31T00:00:00Z" },                                    \
 		{ .key = "reason",                                                                 \
 		  .takes = TAKES_TEXT,                                                             \
-		  .read = read_string,                                                             \
+		  .read = schema_read_string,                                                      \
 		  .offset = offsetof(struct rule, reason),                                         \
 		  .example = "reason: why this flow is needed" },                                  \
 		{ .key = "ticket",                                                                 \
 		  .takes = TAKES_TEXT,                                                             \
-		  .read = read_string,                                                             \
+		  .read = schema_read_string,                                                      \
 		  .offset = offsetof(struct rule, ticket),                                         \
 		  .example = "ticket: CHG-1042" },                                                 \
 	{                                                                                          \
-		.key = "reviewed", .takes = TAKES_TEXT, .read = read_date,                         \
+		.key = "reviewed", .takes = TAKES_TEXT, .read = schema_read_date,                  \
 		.offset = offsetof(struct rule, reviewed), .example = "reviewed: 2026-09-01"       \
 	}
 

@@ -172,7 +172,7 @@ static void *field_at(const struct field *f, void *out)
 	return (char *)out + f->offset;
 }
 
-int read_string(struct reader *rd, const struct field *f, const struct node *n, void *out)
+int schema_read_string(struct reader *rd, const struct field *f, const struct node *n, void *out)
 {
 	const char **at = field_at(f, out);
 
@@ -198,7 +198,8 @@ static bool suggest_name(const char *s, char out[64])
 	return !*s && bh_name_is_valid(out);
 }
 
-int read_name_text(struct reader *rd, const struct node *n, const char *what, const char **ret)
+int schema_read_name_text(struct reader *rd, const struct node *n, const char *what,
+			  const char **ret)
 {
 	char hint[HINT_MAX] = "a name is 1 to 63 of a-z, 0-9 and -, with a letter or digit at "
 			      "both ends";
@@ -219,13 +220,13 @@ int read_name_text(struct reader *rd, const struct node *n, const char *what, co
 	return 0;
 }
 
-int read_name(struct reader *rd, const struct field *f, const struct node *n, void *out)
+int schema_read_name(struct reader *rd, const struct field *f, const struct node *n, void *out)
 {
-	return read_name_text(rd, n, strcmp(f->key, "name") == 0 ? "rule" : f->key,
-			      field_at(f, out));
+	return schema_read_name_text(rd, n, strcmp(f->key, "name") == 0 ? "rule" : f->key,
+				     field_at(f, out));
 }
 
-int read_bool(struct reader *rd, const struct field *f, const struct node *n, void *out)
+int schema_read_bool(struct reader *rd, const struct field *f, const struct node *n, void *out)
 {
 	bool *at = field_at(f, out);
 
@@ -257,7 +258,7 @@ static void report_word(struct reader *rd, const struct field *f, const struct n
 }
 
 /* Every enum that is read so has the size of an int (checked where the tables stand). */
-int read_word(struct reader *rd, const struct field *f, const struct node *n, void *out)
+int schema_read_word(struct reader *rd, const struct field *f, const struct node *n, void *out)
 {
 	int *at = field_at(f, out), i = 0;
 
@@ -271,18 +272,18 @@ int read_word(struct reader *rd, const struct field *f, const struct node *n, vo
 	return 0;
 }
 
-int read_date(struct reader *rd, const struct field *f, const struct node *n, void *out)
+int schema_read_date(struct reader *rd, const struct field *f, const struct node *n, void *out)
 {
 	int64_t t;
 
 	if (bh_parse_date(n->text, &t) >= 0)
-		return read_string(rd, f, n, out);
+		return schema_read_string(rd, f, n, out);
 	mistake(rd, n, "bad-date", "write YYYY-MM-DD, like 2026-09-01",
 		"\"%s\" is not a date: \"%s\"", f->key, SHOWN(n->text));
 	return 0;
 }
 
-int read_time(struct reader *rd, const struct field *f, const struct node *n, void *out)
+int schema_read_time(struct reader *rd, const struct field *f, const struct node *n, void *out)
 {
 	int64_t *at = field_at(f, out), t;
 	char hint[HINT_MAX] = "write a date and a time, like 2027-01-31T00:00:00Z";

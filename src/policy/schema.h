@@ -29,9 +29,10 @@ struct field {
 	unsigned takes;
 	bool required;
 	int (*read)(struct reader *rd, const struct field *f, const struct node *n, void *out);
-	size_t offset;            /* into out, for the readers below */
-	const char *const *words; /* read_word: the enum's values in order, NULL at the end */
-	const char *example;      /* how it is written; shown when it is missing or of wrong type */
+	size_t offset; /* into out, for the readers below */
+	const char *const
+		*words;      /* schema_read_word: the enum's values in order, NULL at the end */
+	const char *example; /* how it is written; shown when it is missing or of wrong type */
 	const char *refused; /* a key people try that is not taken: the message after the key */
 	const char *way_out; /* and its hint */
 	const char *instead; /* the key it stands for, which is then not told to be missing */
@@ -60,15 +61,16 @@ bool node_takes(struct reader *rd, const struct node *n, unsigned takes, const c
 bool node_fits(struct reader *rd, const struct node *n, size_t max, const char *what);
 
 /* Readers for tables. */
-int read_string(struct reader *rd, const struct field *f, const struct node *n, void *out);
-int read_name(struct reader *rd, const struct field *f, const struct node *n, void *out);
-int read_bool(struct reader *rd, const struct field *f, const struct node *n, void *out);
-int read_word(struct reader *rd, const struct field *f, const struct node *n, void *out);
-int read_date(struct reader *rd, const struct field *f, const struct node *n, void *out);
-int read_time(struct reader *rd, const struct field *f, const struct node *n, void *out);
+int schema_read_string(struct reader *rd, const struct field *f, const struct node *n, void *out);
+int schema_read_name(struct reader *rd, const struct field *f, const struct node *n, void *out);
+int schema_read_bool(struct reader *rd, const struct field *f, const struct node *n, void *out);
+int schema_read_word(struct reader *rd, const struct field *f, const struct node *n, void *out);
+int schema_read_date(struct reader *rd, const struct field *f, const struct node *n, void *out);
+int schema_read_time(struct reader *rd, const struct field *f, const struct node *n, void *out);
 
 /* N plain text of a name: copied into *ret, or reported and *ret untouched. */
-int read_name_text(struct reader *rd, const struct node *n, const char *what, const char **ret);
+int schema_read_name_text(struct reader *rd, const struct node *n, const char *what,
+			  const char **ret);
 
 /* Report a mistake at node N. HINT may be NULL. */
 #define mistake(rd, node, id, hint, ...)                                                           \

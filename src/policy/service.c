@@ -9,7 +9,7 @@
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/base/limits.h>
 
-/* read_word() stores an int. */
+/* schema_read_word() stores an int. */
 _Static_assert(sizeof(enum mode) == sizeof(int), "mode is read as an int");
 _Static_assert(sizeof(enum on_deny) == sizeof(int), "on-deny is read as an int");
 
@@ -41,7 +41,7 @@ static bool compose_is_valid(const char *s)
 static int read_compose(struct reader *rd, const struct field *f, const struct node *n, void *out)
 {
 	if (compose_is_valid(n->text))
-		return read_string(rd, f, n, out);
+		return schema_read_string(rd, f, n, out);
 	mistake(rd, n, "bad-compose",
 		"write compose: PROJECT/SERVICE, both in full, without wildcards",
 		"\"%s\" is not a project and a service", SHOWN(n->text));
@@ -54,7 +54,7 @@ static int read_runtime(struct reader *rd, const struct field *f, const struct n
 {
 	struct selector *s = out;
 	int word = -1;
-	int r = read_word(rd, f, n, &word);
+	int r = schema_read_word(rd, f, n, &word);
 
 	if (word >= 0)
 		s->runtime = runtime_words[word];
@@ -73,12 +73,12 @@ static const struct field select_fields[] = {
 	  .example = "compose: shop/web" },
 	{ .key = "name",
 	  .takes = TAKES_TEXT,
-	  .read = read_string,
+	  .read = schema_read_string,
 	  .offset = offsetof(struct selector, name),
 	  .example = "name: \"web-*\"" },
 	{ .key = "image",
 	  .takes = TAKES_TEXT,
-	  .read = read_string,
+	  .read = schema_read_string,
 	  .offset = offsetof(struct selector, image),
 	  .example = "image: \"registry.example/web@sha256:*\"" },
 	{ .key = "runtime",
@@ -133,7 +133,7 @@ static int read_dns(struct reader *rd, const struct field *f, const struct node 
 {
 	struct service *svc = out;
 	int word = 0;
-	int r = read_word(rd, f, n, &word);
+	int r = schema_read_word(rd, f, n, &word);
 
 	svc->dns = word;
 	svc->dns_loc = n->key->loc;
@@ -144,7 +144,7 @@ static int read_log_allowed(struct reader *rd, const struct field *f, const stru
 			    void *out)
 {
 	struct service *svc = out;
-	int r = read_bool(rd, f, n, out);
+	int r = schema_read_bool(rd, f, n, out);
 
 	if (svc->log_allowed)
 		mistake(rd, n, "not-supported", "write allowed: false or leave it out",
@@ -155,7 +155,7 @@ static int read_log_allowed(struct reader *rd, const struct field *f, const stru
 static const struct field log_fields[] = {
 	{ .key = "denied",
 	  .takes = TAKES_TEXT,
-	  .read = read_bool,
+	  .read = schema_read_bool,
 	  .offset = offsetof(struct service, log_denied),
 	  .example = "denied: true" },
 	{ .key = "allowed",
@@ -183,12 +183,12 @@ static const char *const dns_words[] = { "deny", "allow", NULL };
 static const struct field fields[] = {
 	{ .key = "service",
 	  .takes = TAKES_TEXT,
-	  .read = read_name,
+	  .read = schema_read_name,
 	  .offset = offsetof(struct service, name),
 	  .example = "service: NAME" },
 	{ .key = "owner",
 	  .takes = TAKES_TEXT,
-	  .read = read_string,
+	  .read = schema_read_string,
 	  .offset = offsetof(struct service, owner),
 	  .example = "owner: team-payments" },
 	{ .key = "select",
@@ -198,7 +198,7 @@ static const struct field fields[] = {
 	  .example = "select: {labels: {app: web}}" },
 	{ .key = "mode",
 	  .takes = TAKES_TEXT,
-	  .read = read_word,
+	  .read = schema_read_word,
 	  .offset = offsetof(struct service, mode),
 	  .words = mode_words,
 	  .example = "mode: enforce" },
@@ -221,7 +221,7 @@ static const struct field fields[] = {
 	  .example = "log: {denied: true, allowed: false}" },
 	{ .key = "on-deny",
 	  .takes = TAKES_TEXT,
-	  .read = read_word,
+	  .read = schema_read_word,
 	  .offset = offsetof(struct service, on_deny),
 	  .words = on_deny_words,
 	  .example = "on-deny: drop" },
