@@ -50,6 +50,8 @@ int nlsock_open(struct nlsock *s, int netns_fd, struct bh_err *err)
 	    getsockname(fd, (struct sockaddr *)&addr, &len) < 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0)
 		return bh_err_errno(err, -errno, "opening a netlink socket");
+	/* A batch that is echoed answers with as many messages, all before sendto() returns. */
+	raise_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, BH_NLSOCK_RCVBUF);
 	/* Answers without the request repeated: a failing batch of megabytes fits, too. */
 	setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &one, sizeof(one));
 	*s = (struct nlsock) { .fd = BH_STEAL_FD(fd), .portid = addr.nl_pid };

@@ -44,6 +44,7 @@
 #define BH_DENIED_TIMEOUT_MS   3600000 /* a denied flow logs again after this at the latest */
 #define BH_OVERFLOW_LOG_PER_S  10      /* logged packets of flows that the full set could not take */
 #define BH_BATCH_BYTES_MAX     (64u << 20)
+#define BH_NLSOCK_RCVBUF       (8u << 20)
 #define BH_READBACK_RULES_MAX  4096
 #define BH_READBACK_OBJECTS_MAX 16384
 
