@@ -5,6 +5,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <bulkhead/base/text.h>
+
 static char dir[64];
 
 static int make_dir(void **state)
@@ -277,13 +279,74 @@ static void test_host_absent(void **state)
 	diag_list_done(&diags);
 }
 
+/* --- what docs/policy-format.md shows is valid -------------------------------------------- */
+
+/* The Nth ```yaml block. free() it. */
+static char *example(unsigned n)
+{
+	static const char begin[] = "```yaml\n";
+	char *text = NULL, *at, *end, *out;
+	size_t len;
+
+	assert_int_equal(bh_read_file("docs/policy-format.md", 1 << 20, &text, &len), 0);
+	at = strstr(text, begin);
+	while (at && n--)
+		at = strstr(at + 1, begin);
+	assert_non_null(at);
+	at += sizeof(begin) - 1;
+	end = strstr(at, "```");
+	assert_non_null(end);
+	out = strndup(at, (size_t)(end - at));
+	free(text);
+	return out;
+}
+
+static void test_documented_policies(void **state)
+{
+	static const char others[] =
+		"---\nservice: web\nselect: {labels: {app: web}}\negress: follow\n"
+		"---\nservice: ledger\nselect: {labels: {app: ledger}}\n"
+		"ingress: [{from: [{service: payments}], ports: [5432/tcp]}]\n";
+	char *service = example(0), *group = example(1), *all;
+
+	assert_true(asprintf(&all, "%s---\n%s%s", service, group, others) > 0);
+	assert_lint(all, 1790000000, "");
+	free(all);
+	free(group);
+	free(service);
+}
+
+static void test_documented_host_file(void **state)
+{
+	struct host_config c, defaults;
+	char *host = example(2), *text;
+
+	memset(&c, 0, sizeof(c));
+	memset(&defaults, 0, sizeof(defaults));
+	host_config_init(&defaults);
+	assert_int_equal(load_host(host, &c, &text), 0);
+	assert_string_equal(text, "");
+	assert_int_equal(c.unmanaged, defaults.unmanaged); /* it shows the defaults */
+	assert_int_equal(c.image_labels, defaults.image_labels);
+	assert_true(c.docker == defaults.docker && c.podman == defaults.podman &&
+		    c.netns == defaults.netns);
+	free(text);
+	free(host);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_directory),   cmocka_unit_test(test_several_paths),
-		cmocka_unit_test(test_failures),    cmocka_unit_test(test_big_file),
-		cmocka_unit_test(test_shipped),     cmocka_unit_test(test_shipped_reasons),
-		cmocka_unit_test(test_host_file),   cmocka_unit_test(test_host_mistakes),
+		cmocka_unit_test(test_directory),
+		cmocka_unit_test(test_several_paths),
+		cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_big_file),
+		cmocka_unit_test(test_shipped),
+		cmocka_unit_test(test_shipped_reasons),
+		cmocka_unit_test(test_documented_policies),
+		cmocka_unit_test(test_documented_host_file),
+		cmocka_unit_test(test_host_file),
+		cmocka_unit_test(test_host_mistakes),
 		cmocka_unit_test(test_host_absent),
 	};
 
