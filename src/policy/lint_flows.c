@@ -99,7 +99,9 @@ static size_t refused_ports(const struct rule *rule, const struct verdict *v, st
 	for (size_t i = 0; i < rule->n_ports; i++)
 		if (!v->admitted[i])
 			bh_buf_addf(out, "%s%s", n++ ? ", " : "",
-				    port_spec_format(text, &rule->ports[i]));
+				    rule->ports[i].proto == PROTO_ANY
+					    ? "any port"
+					    : port_spec_format(text, &rule->ports[i]));
 	return n;
 }
 
@@ -119,11 +121,13 @@ static int report(const struct flows *f, const struct service *near, const struc
 		  enum direction dir, const struct rule *rule, const struct peer *peer,
 		  const struct verdict *v)
 {
-	static const char *const format[DIRECTIONS] = {
-		[DIRECTION_EGRESS] = "%s may send to %s on %s, but no ingress rule of %s (%s) lets "
-				     "it in there%s",
-		[DIRECTION_INGRESS] = "%s lets in %s on %s, but no egress rule of %s (%s) sends "
-				      "there%s",
+	static const char *const allows[DIRECTIONS] = {
+		[DIRECTION_EGRESS] = "may send to",
+		[DIRECTION_INGRESS] = "lets in",
+	};
+	static const char *const does[DIRECTIONS] = {
+		[DIRECTION_EGRESS] = "sends there",
+		[DIRECTION_INGRESS] = "lets it in there",
 	};
 	enum direction far_dir = dir == DIRECTION_EGRESS ? DIRECTION_INGRESS : DIRECTION_EGRESS;
 	char place[PLACE_MAX], hint[HINT_MAX];
@@ -138,12 +142,11 @@ static int report(const struct flows *f, const struct service *near, const struc
 			 "add %s: [{service: %s}] to the %s of %s, or remove this",
 			 far_dir == DIRECTION_INGRESS ? "from" : "to", near->name,
 			 direction_name(far_dir), far->name);
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-		diag_add(f->l->diags, DIAG_WARNING, &peer->loc, "one-sided", hint, format[dir],
-			 near->name, far->name, bh_buf_str(&ports), far->name,
-			 place_format(place, &far->direction_loc[far_dir]), bh_buf_str(&nearest));
-#pragma GCC diagnostic pop
+		diag_add(f->l->diags, DIAG_WARNING, &peer->loc, "one-sided", hint,
+			 "%s %s %s on %s, but no %s rule of %s (%s) %s%s", near->name, allows[dir],
+			 far->name, bh_buf_str(&ports), direction_name(far_dir), far->name,
+			 place_format(place, &far->direction_loc[far_dir]), does[far_dir],
+			 bh_buf_str(&nearest));
 	}
 	r = bh_buf_error(&ports) == -ENOMEM || bh_buf_error(&nearest) == -ENOMEM ? -ENOMEM : 0;
 	bh_buf_done(&ports);

@@ -39,6 +39,14 @@ static void test_one_sided(void **state)
 		    "remove this) [one-sided]\n");
 }
 
+static void test_any_port(void **state)
+{
+	assert_lint(A("egress: [{to: [{service: b}]}]\n") B(""), NOW,
+		    "p.yaml:3:16: warning: a may send to b on any port, but no ingress rule of b "
+		    "(p.yaml:5) lets it in there (add from: [{service: a}] to the ingress of b, or "
+		    "remove this) [one-sided]\n");
+}
+
 static void test_other_port(void **state)
 {
 	assert_lint(A("egress: [{to: [{service: b}], ports: [81/tcp, 80/tcp, 80/udp]}]\n") B_FROM_A,
@@ -194,6 +202,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_two_sided),
 		cmocka_unit_test(test_one_sided),
+		cmocka_unit_test(test_any_port),
 		cmocka_unit_test(test_other_port),
 		cmocka_unit_test(test_uncertain_is_silent),
 		cmocka_unit_test(test_disjoint_selectors),
