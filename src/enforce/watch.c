@@ -11,6 +11,7 @@
 #define RETIRE_MAX   1000
 #define UPDATE_USEC  (30 * 1000000LL)
 #define DRAIN_ROUNDS 64
+#define DUMP_TRIES   16
 
 static const struct endpoint *endpoint_of(const struct watch *w)
 {
@@ -83,10 +84,16 @@ static int feed_totals(struct watch *w, struct bh_err *err)
 	return flow_account_end(w->account, &t);
 }
 
-static int feed_counts(struct watch *w, struct bh_err *err)
+/* A dump that a change of the tables cut short is begun again. BEGIN: of a baseline or a snapshot. */
+static int feed_counts(struct watch *w, int64_t now,
+		       void (*begin)(struct flow_account *a, int64_t now), struct bh_err *err)
 {
-	int r = nft_denied_dump(&w->nl, on_denied, w, err);
+	int r = -EINTR;
 
+	for (int i = 0; i < DUMP_TRIES && r == -EINTR; i++) {
+		begin(w->account, now);
+		r = nft_denied_dump(&w->nl, on_denied, w, err);
+	}
 	return r < 0 ? r : feed_totals(w, err);
 }
 
@@ -139,8 +146,7 @@ static int baseline(struct watch *w, int64_t now, struct bh_err *err)
 
 	if (r < 0)
 		return r;
-	flow_account_baseline(w->account, now);
-	return feed_counts(w, err);
+	return feed_counts(w, now, flow_account_baseline, err);
 }
 
 static int open_all(struct watch *w, int64_t now, bool *ret_ours, struct bh_err *err)
@@ -217,6 +223,7 @@ static void refresh(struct watch *w)
 	w->shared->parties->ruleset_of[w->endpoint] = now.ruleset;
 	nft_state_done(&w->have);
 	w->have = now;
+	flow_account_set_audit(w->account, now.ruleset->mode == MODE_AUDIT);
 }
 
 static int on_event(const struct flow_log_event *ev, void *arg)
@@ -263,8 +270,7 @@ static int look(struct watch *w, int64_t now, struct bh_err *err)
 	int r = drain(w, err);
 
 	w->now = now;
-	flow_account_snapshot(w->account, now);
-	return r < 0 ? r : feed_counts(w, err);
+	return r < 0 ? r : feed_counts(w, now, flow_account_snapshot, err);
 }
 
 int watch_look(struct watch *w, int64_t now, struct bh_err *err)
