@@ -38,21 +38,24 @@ static void wrong_type(struct reader *rd, const char *wanted)
 	mistake(rd, "wrong-type", NULL, text);
 }
 
-/* The path grows by a piece for the time of a visit; cut back with path_cut(). */
-static size_t path_add(struct reader *rd, const char *fmt, const char *key, size_t index)
+/* The path grows by a piece for the time of a visit; both return what path_cut() cuts back to. */
+static size_t path_key(struct reader *rd, const char *key)
 {
 	size_t len = strlen(rd->path);
 	char safe[64];
 
-	if (key)
-		snprintf(rd->path + len, sizeof(rd->path) - len, fmt, len ? "." : "",
-			 bh_escape_str(safe, sizeof(safe), key));
-	else
-		snprintf(rd->path + len, sizeof(rd->path) - len, fmt, index);
+	snprintf(rd->path + len, sizeof(rd->path) - len, "%s%s", len ? "." : "",
+		 bh_escape_str(safe, sizeof(safe), key));
 	return len;
 }
-#define PATH_KEY(rd, key)     path_add(rd, "%s%s", key, 0)
-#define PATH_INDEX(rd, index) path_add(rd, "[%zu]", NULL, index)
+
+static size_t path_index(struct reader *rd, size_t index)
+{
+	size_t len = strlen(rd->path);
+
+	snprintf(rd->path + len, sizeof(rd->path) - len, "[%zu]", index);
+	return len;
+}
 
 static void path_cut(struct reader *rd, size_t len)
 {
@@ -114,7 +117,7 @@ static const struct bh_addr *take_addresses(struct reader *rd, const json_t *v, 
 	out = bh_arena_array(rd->arena, json_array_size(v), sizeof(*out));
 	rd->oom |= !out;
 	json_array_foreach (v, i, item) {
-		size_t at = PATH_INDEX(rd, i);
+		size_t at = path_index(rd, i);
 
 		if (out && take_address(rd, item, &out[*ret_n]))
 			(*ret_n)++;
@@ -137,7 +140,7 @@ static const struct label *take_labels(struct reader *rd, json_t *v, size_t *ret
 	out = bh_arena_array(rd->arena, json_object_size(v), sizeof(*out));
 	rd->oom |= !out;
 	json_object_foreach (v, key, item) {
-		size_t at = PATH_KEY(rd, key);
+		size_t at = path_key(rd, key);
 		const char *value = take_string(rd, item);
 
 		if (out && value) {
@@ -172,7 +175,7 @@ static void take_object(struct reader *rd, json_t *v, const struct key_reader *k
 	for (size_t i = 0; i < n; i++)
 		names[i] = keys[i].key;
 	json_object_foreach (v, key, item) {
-		size_t at = PATH_KEY(rd, key), i = 0;
+		size_t at = path_key(rd, key), i = 0;
 
 		while (i < n && strcmp(keys[i].key, key) != 0)
 			i++;
@@ -328,7 +331,7 @@ static void ep_ports(struct reader *rd, json_t *v, void *target)
 	out = bh_arena_array(rd->arena, json_array_size(v), sizeof(*out));
 	rd->oom |= !out;
 	json_array_foreach (v, i, item) {
-		size_t at = PATH_INDEX(rd, i);
+		size_t at = path_index(rd, i);
 
 		if (out) {
 			out[i].proto = IPPROTO_TCP;
@@ -389,7 +392,7 @@ static void top_endpoints(struct reader *rd, json_t *v, void *target)
 		return;
 	}
 	json_array_foreach (v, i, item) {
-		size_t at = PATH_INDEX(rd, i);
+		size_t at = path_index(rd, i);
 
 		take_endpoint(rd, item);
 		path_cut(rd, at);
@@ -410,7 +413,7 @@ static void top_namespaces(struct reader *rd, json_t *v, void *target)
 		return;
 	}
 	json_object_foreach (v, key, item) {
-		size_t at = PATH_KEY(rd, key);
+		size_t at = path_key(rd, key);
 
 		take_labels(rd, item, &n);
 		path_cut(rd, at);

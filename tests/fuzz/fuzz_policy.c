@@ -49,6 +49,8 @@ static void check_service(const struct policy_set *set, const struct service *s)
 	must(!s->egress_follow || !s->n_rules[DIRECTION_EGRESS]);
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	/* A NUL byte is no policy text: it parts two files. */
