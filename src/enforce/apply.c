@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <bulkhead/base/cleanup.h>
 #include <bulkhead/sys/netns.h>
 
 #include "handle.h"
@@ -31,6 +32,20 @@ static bool differs(const struct ruleset *want, const struct nft_state *have, ch
 	return !ruleset_equal(want, have->ruleset, why, cap);
 }
 
+/* A refusal that a missing kernel feature may explain: ask which, and say so. */
+static int explain_refusal(int r, struct bh_err *err)
+{
+	static const int suspects[] = { -EOPNOTSUPP, -EPROTONOSUPPORT, -ENOENT, -EINVAL, -EPROTO };
+	char missing[256];
+
+	bh_err_prefix(err, r, "writing the table");
+	for (size_t i = 0; i < BH_ARRAY_SIZE(suspects); i++)
+		if (r == suspects[i] && nft_probe(missing, sizeof(missing), NULL) >= 0 &&
+		    missing[0])
+			return bh_err_set(err, r, "this kernel's nf_tables lacks: %s", missing);
+	return r;
+}
+
 /* Read, write if it differs, and verify by reading again. */
 static int apply_one(struct nlsock *sock, const struct ruleset *want, struct apply_result *res,
 		     struct bh_err *err)
@@ -53,7 +68,7 @@ static int apply_one(struct nlsock *sock, const struct ruleset *want, struct app
 	r = nft_apply(sock, want, &have, err);
 	nft_state_done(&have);
 	if (r < 0)
-		return bh_err_prefix(err, r, "writing the table");
+		return explain_refusal(r, err);
 
 	r = nft_readback(sock, &have, err);
 	if (r < 0)

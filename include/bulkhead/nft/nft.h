@@ -69,12 +69,11 @@ int nft_present(struct nlsock *s, bool *ret, struct bh_err *err);
  */
 int nft_text(const struct ruleset *r, int64_t now, struct bh_buf *out);
 
-/* What this kernel can do, tried in a scratch namespace, never guessed from its version. */
-struct nft_features {
-	bool inet, objref_map, interval_concat, set_timeout, dynset_counter, nflog, ct_direction;
-	char missing[256]; /* names of what is missing, "" when all is there */
-};
-int nft_probe(struct nft_features *ret, struct bh_err *err);
+/*
+ * What this kernel lacks of what our tables are made of: each feature is tried in a scratch
+ * namespace, never guessed from a version. MISSING gets their names, joined; "" = all is there.
+ */
+int nft_probe(char *missing, size_t cap, struct bh_err *err);
 
 /* --- denied flows ------------------------------------------------------------------------- */
 
