@@ -105,22 +105,33 @@ $(O)/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(LIB_OBJS)
 	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 endif
 
+# --- programs that the system tests and the benchmark need ---
+AID_SRCS := $(sort $(wildcard tests/system/*.c tests/bench/*.c))
+AID_BINS := $(patsubst %.c,$(O)/%,$(AID_SRCS))
+
+$(AID_BINS): $(O)/%: $(O)/%.o $(LIB_OBJS)
+	@echo "  LINK  $@"
+	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+.PHONY: aids
+aids: $(AID_BINS)
+
 # --- the commands people use ---
 .PHONY: check check-system test demo bench lint clean install
 check: all units fuzz-replay
 	@tests/run check
-check-system: all
+check-system: all aids
 	@tests/run system
 test:
 	@tests/install-deps test
-	@$(MAKE) --no-print-directory all units fuzz-replay
+	@$(MAKE) --no-print-directory all units fuzz-replay aids
 	@$(MAKE) --no-print-directory BUILD=asan all units fuzz-replay
 	@tests/run all
 demo:
 	@tests/install-deps demo
 	@$(MAKE) --no-print-directory all
 	@examples/demo/run
-bench: all
+bench: all aids
 	@tests/bench/run
 lint:
 	@tests/lint
