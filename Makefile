@@ -111,7 +111,7 @@ AID_BINS := $(patsubst %.c,$(O)/%,$(AID_SRCS))
 
 $(AID_BINS): $(O)/%: $(O)/%.o $(LIB_OBJS)
 	@echo "  LINK  $@"
-	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -Wl,--as-needed -lcmocka
 
 .PHONY: aids
 aids: $(AID_BINS)
