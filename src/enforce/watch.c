@@ -84,7 +84,10 @@ static int feed_totals(struct watch *w, struct bh_err *err)
 	return flow_account_end(w->account, &t);
 }
 
-/* A dump that a change of the tables cut short is begun again. BEGIN: of a baseline or a snapshot. */
+/*
+ * A dump that a change of the tables cut short is begun again. BEGIN: of a baseline or a
+ * snapshot.
+ */
 static int feed_counts(struct watch *w, int64_t now,
 		       void (*begin)(struct flow_account *a, int64_t now), struct bh_err *err)
 {

@@ -18,7 +18,7 @@ struct bh_addr {
 
 struct bh_prefix {
 	struct bh_addr addr; /* host bits are zero */
-	uint8_t len; /* 0..32 or 0..128 */
+	uint8_t len;         /* 0..32 or 0..128 */
 };
 
 struct bh_range {

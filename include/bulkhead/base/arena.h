@@ -10,9 +10,9 @@
  */
 struct bh_arena;
 
-struct bh_arena *bh_arena_new(void); /* NULL when out of memory */
-void bh_arena_free(struct bh_arena *a); /* takes NULL */
-void *bh_arena_alloc(struct bh_arena *a, size_t size); /* NULL when out of memory */
+struct bh_arena *bh_arena_new(void);                             /* NULL when out of memory */
+void bh_arena_free(struct bh_arena *a);                          /* takes NULL */
+void *bh_arena_alloc(struct bh_arena *a, size_t size);           /* NULL when out of memory */
 void *bh_arena_array(struct bh_arena *a, size_t n, size_t size); /* overflow-checked */
 void *bh_arena_memdup(struct bh_arena *a, const void *data, size_t len);
 char *bh_arena_strdup(struct bh_arena *a, const char *s);

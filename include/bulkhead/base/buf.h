@@ -17,7 +17,7 @@ struct bh_buf {
 };
 
 void bh_buf_init(struct bh_buf *b, size_t max);
-void bh_buf_done(struct bh_buf *b); /* frees; the struct may be initialised again */
+void bh_buf_done(struct bh_buf *b);  /* frees; the struct may be initialised again */
 void bh_buf_reset(struct bh_buf *b); /* empties and clears the error; keeps the memory */
 int bh_buf_add(struct bh_buf *b, const void *data, size_t len);
 int bh_buf_addstr(struct bh_buf *b, const char *s);
@@ -26,7 +26,7 @@ int bh_buf_vaddf(struct bh_buf *b, const char *fmt, va_list ap)
 	__attribute__((format(printf, 2, 0)));
 int bh_buf_error(const struct bh_buf *b);
 const char *bh_buf_str(const struct bh_buf *b); /* "" when empty; owned by the buffer */
-char *bh_buf_steal(struct bh_buf *b); /* caller frees; NULL on error or empty */
+char *bh_buf_steal(struct bh_buf *b);           /* caller frees; NULL on error or empty */
 
 /* A vector of fixed-size elements on the heap with a ceiling; grows by doubling. */
 struct bh_vec {

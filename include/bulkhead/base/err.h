@@ -14,7 +14,9 @@ struct bh_err {
 	char msg[BH_ERR_MAX]; /* NUL-terminated sentence without a final full stop; "" = none */
 };
 
+/* clang-format off */
 #define BH_ERR_INIT { { 0 } }
+/* clang-format on */
 
 /* Set the sentence (truncated to BH_ERR_MAX - 1 bytes) and return R, a negative errno. */
 int bh_err_set(struct bh_err *err, int r, const char *fmt, ...)

@@ -5,55 +5,55 @@
 /* Every growing thing has a cap, every cap has a name, and all of them stand here. */
 
 /* Policy files */
-#define BH_POLICY_FILES_MAX	 4096
+#define BH_POLICY_FILES_MAX      4096
 #define BH_POLICY_FILE_BYTES_MAX (16u << 20)
-#define BH_POLICY_SET_BYTES_MAX	 (64u << 20)
-#define BH_YAML_DEPTH_MAX	 32
-#define BH_YAML_SCALAR_MAX	 4096
-#define BH_YAML_KEYS_MAX	 256	    /* in one mapping */
-#define BH_YAML_NODES_MAX	 (1u << 20) /* in one document */
-#define BH_SUGGESTIONS_MAX	 100	    /* unknown names that get a "did you mean" in one run */
-#define BH_SERVICES_MAX		 10000
-#define BH_GROUPS_MAX		 4096
-#define BH_GROUP_CIDRS_MAX	 65536
+#define BH_POLICY_SET_BYTES_MAX  (64u << 20)
+#define BH_YAML_DEPTH_MAX        32
+#define BH_YAML_SCALAR_MAX       4096
+#define BH_YAML_KEYS_MAX         256        /* in one mapping */
+#define BH_YAML_NODES_MAX        (1u << 20) /* in one document */
+#define BH_SUGGESTIONS_MAX       100        /* unknown names that get a "did you mean" in one run */
+#define BH_SERVICES_MAX          10000
+#define BH_GROUPS_MAX            4096
+#define BH_GROUP_CIDRS_MAX       65536
 #define BH_RULES_PER_SERVICE_MAX 1024 /* each direction */
-#define BH_PEERS_PER_RULE_MAX	 1024
-#define BH_PORTS_PER_RULE_MAX	 256
-#define BH_LABELS_MAX		 256
-#define BH_DIAGS_MAX		 1000 /* further mistakes are counted, not kept */
+#define BH_PEERS_PER_RULE_MAX    1024
+#define BH_PORTS_PER_RULE_MAX    256
+#define BH_LABELS_MAX            256
+#define BH_DIAGS_MAX             1000 /* further mistakes are counted, not kept */
 
 /* Endpoints */
-#define BH_INVENTORY_BYTES_MAX	   (256u << 20)
-#define BH_ENDPOINTS_MAX	   100000
-#define BH_ENDPOINT_ADDRS_MAX	   256
-#define BH_ENDPOINT_PORTS_MAX	   1024
+#define BH_INVENTORY_BYTES_MAX     (256u << 20)
+#define BH_ENDPOINTS_MAX           100000
+#define BH_ENDPOINT_ADDRS_MAX      256
+#define BH_ENDPOINT_PORTS_MAX      1024
 #define BH_ENDPOINT_RESOLVERS_MAX  16
-#define BH_HOST_ADDRS_MAX	   4096
+#define BH_HOST_ADDRS_MAX          4096
 #define BH_RUNTIME_REPLY_BYTES_MAX (64u << 20) /* one answer of the Docker API */
 #define BH_RESOLV_CONF_BYTES_MAX   (64u << 10)
 
 /* Compile */
-#define BH_RANGES_MAX	       1000000 /* ranges in one address set */
+#define BH_RANGES_MAX          1000000 /* ranges in one address set */
 #define BH_RULESET_ENTRIES_MAX 1000000 /* entries of one kind in one ruleset */
 #define BH_RULESET_RULES_MAX   8192    /* policy rules that meet in one ruleset */
 
 /* Kernel table */
-#define BH_NFT_COMMENT_MAX     127     /* bytes, without the NUL: what nft(8) takes and prints */
-#define BH_NFT_NAME_MAX	       127     /* our own bound, below the kernel's 255 */
-#define BH_DENIED_SET_SIZE     4096    /* denied flows remembered per direction and family */
-#define BH_DENIED_TIMEOUT_MS   3600000 /* a denied flow logs again after this at the latest */
-#define BH_OVERFLOW_LOG_PER_S  10      /* logged packets of flows that the full set could not take */
-#define BH_BATCH_BYTES_MAX     (64u << 20)
-#define BH_NLSOCK_RCVBUF       (8u << 20)
-#define BH_READBACK_RULES_MAX  4096
+#define BH_NFT_COMMENT_MAX      127     /* bytes, without the NUL: what nft(8) takes and prints */
+#define BH_NFT_NAME_MAX         127     /* our own bound, below the kernel's 255 */
+#define BH_DENIED_SET_SIZE      4096    /* denied flows remembered per direction and family */
+#define BH_DENIED_TIMEOUT_MS    3600000 /* a denied flow logs again after this at the latest */
+#define BH_OVERFLOW_LOG_PER_S   10 /* logged packets of flows that the full set could not take */
+#define BH_BATCH_BYTES_MAX      (64u << 20)
+#define BH_NLSOCK_RCVBUF        (8u << 20)
+#define BH_READBACK_RULES_MAX   4096
 #define BH_READBACK_OBJECTS_MAX 16384
 
 /* Logger */
-#define BH_NFLOG_COPY_RANGE   128
-#define BH_NFLOG_RCVBUF	      (8u << 20)
-#define BH_NFLOG_READS_MAX    64 /* buffers read from one namespace before the others' turn */
-#define BH_IPV6_HEADERS_MAX   8	 /* extension headers of one packet that are followed */
-#define BH_FLOWS_MAX	      65536 /* flows that one follower keeps in memory, all namespaces */
-#define BH_NAMESPACES_MAX     20000
+#define BH_NFLOG_COPY_RANGE 128
+#define BH_NFLOG_RCVBUF     (8u << 20)
+#define BH_NFLOG_READS_MAX  64    /* buffers read from one namespace before the others' turn */
+#define BH_IPV6_HEADERS_MAX 8     /* extension headers of one packet that are followed */
+#define BH_FLOWS_MAX        65536 /* flows that one follower keeps in memory, all namespaces */
+#define BH_NAMESPACES_MAX   20000
 
 #endif

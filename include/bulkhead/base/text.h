@@ -24,7 +24,10 @@ void bh_escape(struct bh_buf *b, const char *s, size_t len);
 /* Same for a NUL-terminated string into a fixed array; always terminated, "..." when cut. */
 const char *bh_escape_str(char *out, size_t size, const char *s);
 
-/* Shell-style glob with * and ? only; no escapes, no brackets. Linear time (no backtracking bomb). */
+/*
+ * Shell-style glob with * and ? only; no escapes, no brackets. Linear time (no backtracking
+ * bomb).
+ */
 bool bh_glob_match(const char *pattern, const char *s);
 
 /* The nearest of N candidates by edit distance for "did you mean", or NULL when none is near. */

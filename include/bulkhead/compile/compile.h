@@ -14,13 +14,15 @@
  */
 
 /* Which services an endpoint is, and which endpoints a service has. Indexes, ascending. */
+struct selection_list {
+	const uint32_t *i;
+	size_t n;
+};
+
 struct selection {
 	struct bh_arena *arena;
-	struct selection_list {
-		const uint32_t *i;
-		size_t n;
-	} *services_of, /* [endpoint] -> services */
-		*endpoints_of; /* [service] -> endpoints */
+	struct selection_list *services_of;  /* [endpoint] -> services */
+	struct selection_list *endpoints_of; /* [service] -> endpoints */
 };
 
 /* Match every selector against every endpoint. IMAGE_LABELS: labels baked into images count. */
@@ -51,22 +53,22 @@ enum explain_verdict { EXPLAIN_ALLOW, EXPLAIN_DENY };
 
 /* What one end says. */
 struct explain_end {
-	bool enforced;		     /* false: no ruleset here (outside, unmanaged, mode off) */
-	bool allowed;		     /* true as well when not enforced or in audit mode */
-	bool audit;		     /* would have been denied, but the service is in audit mode */
-	const char *services;	     /* borrowed from the ruleset, or NULL */
-	const char *rule;	     /* the allowing rule's counter name, or NULL */
-	const char *where;	     /* FILE:LINE that decides: of the rule, or of the default deny */
-	const char *near_rule;	     /* nearest rule that almost matched, or NULL */
+	bool enforced;         /* false: no ruleset here (outside, unmanaged, mode off) */
+	bool allowed;          /* true as well when not enforced or in audit mode */
+	bool audit;            /* would have been denied, but the service is in audit mode */
+	const char *services;  /* borrowed from the ruleset, or NULL */
+	const char *rule;      /* the allowing rule's counter name, or NULL */
+	const char *where;     /* FILE:LINE that decides: of the rule, or of the default deny */
+	const char *near_rule; /* nearest rule that almost matched, or NULL */
 	const char *near_where;
-	char near_text[160];	     /* what differs: "allows 5432/tcp, not 6379/tcp" */
+	char near_text[160]; /* what differs: "allows 5432/tcp, not 6379/tcp" */
 };
 
 struct explanation {
 	enum explain_verdict verdict;
-	struct bh_addr from, to;       /* the pair that decided (allow wins over deny) */
+	struct bh_addr from, to; /* the pair that decided (allow wins over deny) */
 	struct explain_end source, destination;
-	char sentence[512];	       /* for a person */
+	char sentence[512]; /* for a person */
 };
 
 /* An end of a question: an endpoint (index) or an address. */
@@ -82,7 +84,10 @@ int explainer_new(const struct compile_input *in, const struct ruleset_list *rul
 		  struct explainer **ret, struct bh_err *err);
 void explainer_free(struct explainer *x);
 
-/* "web", "shop/web" or an address -> a party. -ENOENT with a hint in ERR; -EEXIST when ambiguous. */
+/*
+ * "web", "shop/web" or an address -> a party. -ENOENT with a hint in ERR; -EEXIST when
+ * ambiguous.
+ */
 int explain_party_parse(const struct endpoint_set *endpoints, const char *s,
 			struct explain_party *ret, struct bh_err *err);
 

@@ -32,7 +32,7 @@ struct endpoint_status {
 	size_t endpoint; /* index */
 	enum endpoint_state state;
 	char why[BH_ERR_MAX]; /* one sentence, hostile text escaped; "" when protected */
-	bool counted;  /* totals are valid */
+	bool counted;         /* totals are valid */
 	struct nft_totals totals;
 };
 
@@ -46,7 +46,7 @@ const char *apply_outcome_name(enum apply_outcome o);
 struct apply_result {
 	size_t endpoint; /* index: the first endpoint of the namespace */
 	enum apply_outcome outcome;
-	int error;     /* -errno when failed */
+	int error;            /* -errno when failed */
 	char why[BH_ERR_MAX]; /* when failed: one sentence; when updated: what had drifted, or "" */
 };
 

@@ -36,16 +36,17 @@ struct endpoint_port {
 };
 
 struct endpoint {
-	const char *id;	       /* unique: "shop/web", container id, netns name */
+	const char *id;        /* unique: "shop/web", container id, netns name */
 	const char *name;      /* what people call it */
 	const char *namespace; /* Kubernetes sense; "default" when nothing says otherwise */
 	enum endpoint_runtime runtime;
-	const char *image;	     /* reference or NULL */
+	const char *image;           /* reference or NULL */
 	const char *compose_project; /* or NULL */
 	const char *compose_service; /* or NULL */
 	const struct label *labels;  /* given at creation; these select */
 	size_t n_labels;
-	const struct label *image_labels; /* baked into the image; select only if the host file says */
+	/* baked into the image; these select only if the host file says so */
+	const struct label *image_labels;
 	size_t n_image_labels;
 	const struct bh_addr *addrs;
 	size_t n_addrs;
@@ -55,7 +56,7 @@ struct endpoint {
 	size_t n_resolvers;
 	const char *netns;  /* path to open, or NULL: no local namespace, a peer only */
 	uint64_t netns_ino; /* inode of the namespace; 0 = unknown. Equal = shared namespace */
-	int pid;	    /* init process in the namespace, or 0 */
+	int pid;            /* init process in the namespace, or 0 */
 	enum endpoint_obstacle obstacle;
 };
 
@@ -71,7 +72,10 @@ struct endpoint_set {
 };
 
 void endpoint_set_free(struct endpoint_set *s); /* takes NULL */
-/* By id, else by name when exactly one has it; NULL otherwise. *ret_ambiguous (may be NULL) tells. */
+/*
+ * By id, else by name when exactly one has it; NULL otherwise. *ret_ambiguous (may be NULL)
+ * tells.
+ */
 const struct endpoint *endpoint_set_find(const struct endpoint_set *s, const char *id_or_name,
 					 bool *ret_ambiguous);
 const char *endpoint_label(const struct endpoint *e, const char *key, bool image_labels);

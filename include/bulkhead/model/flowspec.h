@@ -15,7 +15,7 @@ enum mode { MODE_ENFORCE, MODE_AUDIT, MODE_OFF };
 enum on_deny { ON_DENY_DROP, ON_DENY_REJECT };
 
 const char *direction_name(enum direction d); /* "egress", "ingress" */
-const char *mode_name(enum mode m);	      /* "enforce", "audit", "off" */
+const char *mode_name(enum mode m);           /* "enforce", "audit", "off" */
 
 #define PROTO_ANY 256 /* every IP protocol; the others are IPPROTO_* */
 
@@ -44,7 +44,10 @@ bool port_spec_contains(const struct port_spec *p, uint16_t proto, uint16_t port
 const char *proto_name(char out[PROTO_STR], uint16_t proto);
 /* ICMP type name of nft ("echo-request") or NULL. proto is IPPROTO_ICMP or IPPROTO_ICMPV6. */
 const char *icmp_type_name(uint16_t proto, uint8_t type);
-/* The reply type of a request that conntrack tracks (echo, timestamp, ...); false for all others. */
+/*
+ * The reply type of a request that conntrack tracks (echo, timestamp, ...); false for all
+ * others.
+ */
 bool icmp_reply_type(uint16_t proto, uint8_t request, uint8_t *ret_reply);
 /* Is this the reply type of some request? Such a packet never begins a flow. */
 bool icmp_is_reply(uint16_t proto, uint8_t type);

@@ -35,12 +35,12 @@ struct peer {
 /* An entry of ingress:/egress:. No peers = matches nothing. n_ports is at least 1. */
 struct rule {
 	struct src_loc loc;
-	const char *name; /* as written, or NULL */
+	const char *name;         /* as written, or NULL */
 	const struct peer *peers; /* OR */
 	size_t n_peers;
 	const struct port_spec *ports; /* OR; a missing ports: is one PROTO_ANY */
 	size_t n_ports;
-	int64_t expires; /* seconds since the epoch; 0 = never */
+	int64_t expires;                        /* seconds since the epoch; 0 = never */
 	const char *reason, *ticket, *reviewed; /* as written, or NULL */
 };
 
@@ -64,9 +64,10 @@ struct service {
 	enum on_deny on_deny;
 	const struct rule *rules[DIRECTIONS];
 	size_t n_rules[DIRECTIONS];
-	struct src_loc direction_loc[DIRECTIONS]; /* of the ingress:/egress: key, else of the service */
+	/* of the ingress:/egress: key, else of the service */
+	struct src_loc direction_loc[DIRECTIONS];
 	bool egress_follow; /* egress: follow */
-	bool dns;	    /* dns: allow */
+	bool dns;           /* dns: allow */
 	struct src_loc dns_loc;
 	bool log_denied, log_allowed;
 };

@@ -16,12 +16,12 @@
  */
 
 enum entry_kind {
-	ENTRY_EXACT,	  /* one address, one of tcp/udp/sctp, one port: hash */
-	ENTRY_HOST,	  /* one address, any protocol: hash */
-	ENTRY_ICMP,	  /* one address, one ICMP or ICMPv6 type: hash */
-	ENTRY_RANGE,	  /* addresses x protocols x ports, intervals: disjoint boxes */
+	ENTRY_EXACT,      /* one address, one of tcp/udp/sctp, one port: hash */
+	ENTRY_HOST,       /* one address, any protocol: hash */
+	ENTRY_ICMP,       /* one address, one ICMP or ICMPv6 type: hash */
+	ENTRY_RANGE,      /* addresses x protocols x ports, intervals: disjoint boxes */
 	ENTRY_ICMP_RANGE, /* addresses x types, intervals: disjoint boxes */
-	ENTRY_WORLD,	  /* any address not in `known`: protocols x ports, disjoint boxes */
+	ENTRY_WORLD,      /* any address not in `known`: protocols x ports, disjoint boxes */
 	ENTRY_WORLD_ICMP, /* the same for ICMP types */
 };
 #define ENTRY_KINDS 7
@@ -37,7 +37,7 @@ struct entry {
 	struct bh_range addr;
 	uint8_t proto_lo, proto_hi;
 	uint16_t port_lo, port_hi;
-	uint32_t rule;	 /* index into ruleset.rules */
+	uint32_t rule;   /* index into ruleset.rules */
 	int64_t expires; /* seconds since the epoch, 0 = never: the kernel ends it by itself */
 };
 
@@ -60,19 +60,21 @@ struct ruleset_rule {
 struct bh_arena;
 
 struct ruleset {
-	struct bh_arena *arena; /* owned when this ruleset stands alone; NULL when in a ruleset_list */
-	const char *endpoint;	/* endpoint id, escaped, at most 100 bytes */
-	const char *services;	/* names joined with ",", at most 100 bytes ("a,b,..." when cut) */
+	struct bh_arena *arena; /* owned when it stands alone; NULL when in a ruleset_list */
+	const char *endpoint;   /* endpoint id, escaped, at most 100 bytes */
+	const char *services;   /* names joined with ",", at most 100 bytes ("a,b,..." when cut) */
 	const char *generation; /* first 16 hex digits of the policy set's digest */
 	const char *deny_where[DIRECTIONS]; /* "FILE:LINE" that makes this direction default-deny */
-	enum mode mode; /* ENFORCE or AUDIT: an OFF endpoint has no ruleset */
+	enum mode mode;                     /* ENFORCE or AUDIT: an OFF endpoint has no ruleset */
 	enum on_deny on_deny;
 	bool log_denied;
-	const struct ruleset_rule *rules; /* sorted by name; only those with an entry or kept for counting */
+	const struct ruleset_rule *rules; /* by name; those with an entry or kept for counting */
 	size_t n_rules;
-	struct entry_list entries[DIRECTIONS][ENTRY_KINDS]; /* both families in one list, IPv4 first */
-	const struct bh_range *known; /* addresses that are not the world: sorted, disjoint; only when a */
-	size_t n_known;		      /* WORLD entry exists, else 0 */
+	/* both families in one list, IPv4 first */
+	struct entry_list entries[DIRECTIONS][ENTRY_KINDS];
+	/* addresses that are not the world: sorted, disjoint; none without a WORLD entry */
+	const struct bh_range *known;
+	size_t n_known;
 };
 
 void ruleset_free(struct ruleset *r); /* takes NULL; only for those that own an arena */

@@ -12,27 +12,30 @@
  * The shape is docs/kernel.md. Nothing but tables named `bulkhead` is ever read or written.
  */
 
-#define NFT_TABLE_NAME	 "bulkhead"
-#define NFT_NFLOG_GROUP	 48
+#define NFT_TABLE_NAME  "bulkhead"
+#define NFT_NFLOG_GROUP 48
 
 /* Packets by the counters that every table has. */
 struct nft_totals {
 	uint64_t denied[DIRECTIONS];
 	uint64_t overflow[DIRECTIONS]; /* denied, but of flows that the full sets could not take */
 	uint64_t revoked[DIRECTIONS];  /* denied, of connections that a newer policy ended */
-	uint64_t forwarded;	       /* routed through the container: dropped */
+	uint64_t forwarded;            /* routed through the container: dropped */
+};
+
+/* What a policy rule let through since the table was made. */
+struct nft_rule_count {
+	uint64_t packets, bytes;
 };
 
 /* What stands in the kernel. */
 struct nft_state {
-	bool present;		 /* table inet bulkhead exists */
-	bool intact;		 /* it is, to the last rule, what we would write for `ruleset` */
+	bool present;            /* table inet bulkhead exists */
+	bool intact;             /* it is, to the last rule, what we would write for `ruleset` */
 	struct ruleset *ruleset; /* when it could be read back at all, else NULL; owned */
-	char drift[256];	 /* when not intact: the first difference, in words, escaped */
+	char drift[256];         /* when not intact: the first difference, in words, escaped */
 	struct nft_totals totals;
-	struct nft_rule_count { /* per policy rule, parallel to ruleset->rules */
-		uint64_t packets, bytes;
-	} *rule_counts;
+	struct nft_rule_count *rule_counts; /* parallel to ruleset->rules */
 };
 
 void nft_state_done(struct nft_state *s);
@@ -91,7 +94,10 @@ struct nft_denied {
 int nft_denied_dump(struct nlsock *s, int (*fn)(const struct nft_denied *, void *), void *arg,
 		    struct bh_err *err);
 
-/* Retire N (at most 1000) flows; FN gets each with its final count, exactly once. Gone: no call. */
+/*
+ * Retire N (at most 1000) flows; FN gets each with its final count, exactly once. Gone: no
+ * call.
+ */
 int nft_denied_retire(struct nlsock *s, const struct nft_denied *flows, size_t n,
 		      int (*fn)(const struct nft_denied *, void *), void *arg, struct bh_err *err);
 

@@ -33,7 +33,10 @@ int policy_parse(const struct policy_source *sources, size_t n, struct policy_se
 int policy_load(const char *const *paths, size_t n, struct policy_set **ret_set,
 		struct diag_list *diags, struct bh_err *err);
 
-/* Warnings that need the whole set: one-sided flows, expired rules (NOW: seconds since the epoch). */
+/*
+ * Warnings that need the whole set: one-sided flows, expired rules (NOW: seconds since the
+ * epoch).
+ */
 void policy_lint(const struct policy_set *set, int64_t now, struct diag_list *diags);
 
 /*

@@ -11,7 +11,10 @@
  * bounded, type-checked, never trusted to be consistent.
  */
 
-/* The inventory file (docs/inventory.md). Mistakes are located in DIAGS and -EINVAL is returned. */
+/*
+ * The inventory file (docs/inventory.md). Mistakes are located in DIAGS and -EINVAL is
+ * returned.
+ */
 int runtime_inventory_load(const char *path, struct endpoint_builder *b, struct diag_list *diags,
 			   struct bh_err *err);
 /* The same from memory, for tests and fuzzing; NAME is used in messages. */
@@ -40,7 +43,9 @@ int runtime_docker_parse(const char *container_json, size_t container_len, const
 /* The addresses of this host's interfaces, loopback left out: for entity: host. */
 int runtime_host_addrs(struct endpoint_builder *b, struct bh_err *err);
 
-/* True when something answers on the socket path; used to ask only the runtimes that are there. */
+/*
+ * True when something answers on the socket path; used to ask only the runtimes that are there.
+ */
 bool runtime_socket_exists(const char *socket_path);
 
 #endif

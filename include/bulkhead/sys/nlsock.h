@@ -18,7 +18,9 @@ struct nlsock {
 	uint32_t seq; /* last used */
 };
 
+/* clang-format off */
 #define NLSOCK_INIT { .fd = -1 }
+/* clang-format on */
 
 int nlsock_open(struct nlsock *s, int netns_fd, struct bh_err *err);
 void nlsock_done(struct nlsock *s);
