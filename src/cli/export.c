@@ -35,7 +35,7 @@ static int export_all(const struct site *s, const struct cli_options *o)
 		const struct endpoint *e = endpoint_set_find(s->endpoints, o->endpoint, NULL);
 
 		if (e)
-			only = s->item_of[e - s->endpoints->endpoints];
+			only = site_item_of(s, (size_t)(e - s->endpoints->endpoints));
 		if (!only)
 			return cli_fail(CLI_USAGE,
 					"export: no managed endpoint has that id or name alone; "

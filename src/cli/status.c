@@ -31,7 +31,7 @@ static bool is_finding(const struct view *v, enum endpoint_state state)
 static void print_json(const struct view *v, const struct endpoint_status *st, const char *id,
 		       const char *services)
 {
-	const struct ruleset_item *item = v->site->item_of[st->endpoint];
+	const struct ruleset_item *item = site_item_of(v->site, st->endpoint);
 	json_t *o = json_pack("{s:s, s:s, s:s, s:b}", "endpoint", id, "services", services, "state",
 			      endpoint_state_name(st->state), "finding", is_finding(v, st->state));
 

@@ -208,7 +208,9 @@ static int make_items(struct compiler *c)
 	qsort(items, c->n_subjects, sizeof(*items), item_cmp);
 	c->out->items = items;
 	c->out->n = c->n_subjects;
-	return 0;
+	c->out->home_of = bh_arena_memdup(arena, c->resolver.claims.namespace_of,
+					  c->resolver.in->endpoints->n * sizeof(uint32_t));
+	return c->out->home_of ? 0 : bh_err_oom(c->err);
 }
 
 static int compile_all(struct compiler *c, bool all_subjects)

@@ -16,16 +16,15 @@
 static int index_rulesets(struct explainer *x, const struct ruleset_list *rulesets)
 {
 	size_t n = x->in->endpoints->n;
-	bh_autofree const struct ruleset **by_home = calloc(n + 1, sizeof(*by_home));
 
 	x->ruleset_of = bh_arena_array(x->arena, n + 1, sizeof(*x->ruleset_of));
-	if (!x->ruleset_of || !by_home)
+	if (!x->ruleset_of)
 		return -ENOMEM;
-	for (size_t i = 0; i < rulesets->n; i++)
-		by_home[x->claims.namespace_of[rulesets->items[i].endpoint]] =
-			rulesets->items[i].ruleset;
-	for (size_t i = 0; i < n; i++)
-		x->ruleset_of[i] = by_home[x->claims.namespace_of[i]];
+	for (size_t i = 0; i < n; i++) {
+		const struct ruleset_item *item = ruleset_list_find(rulesets, i);
+
+		x->ruleset_of[i] = item ? item->ruleset : NULL;
+	}
 	return 0;
 }
 

@@ -128,7 +128,7 @@ static int for_each_namespace(struct site *s, bool clean,
 	handles_init(&h);
 	for (size_t i = 0; i < s->endpoints->n && r >= 0; i++) {
 		const struct endpoint *e = &s->endpoints->endpoints[i];
-		const struct ruleset_item *item = clean ? NULL : s->item_of[i];
+		const struct ruleset_item *item = clean ? NULL : site_item_of(s, i);
 		struct apply_result res = { .endpoint = i };
 		bool report;
 

@@ -119,11 +119,15 @@ static bool is_candidate(const struct follower *f, size_t i, uint64_t host_ino)
 {
 	const struct site *s = f->shared.site;
 	const struct endpoint *e = &s->endpoints->endpoints[i];
+	const struct ruleset_item *item;
 
 	if (!e->netns || e->obstacle == ENDPOINT_HOST_NETWORK ||
 	    (e->netns_ino && e->netns_ino == host_ino))
 		return false;
-	return !s->item_of || (s->item_of[i] && s->item_of[i]->endpoint == i);
+	if (!s->rulesets)
+		return true;
+	item = site_item_of(s, i);
+	return item && item->endpoint == i;
 }
 
 static bool already_watched(const struct follower *f, uint64_t ino)
@@ -230,9 +234,12 @@ static void seed_rulesets(struct follower *f)
 {
 	const struct site *s = f->shared.site;
 
-	for (size_t i = 0; s->item_of && i < s->endpoints->n; i++)
-		if (s->item_of[i])
-			f->parties.ruleset_of[i] = s->item_of[i]->ruleset;
+	for (size_t i = 0; i < s->endpoints->n; i++) {
+		const struct ruleset_item *item = site_item_of(s, i);
+
+		if (item)
+			f->parties.ruleset_of[i] = item->ruleset;
+	}
 }
 
 int follow_run(struct site *s, const struct follow_callbacks *cb, struct follow_sums *ret,

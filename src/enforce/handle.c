@@ -46,6 +46,26 @@ void handles_done(struct handles *h)
 	*h = (struct handles) { 0 };
 }
 
+int endpoint_netns_open(const struct endpoint *e, int *ret_fd, uint64_t *ret_ino,
+			struct bh_err *err)
+{
+	bh_autoclose int fd = -1;
+	uint64_t ino;
+	int r = netns_open(e->netns, &fd, &ino, err);
+
+	if (r < 0)
+		return r;
+	if (ino == netns_own_ino())
+		return bh_err_set(err, -EINVAL, "its namespace is the host's own");
+	if (e->netns_ino && ino != e->netns_ino)
+		return bh_err_set(err, -ESTALE,
+				  "its namespace was replaced by another; run the command again");
+	if (ret_ino)
+		*ret_ino = ino;
+	*ret_fd = BH_STEAL_FD(fd);
+	return 0;
+}
+
 int handles_open(struct handles *h, const struct endpoint *e, struct nlsock **ret,
 		 struct bh_err *err)
 {
@@ -56,7 +76,7 @@ int handles_open(struct handles *h, const struct endpoint *e, struct nlsock **re
 		return bh_err_oom(err);
 	if (h->n == h->cap)
 		handles_close_all(h);
-	r = netns_open(e->netns, &fd, NULL, err);
+	r = endpoint_netns_open(e, &fd, NULL, err);
 	if (r < 0)
 		return r;
 	h->s[h->n] = (struct nlsock)NLSOCK_INIT;

@@ -16,6 +16,13 @@ struct handles {
 
 void handles_init(struct handles *h);
 void handles_done(struct handles *h);
+/*
+ * The endpoint's namespace: the one that was listed, and not the host's. -ESTALE: another one has
+ * its name by now; -EINVAL: it is no namespace, or the host's own.
+ */
+int endpoint_netns_open(const struct endpoint *e, int *ret_fd, uint64_t *ret_ino,
+			struct bh_err *err);
+
 /* Open a socket in the endpoint's namespace. *ret is owned by H and valid until the next call. */
 int handles_open(struct handles *h, const struct endpoint *e, struct nlsock **ret,
 		 struct bh_err *err);

@@ -19,7 +19,6 @@ void site_init(struct site *s)
 
 void site_done(struct site *s)
 {
-	free(s->item_of);
 	ruleset_list_free(s->rulesets);
 	selection_free(s->selection);
 	endpoint_set_free(s->endpoints);
@@ -95,46 +94,6 @@ int site_load_endpoints(struct site *s, const struct site_options *o, struct dia
 	return r;
 }
 
-struct ino_item {
-	uint64_t ino;
-	const struct ruleset_item *item;
-};
-
-static int ino_item_cmp(const void *a, const void *b)
-{
-	const struct ino_item *x = a, *y = b;
-
-	return x->ino < y->ino ? -1 : x->ino > y->ino;
-}
-
-/* Every endpoint of a namespace finds the ruleset of that namespace. */
-static int index_items(struct site *s, struct bh_err *err)
-{
-	const struct endpoint_set *eps = s->endpoints;
-	size_t n = s->rulesets->n;
-	bh_autofree struct ino_item *by_ino = calloc(n + 1, sizeof(*by_ino));
-
-	s->item_of = calloc(eps->n + 1, sizeof(*s->item_of));
-	if (!s->item_of || !by_ino)
-		return bh_err_oom(err);
-	for (size_t i = 0; i < n; i++) {
-		const struct ruleset_item *item = &s->rulesets->items[i];
-
-		s->item_of[item->endpoint] = item;
-		by_ino[i] = (struct ino_item) { eps->endpoints[item->endpoint].netns_ino, item };
-	}
-	qsort(by_ino, n, sizeof(*by_ino), ino_item_cmp);
-	for (size_t i = 0; i < eps->n; i++) {
-		struct ino_item key = { eps->endpoints[i].netns_ino, NULL }, *hit;
-
-		if (s->item_of[i] || !key.ino)
-			continue;
-		hit = bsearch(&key, by_ino, n, sizeof(*by_ino), ino_item_cmp);
-		s->item_of[i] = hit ? hit->item : NULL;
-	}
-	return 0;
-}
-
 int site_compile(struct site *s, bool all_subjects, struct diag_list *diags, struct bh_err *err)
 {
 	struct compile_input in = {
@@ -148,9 +107,12 @@ int site_compile(struct site *s, bool all_subjects, struct diag_list *diags, str
 	r = selection_new(s->policies, s->endpoints, s->host.image_labels, &s->selection, err);
 	if (r >= 0)
 		r = compile_rulesets(&in, all_subjects, &s->rulesets, diags, err);
-	if (r >= 0)
-		r = index_items(s, err);
 	return r;
+}
+
+const struct ruleset_item *site_item_of(const struct site *s, size_t i)
+{
+	return s->rulesets ? ruleset_list_find(s->rulesets, i) : NULL;
 }
 
 const char *site_services_of(const struct site *s, size_t i, char *out, size_t cap)

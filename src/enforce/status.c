@@ -100,7 +100,7 @@ static void judge_endpoint(struct site *s, struct handles *h, size_t i, uint64_t
 			   struct endpoint_status *st)
 {
 	const struct endpoint *e = &s->endpoints->endpoints[i];
-	const struct ruleset_item *item = s->item_of[i];
+	const struct ruleset_item *item = site_item_of(s, i);
 
 	if (s->selection->services_of[i].n == 0 && !item)
 		say(st, STATE_UNMANAGED, "no service selects it: nothing is enforced");

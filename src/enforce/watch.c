@@ -8,6 +8,8 @@
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/sys/netns.h>
 
+#include "handle.h"
+
 #define RETIRE_MAX   1000
 #define UPDATE_USEC  (30 * 1000000LL)
 #define DRAIN_ROUNDS 64
@@ -159,7 +161,7 @@ static int open_all(struct watch *w, int64_t now, bool *ret_ours, struct bh_err 
 	int r;
 
 	*ret_ours = false;
-	r = netns_open(e->netns, &fd, &w->ino, err);
+	r = endpoint_netns_open(e, &fd, &w->ino, err);
 	if (r >= 0)
 		r = nlsock_open(&w->nl, fd, err);
 	if (r >= 0)

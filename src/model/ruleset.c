@@ -23,6 +23,21 @@ void ruleset_list_free(struct ruleset_list *l)
 		bh_arena_free(l->arena); /* L itself lives in it */
 }
 
+static int item_cmp(const void *key, const void *b)
+{
+	size_t home = *(const size_t *)key;
+	const struct ruleset_item *item = b;
+
+	return home < item->endpoint ? -1 : home > item->endpoint;
+}
+
+const struct ruleset_item *ruleset_list_find(const struct ruleset_list *l, size_t endpoint)
+{
+	size_t home = l->home_of[endpoint];
+
+	return bsearch(&home, l->items, l->n, sizeof(*l->items), item_cmp);
+}
+
 int entry_cmp(const struct entry *a, const struct entry *b)
 {
 	int r = bh_addr_cmp(&a->addr.lo, &b->addr.lo);

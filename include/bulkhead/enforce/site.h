@@ -19,10 +19,8 @@ struct site {
 	struct policy_set *policies;    /* NULL until site_load_policies() */
 	struct endpoint_set *endpoints; /* NULL until site_load_endpoints() */
 	struct selection *selection;    /* NULL until site_compile() */
-	struct ruleset_list *rulesets;
-	const struct ruleset_item *
-		*item_of; /* [endpoint], NULL = no ruleset; shared namespaces share */
-	int64_t now;      /* seconds since the epoch, taken once */
+	struct ruleset_list *rulesets;  /* NULL until site_compile() */
+	int64_t now;                    /* seconds since the epoch, taken once */
 };
 
 struct site_options {
@@ -47,6 +45,9 @@ int site_load_endpoints(struct site *s, const struct site_options *o, struct dia
 			bool *ret_is_input, struct bh_err *err);
 /* Policies x endpoints. With ALL_SUBJECTS also for endpoints without a namespace (explain). */
 int site_compile(struct site *s, bool all_subjects, struct diag_list *diags, struct bh_err *err);
+
+/* The ruleset of the namespace that endpoint I is in; NULL: none, or nothing is compiled yet. */
+const struct ruleset_item *site_item_of(const struct site *s, size_t i);
 
 /* Names of the services that endpoint I is, joined with ", "; "" when none. Returns OUT. */
 const char *site_services_of(const struct site *s, size_t i, char *out, size_t cap);

@@ -96,11 +96,15 @@ struct ruleset_item {
 
 struct ruleset_list {
 	struct bh_arena *arena;
-	struct ruleset_item *items;
+	struct ruleset_item *items; /* by endpoint */
 	size_t n;
+	/* [endpoint] -> the first endpoint of its namespace: by inode, else by path */
+	const uint32_t *home_of;
 };
 
 void ruleset_list_free(struct ruleset_list *l); /* takes NULL */
+/* Of the namespace that ENDPOINT is in; NULL when that gets no table. */
+const struct ruleset_item *ruleset_list_find(const struct ruleset_list *l, size_t endpoint);
 
 /* A flow as one end sees it. port is the destination port, or the ICMP type. */
 struct flow_key {
