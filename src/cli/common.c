@@ -54,54 +54,57 @@ static void site_options_fill(const struct cli_options *o, struct site_options *
 	};
 }
 
-/* Print what was found wrong; the exit code of R, an error of a loading step. */
-static int loaded(int r, bool input, const struct diag_list *diags, const struct bh_err *err)
+/* The exit code of R, what a loading step returned; a sentence stays in ERR where it is needed. */
+static int judge(int r, bool input, const struct diag_list *diags, struct bh_err *err)
 {
 	if (r >= 0)
 		return CLI_YES;
-	if (diags->errors && (r == -EINVAL || !err->msg[0]))
-		return CLI_USAGE; /* the diagnostics say it all */
-	return cli_fail(input ? CLI_USAGE : CLI_FAILED, "%s",
-			err->msg[0] ? err->msg : strerrordesc_np(-r));
+	if (diags->errors && (r == -EINVAL || !err->msg[0])) {
+		*err = (struct bh_err)BH_ERR_INIT; /* the diagnostics say it all */
+		return CLI_USAGE;
+	}
+	if (!err->msg[0])
+		bh_err_set(err, r, "%s", strerrordesc_np(-r));
+	return input ? CLI_USAGE : CLI_FAILED;
 }
 
 static int load_steps(struct site *s, const struct cli_options *o, unsigned need,
-		      struct diag_list *diags)
+		      struct diag_list *diags, struct bh_err *err)
 {
-	struct bh_err err = BH_ERR_INIT;
 	struct site_options so;
 	bool input = true;
 	int r, code;
 
 	site_options_fill(o, &so);
 	if (need & NEED_POLICIES)
-		r = site_load_policies(s, &so, diags, &err);
+		r = site_load_policies(s, &so, diags, err);
 	else
-		r = site_load_config(s, &so, diags, &err);
-	code = loaded(r, r != -ENOMEM, diags, &err);
-	if ((need & NEED_ENDPOINTS) && (code == CLI_YES || o->inventory)) {
+		r = site_load_config(s, &so, diags, err);
+	code = judge(r, r != -ENOMEM, diags, err);
+	if ((need & NEED_ENDPOINTS) && (code == CLI_YES || (o->inventory && !err->msg[0]))) {
 		/* A wrong inventory is told in the same run as wrong policies. */
-		r = site_load_endpoints(s, &so, diags, &input, &err);
-		if (code == CLI_YES || diags->errors == 0)
-			code = loaded(r, input && r != -ENOMEM, diags, &err);
+		r = site_load_endpoints(s, &so, diags, &input, err);
+		if (r < 0)
+			code = judge(r, input && r != -ENOMEM, diags, err);
 	}
 	if (code == CLI_YES && (need & NEED_RULESETS)) {
-		r = site_compile(s, need & NEED_ALL_SUBJECTS, diags, &err);
-		code = loaded(r, r != -ENOMEM, diags, &err);
+		r = site_compile(s, need & NEED_ALL_SUBJECTS, diags, err);
+		code = judge(r, r != -ENOMEM, diags, err);
 	}
 	return code;
 }
 
 int cli_load(struct site *s, const struct cli_options *o, unsigned need)
 {
+	struct bh_err err = BH_ERR_INIT;
 	struct diag_list diags;
 	int code;
 
 	site_init(s);
 	diag_list_init(&diags);
-	code = load_steps(s, o, need, &diags);
+	code = load_steps(s, o, need, &diags, &err);
 	diag_list_sort(&diags);
 	diag_list_print(&diags, stderr, cli_colour(stderr));
 	diag_list_done(&diags);
-	return code;
+	return err.msg[0] ? cli_fail(code, "%s", err.msg) : code;
 }
