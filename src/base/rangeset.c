@@ -24,10 +24,10 @@ static int reserve(struct bh_rangeset *s, size_t n)
 	size_t cap = s->cap ? s->cap : 8;
 	struct bh_range *r;
 
-	if (n <= s->cap)
-		return 0;
 	if (n > BH_RANGES_MAX)
 		return -E2BIG;
+	if (n <= s->cap)
+		return 0;
 	while (cap < n)
 		cap *= 2;
 	r = reallocarray(s->r, cap, sizeof(*r));
@@ -113,7 +113,7 @@ int bh_rangeset_add(struct bh_rangeset *s, const struct bh_range *r)
 		if (bh_addr_cmp(&merged.hi, &x->hi) < 0)
 			merged.hi = x->hi;
 	}
-	err = reserve(s, s->n + 1);
+	err = reserve(s, s->n - (last - first) + 1);
 	if (err < 0)
 		return err;
 	memmove(&s->r[first + 1], &s->r[last], (s->n - last) * sizeof(*s->r));
