@@ -75,8 +75,9 @@ static void slice_known(struct nft_program *p)
 	p->n_known[FAMILY4] = n4;
 	p->known[FAMILY6] = r->known ? r->known + n4 : NULL;
 	p->n_known[FAMILY6] = r->n_known - n4;
+	/* A world map needs it even empty; a full one is kept without, so that it reads back. */
 	for (unsigned f = 0; f < FAMILIES; f++)
-		p->has_set[SET_KNOWN + f] = has_world(p, f);
+		p->has_set[SET_KNOWN + f] = has_world(p, f) || p->n_known[f];
 }
 
 /* --- chains ---------------------------------------------------------------------------------- */
