@@ -15,6 +15,7 @@
 
 #define ENDPOINT_TEXT_MAX 100
 #define SERVICES_TEXT_MAX 100
+#define DENY_WHERE_MAX    100 /* stands behind "default-deny ingress" in one comment */
 
 static int push_piece(struct compiler *c, struct bh_vec *v, const struct piece *p)
 {
@@ -161,7 +162,8 @@ static int make_ruleset(struct compiler *c, const struct subject *s, struct rule
 	}
 	decide_manner(c, s, ret, &decides);
 	for (int d = 0; d < DIRECTIONS; d++)
-		ret->deny_where[d] = names_where(c->out->arena, &decides->direction_loc[d]);
+		ret->deny_where[d] = names_where_within(c->out->arena, &decides->direction_loc[d],
+							DENY_WHERE_MAX);
 	if (!ret->services || !ret->deny_where[0] || !ret->deny_where[1])
 		return bh_err_oom(c->err);
 	bh_vec_init(&pieces, sizeof(struct piece), BH_RULESET_RULES_MAX);

@@ -44,7 +44,7 @@ const char *names_text(struct bh_arena *arena, const char *s, size_t max)
 	return ret;
 }
 
-const char *names_where(struct bh_arena *arena, const struct src_loc *loc)
+const char *names_where_within(struct bh_arena *arena, const struct src_loc *loc, size_t max)
 {
 	const char *file = loc->file ? loc->file : "policy";
 	struct bh_buf b;
@@ -53,14 +53,18 @@ const char *names_where(struct bh_arena *arena, const struct src_loc *loc)
 	bh_buf_init(&b, BH_POLICY_SET_BYTES_MAX);
 	add_plain(&b, file, strlen(file));
 	if (bh_buf_addf(&b, ":%u", loc->line) >= 0) {
-		if (b.len <= BH_NFT_COMMENT_MAX)
+		if (b.len <= max)
 			ret = bh_arena_strndup(arena, bh_buf_str(&b), b.len);
 		else
-			ret = bh_arena_printf(arena, "...%s",
-					      b.data + b.len - (BH_NFT_COMMENT_MAX - 3));
+			ret = bh_arena_printf(arena, "...%s", b.data + b.len - (max - 3));
 	}
 	bh_buf_done(&b);
 	return ret;
+}
+
+const char *names_where(struct bh_arena *arena, const struct src_loc *loc)
+{
+	return names_where_within(arena, loc, BH_NFT_COMMENT_MAX);
 }
 
 /* --- names ----------------------------------------------------------------------------------- */

@@ -26,6 +26,8 @@ const char *names_follow(struct bh_arena *arena, const struct service *s,
 
 /* "FILE:LINE", at most BH_NFT_COMMENT_MAX bytes (the front of the path goes first). */
 const char *names_where(struct bh_arena *arena, const struct src_loc *loc);
+/* The same in at most MAX bytes. */
+const char *names_where_within(struct bh_arena *arena, const struct src_loc *loc, size_t max);
 /* Hostile text that may stand in an nft comment, in quotes: at most MAX bytes, "..." when cut. */
 const char *names_text(struct bh_arena *arena, const char *s, size_t max);
 

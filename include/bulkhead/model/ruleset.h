@@ -64,8 +64,9 @@ struct ruleset {
 	const char *endpoint;   /* endpoint id, escaped, at most 100 bytes */
 	const char *services;   /* names joined with ",", at most 100 bytes ("a,b,..." when cut) */
 	const char *generation; /* first 16 hex digits of the policy set's digest */
-	const char *deny_where[DIRECTIONS]; /* "FILE:LINE" that makes this direction default-deny */
-	enum mode mode;                     /* ENFORCE or AUDIT: an OFF endpoint has no ruleset */
+	/* "FILE:LINE" that makes this direction default-deny, at most 100 bytes */
+	const char *deny_where[DIRECTIONS];
+	enum mode mode; /* ENFORCE or AUDIT: an OFF endpoint has no ruleset */
 	enum on_deny on_deny;
 	bool log_denied;
 	const struct ruleset_rule *rules; /* by name; those with an entry or kept for counting */

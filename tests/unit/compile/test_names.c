@@ -156,6 +156,9 @@ static void test_where(void **state)
 	assert_int_equal(strlen(w), BH_NFT_COMMENT_MAX);
 	assert_memory_equal(w, "...p", 4);
 	assert_string_equal(w + strlen(w) - 12, "/web.yaml:77");
+	w = names_where_within(f.arena, &(struct src_loc) { path, 77, 1 }, 100);
+	assert_int_equal(strlen(w), 100);
+	assert_string_equal(w + 100 - 12, "/web.yaml:77");
 	w = names_text(f.arena, path, 100);
 	assert_int_equal(strlen(w), 100);
 	assert_string_equal(w + 97, "...");
