@@ -103,13 +103,15 @@ int bh_parse_date(const char *s, int64_t *ret)
 
 const char *bh_format_time(char out[BH_TIME_STR], int64_t usec)
 {
-	time_t t = (time_t)(usec / 1000000);
-	int ms = (int)(usec % 1000000 / 1000);
+	int64_t rest = usec % 1000000;
+	time_t t = (time_t)(usec / 1000000 - (rest < 0)); /* down, before the epoch too */
 	struct tm tm;
 	size_t n;
 
+	if (rest < 0)
+		rest += 1000000;
 	gmtime_r(&t, &tm);
 	n = strftime(out, BH_TIME_STR, "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(out + n, BH_TIME_STR - n, ".%03dZ", ms);
+	snprintf(out + n, BH_TIME_STR - n, ".%03dZ", (int)(rest / 1000));
 	return out;
 }

@@ -38,10 +38,11 @@ bool bh_name_is_valid(const char *s);
 
 /*
  * RFC 3339 date-time in UTC ("2027-01-31T00:00:00Z", optional fraction ignored) or an offset
- * ("+02:00"); seconds since the epoch. -EINVAL if it is not one (a leap second :60 is not).
+ * ("+02:00"); seconds since the epoch. -EINVAL if it is not one (a leap second :60 is not), or of
+ * a year before 1970. *ret untouched on failure.
  */
 int bh_parse_time(const char *s, int64_t *ret);
-/* "YYYY-MM-DD": midnight UTC. */
+/* "YYYY-MM-DD": midnight UTC. Refuses what bh_parse_time() refuses. */
 int bh_parse_date(const char *s, int64_t *ret);
 /* RFC 3339, UTC, milliseconds: "2026-01-31T00:00:00.000Z". Returns OUT. */
 #define BH_TIME_STR 32
