@@ -45,19 +45,15 @@ fail() {
 
 ns() { ip netns exec "$NET-$1" "${@:2}"; }
 
-number_of() {
-	local number
-	number=$(awk -v name="$1" '$1 == name { print $2 }' "$NET_DIR/members")
-	echo "${number:?no end point is called $1}"
+number_of() { # NAME: sets $number
+	local name labels
+	while read -r name number labels; do
+		[ "$name" != "$1" ] || return 0
+	done <"$NET_DIR/members"
+	fail "no end point is called $1"
 }
-v4() {
-	local number
-	number=$(number_of "$1") && echo "10.77.0.$number"
-}
-v6() {
-	local number
-	number=$(number_of "$1") && printf 'fd00:77::%x\n' "$number"
-}
+v4() { number_of "$1" && echo "10.77.0.$number"; }
+v6() { number_of "$1" && printf 'fd00:77::%x\n' "$number"; }
 
 await() {
 	local tries=400
@@ -193,7 +189,8 @@ bulkhead() { # VERB ...
 serve() { # NAME PORT/PROTO...
 	local ready=$NET_DIR/$1.ready.$RANDOM
 	start "$1" "$probe_program" listen --ready "$ready" "${@:2}"
-	await test -e "$ready" || fail "$(tail -n 3 "$NET_DIR/$1.log")"
+	await eval "[ -e '$ready' ] || ! kill -0 $started"
+	[ -e "$ready" ] || fail "$(tail -n 3 "$NET_DIR/$1.log")"
 }
 
 ask() { # FROM TO PORT/PROTO
