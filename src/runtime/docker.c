@@ -1,8 +1,346 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <bulkhead/runtime/runtime.h>
+
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bulkhead/base/cleanup.h>
+#include <bulkhead/base/text.h>
+#include <bulkhead/sys/netns.h>
+
+#include "docker.h"
+#include "resolve.h"
+
+#define CAP_NET_ADMIN_BIT 12 /* include/uapi/linux/capability.h */
+
+struct image {
+	const char *id;
+	const struct label *labels;
+	size_t n_labels;
+	bool gone;
+};
+
+/* One listing of one engine. */
+struct listing {
+	const char *who;
+	enum endpoint_runtime runtime;
+	struct docker_api *api;
+	struct bh_arena *arena;
+	struct bh_buf body;
+	struct bh_vec containers; /* struct docker_container */
+	struct bh_vec images;     /* struct image */
+	struct diag_list *diags;
+	struct bh_err *err;
+	uint64_t own_ino, init_ino;
+};
+
+/* --- labels ---------------------------------------------------------------------------------- */
+
+static int ask_image(struct listing *l, struct image *img)
+{
+	char path[160];
+	int r;
+
+	snprintf(path, sizeof(path), "/images/%s/json", img->id);
+	r = docker_api_get(l->api, path, &l->body, l->err);
+	img->gone = r == -ENOENT;
+	if (r < 0)
+		return img->gone ? 0 : r;
+	r = docker_parse_image(bh_buf_str(&l->body), l->body.len, l->arena, &img->labels,
+			       &img->n_labels, l->err);
+	return r < 0 ? bh_err_prefix(l->err, r, "image %s", img->id) : 0;
+}
+
+/* Each image is asked about once. */
+static int find_image(struct listing *l, const char *id, const struct image **ret)
+{
+	struct image *v = l->images.data;
+	int r;
+
+	for (size_t i = 0; i < l->images.n; i++)
+		if (strcmp(v[i].id, id) == 0) {
+			*ret = &v[i];
+			return 0;
+		}
+	v = bh_vec_push(&l->images);
+	if (!v)
+		return bh_err_oom(l->err);
+	v->id = id;
+	r = ask_image(l, v);
+	*ret = v;
+	return r;
+}
+
+static int divide_labels(struct listing *l, struct docker_container *c)
+{
+	const struct image *img = NULL;
+	char name[256];
+	int r;
+
+	if (!c->image_id)
+		return docker_divide_labels(c, NULL, 0, l->arena, l->err);
+	r = find_image(l, c->image_id, &img);
+	if (r < 0)
+		return r;
+	if (!img->gone)
+		return docker_divide_labels(c, img->labels, img->n_labels, l->arena, l->err);
+	diag_add(l->diags, DIAG_WARNING, NULL, "image-gone", "start the container again",
+		 "%s container %s: its image is gone, so that none of its labels is known to be "
+		 "given at creation: they do not select",
+		 l->who, bh_escape_str(name, sizeof(name), c->e.name ? c->e.name : c->e.id));
+	return docker_distrust_labels(c, l->arena, l->err);
+}
+
+/* --- what the kernel says of it -------------------------------------------------------------- */
+
+/* Some engines give capabilities that the document does not name. */
+static bool may_gain_net_admin(int pid)
+{
+	bh_autofree char *text = NULL;
+	unsigned long long bounding;
+	const char *at;
+	char path[64];
+	size_t len;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	if (!pid || bh_read_file(path, BH_RESOLV_CONF_BYTES_MAX, &text, &len) < 0)
+		return false;
+	at = strstr(text, "\nCapBnd:");
+	return at && sscanf(at, "\nCapBnd: %llx", &bounding) == 1 &&
+	       bounding >> CAP_NET_ADMIN_BIT & 1;
+}
+
+/*
+ * The namespace of its first process, by the file that the engine keeps for it when that is the
+ * same: a process id may pass to another process, that file does not.
+ */
+static int open_netns(struct listing *l, struct docker_container *c, const char *proc, int *ret_fd)
+{
+	bh_autoclose int by_pid = -1, by_file = -1;
+	uint64_t pid_ino = 0, file_ino = 0;
+	int r = -ENOENT;
+
+	if (c->e.pid)
+		r = netns_open(proc, &by_pid, &pid_ino, l->err);
+	if (c->sandbox && netns_open(c->sandbox, &by_file, &file_ino, NULL) >= 0 &&
+	    (by_pid < 0 || file_ino == pid_ino)) {
+		c->e.netns = c->sandbox;
+		c->e.netns_ino = file_ino;
+		*ret_fd = BH_STEAL_FD(by_file);
+		return 0;
+	}
+	if (by_pid < 0)
+		return r;
+	c->e.netns = bh_arena_strdup(l->arena, proc);
+	c->e.netns_ino = pid_ino;
+	*ret_fd = BH_STEAL_FD(by_pid);
+	return c->e.netns ? 0 : bh_err_oom(l->err);
+}
+
+/* The engine's addresses and those inside, each once. */
+static int add_inner_addrs(struct listing *l, struct docker_container *c, int fd)
+{
+	struct bh_addr inner[BH_ENDPOINT_ADDRS_MAX], *all;
+	size_t n_inner = 0, n = c->e.n_addrs;
+	char name[256];
+	int r = runtime_netns_addrs(fd, inner, BH_ARRAY_SIZE(inner), &n_inner, l->err);
+
+	if (r == -EPERM)
+		return 0; /* asked without the right to look inside */
+	if (r < 0 && r != -E2BIG)
+		return r;
+	all = bh_arena_array(l->arena, n + n_inner, sizeof(*all));
+	if (!all)
+		return bh_err_oom(l->err);
+	memcpy(all, c->e.addrs, n * sizeof(*all));
+	for (size_t i = 0; i < n_inner; i++) {
+		size_t k = 0;
+
+		while (k < n && bh_addr_cmp(&all[k], &inner[i]) != 0)
+			k++;
+		if (k == n)
+			all[n++] = inner[i];
+	}
+	/* Root inside may add addresses; this must not stop the work for all others. */
+	if (r == -E2BIG || n > BH_ENDPOINT_ADDRS_MAX) {
+		diag_add(l->diags, DIAG_WARNING, NULL, "too-many-addresses", NULL,
+			 "%s container %s has more than %d addresses: only those that %s gave it "
+			 "count",
+			 l->who, bh_escape_str(name, sizeof(name), c->e.name ? c->e.name : c->e.id),
+			 BH_ENDPOINT_ADDRS_MAX, l->who);
+		return 0;
+	}
+	c->e.addrs = all;
+	c->e.n_addrs = n;
+	return 0;
+}
+
+/* The host's namespace is never entered, never touched, and its addresses are the host's. */
+static void mark_host(struct docker_container *c)
+{
+	c->host_network = true;
+	c->e.obstacle = ENDPOINT_HOST_NETWORK;
+	c->e.netns = NULL;
+	c->e.n_addrs = 0;
+}
+
+static int find_netns(struct listing *l, struct docker_container *c)
+{
+	bh_autoclose int fd = -1;
+	char proc[64];
+	int r;
+
+	snprintf(proc, sizeof(proc), "/proc/%d/ns/net", c->e.pid);
+	r = open_netns(l, c, proc, &fd);
+	if (r == -ENOMEM)
+		return r;
+	if (c->host_network ||
+	    (r >= 0 && (c->e.netns_ino == l->own_ino || c->e.netns_ino == l->init_ino))) {
+		mark_host(c);
+		return 0;
+	}
+	if (r == -EACCES || r == -EPERM) {
+		/* It is there; whoever has to enter it will say that it may not. */
+		c->e.netns = c->sandbox ? c->sandbox : bh_arena_strdup(l->arena, proc);
+		return c->e.netns ? 0 : bh_err_oom(l->err);
+	}
+	if (r < 0) {
+		c->e.obstacle = ENDPOINT_NO_NETNS;
+		return 0;
+	}
+	if (c->e.obstacle == ENDPOINT_HOLDABLE && may_gain_net_admin(c->e.pid))
+		c->e.obstacle = ENDPOINT_NET_ADMIN;
+	return add_inner_addrs(l, c, fd);
+}
+
+static int find_resolvers(struct listing *l, struct docker_container *c)
+{
+	struct bh_addr found[BH_ENDPOINT_RESOLVERS_MAX];
+	size_t left_out;
+	char name[256];
+
+	c->e.n_resolvers = docker_resolvers(c, found, BH_ARRAY_SIZE(found), &left_out);
+	c->e.resolvers = bh_arena_memdup(l->arena, found, c->e.n_resolvers * sizeof(*found));
+	if (!c->e.resolvers)
+		return bh_err_oom(l->err);
+	if (left_out)
+		diag_add(l->diags, DIAG_WARNING, NULL, "unknown-resolver",
+			 "name it in an egress rule if it is meant to be used",
+			 "%s container %s: its resolv.conf was changed and names %zu servers that "
+			 "neither %s nor this host gave it: \"dns: allow\" does not cover them",
+			 l->who, bh_escape_str(name, sizeof(name), c->e.name ? c->e.name : c->e.id),
+			 left_out, l->who);
+	return 0;
+}
+
+/* --- the listing ----------------------------------------------------------------------------- */
+
+static int take_container(struct listing *l, struct docker_container *c)
+{
+	int r = divide_labels(l, c);
+
+	c->e.runtime = l->runtime;
+	if (r >= 0)
+		r = find_netns(l, c);
+	if (r >= 0 && !c->host_network)
+		r = find_resolvers(l, c);
+	return r;
+}
+
+/* One that ended since the list was made is none. */
+static int inspect(struct listing *l, const char *id)
+{
+	struct docker_container c = { 0 }, *slot;
+	char path[128];
+	int r;
+
+	snprintf(path, sizeof(path), "/containers/%s/json", id);
+	r = docker_api_get(l->api, path, &l->body, l->err);
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return r;
+	r = docker_parse_container(bh_buf_str(&l->body), l->body.len, l->arena, &c, l->err);
+	if (r >= 0 && strcmp(c.e.id, id) != 0)
+		r = bh_err_set(l->err, -EBADMSG, "the answer speaks of %s", c.e.id);
+	if (r >= 0 && !c.running)
+		return 0;
+	if (r >= 0)
+		r = take_container(l, &c);
+	if (r < 0)
+		return bh_err_prefix(l->err, r, "%s container %.12s", l->who, id);
+	slot = bh_vec_push(&l->containers);
+	if (!slot)
+		return bh_err_oom(l->err);
+	*slot = c;
+	return 0;
+}
+
+/* A container that joined one of --network host is in the host's namespace as well. */
+static void mark_host_sharers(struct listing *l)
+{
+	struct docker_container *v = l->containers.data;
+
+	for (size_t i = 0; i < l->containers.n; i++)
+		for (size_t k = 0; v[i].host_network && v[i].e.netns_ino && k < l->containers.n;
+		     k++)
+			if (v[k].e.netns_ino == v[i].e.netns_ino && !v[k].host_network)
+				mark_host(&v[k]);
+}
+
+static int add_all(struct listing *l, struct endpoint_builder *b)
+{
+	const struct docker_container *v = l->containers.data;
+	int r = 0;
+
+	mark_host_sharers(l);
+	for (size_t i = 0; r >= 0 && i < l->containers.n; i++)
+		r = endpoint_builder_add(b, &v[i].e, l->err);
+	return r;
+}
+
+static int ask_all(struct listing *l)
+{
+	const char **ids;
+	size_t n = 0;
+	int r = docker_api_get(l->api, "/containers/json", &l->body, l->err);
+
+	if (r >= 0)
+		r = docker_parse_list(bh_buf_str(&l->body), l->body.len, l->arena, &ids, &n,
+				      l->err);
+	for (size_t i = 0; r >= 0 && i < n; i++)
+		r = inspect(l, ids[i]);
+	return r;
+}
+
 int runtime_docker_list(const char *socket_path, enum endpoint_runtime runtime,
 			struct endpoint_builder *b, struct diag_list *diags, struct bh_err *err)
 {
-	return bh_err_set(err, -ENOSYS, "not yet");
+	struct listing l = {
+		.who = runtime == ENDPOINT_PODMAN ? "Podman" : "Docker",
+		.runtime = runtime,
+		.arena = bh_arena_new(),
+		.diags = diags,
+		.err = err,
+		.own_ino = netns_own_ino(),
+		.init_ino = runtime_netns_ino("/proc/1/ns/net"),
+	};
+	int r;
+
+	bh_buf_init(&l.body, BH_RUNTIME_REPLY_BYTES_MAX);
+	bh_vec_init(&l.containers, sizeof(struct docker_container), BH_ENDPOINTS_MAX);
+	bh_vec_init(&l.images, sizeof(struct image), BH_ENDPOINTS_MAX);
+	r = l.arena ? docker_api_open(l.who, socket_path, &l.api, err) : bh_err_oom(err);
+	if (r >= 0)
+		r = ask_all(&l);
+	if (r >= 0)
+		r = add_all(&l, b);
+	docker_api_close(l.api);
+	bh_vec_done(&l.images);
+	bh_vec_done(&l.containers);
+	bh_buf_done(&l.body);
+	bh_arena_free(l.arena);
+	return r;
 }

@@ -23,14 +23,18 @@
 #define BH_DIAGS_MAX             1000 /* further mistakes are counted, not kept */
 
 /* Endpoints */
-#define BH_INVENTORY_BYTES_MAX     (256u << 20)
-#define BH_ENDPOINTS_MAX           100000
-#define BH_ENDPOINT_ADDRS_MAX      256
-#define BH_ENDPOINT_PORTS_MAX      1024
-#define BH_ENDPOINT_RESOLVERS_MAX  16
-#define BH_HOST_ADDRS_MAX          4096
-#define BH_RUNTIME_REPLY_BYTES_MAX (64u << 20) /* one answer of the Docker API */
-#define BH_RESOLV_CONF_BYTES_MAX   (64u << 10)
+#define BH_INVENTORY_BYTES_MAX      (256u << 20)
+#define BH_ENDPOINTS_MAX            100000
+#define BH_ENDPOINT_ADDRS_MAX       256
+#define BH_ENDPOINT_PORTS_MAX       1024
+#define BH_ENDPOINT_RESOLVERS_MAX   16
+#define BH_HOST_ADDRS_MAX           4096
+#define BH_RUNTIME_REPLY_BYTES_MAX  (64u << 20) /* one answer of the Docker API */
+#define BH_RUNTIME_HEADER_BYTES_MAX (64u << 10)
+#define BH_RUNTIME_CONNECT_MS       5000
+#define BH_RUNTIME_REPLY_MS         15000 /* for one answer, from its question to its end */
+#define BH_RUNTIME_LABEL_BYTES_MAX  4096  /* a policy cannot name a longer one */
+#define BH_RESOLV_CONF_BYTES_MAX    (64u << 10)
 
 /* Compile */
 #define BH_RANGES_MAX          1000000 /* ranges in one address set */

@@ -27,6 +27,7 @@ enum endpoint_obstacle {
 	ENDPOINT_PRIVILEGED,   /* enforced, but it can take the table away */
 	ENDPOINT_NET_ADMIN,    /* the same */
 	ENDPOINT_NO_NETNS,     /* running, but its namespace was not found */
+	ENDPOINT_OWN_STACK,    /* gVisor, Kata: its packets do not pass the namespace's hooks */
 };
 const char *endpoint_obstacle_text(enum endpoint_obstacle o); /* one sentence */
 

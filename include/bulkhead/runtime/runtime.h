@@ -31,11 +31,20 @@ int runtime_inventory_parse(const char *name, const char *data, size_t len,
 int runtime_netns_list(const char *dir, struct endpoint_builder *b, struct diag_list *diags,
 		       struct bh_err *err);
 
-/* Docker, or Podman by its Docker-compatible API, over a Unix socket: every running container. */
+/*
+ * Docker, or Podman by its Docker-compatible API, over a Unix socket: every running container
+ * (docs/endpoints.md). All or nothing: one that cannot be read fails the whole, for the others'
+ * policies speak of it. -ECONNREFUSED, -ENOENT, -EACCES: nobody answers there; -ETIMEDOUT; -EFBIG;
+ * -EBADMSG.
+ */
 int runtime_docker_list(const char *socket_path, enum endpoint_runtime runtime,
 			struct endpoint_builder *b, struct diag_list *diags, struct bh_err *err);
 
-/* One container's documents -> endpoint; the pure part of the above, for tests and fuzzing. */
+/*
+ * One container's documents -> endpoint; the pure part of the above, for tests and fuzzing.
+ * IMAGE_JSON NULL: its image is gone, and then no label is known to be given at creation. A
+ * container that does not run adds nothing. -EBADMSG: not what an engine answers.
+ */
 int runtime_docker_parse(const char *container_json, size_t container_len, const char *image_json,
 			 size_t image_len, enum endpoint_runtime runtime,
 			 struct endpoint_builder *b, struct bh_err *err);

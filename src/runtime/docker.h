@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef RUNTIME_DOCKER_H
+#define RUNTIME_DOCKER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <bulkhead/base/arena.h>
+#include <bulkhead/base/buf.h>
+#include <bulkhead/base/err.h>
+#include <bulkhead/base/limits.h>
+#include <bulkhead/model/diag.h>
+#include <bulkhead/model/endpoint.h>
+
+/* The Docker API, which Podman speaks, too. Every answer is hostile. */
+
+/* --- docker_api.c: asking -------------------------------------------------------------------- */
+
+struct docker_api;
+
+/* WHO is what messages call it, SOCKET_PATH where it listens; both outlive the handle. */
+int docker_api_open(const char *who, const char *socket_path, struct docker_api **ret,
+		    struct bh_err *err);
+void docker_api_close(struct docker_api *api); /* takes NULL */
+/*
+ * GET PATH ("/containers/json") into BODY, which is emptied first. -ENOENT: there is no such thing;
+ * -EFBIG, -ETIMEDOUT, -ECONNREFUSED, -EACCES, -EIO: the sentence says it.
+ */
+int docker_api_get(struct docker_api *api, const char *path, struct bh_buf *body,
+		   struct bh_err *err);
+
+/* --- docker_parse.c: reading answers, no I/O ------------------------------------------------- */
+
+/* What one container's document says. Strings live in the arena that the reader was given. */
+struct docker_container {
+	struct endpoint e;         /* labels undivided, resolvers and inode not known yet */
+	bool running;              /* there is something to protect */
+	bool host_network;         /* --network host */
+	const char *image_id;      /* or NULL: it has none */
+	const char *sandbox;       /* path of its namespace, as its engine says; or NULL */
+	const char *resolv_conf;   /* the file that it sees as /etc/resolv.conf; or NULL */
+	const struct bh_addr *dns; /* --dns */
+	size_t n_dns;
+	const struct bh_addr *gateways; /* of its networks: Podman's name server listens there */
+	size_t n_gateways;
+};
+
+/* 64 hexadecimal digits: nothing else goes into a URL. */
+bool docker_id_is_valid(const char *id);
+/* "sha256:" and 64 hexadecimal digits, or these alone. */
+bool docker_image_id_is_valid(const char *id);
+
+/* The ids of GET /containers/json, valid ones all. */
+int docker_parse_list(const char *json, size_t len, struct bh_arena *arena, const char ***ret_ids,
+		      size_t *ret_n, struct bh_err *err);
+
+/* GET /containers/ID/json. -EBADMSG with the place in ERR when a value has the wrong type. */
+int docker_parse_container(const char *json, size_t len, struct bh_arena *arena,
+			   struct docker_container *ret, struct bh_err *err);
+
+/* The labels of GET /images/ID/json. */
+int docker_parse_image(const char *json, size_t len, struct bh_arena *arena,
+		       const struct label **ret_labels, size_t *ret_n, struct bh_err *err);
+
+/*
+ * Divide the container's labels: those that its image has with the same value are the image's,
+ * the others were given at creation, an image's label with another value among them.
+ */
+int docker_divide_labels(struct docker_container *c, const struct label *image, size_t n_image,
+			 struct bh_arena *arena, struct bh_err *err);
+
+/* Its image is not known: every label may be the image's. */
+int docker_distrust_labels(struct docker_container *c, struct bh_arena *arena, struct bh_err *err);
+
+/* --- docker_dns.c: where its DNS queries go -------------------------------------------------- */
+
+/*
+ * The name servers to which DNS queries leave the container's namespace, into OUT; none when its
+ * resolv.conf cannot be read. That file is the container's own to write, so it is believed only as
+ * far as the engine or the host vouches for it; *ret_left_out counts what was not believed.
+ */
+size_t docker_resolvers(const struct docker_container *c, struct bh_addr *out, size_t cap,
+			size_t *ret_left_out);
+/*
+ * The same without I/O: TEXT is the file, VOUCHED that it is as the engine wrote it, HOST what a
+ * container gets that was given no --dns.
+ */
+size_t docker_resolvers_from(const struct docker_container *c, const char *text, bool vouched,
+			     const struct bh_addr *host, size_t n_host, struct bh_addr *out,
+			     size_t cap, size_t *ret_left_out);
+
+#endif
