@@ -228,10 +228,10 @@ static int find_resolvers(struct listing *l, struct docker_container *c)
 	if (left_out)
 		diag_add(l->diags, DIAG_WARNING, NULL, "unknown-resolver",
 			 "name it in an egress rule if it is meant to be used",
-			 "%s container %s: its resolv.conf was changed and names %zu servers that "
-			 "neither %s nor this host gave it: \"dns: allow\" does not cover them",
+			 "%s container %s: its resolv.conf was changed and names %zu name server%s "
+			 "that neither %s nor this host gave it: \"dns: allow\" does not cover %s",
 			 l->who, bh_escape_str(name, sizeof(name), c->e.name ? c->e.name : c->e.id),
-			 left_out, l->who);
+			 left_out, left_out == 1 ? "" : "s", l->who, left_out == 1 ? "it" : "them");
 	return 0;
 }
 
@@ -242,11 +242,7 @@ static int take_container(struct listing *l, struct docker_container *c)
 	int r = divide_labels(l, c);
 
 	c->e.runtime = l->runtime;
-	if (r >= 0)
-		r = find_netns(l, c);
-	if (r >= 0 && !c->host_network)
-		r = find_resolvers(l, c);
-	return r;
+	return r < 0 ? r : find_netns(l, c);
 }
 
 /* One that ended since the list was made is none. */
@@ -290,12 +286,40 @@ static void mark_host_sharers(struct listing *l)
 				mark_host(&v[k]);
 }
 
+/* The container whose network and resolv.conf this one has joined, or itself. */
+static struct docker_container *dns_owner(struct listing *l, struct docker_container *c)
+{
+	struct docker_container *v = l->containers.data;
+
+	for (size_t i = 0; c->joined && c->resolv_conf && i < l->containers.n; i++)
+		if (!v[i].joined && v[i].resolv_conf &&
+		    strcmp(v[i].resolv_conf, c->resolv_conf) == 0)
+			return &v[i];
+	return c;
+}
+
+static int find_all_resolvers(struct listing *l)
+{
+	struct docker_container *v = l->containers.data;
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < l->containers.n; i++)
+		if (!v[i].host_network && dns_owner(l, &v[i]) == &v[i])
+			r = find_resolvers(l, &v[i]);
+	for (size_t i = 0; r >= 0 && i < l->containers.n; i++) {
+		v[i].e.resolvers = dns_owner(l, &v[i])->e.resolvers;
+		v[i].e.n_resolvers = dns_owner(l, &v[i])->e.n_resolvers;
+	}
+	return r;
+}
+
 static int add_all(struct listing *l, struct endpoint_builder *b)
 {
 	const struct docker_container *v = l->containers.data;
-	int r = 0;
+	int r;
 
 	mark_host_sharers(l);
+	r = find_all_resolvers(l);
 	for (size_t i = 0; r >= 0 && i < l->containers.n; i++)
 		r = endpoint_builder_add(b, &v[i].e, l->err);
 	return r;

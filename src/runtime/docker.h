@@ -36,6 +36,7 @@ struct docker_container {
 	struct endpoint e;         /* labels undivided, resolvers and inode not known yet */
 	bool running;              /* there is something to protect */
 	bool host_network;         /* --network host */
+	bool joined;               /* --network container:OTHER */
 	const char *image_id;      /* or NULL: it has none */
 	const char *sandbox;       /* path of its namespace, as its engine says; or NULL */
 	const char *resolv_conf;   /* the file that it sees as /etc/resolv.conf; or NULL */

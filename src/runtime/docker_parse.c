@@ -247,6 +247,7 @@ static void take_host_config(struct doc *d, const json_t *root, struct docker_co
 	size_t i;
 
 	c->host_network = mode && strcmp(mode, "host") == 0;
+	c->joined = mode && strncmp(mode, "container:", 10) == 0;
 	c->e.obstacle = obstacle(d, host, c->host_network);
 	c->dns = dns;
 	json_array_foreach (list, i, item)
