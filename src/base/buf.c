@@ -106,7 +106,7 @@ const char *bh_buf_str(const struct bh_buf *b)
 
 char *bh_buf_steal(struct bh_buf *b)
 {
-	char *data = b->error ? NULL : b->data;
+	char *data = b->error || !b->len ? NULL : b->data;
 
 	if (data)
 		*b = (struct bh_buf) { .max = b->max };
