@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "../../../src/nft/program.h"
+#include "../../../src/nft/text.h"
+
+#include "fixture.h"
+
+/* What every program must have, whatever the ruleset: checked over all manners of a full one. */
+
+static struct nft_program program;
+
+static const char *text(const struct nft_rule *r)
+{
+	static struct bh_buf buf;
+
+	bh_buf_done(&buf);
+	bh_buf_init(&buf, 4096);
+	nft_rule_text(r, &buf);
+	return bh_buf_str(&buf);
+}
+
+/* FN over enforce/audit x drop/reject x logged or not, of a full and of an empty ruleset. */
+static void each_manner(void (*fn)(const struct nft_program *))
+{
+	for (unsigned i = 0; i < 16; i++) {
+		struct fx f;
+
+		if (i & 8)
+			fx_full(&f);
+		else
+			fx_init(&f);
+		f.r.mode = i & 1 ? MODE_AUDIT : MODE_ENFORCE;
+		f.r.on_deny = i & 2 ? ON_DENY_REJECT : ON_DENY_DROP;
+		f.r.log_denied = i & 4;
+		nft_lower(fx_finish(&f), &program);
+		fn(&program);
+		fx_done(&f);
+	}
+}
+
+static const struct nft_op *last_op(const struct nft_rule *r)
+{
+	const struct nft_op *op = r->ops;
+
+	assert_int_not_equal(op->kind, OP_END);
+	while (op[1].kind)
+		op++;
+	return op;
+}
+
+static const struct nft_rule *last_rule(const struct nft_program *p, unsigned chain)
+{
+	const struct nft_rule *last = NULL;
+
+	for (size_t i = 0; i < p->n_rules; i++)
+		if (p->rules[i].chain == chain)
+			last = &p->rules[i];
+	assert_non_null(last);
+	return last;
+}
+
+/* A chain's last rule matches everything and ends the packet's way: follow it there. */
+static void assert_ends(const struct nft_program *p, unsigned chain)
+{
+	const struct nft_rule *r = last_rule(p, chain);
+	const struct nft_op *end = last_op(r);
+
+	for (const struct nft_op *op = r->ops; op < end; op++)
+		assert_int_equal(op->kind, OP_COUNTER);
+	if (end->kind == OP_GOTO)
+		assert_ends(p, end->a);
+	else if (p->ruleset->mode == MODE_AUDIT && chain != CHAIN_FORWARD)
+		assert_int_equal(end->kind, OP_ACCEPT);
+	else if (end->kind != OP_REJECT)
+		assert_int_equal(end->kind, OP_DROP);
+}
+
+static void check_ends(const struct nft_program *p)
+{
+	assert_ends(p, CHAIN_OUTPUT);
+	assert_ends(p, CHAIN_INPUT);
+	assert_ends(p, CHAIN_FORWARD);
+}
+
+static void test_every_way_ends(void **state)
+{
+	each_manner(check_ends);
+}
+
+/* In the chains of denied packets nothing is accepted, but in audit mode nothing else is done. */
+static void check_denied(const struct nft_program *p)
+{
+	bool audit = p->ruleset->mode == MODE_AUDIT;
+
+	for (size_t i = 0; i < p->n_rules; i++) {
+		const struct nft_rule *r = &p->rules[i];
+
+		if (r->chain < CHAIN_DENY)
+			continue;
+		for (const struct nft_op *op = r->ops; op->kind; op++) {
+			if (audit && (op->kind == OP_DROP || op->kind == OP_GOTO ||
+				      op->kind == OP_REJECT || op->kind == OP_REJECT_TCP))
+				fail_msg("audit mode refuses: %s", text(r));
+			if (!audit && op->kind == OP_ACCEPT)
+				fail_msg("a denied packet passes: %s", text(r));
+			if (!p->ruleset->log_denied && (op->kind == OP_LOG || op->kind == OP_ADD))
+				fail_msg("it is logged: %s", text(r));
+		}
+	}
+}
+
+static void test_denied_is_denied(void **state)
+{
+	each_manner(check_denied);
+}
+
+static void check_names(const struct nft_program *p)
+{
+	bool used[NFT_SETS] = { false }, reached[NFT_CHAINS] = { [CHAIN_ABOUT] = true,
+								 [CHAIN_OUTPUT] = true,
+								 [CHAIN_INPUT] = true,
+								 [CHAIN_FORWARD] = true };
+
+	for (size_t i = 0; i < p->n_rules; i++)
+		for (const struct nft_op *op = p->rules[i].ops; op->kind; op++) {
+			if (op->kind == OP_GOTO || op->kind == OP_JUMP)
+				reached[op->a] = true;
+			if (op->kind == OP_OBJMAP || op->kind == OP_LOOKUP ||
+			    op->kind == OP_LOOKUP_NOT || op->kind == OP_ADD)
+				used[op->a] = true;
+		}
+	for (unsigned i = 0; i < NFT_CHAINS; i++)
+		assert_int_equal(p->has_chain[i], reached[i]);
+	for (unsigned i = 0; i < NFT_SETS; i++)
+		assert_int_equal(p->has_set[i], used[i]);
+}
+
+/* What a rule names is there, and what is there is named by a rule. */
+static void test_names_are_there(void **state)
+{
+	each_manner(check_names);
+}
+
+/* A rule's operations end with a verdict at most once, and the bytes behind them are zero. */
+static void check_rules(const struct nft_program *p)
+{
+	static const struct nft_op zero;
+
+	for (size_t i = 0; i < p->n_rules; i++) {
+		const struct nft_rule *r = &p->rules[i];
+
+		assert_true(i == 0 || r->chain >= p->rules[i - 1].chain || r->chain >= CHAIN_DENY);
+		for (const struct nft_op *op = last_op(r) + 1; op <= &r->ops[RULE_OPS_MAX]; op++)
+			assert_memory_equal(op, &zero, sizeof(zero));
+		for (const struct nft_op *op = r->ops; op < last_op(r); op++)
+			if (op->kind == OP_ACCEPT || op->kind == OP_DROP || op->kind == OP_GOTO)
+				fail_msg("a verdict before the end: %s", text(r));
+	}
+}
+
+static void test_rules_are_clean(void **state)
+{
+	each_manner(check_rules);
+}
+
+/* --- flows ----------------------------------------------------------------------------------- */
+
+/* How many rules of CHAIN are exactly this. */
+static unsigned count(const struct nft_program *p, unsigned chain, const char *rule)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < p->n_rules; i++)
+		n += p->rules[i].chain == chain && strcmp(text(&p->rules[i]), rule) == 0;
+	return n;
+}
+
+/*
+ * KEY: the flow's key in the hook of its own direction, with %s where the side is. An original
+ * packet is judged and counted there; its reply is looked up in the other hook, from the other
+ * side, and not counted.
+ */
+static void assert_flow(const char *map, bool egress, const char *before, const char *key,
+			const char *reply_key)
+{
+	unsigned own = egress ? CHAIN_OUTPUT : CHAIN_INPUT;
+	unsigned other = egress ? CHAIN_INPUT : CHAIN_OUTPUT;
+	char rule[512];
+
+	snprintf(rule, sizeof(rule), "ct direction original %s%s map @%s accept", before, key, map);
+	if (count(&program, own, rule) != 1)
+		fail_msg("not once in %s: %s", nft_chain_name(own), rule);
+	snprintf(rule, sizeof(rule), "ct direction reply %s%s @%s accept", before, reply_key, map);
+	if (count(&program, other, rule) != 1)
+		fail_msg("not once in %s: %s", nft_chain_name(other), rule);
+}
+
+#define V4 "meta nfproto ipv4 "
+#define V6 "meta nfproto ipv6 "
+#define C  "counter name "
+
+static void test_flows_out(void **state)
+{
+	struct fx f;
+
+	fx_full(&f);
+	nft_lower(&f.r, &program);
+	assert_flow("egress4", true, V4, C "ip daddr . meta l4proto . th dport",
+		    "ip saddr . meta l4proto . th sport");
+	assert_flow("egress6_range", true, V6, C "ip6 daddr . meta l4proto . th dport",
+		    "ip6 saddr . meta l4proto . th sport");
+	assert_flow("egress4_host", true, V4, C "ip daddr", "ip saddr");
+	assert_flow("egress4_icmp", true, V4 "meta l4proto 1 ", C "ip daddr . icmp type",
+		    "ip saddr . icmp type");
+	assert_flow("egress6_icmp_range", true, V6 "meta l4proto 58 ", C "ip6 daddr . icmpv6 type",
+		    "ip6 saddr . icmpv6 type");
+	fx_done(&f);
+}
+
+static void test_flows_in(void **state)
+{
+	struct fx f;
+
+	fx_full(&f);
+	nft_lower(&f.r, &program);
+	assert_flow("ingress6", false, V6, C "ip6 saddr . meta l4proto . th dport",
+		    "ip6 daddr . meta l4proto . th sport");
+	assert_flow("ingress4_range", false, V4, C "ip saddr . meta l4proto . th dport",
+		    "ip daddr . meta l4proto . th sport");
+	assert_flow("ingress6_host", false, V6, C "ip6 saddr", "ip6 daddr");
+	assert_flow("ingress6_icmp", false, V6 "meta l4proto 58 ", C "ip6 saddr . icmpv6 type",
+		    "ip6 daddr . icmpv6 type");
+	fx_done(&f);
+}
+
+/* The world: whoever is not known, as far as the other end is concerned. */
+static void test_flows_world(void **state)
+{
+	struct fx f;
+
+	fx_full(&f);
+	nft_lower(&f.r, &program);
+	assert_int_equal(count(&program, CHAIN_OUTPUT,
+			       "ct direction original " V4 "ip daddr != @known4 " C
+			       "meta l4proto . th dport map @egress4_world accept"),
+			 1);
+	assert_int_equal(count(&program, CHAIN_INPUT,
+			       "ct direction reply " V4 "ip saddr != @known4 "
+			       "meta l4proto . th sport @egress4_world accept"),
+			 1);
+	assert_int_equal(count(&program, CHAIN_INPUT,
+			       "ct direction original " V6 "meta l4proto 58 ip6 saddr != @known6 " C
+			       "meta l4proto . icmpv6 type map @ingress6_world_icmp accept"),
+			 1);
+	assert_int_equal(count(&program, CHAIN_OUTPUT,
+			       "ct direction reply " V6 "meta l4proto 58 ip6 daddr != @known6 "
+			       "meta l4proto . icmpv6 type @ingress6_world_icmp accept"),
+			 1);
+	fx_done(&f);
+}
+
+/* Each map is asked once for originals and once for replies, and never anything else. */
+static void test_flows_once(void **state)
+{
+	unsigned original[NFT_SETS] = { 0 }, reply[NFT_SETS] = { 0 };
+	struct fx f;
+
+	fx_full(&f);
+	nft_lower(&f.r, &program);
+	for (size_t i = 0; i < program.n_rules; i++) {
+		const struct nft_op *first = program.rules[i].ops;
+
+		for (const struct nft_op *op = first; op->kind; op++) {
+			if (op->kind == OP_OBJMAP) {
+				original[op->a]++;
+				assert_true(first->kind == OP_CT_DIRECTION && first->a == 0);
+			}
+			if (op->kind == OP_LOOKUP && op->a < NFT_MAPS) {
+				reply[op->a]++;
+				assert_true(first->kind == OP_CT_DIRECTION && first->a == 1);
+			}
+		}
+	}
+	for (unsigned i = 0; i < NFT_MAPS; i++) {
+		assert_true(program.has_set[i]);
+		assert_int_equal(original[i], 1);
+		assert_int_equal(reply[i], 1);
+	}
+	fx_done(&f);
+}
+
+/* A flow of one family and kind brings one map and two rules. */
+static void test_only_what_is_used(void **state)
+{
+	size_t empty;
+	struct fx f;
+
+	fx_init(&f);
+	nft_lower(fx_finish(&f), &program);
+	empty = program.n_rules;
+	fx_add(&f, DIRECTION_EGRESS, ENTRY_HOST, "fd77::9", FX_ALL,
+	       fx_rule(&f, "payments.out.db", "p.yaml:1"), 0);
+	nft_lower(fx_finish(&f), &program);
+	assert_int_equal(program.n_rules, empty + 2);
+	for (unsigned i = 0; i < SET_DENIED; i++)
+		assert_int_equal(program.has_set[i],
+				 i == SET_MAP(DIRECTION_EGRESS, FAMILY6, ENTRY_HOST));
+	assert_int_equal(program.maps[SET_MAP(DIRECTION_EGRESS, FAMILY6, ENTRY_HOST)].n, 1);
+	fx_done(&f);
+}
+
+/* What is not the world is written for both families, even if only one has a rule for it. */
+static void test_known_of_both_families(void **state)
+{
+	struct fx f;
+
+	fx_init(&f);
+	fx_add(&f, DIRECTION_INGRESS, ENTRY_WORLD_ICMP, FX_ANY4, FX_ICMP(8, 8),
+	       fx_rule(&f, "web.in.ping", "p.yaml:1"), 0);
+	nft_lower(fx_finish(&f), &program);
+	assert_true(program.has_set[SET_KNOWN + FAMILY4]); /* a rule names it */
+	assert_int_equal(program.n_known[FAMILY4], 0);
+	assert_false(program.has_set[SET_KNOWN + FAMILY6]);
+	fx_known(&f, "10.0.0.0/8");
+	fx_known(&f, "fe80::/10");
+	fx_known(&f, "fd00::/16");
+	nft_lower(fx_finish(&f), &program);
+	assert_true(program.has_set[SET_KNOWN + FAMILY6]);
+	assert_int_equal(program.n_known[FAMILY4], 1);
+	assert_int_equal(program.n_known[FAMILY6], 2);
+	assert_int_equal(program.known[FAMILY6][0].lo.family, AF_INET6);
+	fx_done(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_way_ends),
+		cmocka_unit_test(test_denied_is_denied),
+		cmocka_unit_test(test_names_are_there),
+		cmocka_unit_test(test_rules_are_clean),
+		cmocka_unit_test(test_flows_out),
+		cmocka_unit_test(test_flows_in),
+		cmocka_unit_test(test_flows_world),
+		cmocka_unit_test(test_flows_once),
+		cmocka_unit_test(test_only_what_is_used),
+		cmocka_unit_test(test_known_of_both_families),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
