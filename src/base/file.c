@@ -8,7 +8,7 @@
 #include <bulkhead/base/cleanup.h>
 
 /* Fill at most CAP bytes; how many were there. */
-static ssize_t read_all(int fd, char *data, size_t cap)
+static ssize_t fill(int fd, char *data, size_t cap)
 {
 	size_t len = 0;
 
@@ -26,12 +26,35 @@ static ssize_t read_all(int fd, char *data, size_t cap)
 	return (ssize_t)len;
 }
 
+/* Up to the end of the file, even if it grows or does not know its size, as those of /proc. */
+static ssize_t read_all(int fd, size_t guess, size_t max, char **data)
+{
+	size_t cap = guess < max ? guess + 1 : max + 1, len = 0;
+
+	for (;;) {
+		char *larger = realloc(*data, cap + 1);
+		ssize_t n;
+
+		if (!larger)
+			return -ENOMEM;
+		*data = larger;
+		n = fill(fd, larger + len, cap - len);
+		if (n < 0)
+			return n;
+		len += (size_t)n;
+		if (len > max)
+			return -EFBIG;
+		if (len < cap)
+			return (ssize_t)len;
+		cap = cap < max / 2 ? cap * 2 : max + 1;
+	}
+}
+
 int bh_read_file(const char *path, size_t max, char **ret, size_t *ret_len)
 {
 	bh_autoclose int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 	bh_autofree char *data = NULL;
 	struct stat st;
-	size_t cap;
 	ssize_t n;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
@@ -40,16 +63,9 @@ int bh_read_file(const char *path, size_t max, char **ret, size_t *ret_len)
 		return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
 	if ((uint64_t)st.st_size > max)
 		return -EFBIG;
-	/* One byte more than the file has: a file that grows (or /proc, of size 0) is seen. */
-	cap = st.st_size ? (size_t)st.st_size + 1 : max + 1;
-	data = malloc(cap + 1);
-	if (!data)
-		return -ENOMEM;
-	n = read_all(fd, data, cap);
+	n = read_all(fd, st.st_size ? (size_t)st.st_size : 4096, max, &data);
 	if (n < 0)
 		return (int)n;
-	if ((size_t)n > max)
-		return -EFBIG;
 	data[n] = '\0';
 	*ret_len = (size_t)n;
 	*ret = BH_STEAL_PTR(data);
