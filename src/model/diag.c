@@ -5,7 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <bulkhead/base/buf.h>
 #include <bulkhead/base/limits.h>
+#include <bulkhead/base/text.h>
+
+#define FILE_NAME_SHOWN_MAX (64u << 10)
 
 void diag_list_init(struct diag_list *l)
 {
@@ -98,6 +102,17 @@ void diag_list_sort(struct diag_list *l)
 		qsort(l->d, l->n, sizeof(*l->d), order);
 }
 
+/* A file may have any name that its directory lets it have. */
+static void print_file(const char *file, FILE *out)
+{
+	struct bh_buf name;
+
+	bh_buf_init(&name, FILE_NAME_SHOWN_MAX);
+	bh_escape(&name, file, strlen(file));
+	fputs(bh_buf_str(&name), out);
+	bh_buf_done(&name);
+}
+
 static void print_one(const struct diag *d, FILE *out, bool colour)
 {
 	static const struct {
@@ -107,10 +122,12 @@ static void print_one(const struct diag *d, FILE *out, bool colour)
 		[DIAG_WARNING] = { "warning", "\033[1;33m" },
 	};
 
+	if (d->file)
+		print_file(d->file, out);
 	if (d->file && d->line)
-		fprintf(out, "%s:%u:%u: ", d->file, d->line, d->column);
+		fprintf(out, ":%u:%u: ", d->line, d->column);
 	else if (d->file)
-		fprintf(out, "%s: ", d->file);
+		fputs(": ", out);
 	fprintf(out, "%s%s:%s %s", colour ? severities[d->severity].colour : "",
 		severities[d->severity].word, colour ? "\033[0m" : "", d->text);
 	if (d->hint)

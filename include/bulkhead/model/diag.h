@@ -16,7 +16,7 @@ enum diag_severity { DIAG_ERROR, DIAG_WARNING };
 
 struct diag {
 	enum diag_severity severity;
-	char *file; /* owned; NULL = no place */
+	char *file; /* owned; NULL = no place; may be hostile, printing escapes it */
 	unsigned line, column;
 	char *id;   /* stable kebab-case identifier, e.g. "unknown-key" */
 	char *text; /* one sentence that names the offending text; already escaped */
