@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <bulkhead/base/cleanup.h>
+#include <bulkhead/runtime/runtime.h>
+
+#include "../../../src/runtime/docker.h"
+#include "documents.h"
+
+/*
+ * The listing against an engine that is none: a child that answers from a table. It listens on a
+ * socket of its own and runs until the test ends it.
+ */
+
+#define ONE   "46595034ab726a221c23da037cde1dbce23d1def4895f89af4d4439464376b3d"
+#define TWO   "32d3c7cda020e90a2af50758760f1f71e2c294be07366df9b17d6bf94ac6ec10"
+#define IMAGE "sha256:25e77d8e9d682df7d4f808910e4fd5c59f470b38d33e106dd57e12ee30c733ff"
+
+#define ENDLESS ((const char *)1) /* a body without an end */
+
+struct answer {
+	const char *path;
+	int status;
+	const char *body;
+	const char *headers; /* further ones, or NULL */
+};
+
+struct engine {
+	char dir[32], path[64];
+	pid_t pid;
+	unsigned *asked; /* how often, by answer; shared with the child */
+};
+
+static void send_all(int fd, const char *data, size_t len)
+{
+	while (len) {
+		ssize_t n = send(fd, data, len, MSG_NOSIGNAL);
+
+		if (n <= 0)
+			return;
+		data += n;
+		len -= (size_t)n;
+	}
+}
+
+/* Until the other side has enough. */
+static void send_endless(int fd)
+{
+	static char block[65536];
+
+	memset(block, ' ', sizeof(block));
+	for (size_t i = 0; i < 2 * (BH_RUNTIME_REPLY_BYTES_MAX / sizeof(block)); i++)
+		if (send(fd, block, sizeof(block), MSG_NOSIGNAL) != sizeof(block))
+			return;
+}
+
+static bool respond(int fd, const struct answer *a)
+{
+	size_t len = a->body == ENDLESS ? 1u << 30 : strlen(a->body);
+	char head[512];
+	int n = snprintf(head, sizeof(head), "HTTP/1.1 %d X\r\n%sContent-Length: %zu\r\n\r\n",
+			 a->status, a->headers ? a->headers : "", len);
+
+	send_all(fd, head, (size_t)n);
+	if (a->body == ENDLESS)
+		send_endless(fd);
+	else
+		send_all(fd, a->body, len);
+	return a->body != ENDLESS;
+}
+
+/* Requests without a body, one after the other on one connection. */
+static void serve(int fd, const struct answer *answers, unsigned *asked)
+{
+	static const struct answer none = { "", 404, "{\"message\": \"no such thing\"}", NULL };
+	char request[4096], path[512];
+	size_t len = 0;
+
+	for (;;) {
+		ssize_t n = recv(fd, request + len, sizeof(request) - 1 - len, 0);
+		const struct answer *a = answers;
+
+		if (n <= 0)
+			return;
+		len += (size_t)n;
+		request[len] = '\0';
+		if (!strstr(request, "\r\n\r\n"))
+			continue;
+		if (sscanf(request, "GET %511s HTTP/1.1", path) != 1)
+			return;
+		while (a->path && strcmp(a->path, path) != 0)
+			a++;
+		asked[a - answers]++;
+		if (!respond(fd, a->path ? a : &none))
+			return;
+		len = 0;
+	}
+}
+
+static void engine_start(struct engine *e, const struct answer *answers)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	strcpy(e->dir, "/tmp/bulkhead-api-XXXXXX");
+	assert_non_null(mkdtemp(e->dir));
+	snprintf(e->path, sizeof(e->path), "%s/socket", e->dir);
+	strcpy(sa.sun_path, e->path);
+	e->asked = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_true(e->asked != MAP_FAILED);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	assert_int_equal(listen(fd, 8), 0);
+	e->pid = fork();
+	assert_true(e->pid >= 0);
+	if (e->pid == 0) {
+		for (;;) {
+			int conn = accept(fd, NULL, NULL);
+
+			serve(conn, answers, e->asked);
+			close(conn);
+		}
+	}
+	close(fd);
+}
+
+static void engine_stop(struct engine *e)
+{
+	assert_int_equal(kill(e->pid, SIGKILL), 0);
+	assert_int_equal(waitpid(e->pid, NULL, 0), e->pid);
+	assert_int_equal(unlink(e->path), 0);
+	assert_int_equal(rmdir(e->dir), 0);
+	munmap(e->asked, 4096);
+}
+
+struct listed {
+	struct endpoint_set *set;
+	struct diag_list diags;
+	struct bh_err err;
+	int r;
+};
+
+static struct listed list_socket(const char *path)
+{
+	struct endpoint_builder *b = endpoint_builder_new();
+	struct listed l = { 0 };
+
+	diag_list_init(&l.diags);
+	l.r = runtime_docker_list(path, ENDPOINT_DOCKER, b, &l.diags, &l.err);
+	assert_int_equal(endpoint_builder_finish(b, &l.set, NULL), 0);
+	endpoint_builder_free(b);
+	return l;
+}
+
+static void listed_done(struct listed *l)
+{
+	endpoint_set_free(l->set);
+	diag_list_done(&l->diags);
+}
+
+static struct listed list(const struct answer *answers, unsigned asked[8])
+{
+	struct engine e = { 0 };
+	struct listed l;
+
+	engine_start(&e, answers);
+	l = list_socket(e.path);
+	if (asked)
+		memcpy(asked, e.asked, 8 * sizeof(*asked));
+	engine_stop(&e);
+	return l;
+}
+
+/* The list, and the first container, fail as told. */
+static void fails(const struct answer *answers, int r, const char *why)
+{
+	struct listed l = list(answers, NULL);
+
+	assert_int_equal(l.r, r);
+	assert_non_null(strstr(l.err.msg, why));
+	assert_int_equal(l.set->n, 0);
+	listed_done(&l);
+}
+
+#define LIST         "/containers/json"
+#define INSPECT(id)  "/containers/" id "/json"
+#define IMAGE_OF(id) "/images/" id "/json"
+
+/* DOC with another process id; the caller frees it. */
+static char *with_pid(const char *doc, const char *old, int pid)
+{
+	const char *at = strstr(doc, old);
+	char *copy;
+
+	assert_non_null(at);
+	assert_true(asprintf(&copy, "%.*s%d%s", (int)(at - doc), doc, pid, at + strlen(old)) > 0);
+	return copy;
+}
+
+/* No process of the recorded number may be looked at: it is somebody else's now. */
+static char *stopped(const char *doc, const char *pid)
+{
+	return with_pid(doc, pid, 0);
+}
+
+static void test_a_listing(void **state)
+{
+	bh_autofree char *one = stopped(docker_one, "14136"), *two = stopped(docker_two, "14203");
+	const struct answer answers[] = {
+		{ LIST, 200, docker_list, NULL },
+		{ INSPECT(ONE), 200, one, NULL },
+		{ INSPECT(TWO), 200, two, NULL },
+		{ IMAGE_OF(IMAGE), 200, image_docker, NULL },
+		{ 0 },
+	};
+	unsigned asked[8];
+	struct listed l = list(answers, asked);
+
+	assert_string_equal(l.err.msg[0] && l.r < 0 ? l.err.msg : "", "");
+	assert_int_equal(l.r, 0);
+	assert_int_equal(l.set->n, 2);
+	assert_string_equal(l.set->endpoints[0].name, "two");
+	assert_string_equal(l.set->endpoints[1].name, "one");
+	assert_string_equal(endpoint_label(&l.set->endpoints[1], "app", false), "one");
+	/* Its namespace is not there. */
+	assert_int_equal(l.set->endpoints[1].obstacle, ENDPOINT_NO_NETNS);
+	assert_null(l.set->endpoints[1].netns);
+	/* Both are of one image, which is asked about once. */
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(asked[i], 1);
+	assert_int_equal(asked[4], 0);
+	listed_done(&l);
+}
+
+/* One that ended after the list was made. */
+static void test_ended_meanwhile(void **state)
+{
+	bh_autofree char *two = stopped(docker_two, "14203");
+	const struct answer answers[] = {
+		{ LIST, 200, docker_list, NULL },
+		{ INSPECT(TWO), 200, two, NULL },
+		{ IMAGE_OF(IMAGE), 200, image_docker, NULL },
+		{ 0 },
+	};
+	struct listed l = list(answers, NULL);
+
+	assert_int_equal(l.r, 0);
+	assert_int_equal(l.set->n, 1);
+	assert_int_equal(l.diags.n, 0);
+	listed_done(&l);
+}
+
+static void test_image_is_gone(void **state)
+{
+	bh_autofree char *one = stopped(docker_one, "14136"), *two = stopped(docker_two, "14203");
+	const struct answer answers[] = {
+		{ LIST, 200, docker_list, NULL },
+		{ INSPECT(ONE), 200, one, NULL },
+		{ INSPECT(TWO), 200, two, NULL },
+		{ 0 },
+	};
+	struct listed l = list(answers, NULL);
+
+	assert_int_equal(l.r, 0);
+	assert_int_equal(l.set->n, 2);
+	assert_int_equal(l.diags.warnings, 2);
+	assert_string_equal(l.diags.d[0].id, "image-gone");
+	assert_int_equal(l.set->endpoints[0].n_labels, 0);
+	listed_done(&l);
+}
+
+/* A process in the namespace that we are in ourselves: that is the host's. */
+static void test_own_namespace(void **state)
+{
+	bh_autofree char *doc = with_pid(docker_one, "14136", getpid());
+	const struct answer answers[] = {
+		{ LIST, 200, "[{\"Id\": \"" ONE "\"}]", NULL },
+		{ INSPECT(ONE), 200, doc, NULL },
+		{ IMAGE_OF(IMAGE), 200, image_docker, NULL },
+		{ 0 },
+	};
+	struct listed l;
+
+	l = list(answers, NULL);
+	assert_int_equal(l.r, 0);
+	assert_int_equal(l.set->endpoints[0].obstacle, ENDPOINT_HOST_NETWORK);
+	assert_null(l.set->endpoints[0].netns);
+	assert_int_equal(l.set->endpoints[0].n_addrs, 0);
+	listed_done(&l);
+}
+
+static void test_failures(void **state)
+{
+	fails((struct answer[]) { { LIST, 500, "{\"message\": \"bad \\u001b day\"}", NULL },
+				  { 0 } },
+	      -EIO, "Docker: /containers/json: status 500: {");
+	fails((struct answer[]) { { LIST, 200, "no JSON", NULL }, { 0 } }, -EBADMSG, "is not JSON");
+	fails((struct answer[]) { { LIST, 200, docker_list, NULL },
+				  { INSPECT(TWO), 200, docker_one, NULL },
+				  { 0 } },
+	      -EBADMSG, "Docker container 32d3c7cda020: the answer speaks of " ONE);
+	fails((struct answer[]) { { LIST, 200, docker_list, NULL },
+				  { INSPECT(TWO), 200, "{}", NULL },
+				  { 0 } },
+	      -EBADMSG, "Docker container 32d3c7cda020: Id is not 64");
+	fails((struct answer[]) { { LIST, 200, docker_list, NULL },
+				  { INSPECT(TWO), 500, "", NULL },
+				  { 0 } },
+	      -EIO, "status 500");
+	fails((struct answer[]) { { LIST, 200, docker_list, NULL },
+				  { INSPECT(TWO), 200, docker_two, NULL },
+				  { IMAGE_OF(IMAGE), 200, "[]", NULL },
+				  { 0 } },
+	      -EBADMSG, "image " IMAGE ": the image's document is not an object");
+}
+
+/* Nowhere else is asked, whatever an answer says. */
+static void test_redirect(void **state)
+{
+	fails((struct answer[]) { { LIST, 301, "", "Location: http://localhost/elsewhere\r\n" },
+				  { "/elsewhere", 200, "[]", NULL },
+				  { 0 } },
+	      -EIO, "status 301");
+}
+
+static void test_too_large(void **state)
+{
+	fails((struct answer[]) { { LIST, 200, ENDLESS, NULL }, { 0 } }, -EFBIG,
+	      "its answer to /containers/json is larger than 64 MiB");
+}
+
+static void test_proxy_of_the_environment(void **state)
+{
+	struct listed l;
+
+	setenv("http_proxy", "http://127.0.0.1:9", 1);
+	setenv("ALL_PROXY", "http://127.0.0.1:9", 1);
+	l = list((struct answer[]) { { LIST, 200, "[]", NULL }, { 0 } }, NULL);
+	assert_int_equal(l.r, 0);
+	listed_done(&l);
+	unsetenv("http_proxy");
+	unsetenv("ALL_PROXY");
+}
+
+static void test_nobody_there(void **state)
+{
+	struct listed l = list_socket("/nonexistent/bulkhead.sock");
+
+	assert_int_equal(l.r, -ENOENT);
+	assert_string_equal(l.err.msg, "Docker does not answer on /nonexistent/bulkhead.sock: "
+				       "No such file or directory");
+	listed_done(&l);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_listing),
+		cmocka_unit_test(test_ended_meanwhile),
+		cmocka_unit_test(test_image_is_gone),
+		cmocka_unit_test(test_own_namespace),
+		cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_redirect),
+		cmocka_unit_test(test_too_large),
+		cmocka_unit_test(test_proxy_of_the_environment),
+		cmocka_unit_test(test_nobody_there),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
