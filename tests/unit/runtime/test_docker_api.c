@@ -342,19 +342,6 @@ static void test_too_large(void **state)
 	      "its answer to /containers/json is larger than 64 MiB");
 }
 
-static void test_proxy_of_the_environment(void **state)
-{
-	struct listed l;
-
-	setenv("http_proxy", "http://127.0.0.1:9", 1);
-	setenv("ALL_PROXY", "http://127.0.0.1:9", 1);
-	l = list((struct answer[]) { { LIST, 200, "[]", NULL }, { 0 } }, NULL);
-	assert_int_equal(l.r, 0);
-	listed_done(&l);
-	unsetenv("http_proxy");
-	unsetenv("ALL_PROXY");
-}
-
 static void test_nobody_there(void **state)
 {
 	struct listed l = list_socket("/nonexistent/bulkhead.sock");
@@ -368,15 +355,10 @@ static void test_nobody_there(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_listing),
-		cmocka_unit_test(test_ended_meanwhile),
-		cmocka_unit_test(test_image_is_gone),
-		cmocka_unit_test(test_own_namespace),
-		cmocka_unit_test(test_failures),
-		cmocka_unit_test(test_redirect),
-		cmocka_unit_test(test_too_large),
-		cmocka_unit_test(test_proxy_of_the_environment),
-		cmocka_unit_test(test_nobody_there),
+		cmocka_unit_test(test_a_listing),     cmocka_unit_test(test_ended_meanwhile),
+		cmocka_unit_test(test_image_is_gone), cmocka_unit_test(test_own_namespace),
+		cmocka_unit_test(test_failures),      cmocka_unit_test(test_redirect),
+		cmocka_unit_test(test_too_large),     cmocka_unit_test(test_nobody_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
