@@ -53,36 +53,34 @@ static int ask_image(struct listing *l, struct image *img)
 	return r < 0 ? bh_err_prefix(l->err, r, "image %s", img->id) : 0;
 }
 
-/* Each image is asked about once. */
-static int find_image(struct listing *l, const char *id, const struct image **ret)
+/* Each image is asked about once. NULL, and why, when it cannot be. */
+static const struct image *find_image(struct listing *l, const char *id, int *ret_r)
 {
 	struct image *v = l->images.data;
-	int r;
 
 	for (size_t i = 0; i < l->images.n; i++)
-		if (strcmp(v[i].id, id) == 0) {
-			*ret = &v[i];
-			return 0;
-		}
+		if (strcmp(v[i].id, id) == 0)
+			return &v[i];
 	v = bh_vec_push(&l->images);
-	if (!v)
-		return bh_err_oom(l->err);
+	if (!v) {
+		*ret_r = bh_err_oom(l->err);
+		return NULL;
+	}
 	v->id = id;
-	r = ask_image(l, v);
-	*ret = v;
-	return r;
+	*ret_r = ask_image(l, v);
+	return *ret_r < 0 ? NULL : v;
 }
 
 static int divide_labels(struct listing *l, struct docker_container *c)
 {
-	const struct image *img = NULL;
+	const struct image *img;
 	char name[256];
-	int r;
+	int r = 0;
 
 	if (!c->image_id)
 		return docker_divide_labels(c, NULL, 0, l->arena, l->err);
-	r = find_image(l, c->image_id, &img);
-	if (r < 0)
+	img = find_image(l, c->image_id, &r);
+	if (!img)
 		return r;
 	if (!img->gone)
 		return docker_divide_labels(c, img->labels, img->n_labels, l->arena, l->err);
