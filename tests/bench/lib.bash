@@ -1,0 +1,85 @@
+# shellcheck shell=bash disable=SC2034,SC2154
+# What the parts of the benchmark share: namespaces, timing, medians, JSON lines.
+
+prefix=bb$$
+runs=${RUNS:-5}
+tmp=$(mktemp -d)
+missed=0
+
+say() {
+	echo "bench: $*" >&2
+}
+
+die() {
+	say "$*"
+	exit 3
+}
+
+# Fair scheduling loses some of a task's CPU time where kernel threads cut in (seen on 6.18: up to
+# 40 % of it); a real-time task is charged in full. Both sides of each comparison run alike.
+fifo=()
+chrt -f 10 true 2>/dev/null && fifo=(chrt -f 10)
+
+# cost FILE COMMAND...: adds "cpu wall" in microseconds to $tmp/FILE; the command must succeed.
+cost() {
+	local file=$tmp/$1
+	shift
+	"${fifo[@]}" "$build/tests/bench/cost" "$file" "$@" >"$tmp/said" 2>&1 && return
+	cat "$tmp/said" >&2
+	die "failed: $*"
+}
+
+# median FILE COLUMN
+median() {
+	awk -v c="$2" '{ print $c }' "$tmp/$1" | sort -n |
+		awk '{ v[NR] = $1 } END { if (NR == 0) exit 1; print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'
+}
+
+# emit NAME OURS BASELINE UNIT BOUND RUNS: one JSON line, and one for people. An empty BASELINE or
+# BOUND is null; the bound holds if ours / baseline does not exceed it.
+emit() {
+	local ok=true ratio=null
+	[ -z "$3" ] || ratio=$(awk -v a="$2" -v b="$3" 'BEGIN { printf "%.4f", a / b }')
+	if [ -n "$5" ] && awk -v r="$ratio" -v b="$5" 'BEGIN { exit !(r > b) }'; then
+		ok=false
+		missed=1
+	fi
+	printf '{"name": "%s", "ours": %s, "baseline": %s, "unit": "%s", "ratio": %s, "bound": %s, "runs": %s, "ok": %s}\n' \
+		"$1" "$2" "${3:-null}" "$4" "$ratio" "${5:-null}" "$6" "$ok"
+	[ -n "$5" ] || ok=-
+	printf '%-52s %12s %12s %-3s  ratio %-7s bound %-7s %s\n' "$1" "$2" "${3:--}" "$4" "$ratio" \
+		"${5:--}" "$ok" >&2
+}
+
+# compare NAME OURS_FILE BASELINE_FILE CPU_BOUND WALL_BOUND: CPU and wall time of two commands, ms.
+compare() {
+	local what column=0 ours base bound
+	for what in cpu wall; do
+		column=$((column + 1))
+		ours=$(median "$2" $column) base=$(median "$3" $column)
+		[ $what = cpu ] && bound=$4 || bound=$5
+		emit "$1 $what" "$(in_ms "$ours")" "$(in_ms "$base")" ms "$bound" "$(wc -l <"$tmp/$2")"
+	done
+}
+
+in_ms() {
+	awk -v us="$1" 'BEGIN { printf "%.2f", us / 1000 }'
+}
+
+# namespaces COUNT: makes $prefix-000 and so on.
+namespaces() {
+	seq -f "netns add $prefix-%03g" 0 $(($1 - 1)) >"$tmp/add"
+	ip -batch "$tmp/add" || die "namespaces cannot be made"
+}
+
+remove_namespaces() {
+	local file
+	for file in /run/netns/"$prefix"-*; do
+		[ -e "$file" ] && ip netns del "${file##*/}"
+	done
+}
+
+clean_up() {
+	remove_namespaces
+	rm -rf "$tmp"
+}
