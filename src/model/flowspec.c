@@ -46,8 +46,8 @@ const char *proto_name(char out[PROTO_STR], uint16_t proto)
 static const struct icmp_type {
 	uint16_t proto;
 	uint8_t type;
-	const char *name;
-	int reply; /* of a request that conntrack tracks; -1 = not one */
+	const char *name; /* NULL: nft has none */
+	int reply;        /* of a request that conntrack tracks; -1 = not one */
 } icmp_types[] = {
 	{ IPPROTO_ICMP, 0, "echo-reply", -1 },
 	{ IPPROTO_ICMP, 3, "destination-unreachable", -1 },
@@ -73,11 +73,16 @@ static const struct icmp_type {
 	{ IPPROTO_ICMPV6, 130, "mld-listener-query", -1 },
 	{ IPPROTO_ICMPV6, 131, "mld-listener-report", -1 },
 	{ IPPROTO_ICMPV6, 132, "mld-listener-done", -1 },
+	{ IPPROTO_ICMPV6, 132, "mld-listener-reduction", -1 }, /* its other name */
 	{ IPPROTO_ICMPV6, 133, "nd-router-solicit", -1 },
 	{ IPPROTO_ICMPV6, 134, "nd-router-advert", -1 },
 	{ IPPROTO_ICMPV6, 135, "nd-neighbor-solicit", -1 },
 	{ IPPROTO_ICMPV6, 136, "nd-neighbor-advert", -1 },
 	{ IPPROTO_ICMPV6, 137, "nd-redirect", -1 },
+	{ IPPROTO_ICMPV6, 138, "router-renumbering", -1 },
+	{ IPPROTO_ICMPV6, 139, NULL, 140 }, /* node information */
+	{ IPPROTO_ICMPV6, 141, "ind-neighbor-solicit", -1 },
+	{ IPPROTO_ICMPV6, 142, "ind-neighbor-advert", -1 },
 	{ IPPROTO_ICMPV6, 143, "mld2-listener-report", -1 },
 };
 
@@ -135,7 +140,8 @@ static int parse_icmp_type(const char *s, struct port_spec *ret, const char **re
 	int r;
 
 	for (size_t i = 0; i < BH_ARRAY_SIZE(icmp_types); i++)
-		if (icmp_types[i].proto == ret->proto && strcmp(icmp_types[i].name, s) == 0) {
+		if (icmp_types[i].proto == ret->proto && icmp_types[i].name &&
+		    strcmp(icmp_types[i].name, s) == 0) {
 			ret->lo = ret->hi = icmp_types[i].type;
 			return 0;
 		}
