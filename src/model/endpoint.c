@@ -32,7 +32,7 @@ const char *endpoint_obstacle_text(enum endpoint_obstacle o)
 		[ENDPOINT_NET_ADMIN] = "it has CAP_NET_ADMIN: root in it can take the table away",
 		[ENDPOINT_NO_NETNS] = "its network namespace was not found",
 		[ENDPOINT_OWN_STACK] =
-			"its runtime brings its own network stack: no table in its namespace sees it",
+			"its runtime has a network stack of its own, which no table here sees",
 	};
 
 	return texts[o];
