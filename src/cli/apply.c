@@ -35,16 +35,16 @@ static int on_result(const struct apply_result *res, void *arg)
 {
 	struct tally *t = arg;
 	const struct endpoint *e = &t->site->endpoints->endpoints[res->endpoint];
-	char name[256];
+	char who[256];
 
 	t->n[res->outcome]++;
 	if (t->json)
 		print_json(t, res);
-	bh_escape_str(name, sizeof(name), e->name);
+	cli_endpoint(who, sizeof(who), e);
 	if (res->outcome == APPLY_FAILED)
-		cli_fail(CLI_FAILED, "%s: %s", name, res->why);
+		cli_fail(CLI_FAILED, "%s: %s", who, res->why);
 	else if (res->why[0])
-		fprintf(stderr, "bulkhead: %s: repaired: %s\n", name, res->why);
+		fprintf(stderr, "bulkhead: %s: repaired: %s\n", who, res->why);
 	return 0;
 }
 

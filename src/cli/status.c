@@ -28,12 +28,15 @@ static bool is_finding(const struct view *v, enum endpoint_state state)
 	return v->strict && state != STATE_PROTECTED && state != STATE_PEER;
 }
 
-static void print_json(const struct view *v, const struct endpoint_status *st, const char *id,
-		       const char *services)
+static void print_json(const struct view *v, const struct endpoint_status *st, const char *services)
 {
 	const struct ruleset_item *item = site_item_of(v->site, st->endpoint);
-	json_t *o = json_pack("{s:s, s:s, s:s, s:b}", "endpoint", id, "services", services, "state",
-			      endpoint_state_name(st->state), "finding", is_finding(v, st->state));
+	char id[256];
+	json_t *o;
+
+	bh_escape_str(id, sizeof(id), v->site->endpoints->endpoints[st->endpoint].id);
+	o = json_pack("{s:s, s:s, s:s, s:b}", "endpoint", id, "services", services, "state",
+		      endpoint_state_name(st->state), "finding", is_finding(v, st->state));
 
 	if (st->why[0])
 		json_object_set_new(o, "why", json_string(st->why));
@@ -57,11 +60,13 @@ static const char *colour_of(const struct view *v, enum endpoint_state state)
 	return state == STATE_PROTECTED ? "\033[32m" : "\033[33m";
 }
 
-static void print_text(const struct view *v, const struct endpoint_status *st, const char *id,
-		       const char *services)
+static void print_text(const struct view *v, const struct endpoint_status *st, const char *services)
 {
+	char who[256];
+
+	cli_endpoint(who, sizeof(who), &v->site->endpoints->endpoints[st->endpoint]);
 	printf("%s%-12s%s %-24s %-20s", colour_of(v, st->state), endpoint_state_name(st->state),
-	       v->colour ? "\033[0m" : "", id, services[0] ? services : "-");
+	       v->colour ? "\033[0m" : "", who, services[0] ? services : "-");
 	if (st->counted)
 		printf(" %" PRIu64 " denied", denied(st));
 	printf("%s%s\n", st->why[0] ? "  " : "", st->why);
@@ -70,14 +75,13 @@ static void print_text(const struct view *v, const struct endpoint_status *st, c
 static int on_status(const struct endpoint_status *st, void *arg)
 {
 	struct view *v = arg;
-	char id[256], services[512];
+	char services[512];
 
 	v->total++;
 	v->protected += st->state == STATE_PROTECTED;
 	v->findings += is_finding(v, st->state);
-	bh_escape_str(id, sizeof(id), v->site->endpoints->endpoints[st->endpoint].id);
 	site_services_of(v->site, st->endpoint, services, sizeof(services));
-	(v->json ? print_json : print_text)(v, st, id, services);
+	(v->json ? print_json : print_text)(v, st, services);
 	return 0;
 }
 
