@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef TESTS_UNIT_NFT_FAKE_H
+#define TESTS_UNIT_NFT_FAKE_H
+
+/*
+ * A stand-in for the kernel at the other end of a socket pair: it keeps the messages of a batch and
+ * answers dumps with them, without understanding more than their types and the names of sets. What
+ * is kept may be altered in between, which is what it is for: readback of hostile tables, without
+ * root.
+ */
+
+#include "fixture.h"
+
+#include <errno.h>
+#include <pthread.h>
+
+#include <libmnl/libmnl.h>
+
+#include "../../../src/nft/kernel.h"
+
+#define FAKE_MESSAGES_MAX 4096
+#define FAKE_BYTES_MAX    (1 << 20)
+
+struct fake {
+	struct nlsock s;
+	int peer;
+	pthread_t thread;
+	struct nlmsghdr *kept[FAKE_MESSAGES_MAX]; /* malloc()ed each by itself */
+	size_t n;
+	int intr;         /* so many dumps of chains are cut short by a change */
+	unsigned queries; /* so far */
+};
+
+static inline uint8_t fake_type(const struct nlmsghdr *nlh)
+{
+	return nlh->nlmsg_type & 0xff;
+}
+
+static inline void fake_send(struct fake *k, const struct nlmsghdr *nlh)
+{
+	assert(send(k->peer, nlh, nlh->nlmsg_len, MSG_NOSIGNAL) >= 0);
+}
+
+/* NLMSG_ERROR; ERROR 0 is an acknowledgement. */
+static inline void fake_ack(struct fake *k, uint32_t seq, int error)
+{
+	struct {
+		struct nlmsghdr h;
+		struct nlmsgerr e;
+	} m = { { sizeof(m), NLMSG_ERROR, 0, seq, 0 }, { .error = error } };
+
+	fake_send(k, &m.h);
+}
+
+static inline void fake_done(struct fake *k, uint32_t seq, uint16_t flags)
+{
+	struct {
+		struct nlmsghdr h;
+		int32_t error;
+	} m = { { sizeof(m), NLMSG_DONE, NLM_F_MULTI | flags, seq, 0 }, 0 };
+
+	fake_send(k, &m.h);
+}
+
+static inline const char *fake_attr(const struct nlmsghdr *nlh, uint16_t type)
+{
+	const struct nlattr *a;
+
+	mnl_attr_for_each (a, nlh, sizeof(struct nfgenmsg))
+		if (mnl_attr_get_type(a) == type)
+			return mnl_attr_get_payload(a);
+	return "";
+}
+
+/* A dump reports what is left of a timeout where a request names the timeout. */
+static inline void fake_turn_timeouts(struct nlmsghdr *nlh)
+{
+	struct nlattr *list, *elem, *a;
+
+	mnl_attr_for_each (list, nlh, sizeof(struct nfgenmsg)) {
+		if (mnl_attr_get_type(list) != NFTA_SET_ELEM_LIST_ELEMENTS)
+			continue;
+		mnl_attr_for_each_nested (elem, list)
+			mnl_attr_for_each_nested (a, elem)
+				if (mnl_attr_get_type(a) == NFTA_SET_ELEM_TIMEOUT)
+					a->nla_type = NFTA_SET_ELEM_EXPIRATION;
+	}
+}
+
+/*
+ * libnftnl sends the names of objects without their NUL, and the kernel answers with it. Copies the
+ * attributes of a rule, nest by nest; TERMINATE tells that A is such a name.
+ */
+static inline void fake_put(struct nlmsghdr *out, const struct nlattr *a, bool terminate)
+{
+	char name[256];
+
+	if (terminate) {
+		snprintf(name, sizeof(name), "%.*s", (int)mnl_attr_get_payload_len(a),
+			 (const char *)mnl_attr_get_payload(a));
+		mnl_attr_put_strz(out, a->nla_type, name);
+	} else {
+		mnl_attr_put(out, a->nla_type, mnl_attr_get_payload_len(a),
+			     mnl_attr_get_payload(a));
+	}
+}
+
+static inline void fake_put_expr(struct nlmsghdr *out, const struct nlattr *expr)
+{
+	struct nlattr *to = mnl_attr_nest_start(out, expr->nla_type), *data;
+	const struct nlattr *a, *b;
+	bool objref = false;
+
+	mnl_attr_for_each_nested (a, expr) {
+		if (mnl_attr_get_type(a) == NFTA_EXPR_NAME) {
+			objref = strcmp(mnl_attr_get_payload(a), "objref") == 0;
+			fake_put(out, a, false);
+			continue;
+		}
+		data = mnl_attr_nest_start(out, a->nla_type);
+		mnl_attr_for_each_nested (b, a)
+			fake_put(out, b,
+				 objref && (mnl_attr_get_type(b) == NFTA_OBJREF_IMM_NAME ||
+					    mnl_attr_get_type(b) == NFTA_OBJREF_SET_NAME));
+		mnl_attr_nest_end(out, data);
+	}
+	mnl_attr_nest_end(out, to);
+}
+
+/* OUT has room for all of NLH and some NULs. */
+static inline void fake_put_rule(struct nlmsghdr *out, const struct nlmsghdr *nlh)
+{
+	const struct nlattr *a, *e;
+	struct nlattr *list;
+
+	memcpy(out, nlh, NLMSG_LENGTH(sizeof(struct nfgenmsg)));
+	out->nlmsg_len = NLMSG_LENGTH(sizeof(struct nfgenmsg));
+	mnl_attr_for_each (a, nlh, sizeof(struct nfgenmsg)) {
+		if (mnl_attr_get_type(a) != NFTA_RULE_EXPRESSIONS) {
+			fake_put(out, a, false);
+			continue;
+		}
+		list = mnl_attr_nest_start(out, a->nla_type);
+		mnl_attr_for_each_nested (e, a)
+			fake_put_expr(out, e);
+		mnl_attr_nest_end(out, list);
+	}
+}
+
+/* Each in a block of its own size, so that reading past it is found by the sanitizer. */
+static inline void fake_keep(struct fake *k, const struct nlmsghdr *nlh)
+{
+	char rule[4096] __attribute__((aligned(16)));
+
+	assert(k->n < FAKE_MESSAGES_MAX && nlh->nlmsg_len < sizeof(rule) + (64 << 10));
+	if (fake_type(nlh) == NFT_MSG_NEWRULE) {
+		fake_put_rule((void *)rule, nlh);
+		nlh = (void *)rule;
+	}
+	k->kept[k->n] = malloc(nlh->nlmsg_len);
+	assert(k->kept[k->n]);
+	memcpy(k->kept[k->n], nlh, nlh->nlmsg_len);
+	if (fake_type(nlh) == NFT_MSG_NEWSETELEM)
+		fake_turn_timeouts(k->kept[k->n]);
+	k->n++;
+}
+
+static inline void fake_forget(struct fake *k)
+{
+	while (k->n)
+		free(k->kept[--k->n]);
+}
+
+/* Everything kept of the asked kind, each as a message of its own. */
+static inline void fake_answer(struct fake *k, const struct nlmsghdr *ask)
+{
+	uint8_t want = fake_type(ask) - 1; /* NFT_MSG_GETx is NFT_MSG_NEWx + 1 */
+	bool elements = want == NFT_MSG_NEWSETELEM, found = false;
+	uint16_t flags = want == NFT_MSG_NEWCHAIN && k->intr > 0 ? NLM_F_DUMP_INTR : 0;
+
+	k->queries++;
+	k->intr -= flags != 0;
+	for (size_t i = 0; i < k->n; i++) {
+		struct nlmsghdr *nlh = k->kept[i];
+
+		if (fake_type(nlh) != want ||
+		    (elements && strcmp(fake_attr(nlh, NFTA_SET_ELEM_LIST_SET),
+					fake_attr(ask, NFTA_SET_ELEM_LIST_SET)) != 0))
+			continue;
+		nlh->nlmsg_seq = ask->nlmsg_seq;
+		nlh->nlmsg_flags = 0;
+		fake_send(k, nlh);
+		found = true;
+	}
+	if (want == NFT_MSG_NEWTABLE)
+		fake_ack(k, ask->nlmsg_seq, found ? 0 : -ENOENT);
+	else
+		fake_done(k, ask->nlmsg_seq, flags);
+}
+
+static inline void *fake_run(void *arg)
+{
+	struct fake *k = arg;
+	char buf[1024];
+
+	while (recv(k->peer, buf, sizeof(buf), 0) >= (ssize_t)sizeof(struct nlmsghdr))
+		fake_answer(k, (const void *)buf);
+	return NULL;
+}
+
+static inline void fake_open(struct fake *k)
+{
+	const struct timeval second = { .tv_sec = 5 };
+	int pair[2], room = 4 << 20;
+
+	*k = (struct fake) { 0 };
+	assert(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0);
+	setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &second, sizeof(second));
+	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+	setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+	k->s = (struct nlsock) { .fd = pair[0] };
+	k->peer = pair[1];
+}
+
+static inline void fake_close(struct fake *k)
+{
+	fake_forget(k);
+	nlsock_done(&k->s);
+	close(k->peer);
+}
+
+/* Answer queries from now on, until fake_rest(). */
+static inline void fake_serve(struct fake *k)
+{
+	assert(pthread_create(&k->thread, NULL, fake_run, k) == 0);
+}
+
+static inline void fake_rest(struct fake *k)
+{
+	assert(send(k->s.fd, "", 1, 0) == 1);
+	assert(pthread_join(k->thread, NULL) == 0);
+}
+
+/* What a call sent: messages between BATCH_BEGIN and BATCH_END; *RET_LEN bytes, caller frees. */
+static inline char *fake_sent(struct fake *k, int *ret_len)
+{
+	char *data = malloc(FAKE_BYTES_MAX);
+
+	assert(data);
+	*ret_len = (int)recv(k->peer, data, FAKE_BYTES_MAX, MSG_DONTWAIT);
+	return data;
+}
+
+#define fake_each(nlh, data, len)                                                                  \
+	for (const struct nlmsghdr *nlh = (const void *)(data); NLMSG_OK(nlh, len);                \
+	     nlh = NLMSG_NEXT(nlh, len))
+
+/* Keep what a batch would have made. */
+static inline void fake_take_batch(struct fake *k, const char *data, int len)
+{
+	fake_each(nlh, data, len) if (nlh->nlmsg_type >> 8 == NFNL_SUBSYS_NFTABLES)
+		fake_keep(k, nlh);
+}
+
+/* A new table from R; answers of the kernel are not waited for. */
+static inline void fake_create(struct fake *k, const struct ruleset *r)
+{
+	const struct nft_state nothing = { 0 };
+	bh_autofree char *data = NULL;
+	int len;
+
+	fake_forget(k);
+	assert(nft_apply(&k->s, r, &nothing, NULL) == -EIO); /* nobody confirms it */
+	data = fake_sent(k, &len);
+	assert(len > 0);
+	fake_take_batch(k, data, len);
+}
+
+static inline int fake_readback(struct fake *k, struct nft_state *ret, struct bh_err *err)
+{
+	int r;
+
+	fake_serve(k);
+	r = nft_readback(&k->s, ret, err);
+	fake_rest(k);
+	return r;
+}
+
+#endif

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fake.h"
+
+/* What readback makes of a table, ours and altered ones; the kernel is a stand-in (fake.h). */
+
+/* A full ruleset whose temporary rules end AFTER seconds from now; 0 = they are for ever. */
+static void full_until(struct fx *f, int64_t after)
+{
+	fx_full(f);
+	for (int d = 0; d < DIRECTIONS; d++)
+		for (int k = 0; k < ENTRY_KINDS; k++)
+			for (size_t i = 0; i < f->entries[d][k].n; i++) {
+				struct entry *e = f->entries[d][k].data;
+
+				if (e[i].expires)
+					e[i].expires = after ? time(NULL) + after : 0;
+			}
+}
+
+static void assert_intact(struct fake *k, const struct ruleset *r)
+{
+	struct bh_err err = BH_ERR_INIT;
+	struct nft_state st;
+	char what[128] = "";
+
+	if (fake_readback(k, &st, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_true(st.present);
+	assert_string_equal(st.drift, "");
+	assert_true(st.intact);
+	if (!ruleset_equal(r, st.ruleset, what, sizeof(what)))
+		fail_msg("%s", what);
+	nft_state_done(&st);
+}
+
+static void test_round_trip(void **state)
+{
+	struct fake k;
+
+	fake_open(&k);
+	for (unsigned i = 0; i < 16; i++) {
+		struct fx f;
+
+		if (i & 8)
+			full_until(&f, 3600 + i);
+		else
+			fx_init(&f);
+		f.r.mode = i & 1 ? MODE_AUDIT : MODE_ENFORCE;
+		f.r.on_deny = i & 2 ? ON_DENY_REJECT : ON_DENY_DROP;
+		f.r.log_denied = i & 4;
+		fake_create(&k, fx_finish(&f));
+		assert_intact(&k, &f.r);
+		fx_done(&f);
+	}
+	fake_close(&k);
+}
+
+static void test_absent(void **state)
+{
+	struct nft_state st;
+	struct fake k;
+
+	fake_open(&k);
+	assert_int_equal(fake_readback(&k, &st, NULL), 0);
+	assert_false(st.present);
+	assert_false(st.intact);
+	assert_null(st.ruleset);
+	assert_int_equal(k.queries, 1);
+	nft_state_done(&st);
+	fake_close(&k);
+}
+
+/* --- cut short ------------------------------------------------------------------------------- */
+
+static void test_interrupted(void **state)
+{
+	struct bh_err err = BH_ERR_INIT;
+	struct nft_state st;
+	struct fake k;
+	struct fx f;
+
+	fake_open(&k);
+	full_until(&f, 0);
+	fake_create(&k, &f.r);
+	k.intr = 3; /* somebody changes the table: read again */
+	assert_intact(&k, &f.r);
+	k.intr = 1000; /* and never ceases to */
+	assert_int_equal(fake_readback(&k, &st, &err), -EINTR);
+	assert_string_equal(err.msg, "the tables changed while they were read");
+	assert_null(st.ruleset);
+	assert_false(st.intact);
+	fx_done(&f);
+	fake_close(&k);
+}
+
+/* --- altered --------------------------------------------------------------------------------- */
+
+static bool reads_as(struct fake *k, const struct ruleset *r, char drift[256])
+{
+	struct bh_err err = BH_ERR_INIT;
+	struct nft_state st;
+	bool same;
+
+	if (fake_readback(k, &st, &err) < 0)
+		fail_msg("%s", err.msg);
+	same = st.intact && ruleset_equal(r, st.ruleset, drift, 256);
+	if (!st.intact) {
+		/* What is not intact says why; what is says nothing. */
+		assert_true(!st.present || st.drift[0]);
+		snprintf(drift, 256, "%s", st.present ? st.drift : "absent");
+	} else {
+		assert_string_equal(st.drift, "");
+	}
+	nft_state_done(&st);
+	return same;
+}
+
+/* Take any one message away, and it shows. */
+static void test_every_part_counts(void **state)
+{
+	char drift[256];
+	struct fake k;
+	struct fx f;
+
+	fake_open(&k);
+	full_until(&f, 0);
+	f.r.on_deny = ON_DENY_REJECT;
+	fake_create(&k, &f.r);
+	for (size_t i = 0; i < k.n; i++) {
+		uint16_t type = k.kept[i]->nlmsg_type;
+
+		k.kept[i]->nlmsg_type = NFNL_SUBSYS_NFTABLES << 8 | 0xff;
+		if (reads_as(&k, &f.r, drift))
+			fail_msg("message %zu of type %u is not missed", i, type & 0xff);
+		k.kept[i]->nlmsg_type = type;
+	}
+	assert_intact(&k, &f.r);
+	fx_done(&f);
+	fake_close(&k);
+}
+
+/* A rule twice, or two in the wrong order. */
+static void test_order_of_rules(void **state)
+{
+	char drift[256];
+	struct fake k;
+	struct fx f;
+	size_t n;
+
+	fake_open(&k);
+	full_until(&f, 0);
+	fake_create(&k, &f.r);
+	n = k.n;
+	for (size_t i = 1; i < n; i++) {
+		struct nlmsghdr *a = k.kept[i - 1], *b = k.kept[i];
+
+		if (fake_type(a) != NFT_MSG_NEWRULE || fake_type(b) != NFT_MSG_NEWRULE ||
+		    strcmp(fake_attr(a, NFTA_RULE_CHAIN), fake_attr(b, NFTA_RULE_CHAIN)) != 0)
+			continue;
+		k.kept[i - 1] = b;
+		k.kept[i] = a;
+		if (reads_as(&k, &f.r, drift))
+			fail_msg("rules %zu and %zu may change places", i - 1, i);
+		k.kept[i - 1] = a;
+		k.kept[i] = b;
+		k.kept[k.n++] = b;
+		if (reads_as(&k, &f.r, drift))
+			fail_msg("rule %zu may stand there twice", i);
+		k.n--;
+	}
+	assert_intact(&k, &f.r);
+	fx_done(&f);
+	fake_close(&k);
+}
+
+/* --- damaged --------------------------------------------------------------------------------- */
+
+static uint32_t random_state = 1;
+
+static uint32_t rnd(uint32_t n)
+{
+	random_state ^= random_state << 13;
+	random_state ^= random_state >> 17;
+	random_state ^= random_state << 5;
+	return random_state % n;
+}
+
+/* A copy of message AT takes its place until message_back(). */
+static struct nlmsghdr *message_copy(struct fake *k, size_t at, struct nlmsghdr **ret_whole)
+{
+	uint32_t len = k->kept[at]->nlmsg_len;
+	struct nlmsghdr *copy = malloc(len);
+
+	assert_non_null(copy);
+	memcpy(copy, k->kept[at], len);
+	*ret_whole = k->kept[at];
+	k->kept[at] = copy;
+	return copy;
+}
+
+static void message_back(struct fake *k, size_t at, struct nlmsghdr *whole)
+{
+	free(k->kept[at]);
+	k->kept[at] = whole;
+}
+
+/*
+ * Bytes changed and messages cut anywhere: readback ends, says what it found, and reads nothing
+ * that is not there (the sanitizer looks on). Expressions of rules are left alone: libnftnl ends
+ * the process when the kernel does not keep to the sizes of their attributes, as it always does.
+ */
+static void test_damaged(void **state)
+{
+	unsigned drifts = 0;
+	struct fake k;
+	struct fx f;
+
+	fake_open(&k);
+	full_until(&f, 0);
+	fake_create(&k, &f.r);
+	for (unsigned i = 0; i < 1500; i++) {
+		size_t at = rnd((uint32_t)k.n);
+		struct nlmsghdr *whole, *nlh = message_copy(&k, at, &whole);
+		uint32_t len = nlh->nlmsg_len;
+		struct nft_state st;
+
+		if (fake_type(nlh) == NFT_MSG_NEWRULE)
+			len = MNL_ALIGN(20 + 13) + 4; /* no further than its table */
+		else if (rnd(4) == 0)
+			nlh->nlmsg_len = 16 + rnd(len - 15);
+		for (unsigned n = 1 + rnd(3); n > 0; n--)
+			((uint8_t *)nlh)[16 + rnd(len - 16)] ^= (uint8_t)(1 + rnd(255));
+		if (fake_readback(&k, &st, NULL) == 0)
+			drifts += st.drift[0] != '\0';
+		nft_state_done(&st);
+		message_back(&k, at, whole);
+	}
+	assert_in_range(drifts, 500, 1500);
+	assert_intact(&k, &f.r);
+	fx_done(&f);
+	fake_close(&k);
+}
+
+/*
+ * Change one byte of the N-th value in these expressions; false when there are not so many. WHAT
+ * gets the expression and the number of the attribute.
+ */
+static bool change_value(struct nlattr *nest, unsigned *n, char what[32])
+{
+	struct nlattr *a;
+
+	mnl_attr_for_each_nested (a, nest) {
+		uint8_t *value = mnl_attr_get_payload(a);
+		size_t len = mnl_attr_get_payload_len(a);
+
+		if (mnl_attr_get_type(nest) == NFTA_LIST_ELEM &&
+		    mnl_attr_get_type(a) == NFTA_EXPR_NAME && !(a->nla_type & NLA_F_NESTED) &&
+		    len > 1)
+			snprintf(what, 32, "%s", (const char *)value);
+		if (a->nla_type & NLA_F_NESTED) {
+			if (change_value(a, n, what))
+				return true;
+		} else if (len > 0 && (*n)-- == 0) {
+			/* The last byte of a string is its NUL, and stays. */
+			size_t at = len - 1 - (len > 1 && value[0] >= ' ' && !value[len - 1]);
+
+			snprintf(what + strlen(what), 32 - strlen(what), " %u",
+				 mnl_attr_get_type(a));
+			value[at] ^= value[at] == 1 ? 2 : 1;
+			return true;
+		}
+	}
+	return false;
+}
+
+static struct nlattr *expressions(struct nlmsghdr *nlh)
+{
+	struct nlattr *a;
+
+	mnl_attr_for_each (a, nlh, sizeof(struct nfgenmsg))
+		if (mnl_attr_get_type(a) == NFTA_RULE_EXPRESSIONS)
+			return a;
+	fail_msg("a rule without expressions");
+	return NULL;
+}
+
+/* Every value of every expression of every rule, changed: not ours any more. */
+static void test_altered_rules(void **state)
+{
+	unsigned values = 0;
+	char drift[256];
+	struct fake k;
+	struct fx f;
+
+	fake_open(&k);
+	fx_init(&f);
+	f.r.on_deny = ON_DENY_REJECT;
+	fx_add(&f, 0, ENTRY_WORLD_ICMP, FX_ANY4, FX_ICMP(8, 8), fx_rule(&f, "a.out.b", "c:1"), 0);
+	fake_create(&k, fx_finish(&f));
+	for (size_t i = 0; i < k.n; i++) {
+		bool more = fake_type(k.kept[i]) == NFT_MSG_NEWRULE;
+
+		for (unsigned n = 0; more; n++) {
+			struct nlmsghdr *whole, *nlh = message_copy(&k, i, &whole);
+			char what[32] = "";
+			unsigned at = n;
+
+			more = change_value(expressions(nlh), &at, what);
+			/* The length of a bitwise operation is that of its mask, or the kernel
+			 * refuses it. */
+			if (more && reads_as(&k, &f.r, drift) && strcmp(what, "bitwise 3") != 0)
+				fail_msg("chain %s: %s does not matter",
+					 fake_attr(nlh, NFTA_RULE_CHAIN), what);
+			values += more;
+			message_back(&k, i, whole);
+		}
+	}
+	assert_true(values > 500);
+	fx_done(&f);
+	fake_close(&k);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_absent),
+		cmocka_unit_test(test_interrupted),    cmocka_unit_test(test_every_part_counts),
+		cmocka_unit_test(test_order_of_rules), cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_altered_rules),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
