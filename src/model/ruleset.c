@@ -271,8 +271,9 @@ static int nearness(const struct ruleset *r, enum entry_kind kind, const struct 
 	bool remote = remote_matches(r, kind, e, &k->remote);
 	bool proto = k->proto >= e->proto_lo && k->proto <= e->proto_hi;
 
-	if (is_icmp_kind(kind) && icmp_is_reply(e->proto_lo, (uint8_t)e->port_lo))
-		return 4;
+	if (is_icmp_kind(kind) && e->port_lo == e->port_hi &&
+	    icmp_is_reply(e->proto_lo, (uint8_t)e->port_lo))
+		return 4; /* it is there for the request, which has an entry of its own */
 	if (remote)
 		return proto ? NEAR_PORT : NEAR_PROTOCOL;
 	return proto && covers_port(kind, e, k) && kind != ENTRY_HOST ? NEAR_REMOTE : 4;

@@ -41,8 +41,12 @@ struct entry {
 	int64_t expires; /* seconds since the epoch, 0 = never: the kernel ends it by itself */
 };
 
+/*
+ * In canonical order (entry_cmp), unique keys; intervals are disjoint boxes whose address ranges are
+ * equal or disjoint, too.
+ */
 struct entry_list {
-	const struct entry *e; /* canonical order (entry_cmp), unique keys, disjoint if intervals */
+	const struct entry *e;
 	size_t n;
 };
 
@@ -123,8 +127,9 @@ const struct entry *ruleset_lookup(const struct ruleset *r, const struct flow_ke
 
 /*
  * The allow that comes closest to a denied flow: same remote and protocol with another port, then
- * same remote with another protocol, then same protocol and port with another remote, in the same
- * direction; then the opposite direction. NULL when nothing is near. *ret_differs: what differs.
+ * same remote with another protocol, then same protocol and port with another remote (but no
+ * ENTRY_HOST, which allows that one everything), in the same direction; then the opposite
+ * direction. NULL when nothing is near. *ret_differs: what differs.
  */
 enum near_differs { NEAR_PORT, NEAR_PROTOCOL, NEAR_REMOTE, NEAR_DIRECTION };
 const struct entry *ruleset_near_miss(const struct ruleset *r, const struct flow_key *k,
