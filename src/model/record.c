@@ -27,7 +27,7 @@ static const char *const rule_kinds[] = {
 /* Hostile text that is not well-formed UTF-8 is escaped; "" leaves the key out. */
 static void put_text(json_t *o, const char *key, const char *s)
 {
-	char safe[4 * RECORD_STR];
+	char safe[4 * sizeof(((struct flow_record *)0)->reason)]; /* the longest */
 	json_t *v;
 
 	if (!s[0])
@@ -165,6 +165,23 @@ static void add_escaped(struct bh_buf *b, const char *s)
 	bh_escape(b, s, strlen(s));
 }
 
+/*
+ * Text that was escaped when it was made: its backslashes stay as they are. What would do harm all
+ * the same, and a character that was cut in two, are escaped here.
+ */
+static void add_once_escaped(struct bh_buf *b, const char *s)
+{
+	for (;;) {
+		size_t n = strcspn(s, "\\");
+
+		bh_escape(b, s, n);
+		if (!s[n])
+			return;
+		bh_buf_addstr(b, "\\");
+		s += n + 1;
+	}
+}
+
 /* "ledger (shop/ledger)", "shop/ledger", or nothing. */
 static void add_who(struct bh_buf *b, const char *service, const char *endpoint)
 {
@@ -233,9 +250,10 @@ static void add_rule(struct bh_buf *b, const struct flow_record *r)
 	bh_buf_addf(b, "  %s", rule_kinds[r->rule_kind]);
 	if (r->rule_file[0]) {
 		bh_buf_addstr(b, " ");
-		add_escaped(b, r->rule_file);
-		bh_buf_addf(b, ":%u", r->rule_line);
+		add_once_escaped(b, r->rule_file);
 	}
+	if (r->rule_file[0] && r->rule_line)
+		bh_buf_addf(b, ":%u", r->rule_line);
 }
 
 int flow_record_text(const struct flow_record *r, struct bh_buf *out, bool colour)
@@ -254,7 +272,7 @@ int flow_record_text(const struct flow_record *r, struct bh_buf *out, bool colou
 	add_rule(out, r);
 	if (r->reason[0]) {
 		bh_buf_addf(out, "  %s", colour ? "\033[2m" : "");
-		add_escaped(out, r->reason);
+		add_once_escaped(out, r->reason);
 		bh_buf_addstr(out, colour ? "\033[0m" : "");
 	}
 	return bh_buf_addstr(out, "\n");

@@ -47,8 +47,9 @@ struct flow_record {
 	bool has_uid, has_gid;
 	uint32_t uid, gid;
 	enum record_rule_kind rule_kind;
+	/* rule_file, reason, near_miss and other_side are escaped already */
 	char rule_name[RECORD_STR], rule_file[RECORD_STR];
-	unsigned rule_line;
+	unsigned rule_line; /* 0 = the file as a whole */
 	char reason[512];
 	char near_miss[RECORD_STR];  /* "" when none */
 	char other_side[RECORD_STR]; /* "" when not known */
