@@ -203,6 +203,7 @@ static int add_sources(struct follower *f)
 	return r;
 }
 
+/* All are closed only when the last has spoken: each is asked what the other side would say. */
 static void finish_all(struct follower *f)
 {
 	int64_t now = now_usec();
@@ -216,8 +217,9 @@ static void finish_all(struct follower *f)
 		r = watch_finish(f->slots[i].watch, now, &err);
 		if (r < 0)
 			notice(f, slot_endpoint(&f->slots[i]), err.msg);
-		slot_close(&f->slots[i]);
 	}
+	for (size_t i = 0; i < f->n; i++)
+		slot_close(&f->slots[i]);
 }
 
 static void follower_done(struct follower *f)
@@ -227,19 +229,6 @@ static void follower_done(struct follower *f)
 	free(f->slots);
 	parties_done(&f->parties);
 	sd_event_unref(f->event);
-}
-
-/* Rulesets of the policies stand in for ends that are not followed themselves. */
-static void seed_rulesets(struct follower *f)
-{
-	const struct site *s = f->shared.site;
-
-	for (size_t i = 0; i < s->endpoints->n; i++) {
-		const struct ruleset_item *item = site_item_of(s, i);
-
-		if (item)
-			f->parties.ruleset_of[i] = item->ruleset;
-	}
 }
 
 int follow_run(struct site *s, const struct follow_callbacks *cb, struct follow_sums *ret,
@@ -253,10 +242,9 @@ int follow_run(struct site *s, const struct follow_callbacks *cb, struct follow_
 
 	f.shared.parties = &f.parties;
 	gethostname(f.shared.host, sizeof(f.shared.host) - 1);
-	r = parties_init(&f.parties, s->endpoints, err);
+	r = parties_init(&f.parties, s, err);
 	if (r < 0)
 		return r;
-	seed_rulesets(&f);
 	r = sd_event_new(&f.event);
 	if (r >= 0)
 		r = add_sources(&f);

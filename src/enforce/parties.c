@@ -20,7 +20,7 @@ static bool same_namespace(const struct endpoint *a, const struct endpoint *b)
 /* Keep one entry an address; one that two namespaces claim stands for nobody. */
 static void merge_equal(struct parties *p)
 {
-	const struct endpoint *eps = p->endpoints->endpoints;
+	const struct endpoint *eps = p->site->endpoints->endpoints;
 	size_t n = 0;
 
 	for (size_t i = 0; i < p->n; i++) {
@@ -33,24 +33,34 @@ static void merge_equal(struct parties *p)
 	p->n = n;
 }
 
-int parties_init(struct parties *p, const struct endpoint_set *endpoints, struct bh_err *err)
+void parties_forget(struct parties *p, size_t endpoint)
 {
+	const struct ruleset_item *item = site_item_of(p->site, endpoint);
+
+	p->ruleset_of[endpoint] = item ? item->ruleset : NULL;
+}
+
+int parties_init(struct parties *p, const struct site *site, struct bh_err *err)
+{
+	const struct endpoint_set *endpoints = site->endpoints;
 	size_t total = 0;
 
 	for (size_t i = 0; i < endpoints->n; i++)
 		total += endpoints->endpoints[i].n_addrs;
-	*p = (struct parties) { .endpoints = endpoints };
+	*p = (struct parties) { .site = site };
 	p->e = calloc(total + 1, sizeof(*p->e));
 	p->ruleset_of = calloc(endpoints->n + 1, sizeof(struct ruleset *));
 	if (!p->e || !p->ruleset_of) {
 		parties_done(p);
 		return bh_err_oom(err);
 	}
-	for (size_t i = 0; i < endpoints->n; i++)
+	for (size_t i = 0; i < endpoints->n; i++) {
+		parties_forget(p, i);
 		for (size_t k = 0; k < endpoints->endpoints[i].n_addrs; k++)
 			p->e[p->n++] =
 				(struct party_entry) { .addr = endpoints->endpoints[i].addrs[k],
 						       .endpoint = i };
+	}
 	qsort(p->e, p->n, sizeof(*p->e), entry_order);
 	merge_equal(p);
 	return 0;
@@ -72,7 +82,7 @@ bool parties_find(const struct bh_addr *a, struct flow_party *ret, void *arg)
 
 	if (!hit || hit->twice)
 		return false;
-	e = &p->endpoints->endpoints[hit->endpoint];
+	e = &p->site->endpoints->endpoints[hit->endpoint];
 	*ret = (struct flow_party) {
 		.endpoint = e->id,
 		.name = e->name,

@@ -6,19 +6,24 @@
 #include <bulkhead/flow/flow.h>
 
 /* Who is behind an address: every endpoint's addresses, sorted. Borrows the site. */
-struct parties {
-	struct party_entry {
-		struct bh_addr addr;
-		size_t endpoint;
-		bool twice; /* claimed by two namespaces: it stands for nobody */
-	} * e;
-	size_t n;
-	const struct endpoint_set *endpoints;
-	const struct ruleset **ruleset_of; /* [endpoint]; NULL = not known; set by the owner */
+struct party_entry {
+	struct bh_addr addr;
+	size_t endpoint;
+	bool twice; /* claimed by two namespaces: it stands for nobody */
 };
 
-int parties_init(struct parties *p, const struct endpoint_set *endpoints, struct bh_err *err);
+struct parties {
+	struct party_entry *e;
+	size_t n;
+	const struct site *site;
+	/* [endpoint]; NULL = not known. At first what the policies say, where they were read. */
+	const struct ruleset **ruleset_of;
+};
+
+int parties_init(struct parties *p, const struct site *site, struct bh_err *err);
 void parties_done(struct parties *p);
+/* What stands in the endpoint's kernel is known no longer: back to what the policies say. */
+void parties_forget(struct parties *p, size_t endpoint);
 /* A flow_context.party_of; ARG is a struct parties. */
 bool parties_find(const struct bh_addr *a, struct flow_party *ret, void *arg);
 

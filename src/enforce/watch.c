@@ -207,8 +207,7 @@ void watch_free(struct watch *w)
 {
 	if (!w)
 		return;
-	if (w->shared->parties->ruleset_of[w->endpoint] == w->have.ruleset)
-		w->shared->parties->ruleset_of[w->endpoint] = NULL;
+	parties_forget(w->shared->parties, w->endpoint);
 	flow_log_close(w->log);
 	flow_account_free(w->account);
 	nft_state_done(&w->have);
