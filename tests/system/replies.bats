@@ -77,11 +77,14 @@ connect_all() {
 
 # Wait until each connection of a port has said N messages more, both ways.
 go_on() { # PORT N
-	local flow
+	local flow targets=()
 	for flow in $flows; do
 		[[ $flow == "$1"-* ]] || continue
 		look "$flow" a
-		await talking "$flow" $((received + $2)) || return
+		targets+=("$flow $((received + $2))")
+	done
+	for flow in "${targets[@]}"; do
+		await talking "${flow% *}" "${flow#* }" || return
 	done
 }
 
