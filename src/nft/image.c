@@ -149,6 +149,34 @@ static bool denied_set_is_ours(const struct nlattr **tb)
 	       attr_is(expr[NFTA_EXPR_NAME], "counter");
 }
 
+/* How an interval key is cut into fields decides what its ranges mean. */
+static bool fields_are_ours(const struct nft_set_info *s, const struct nlattr *concat)
+{
+	const struct nlattr *field, *tb[NFTA_SET_FIELD_LEN + 1];
+	uint32_t len;
+	unsigned n = 0;
+
+	if (!concat)
+		return !(s->flags & BH_NFT_SET_CONCAT);
+	mnl_attr_for_each_nested (field, concat) {
+		attr_parse_nested(field, tb, NFTA_SET_FIELD_LEN);
+		if (n == s->n_fields || !attr_u32(tb[NFTA_SET_FIELD_LEN], &len) ||
+		    len != nft_fields[s->fields[n++]].len)
+			return false;
+	}
+	return n == s->n_fields;
+}
+
+/* No size, no timeout that elements would inherit, no expressions. */
+static bool plain_set_is_ours(const struct nft_set_info *s, const struct nlattr **tb)
+{
+	const struct nlattr *desc[NFTA_SET_DESC_CONCAT + 1];
+
+	attr_parse_nested(tb[NFTA_SET_DESC], desc, NFTA_SET_DESC_CONCAT);
+	return !desc[NFTA_SET_DESC_SIZE] && !tb[NFTA_SET_TIMEOUT] && !tb[NFTA_SET_EXPR] &&
+	       !tb[BH_NFTA_SET_EXPRESSIONS] && fields_are_ours(s, desc[NFTA_SET_DESC_CONCAT]);
+}
+
 static bool set_is_ours(const struct nft_set_info *s, const struct nlattr **tb)
 {
 	uint32_t flags = 0, type = 0, len = 0, object = 0;
@@ -161,17 +189,17 @@ static bool set_is_ours(const struct nft_set_info *s, const struct nlattr **tb)
 		return false;
 	if (s->is_map != (object == NFT_OBJECT_COUNTER))
 		return false;
-	return !s->is_denied || denied_set_is_ours(tb);
+	return s->is_denied ? denied_set_is_ours(tb) : plain_set_is_ours(s, tb);
 }
 
 static int on_set(const struct nlmsghdr *nlh, void *arg)
 {
-	const struct nlattr *tb[NFTA_SET_EXPR + 1];
+	const struct nlattr *tb[BH_NFTA_SET_EXPRESSIONS + 1];
 	struct image *im = arg;
 	char name[256];
 	int set;
 
-	attr_parse(nlh, tb, NFTA_SET_EXPR);
+	attr_parse(nlh, tb, BH_NFTA_SET_EXPRESSIONS);
 	if (!attr_is(tb[NFTA_SET_TABLE], NFT_TABLE_NAME))
 		return 0;
 	if (!attr_string(tb[NFTA_SET_NAME], name, sizeof(name)))
@@ -337,6 +365,15 @@ static bool find_counter(const struct image *im, const struct nlattr *objref, ui
 	return true;
 }
 
+/* Would we write these very bytes? There is room between the fields of a key. */
+static bool is_key_of(const struct nft_set_info *s, const struct entry *e, bool lo,
+		      const uint8_t *key)
+{
+	uint8_t ours[40];
+
+	return memcmp(key, ours, entry_key(s, e, lo, ours)) == 0;
+}
+
 static int take_entry(struct element_reader *rd, const struct nlattr **tb)
 {
 	const struct nft_set_info *s = nft_set_info(rd->set);
@@ -348,8 +385,10 @@ static int take_entry(struct element_reader *rd, const struct nlattr **tb)
 	void *slot;
 	int r;
 
-	if (!lo || !hi)
-		return -EBADMSG;
+	if (!lo || !hi) { /* "*", for one */
+		image_drift(rd->im, "an element of %s has no key", s->name);
+		return 0;
+	}
 	r = push(rd->im, &rd->im->entries[rd->set], &slot);
 	if (!slot)
 		return r;
@@ -357,6 +396,8 @@ static int take_entry(struct element_reader *rd, const struct nlattr **tb)
 	take_key(s, lo, e, true);
 	take_key(s, hi, e, false);
 	fill_entry(rd->set, e);
+	if (!is_key_of(s, e, true, lo) || !is_key_of(s, e, false, hi))
+		image_drift(rd->im, "an element of %s has an odd key", s->name);
 	if (attr_u64(tb[NFTA_SET_ELEM_EXPIRATION], &left))
 		e->expires = rd->im->now + (int64_t)(left + 999) / 1000;
 	if (!find_counter(rd->im, tb[NFTA_SET_ELEM_OBJREF], &e->rule))
@@ -375,8 +416,10 @@ static int take_bound(struct element_reader *rd, const struct nlattr **tb)
 	void *slot;
 	int r;
 
-	if (!key)
-		return -EBADMSG;
+	if (!key) {
+		image_drift(rd->im, "an element of %s has no key", s->name);
+		return 0;
+	}
 	attr_u32(tb[NFTA_SET_ELEM_FLAGS], &flags);
 	r = push(rd->im, &rd->bounds, &slot);
 	b = slot;
