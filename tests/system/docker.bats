@@ -111,3 +111,152 @@ state() {
 	[ "$(table_of web)" = "$before" ]
 	refused inside web nft list table inet bulkhead
 }
+
+# --- names -----------------------------------------------------------------------------------
+
+# Docker's own server in the container, and through it the one on the host.
+resolves() { docker exec "$1" nslookup -type=a "$2" "$3" | grep -q "^Address: ${4}\$"; }
+
+@test "on a user network names resolve: Docker's server asks for the container" {
+	bulkhead apply
+	resolves web db 127.0.0.11 "$(v4 db)"
+	resolves web up.example 127.0.0.11 192.0.2.7
+	resolves db web 127.0.0.11 "$(v4 web)" # among containers nothing leaves
+	refused resolves db up.example 127.0.0.11 192.0.2.7
+	[ "$(endpoint web .resolvers)" = "[\"$RESOLVER\"]" ]
+}
+
+@test "on the default bridge names resolve as well" {
+	bulkhead apply
+	resolves legacy up.example "$RESOLVER" 192.0.2.7
+	[ "$(endpoint legacy .resolvers)" = "[\"$RESOLVER\"]" ]
+}
+
+@test "a resolv.conf that was changed from inside opens nothing" {
+	docker exec legacy sh -c 'echo nameserver 10.66.0.99 >>/etc/resolv.conf'
+	said=$(bulkhead endpoints --json 2>&1 >"$NET_DIR/endpoints")
+	[[ $said == *"container legacy: its resolv.conf was changed"*"[unknown-resolver]"* ]]
+	refused grep 10.66.0.99 "$NET_DIR/endpoints"
+	[ "$(endpoint legacy .resolvers 2>/dev/null)" = "[\"$RESOLVER\"]" ]
+}
+
+# --- what cannot be held ---------------------------------------------------------------------
+
+@test "a container on the host's network is shown, unprotected, and the host left alone" {
+	bulkhead apply
+	[ "$(state agent '[.state, .finding]')" = '["host-network",true]' ]
+	[[ $(state agent .why) == *"shares the host's network namespace"* ]]
+	[[ $(on_host nft list tables) != *bulkhead* ]]
+	run bulkhead status
+	[ "$status" -eq 1 ]
+}
+
+@test "a container with CAP_NET_ADMIN is enforced, but never called protected" {
+	bulkhead apply
+	[ "$(state admin '[.state, .finding]')" = '["weak",true]' ]
+	[[ $(state admin .why) == *CAP_NET_ADMIN* ]]
+	refused fetch admin "$(v4 db)" 5432
+}
+
+# --- life ------------------------------------------------------------------------------------
+
+@test "a published port is entity: host" {
+	bulkhead apply
+	on_host sh -c 'printf "GET /ok HTTP/1.0\r\n\r\n" | busybox nc -w 1 127.0.0.1 8081' |
+		grep 'here you are'
+	refused fetch web "$(v4 legacy)" 5432
+}
+
+@test "a restarted container is not protected until the next apply" {
+	bulkhead apply
+	docker restart --time 0 db >/dev/null
+	[ "$(state db '[.state, .finding]')" = '["unprotected",true]' ]
+	bulkhead apply
+	[ "$(state db .state)" = protected ]
+	fetch web "$(v4 db)" 5432
+	refused fetch web "$(v4 db)" 9999
+}
+
+@test "a network that is joined later counts at the next apply" {
+	docker network create --subnet 10.67.0.0/24 late >/dev/null
+	docker network connect late web
+	docker network connect late db
+	bulkhead apply
+	[[ $(endpoint db .addresses) == *10.67.0.3* ]]
+	fetch web 10.67.0.3 5432
+	refused fetch web 10.67.0.3 9999
+}
+
+@test "denied connections name the containers" {
+	bulkhead apply
+	bulkhead denied --follow --json >"$NET_DIR/denied" 2>"$NET_DIR/denied.err" 3>&- &
+	follower=$!
+	await follows
+	refused fetch web "$(v4 db)" 9999
+	await grep -q '"port":9999' "$NET_DIR/denied"
+	on_host kill -INT "$(on_host pgrep -x bulkhead)"
+	wait $follower
+	[ "$(jq -rs '[.[] | select(.destination.port == 9999)][0]
+		| [.direction, .endpoint.name, .endpoint.runtime, .endpoint.image,
+		   .destination.service] | join(" ")' "$NET_DIR/denied")" = "egress web docker box:1 db" ]
+}
+# Its log group is bound.
+follows() { inside web cat /proc/net/netfilter/nfnetlink_log | grep -q .; }
+
+@test "a socket where nobody answers: said, exit 3, nothing changed" {
+	bulkhead apply
+	before=$(inside web nft --stateless --handle list ruleset)
+	run bulkhead apply --docker-socket /run/nobody.sock
+	[ "$status" -eq 3 ]
+	[[ $output == *"Docker does not answer on /run/nobody.sock: No such file or directory"* ]]
+	[ "$(inside web nft --stateless --handle list ruleset)" = "$before" ]
+}
+
+# --- Podman ----------------------------------------------------------------------------------
+
+@test "Podman's containers by the same API, beside Docker's" {
+	podman_up
+	pack | podman import --change 'LABEL app=web' - box:baked >/dev/null
+	for name in client server; do
+		podman run --detach --name "p$name" --label "app=p$name" localhost/box:baked \
+			sh -c 'httpd -p 9999; exec httpd -f -p 5432' >/dev/null
+	done
+	podman run --detach --name pagent --network host box:baked sleep 1000 >/dev/null
+	policy podman <<-END
+		service: pclient
+		select: {labels: {app: pclient}}
+		egress: [{to: [{service: pserver}], ports: [5432/tcp]}]
+		dns: allow
+		---
+		service: pserver
+		select: {runtime: podman, labels: {app: pserver}}
+		ingress: [{from: [{service: pclient}], ports: [5432/tcp]}]
+		---
+		service: pagent
+		select: {name: pagent}
+	END
+	[ "$(endpoint pclient '[.runtime, .image, .labels, .image_labels, .resolvers]')" = \
+		'["podman","localhost/box:baked",{"app":"pclient"},{},["192.0.2.53"]]' ]
+	[ "$(endpoint pagent '[.labels, .image_labels]')" = '[{},{"app":"web"}]' ]
+	[ "$(bulkhead endpoints --json | jq -r .name | grep -c '^netns-')" -eq 0 ]
+	server=$(podman inspect --format '{{.NetworkSettings.IPAddress}}' pserver)
+	get=$(printf "printf 'GET /ok HTTP/1.0\\\\r\\\\n\\\\r\\\\n' | nc -w 1 %s" "$server")
+	podman exec pclient sh -c "$get 9999" | grep 'here you are'
+	bulkhead apply
+	podman exec pclient sh -c "$get 5432" | grep 'here you are'
+	[ -z "$(podman exec pclient sh -c "$get 9999")" ]
+	bulkhead status --json >"$NET_DIR/status" || [ $? -eq 1 ]
+	[ "$(jq -r 'select(.services | startswith("p")) | .services + " " + .state' \
+		"$NET_DIR/status" | sort | xargs)" = \
+		"pagent host-network pclient protected pserver protected" ]
+	rm "$NET_DIR/policies/podman.yaml"
+}
+
+# Last: nothing of ours is left in any namespace.
+@test "apply --clean leaves no trace" {
+	bulkhead apply --clean
+	for name in web db imposter legacy admin; do
+		[[ $(inside "$name" nft list tables) != *bulkhead* ]]
+	done
+	fetch web "$(v4 db)" 9999
+}
