@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/sys/netns.h>
+#include <bulkhead/sys/workers.h>
 
 #include "handle.h"
 
@@ -85,6 +87,10 @@ static int remove_one(struct nlsock *sock, struct apply_result *res, struct bh_e
 	bool was_there = false;
 	int r = nft_remove(sock, &was_there, err);
 
+	if (r == -ENOENT) { /* somebody else took it away meanwhile: two endpoints may share one */
+		was_there = false;
+		r = 0;
+	}
 	res->outcome = was_there ? APPLY_REMOVED : APPLY_UNCHANGED;
 	return r;
 }
@@ -96,51 +102,104 @@ static bool has_own_namespace(const struct endpoint *e, uint64_t host_ino)
 	       (!e->netns_ino || e->netns_ino != host_ino);
 }
 
-/* Bring one endpoint's namespace to WANT; NULL = no table. False in *ret_report: nothing to say. */
-static void work_on(struct handles *h, const struct endpoint *e, const struct ruleset *want,
-		    struct apply_result *res, bool *ret_report)
+/* One namespace to work on: WANT is brought about in it; NULL = no table. */
+struct job {
+	size_t endpoint;
+	const struct ruleset *want;
+};
+
+struct jobs {
+	const struct site *site;
+	struct job *job;
+	size_t n;
+	struct apply_result *results; /* [n], shared with the workers */
+};
+
+static void work_on(void *state, size_t i, void *arg)
 {
+	const struct jobs *jobs = arg;
+	const struct job *job = &jobs->job[i];
+	struct apply_result res = { .endpoint = job->endpoint };
 	struct bh_err err = BH_ERR_INIT;
 	struct nlsock *sock;
 	int r;
 
-	*ret_report = true;
-	r = handles_open(h, e, &sock, &err);
+	r = handles_open(state, &jobs->site->endpoints->endpoints[job->endpoint], &sock, &err);
 	if (r >= 0)
-		r = want ? apply_one(sock, want, res, &err) : remove_one(sock, res, &err);
-	if (r >= 0) {
-		*ret_report = want || res->outcome != APPLY_UNCHANGED;
-		return;
+		r = job->want ? apply_one(sock, job->want, &res, &err)
+			      : remove_one(sock, &res, &err);
+	if (r < 0) {
+		res.outcome = APPLY_FAILED;
+		res.error = r;
+		snprintf(res.why, sizeof(res.why), "%s", err.msg);
 	}
-	res->outcome = APPLY_FAILED;
-	res->error = r;
-	snprintf(res->why, sizeof(res->why), "%s", err.msg);
+	jobs->results[i] = res;
+}
+
+static void *new_handles(void *arg)
+{
+	struct handles *h = calloc(1, sizeof(*h));
+
+	if (h)
+		handles_init(h);
+	return h;
+}
+
+static void free_handles(void *state)
+{
+	handles_done(state);
+	free(state);
+}
+
+/* What stands if nobody lives to say otherwise. */
+static void expect_failure(struct apply_result *res, size_t endpoint)
+{
+	*res = (struct apply_result) { endpoint, APPLY_FAILED, -EIO, "" };
+	snprintf(res->why, sizeof(res->why), "the process that worked on it ended early");
+}
+
+static int list_jobs(struct site *s, bool clean, struct jobs *jobs)
+{
+	uint64_t host_ino = netns_own_ino();
+
+	jobs->job = calloc(s->endpoints->n + 1, sizeof(*jobs->job));
+	if (!jobs->job)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->endpoints->n; i++) {
+		const struct ruleset_item *item = clean ? NULL : site_item_of(s, i);
+
+		if (!has_own_namespace(&s->endpoints->endpoints[i], host_ino))
+			continue;
+		if (item && item->endpoint != i)
+			continue; /* another endpoint of this namespace stands for it */
+		jobs->job[jobs->n++] = (struct job) { i, item ? item->ruleset : NULL };
+	}
+	jobs->results = workers_results(jobs->n, sizeof(*jobs->results));
+	if (!jobs->results)
+		return -ENOMEM;
+	for (size_t i = 0; i < jobs->n; i++)
+		expect_failure(&jobs->results[i], jobs->job[i].endpoint);
+	return 0;
 }
 
 static int for_each_namespace(struct site *s, bool clean,
 			      int (*fn)(const struct apply_result *, void *), void *arg,
 			      struct bh_err *err)
 {
-	uint64_t host_ino = netns_own_ino();
-	struct handles h;
-	int r = 0;
+	struct jobs jobs = { .site = s };
+	const struct workers w = { new_handles, work_on, free_handles, &jobs };
+	int r = list_jobs(s, clean, &jobs);
 
-	handles_init(&h);
-	for (size_t i = 0; i < s->endpoints->n && r >= 0; i++) {
-		const struct endpoint *e = &s->endpoints->endpoints[i];
-		const struct ruleset_item *item = clean ? NULL : site_item_of(s, i);
-		struct apply_result res = { .endpoint = i };
-		bool report;
-
-		if (!has_own_namespace(e, host_ino))
-			continue;
-		if (item && item->endpoint != i)
-			continue; /* another endpoint of this namespace stands for it */
-		work_on(&h, e, item ? item->ruleset : NULL, &res, &report);
-		if (report)
-			r = fn(&res, arg);
-	}
-	handles_done(&h);
+	if (r < 0)
+		bh_err_oom(err);
+	else
+		workers_run(&w, jobs.n);
+	for (size_t i = 0; i < jobs.n && r >= 0; i++)
+		/* nothing was to be there, and nothing was: no news */
+		if (jobs.job[i].want || jobs.results[i].outcome != APPLY_UNCHANGED)
+			r = fn(&jobs.results[i], arg);
+	workers_results_free(jobs.results, jobs.n, sizeof(*jobs.results));
+	free(jobs.job);
 	return r;
 }
 

@@ -51,6 +51,7 @@
 #define BH_NLSOCK_RCVBUF        (8u << 20)
 #define BH_READBACK_RULES_MAX   4096
 #define BH_READBACK_OBJECTS_MAX 16384
+#define BH_WORKERS_MAX          8 /* processes that work on namespaces at a time */
 
 /* Logger */
 #define BH_NFLOG_COPY_RANGE 128
