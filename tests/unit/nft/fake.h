@@ -171,6 +171,15 @@ static inline void fake_forget(struct fake *k)
 		free(k->kept[--k->n]);
 }
 
+static inline bool fake_has_set(const struct fake *k, const char *name)
+{
+	for (size_t i = 0; i < k->n; i++)
+		if (fake_type(k->kept[i]) == NFT_MSG_NEWSET &&
+		    strcmp(fake_attr(k->kept[i], NFTA_SET_NAME), name) == 0)
+			return true;
+	return false;
+}
+
 /* Everything kept of the asked kind, each as a message of its own. */
 static inline void fake_answer(struct fake *k, const struct nlmsghdr *ask)
 {
@@ -192,7 +201,9 @@ static inline void fake_answer(struct fake *k, const struct nlmsghdr *ask)
 		fake_send(k, nlh);
 		found = true;
 	}
-	if (want == NFT_MSG_NEWTABLE)
+	if (elements && !found && !fake_has_set(k, fake_attr(ask, NFTA_SET_ELEM_LIST_SET)))
+		fake_ack(k, ask->nlmsg_seq, -ENOENT);
+	else if (want == NFT_MSG_NEWTABLE)
 		fake_ack(k, ask->nlmsg_seq, found ? 0 : -ENOENT);
 	else
 		fake_done(k, ask->nlmsg_seq, flags);
