@@ -75,8 +75,8 @@ state() {
 }
 
 @test "apply protects: what is allowed passes, over both families, and nothing else" {
-	fetch imposter "$(v4 db)" 5432
-	fetch web "$(v6 db)" 9999
+	await fetch imposter "$(v4 db)" 5432
+	await fetch web "$(v6 db)" 9999
 	run bulkhead apply
 	[ "$status" -eq 0 ]
 	[ "$(state web .state)" = protected ]
@@ -87,7 +87,7 @@ state() {
 		refused fetch imposter "$db" 5432
 	done
 	refused fetch db "$(v4 web)" 5432
-	fetch imposter "$(v6 imposter)" 5432 # that there is a server shows here
+	fetch imposter "$(v6 imposter)" 5432 # its server runs: what it lacked was leave to go out
 }
 
 @test "a container in another one's namespace is held with it" {
@@ -173,7 +173,7 @@ resolves() { docker exec "$1" nslookup -type=a "$2" "$3" | grep -q "^Address: ${
 	[ "$(state db '[.state, .finding]')" = '["unprotected",true]' ]
 	bulkhead apply
 	[ "$(state db .state)" = protected ]
-	fetch web "$(v4 db)" 5432
+	await fetch web "$(v4 db)" 5432
 	refused fetch web "$(v4 db)" 9999
 }
 
@@ -214,6 +214,11 @@ follows() { inside web cat /proc/net/netfilter/nfnetlink_log | grep -q .; }
 
 # --- Podman ----------------------------------------------------------------------------------
 
+pfetch() { # ADDRESS PORT
+	podman exec pclient sh -c "printf 'GET /ok HTTP/1.0\\r\\n\\r\\n' | nc -w 1 $1 $2" |
+		grep -q 'here you are'
+}
+
 @test "Podman's containers by the same API, beside Docker's" {
 	podman_up
 	pack | podman import --change 'LABEL app=web' - box:baked >/dev/null
@@ -240,11 +245,10 @@ follows() { inside web cat /proc/net/netfilter/nfnetlink_log | grep -q .; }
 	[ "$(endpoint pagent '[.labels, .image_labels]')" = '[{},{"app":"web"}]' ]
 	[ "$(bulkhead endpoints --json | jq -r .name | grep -c '^netns-')" -eq 0 ]
 	server=$(podman inspect --format '{{.NetworkSettings.IPAddress}}' pserver)
-	get=$(printf "printf 'GET /ok HTTP/1.0\\\\r\\\\n\\\\r\\\\n' | nc -w 1 %s" "$server")
-	podman exec pclient sh -c "$get 9999" | grep 'here you are'
+	await pfetch "$server" 9999
 	bulkhead apply
-	podman exec pclient sh -c "$get 5432" | grep 'here you are'
-	[ -z "$(podman exec pclient sh -c "$get 9999")" ]
+	pfetch "$server" 5432
+	refused pfetch "$server" 9999
 	bulkhead status --json >"$NET_DIR/status" || [ $? -eq 1 ]
 	[ "$(jq -r 'select(.services | startswith("p")) | .services + " " + .state' \
 		"$NET_DIR/status" | sort | xargs)" = \

@@ -93,7 +93,7 @@ docker_down() {
 	docker rm -f $(docker ps -aq) >/dev/null 2>&1
 	kill -KILL "$DOCKER_HOST_PID"
 	await eval "! kill -0 $DOCKER_HOST_PID"
-	find /sys/fs/cgroup -depth -type d \( -path "*/$DOCKER_CGROUP*" -o -name libpod_parent \) \
+	find /sys/fs/cgroup -depth -type d \( -path "*/$DOCKER_CGROUP*" -o -path "*/libpod_parent*" \) \
 		-exec rmdir {} + 2>/dev/null
 	rm -rf "${NET_DIR:?}/data" "$NET_DIR/podman"
 }
