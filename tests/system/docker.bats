@@ -192,16 +192,16 @@ resolves() { docker exec "$1" nslookup -type=a "$2" "$3" | grep -q "^Address: ${
 	bulkhead denied --follow --json >"$NET_DIR/denied" 2>"$NET_DIR/denied.err" 3>&- &
 	follower=$!
 	await follows
-	refused fetch web "$(v4 db)" 9999
+	refused fetch db "$(v4 web)" 9999
 	await grep -q '"port":9999' "$NET_DIR/denied"
 	on_host kill -INT "$(on_host pgrep -x bulkhead)"
 	wait $follower
-	[ "$(jq -rs '[.[] | select(.destination.port == 9999)][0]
+	[ "$(jq -rs '[.[] | select(.direction == "egress" and .destination.port == 9999)][0]
 		| [.direction, .endpoint.name, .endpoint.runtime, .endpoint.image,
-		   .destination.service] | join(" ")' "$NET_DIR/denied")" = "egress web docker box:1 db" ]
+		   .destination.service] | join(" ")' "$NET_DIR/denied")" = "egress db docker box:1 web" ]
 }
 # Its log group is bound.
-follows() { inside web cat /proc/net/netfilter/nfnetlink_log | grep -q .; }
+follows() { inside db cat /proc/net/netfilter/nfnetlink_log | grep -q .; }
 
 @test "a socket where nobody answers: said, exit 3, nothing changed" {
 	bulkhead apply
