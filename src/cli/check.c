@@ -36,15 +36,16 @@ static void print_summary(const struct site *s, bool json)
 static void print_endpoint(const struct site *s, size_t i, bool json)
 {
 	size_t n = s->selection->services_of[i].n;
-	char services[512], id[256];
+	char services[512], id[512];
 	json_t *obj;
 
-	bh_escape_str(id, sizeof(id), s->endpoints->endpoints[i].id);
 	site_services_of(s, i, services, sizeof(services));
 	if (!json) {
+		cli_endpoint(id, sizeof(id), &s->endpoints->endpoints[i]);
 		printf("  %-24s %s%s\n", id, n ? services : "unmanaged", n > 1 ? " (union)" : "");
 		return;
 	}
+	bh_escape_str(id, sizeof(id), s->endpoints->endpoints[i].id);
 	obj = json_pack("{s:s, s:s}", "endpoint", id, "services", services);
 	json_dumpf(obj, stdout, 0);
 	putchar('\n');
