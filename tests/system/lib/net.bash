@@ -28,8 +28,8 @@
 #                             $started is its process id
 #   stop PID...               ends what start started and waits for it
 #   serve NAME PORT/PROTO...  servers that answer (probe listen); returns when they listen
-#   ask FROM TO PORT/PROTO    `probe ask` over IPv4 and IPv6: two words of open, refused, timeout,
-#                             unreachable, closed; `icmp` in place of the port is a ping
+#   ask FROM TO PORT/PROTO    `probe ask` over IPv4 and IPv6: two words of open, half, refused,
+#                             timeout, unreachable; `icmp` in place of the port is a ping
 #   await COMMAND...          until it succeeds; fails after 10 seconds
 #   fail TEXT...              says so and fails
 #
@@ -43,7 +43,7 @@ fail() {
 	return 1
 }
 
-ns() { ip netns exec "$NET-$1" "${@:2}"; }
+ns() { ip netns exec "${NET:?net_up comes first}-$1" "${@:2}"; }
 
 number_of() { # NAME: sets $number
 	local name labels
@@ -85,7 +85,7 @@ net_up() {
 }
 
 plug() { # NAME NUMBER: a namespace on the bridge, up and running
-	ip netns add "$NET-$1" || return
+	ip netns add "${NET:?net_up comes first}-$1" || return
 	ns "$1" sysctl -qw net.ipv6.conf.default.accept_dad=0 || return
 	ip link add eth0 netns "$NET-$1" type veth peer name "port$2" netns "$NET-switch" || return
 	ns switch ip link set "port$2" master br0 up
