@@ -12,6 +12,9 @@
 
 #include "handle.h"
 
+/* Others may change nf_tables between our reading and our writing; then it is begun again. */
+#define WRITE_TRIES 16
+
 const char *apply_outcome_name(enum apply_outcome o)
 {
 	static const char *const names[] = {
@@ -48,9 +51,9 @@ static int explain_refusal(int r, struct bh_err *err)
 	return r;
 }
 
-/* Read, write if it differs, and verify by reading again. */
-static int apply_one(struct nlsock *sock, const struct ruleset *want, struct apply_result *res,
-		     struct bh_err *err)
+/* Read, and write if it differs. -ERESTART: somebody else wrote in between, nothing was done. */
+static int write_one(struct nlsock *sock, const struct ruleset *want, struct apply_result *res,
+		     uint32_t *ret_commit, struct bh_err *err)
 {
 	struct nft_state have = { 0 };
 	char why[256];
@@ -59,27 +62,57 @@ static int apply_one(struct nlsock *sock, const struct ruleset *want, struct app
 	r = nft_readback(sock, &have, err);
 	if (r < 0)
 		return bh_err_prefix(err, r, "reading the table");
+	*ret_commit = have.commit_id;
 	res->outcome = have.present ? APPLY_UPDATED : APPLY_CREATED;
 	if (have.present && !differs(want, &have, why, sizeof(why))) {
 		res->outcome = APPLY_UNCHANGED;
-		nft_state_done(&have);
-		return 0;
+	} else {
+		if (have.present && !have.intact)
+			snprintf(res->why, sizeof(res->why), "%s", have.drift);
+		r = nft_apply(sock, want, &have, err);
 	}
-	if (have.present && !have.intact)
-		snprintf(res->why, sizeof(res->why), "%s", have.drift);
-	r = nft_apply(sock, want, &have, err);
 	nft_state_done(&have);
-	if (r < 0)
-		return explain_refusal(r, err);
+	return r == -ERESTART || r >= 0 ? r : explain_refusal(r, err);
+}
+
+/* The kernel's word for what was written when its nf_tables were at COMMIT. */
+static int verify_one(struct nlsock *sock, const struct ruleset *want, uint32_t commit,
+		      struct bh_err *err)
+{
+	struct nft_state have = { 0 };
+	char why[256] = "the table is not there";
+	int r;
 
 	r = nft_readback(sock, &have, err);
 	if (r < 0)
 		return bh_err_prefix(err, r, "verifying the table");
-	if (!have.present || differs(want, &have, why, sizeof(why)))
-		r = bh_err_set(err, -EIO, "the kernel does not hold what was written: %s",
-			       have.present ? why : "the table is not there");
+	if (!have.present || differs(want, &have, why, sizeof(why))) {
+		if (have.commit_id != commit + 1)
+			r = bh_err_set(err, -EAGAIN,
+				       "somebody else changed the table right after: %s; "
+				       "run the command again",
+				       why);
+		else
+			r = bh_err_set(err, -EIO, "the kernel does not hold what was written: %s",
+				       why);
+	}
 	nft_state_done(&have);
 	return r;
+}
+
+static int apply_one(struct nlsock *sock, const struct ruleset *want, struct apply_result *res,
+		     struct bh_err *err)
+{
+	uint32_t commit = 0;
+	int r = -ERESTART;
+
+	for (int i = 0; i < WRITE_TRIES && r == -ERESTART; i++)
+		r = write_one(sock, want, res, &commit, err);
+	if (r == -ERESTART)
+		return bh_err_set(err, r,
+				  "somebody else keeps changing nf_tables there; "
+				  "run the command again");
+	return r < 0 || res->outcome == APPLY_UNCHANGED ? r : verify_one(sock, want, commit, err);
 }
 
 static int remove_one(struct nlsock *sock, struct apply_result *res, struct bh_err *err)

@@ -67,14 +67,34 @@ static bool say(char *out, size_t cap, const char *what)
 	return false;
 }
 
-static bool same_rules(const struct ruleset *a, const struct ruleset *b)
+static bool is_used(const struct ruleset *r, uint32_t rule)
 {
-	for (size_t i = 0; i < a->n_rules; i++)
-		if (strcmp(a->rules[i].name, b->rules[i].name) != 0 ||
-		    strcmp(a->rules[i].where, b->rules[i].where) != 0 ||
-		    a->rules[i].direction != b->rules[i].direction)
+	for (int d = 0; d < DIRECTIONS; d++)
+		for (int k = 0; k < ENTRY_KINDS; k++)
+			for (size_t i = 0; i < r->entries[d][k].n; i++)
+				if (r->entries[d][k].e[i].rule == rule)
+					return true;
+	return false;
+}
+
+/* Both are sorted by name. */
+static bool same_rules(const struct ruleset *want, const struct ruleset *have)
+{
+	size_t i = 0;
+
+	for (size_t j = 0; j < have->n_rules; j++) {
+		const struct ruleset_rule *w = i < want->n_rules ? &want->rules[i] : NULL;
+		const struct ruleset_rule *h = &have->rules[j];
+
+		if (w && strcmp(w->name, h->name) == 0) {
+			if (strcmp(w->where, h->where) != 0 || w->direction != h->direction)
+				return false;
+			i++;
+		} else if (is_used(have, (uint32_t)j)) {
 			return false;
-	return true;
+		}
+	}
+	return i == want->n_rules;
 }
 
 static bool same_expiry(int64_t a, int64_t b)
@@ -99,8 +119,18 @@ static bool same_entries(const struct ruleset *a, const struct entry_list *x,
 	return true;
 }
 
+static bool has_world(const struct ruleset *r)
+{
+	for (int d = 0; d < DIRECTIONS; d++)
+		if (r->entries[d][ENTRY_WORLD].n || r->entries[d][ENTRY_WORLD_ICMP].n)
+			return true;
+	return false;
+}
+
 static bool same_known(const struct ruleset *a, const struct ruleset *b)
 {
+	if (!has_world(a) && !has_world(b))
+		return true;
 	if (a->n_known != b->n_known)
 		return false;
 	for (size_t i = 0; i < a->n_known; i++)
@@ -122,7 +152,7 @@ static bool same_flows(const struct ruleset *a, const struct ruleset *b, char *o
 	return true;
 }
 
-bool ruleset_equal(const struct ruleset *a, const struct ruleset *b, char *out, size_t cap)
+bool ruleset_equal(const struct ruleset *want, const struct ruleset *have, char *out, size_t cap)
 {
 	char scratch[64];
 
@@ -130,24 +160,24 @@ bool ruleset_equal(const struct ruleset *a, const struct ruleset *b, char *out, 
 		out = scratch;
 		cap = sizeof(scratch);
 	}
-	if (!same_text(a->endpoint, b->endpoint))
+	if (!same_text(want->endpoint, have->endpoint))
 		return say(out, cap, "it is for another endpoint");
-	if (!same_text(a->services, b->services))
+	if (!same_text(want->services, have->services))
 		return say(out, cap, "the services differ");
-	if (a->mode != b->mode)
+	if (want->mode != have->mode)
 		return say(out, cap, "the mode differs");
-	if (a->on_deny != b->on_deny || a->log_denied != b->log_denied)
+	if (want->on_deny != have->on_deny || want->log_denied != have->log_denied)
 		return say(out, cap, "what happens to denied packets differs");
-	if (!same_flows(a, b, out, cap))
+	if (!same_flows(want, have, out, cap))
 		return false;
-	if (!same_known(a, b))
+	if (!same_known(want, have))
 		return say(out, cap, "the addresses outside the world differ");
-	if (a->n_rules != b->n_rules || !same_rules(a, b))
+	if (!same_rules(want, have))
 		return say(out, cap, "the policy rules differ");
-	if (!same_text(a->deny_where[0], b->deny_where[0]) ||
-	    !same_text(a->deny_where[1], b->deny_where[1]))
+	if (!same_text(want->deny_where[0], have->deny_where[0]) ||
+	    !same_text(want->deny_where[1], have->deny_where[1]))
 		return say(out, cap, "the places of the default deny differ");
-	if (!same_text(a->generation, b->generation))
+	if (!same_text(want->generation, have->generation))
 		return say(out, cap, "it was made from another version of the policies");
 	return true;
 }

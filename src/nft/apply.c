@@ -328,7 +328,7 @@ static int build_and_commit(struct change *c, struct nlsock *s, struct bh_err *e
 	int r = 0;
 
 	find_moved_counters(c);
-	batch_begin(&c->b);
+	batch_begin_at(&c->b, c->have->commit_id);
 	if (c->old)
 		r = change_in_place(c);
 	else
@@ -353,7 +353,7 @@ int nft_apply(struct nlsock *s, const struct ruleset *r, const struct nft_state 
 		return bh_err_oom(err);
 	nft_lower(r, new);
 	if (have->intact) {
-		nft_lower(have->ruleset, old);
+		nft_lower_state(have, old);
 		c.old = old;
 	}
 	return build_and_commit(&c, s, err);

@@ -78,14 +78,22 @@ static void end(struct batch *b, const struct nlmsghdr *nlh)
 	b->len += MNL_ALIGN(nlh->nlmsg_len);
 }
 
-void batch_begin(struct batch *b)
+void batch_begin_at(struct batch *b, uint32_t commit_id)
 {
 	struct nlmsghdr *nlh;
 
 	*b = (struct batch) { 0 };
 	nlh = begin_raw(b, NFNL_MSG_BATCH_BEGIN, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
-	if (nlh)
-		end(b, nlh);
+	if (!nlh)
+		return;
+	if (commit_id)
+		mnl_attr_put_u32(nlh, NFNL_BATCH_GENID, htonl(commit_id));
+	end(b, nlh);
+}
+
+void batch_begin(struct batch *b)
+{
+	batch_begin_at(b, 0);
 }
 
 void batch_done(struct batch *b)

@@ -19,6 +19,11 @@ struct batch {
 };
 
 void batch_begin(struct batch *b);
+/*
+ * The batch holds only while the namespace's nf_tables are as of COMMIT_ID (nft_commit_id); after
+ * any other change its commit is refused with -ERESTART (NFNL_BATCH_GENID). 0: at any time.
+ */
+void batch_begin_at(struct batch *b, uint32_t commit_id);
 void batch_done(struct batch *b);
 size_t batch_messages(const struct batch *b); /* without begin and end */
 /* Send it and require that all of it was done. Echoed messages go to ON_MESSAGE (may be NULL). */

@@ -71,6 +71,21 @@ static int push(struct image *im, struct bh_vec *v, void **ret)
 	return 0;
 }
 
+/* Our names and comments are printable ASCII; what a terminal might obey is not ours. */
+static void take_text(struct image *im, char *s, size_t cap)
+{
+	char raw[256];
+	const char *p = s;
+
+	while (*p >= ' ' && *p <= '~')
+		p++;
+	if (!*p)
+		return;
+	snprintf(raw, sizeof(raw), "%s", s);
+	bh_escape_str(s, cap, raw);
+	image_drift(im, "a name or comment has bytes that are not text: %s", s);
+}
+
 /* --- table ----------------------------------------------------------------------------------- */
 
 static int on_table(const struct nlmsghdr *nlh, void *arg)
@@ -237,6 +252,8 @@ static int on_counter(const struct nlmsghdr *nlh, void *arg)
 		return 0;
 	}
 	attr_comment(tb[NFTA_OBJ_USERDATA], scratch.comment, sizeof(scratch.comment));
+	take_text(im, scratch.name, sizeof(scratch.name));
+	take_text(im, scratch.comment, sizeof(scratch.comment));
 	attr_parse_nested(tb[NFTA_OBJ_DATA], data, NFTA_COUNTER_PACKETS);
 	attr_u64(data[NFTA_COUNTER_PACKETS], &scratch.packets);
 	attr_u64(data[NFTA_COUNTER_BYTES], &scratch.bytes);
@@ -289,6 +306,7 @@ static int on_rule(const struct nlmsghdr *nlh, void *arg)
 	rule->chain = (uint8_t)chain;
 	rule->expressions = bh_arena_memdup(im->arena, e, mnl_attr_get_len(e));
 	attr_comment(tb[NFTA_RULE_USERDATA], rule->comment, sizeof(rule->comment));
+	take_text(im, rule->comment, sizeof(rule->comment));
 	return rule->expressions ? 0 : -ENOMEM;
 }
 

@@ -38,7 +38,7 @@ static void add_rule(struct nft_program *p, unsigned chain, const char *comment,
 /* --- sets ------------------------------------------------------------------------------------ */
 
 /* IPv4 comes first in every list: cut it in two. */
-static void slice_entries(struct nft_program *p)
+static void slice_entries(struct nft_program *p, uint32_t idle)
 {
 	for (unsigned d = 0; d < DIRECTIONS; d++)
 		for (unsigned k = 0; k < ENTRY_KINDS; k++) {
@@ -52,7 +52,7 @@ static void slice_entries(struct nft_program *p)
 				(struct entry_list) { l->e + n4, l->n - n4 };
 		}
 	for (unsigned i = 0; i < NFT_MAPS; i++)
-		p->has_set[i] = p->maps[i].n > 0;
+		p->has_set[i] = p->maps[i].n > 0 || (idle >> i & 1);
 }
 
 static bool has_world(const struct nft_program *p, unsigned family)
@@ -250,13 +250,13 @@ static void lower_refuse(struct nft_program *p)
 	RULE(p, CHAIN_REFUSE, NULL, OP1(OP_REJECT));
 }
 
-void nft_lower(const struct ruleset *r, struct nft_program *p)
+static void lower(const struct ruleset *r, uint32_t idle, struct nft_program *p)
 {
 	p->ruleset = r;
 	p->n_rules = 0;
 	memset(p->has_set, 0, sizeof(p->has_set));
 	memset(p->has_chain, 0, sizeof(p->has_chain));
-	slice_entries(p);
+	slice_entries(p, idle);
 	slice_known(p);
 	lower_about(p);
 	lower_base(p, CHAIN_OUTPUT, DIRECTION_EGRESS);
@@ -267,4 +267,14 @@ void nft_lower(const struct ruleset *r, struct nft_program *p)
 	for (unsigned d = 0; r->log_denied && d < DIRECTIONS; d++)
 		lower_denied_sets(p, CHAIN_ICMP + d, d, SIDE_SPORT);
 	lower_refuse(p);
+}
+
+void nft_lower(const struct ruleset *r, struct nft_program *p)
+{
+	lower(r, 0, p);
+}
+
+void nft_lower_state(const struct nft_state *s, struct nft_program *p)
+{
+	lower(s->ruleset, s->idle_maps, p);
 }

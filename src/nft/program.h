@@ -140,6 +140,9 @@ struct nft_program {
 
 /* Ruleset -> program. P borrows from R. Cannot fail: everything is bounded. */
 void nft_lower(const struct ruleset *r, struct nft_program *p);
+/* The program of a table that was read back: with its idle maps. */
+struct nft_state;
+void nft_lower_state(const struct nft_state *s, struct nft_program *p);
 
 /* The prefix of a log rule: "bulkhead:deny:egress". */
 const char *nft_log_prefix(unsigned kind, unsigned direction);

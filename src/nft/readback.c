@@ -195,18 +195,30 @@ static void compare_chain(struct image *im, const struct nft_program *p, unsigne
 		image_drift(im, "chain %s lacks rules", nft_chain_name(chain));
 }
 
-static int compare(struct image *im, const struct ruleset *r)
+static int compare(struct image *im, const struct nft_state *s)
 {
 	struct nft_program *p = calloc(1, sizeof(*p));
 
 	if (!p)
 		return -ENOMEM;
-	nft_lower(r, p);
+	nft_lower_state(s, p);
 	compare_objects(im, p);
 	for (unsigned i = 0; i < NFT_CHAINS && !im->drift[0]; i++)
 		compare_chain(im, p, i);
 	free(p);
 	return 0;
+}
+
+/* A map stays when its last element has expired: it lets nothing pass, and nobody altered it. */
+static uint32_t idle_maps(const struct image *im)
+{
+	uint32_t idle = 0;
+
+	_Static_assert(NFT_MAPS <= 32, "a bit for each map");
+	for (unsigned i = 0; i < NFT_MAPS; i++)
+		if (im->has_set[i] && im->entries[i].n == 0)
+			idle |= 1u << i;
+	return idle;
 }
 
 /* --- the state ------------------------------------------------------------------------------- */
@@ -236,9 +248,10 @@ static int judge(struct image *im, struct nft_state *s)
 	s->present = im->present;
 	if (!im->present)
 		return 0;
+	s->idle_maps = idle_maps(im);
 	r = raise_ruleset(im, &s->ruleset);
 	if (r >= 0 && s->ruleset)
-		r = compare(im, s->ruleset);
+		r = compare(im, s);
 	if (r >= 0)
 		r = take_counts(im, s);
 	s->intact = r >= 0 && s->ruleset && !im->drift[0];
@@ -256,10 +269,18 @@ void nft_state_done(struct nft_state *s)
 static int read_once(struct nlsock *s, struct nft_state *ret, struct bh_err *err)
 {
 	struct image im;
+	uint32_t before = 0, after = 0;
 	int r = image_init(&im, err);
 
 	if (r >= 0)
+		r = nft_commit_id(s, &before, err);
+	if (r >= 0)
 		r = image_read(&im, s, err);
+	if (r >= 0 && im.present)
+		r = nft_commit_id(s, &after, err);
+	if (r >= 0 && im.present && before != after)
+		r = bh_err_set(err, -EINTR, "nf_tables change faster than they can be read");
+	ret->commit_id = before;
 	if (r >= 0) {
 		r = judge(&im, ret);
 		if (r < 0)

@@ -88,10 +88,11 @@ void ruleset_free(struct ruleset *r); /* takes NULL; only for those that own an 
 int entry_cmp(const struct entry *a, const struct entry *b);
 
 /*
- * Same meaning, names, places, generation. On false, *ret_what (may be NULL) says in a few words
- * what differs first; storage of CAP bytes in OUT.
+ * Is HAVE what WANT says: meaning, names, places, generation? HAVE may hold more that allows
+ * nothing, of policy rules that have expired since: rules that no entry refers to, and `known`
+ * without a WORLD entry. On false OUT (CAP bytes, may be NULL) says what differs first.
  */
-bool ruleset_equal(const struct ruleset *a, const struct ruleset *b, char *out, size_t cap);
+bool ruleset_equal(const struct ruleset *want, const struct ruleset *have, char *out, size_t cap);
 
 /* One ruleset per namespace that gets a table. */
 struct ruleset_item {

@@ -36,6 +36,8 @@ struct nft_state {
 	char drift[256];         /* when not intact: the first difference, in words, escaped */
 	struct nft_totals totals;
 	struct nft_rule_count *rule_counts; /* parallel to ruleset->rules */
+	uint32_t commit_id; /* of the namespace's nf_tables, as nft_commit_id() tells */
+	uint32_t idle_maps; /* private: there, though the last of their elements has expired */
 };
 
 void nft_state_done(struct nft_state *s);
@@ -51,8 +53,8 @@ int nft_readback(struct nlsock *s, struct nft_state *ret, struct bh_err *err);
 /*
  * Make the namespace enforce R in one atomic batch. HAVE is the present state as nft_readback()
  * gave it: base chains are kept, rules and sets are refilled, counters of rules that stay go on
- * counting; a table that is not of our making is replaced within the same batch. On an error
- * nothing changed.
+ * counting; a table that is not of our making is replaced within the same batch. -ERESTART: somebody
+ * changed nf_tables in the namespace since HAVE was read; read again. On an error nothing changed.
  */
 int nft_apply(struct nlsock *s, const struct ruleset *r, const struct nft_state *have,
 	      struct bh_err *err);

@@ -129,10 +129,32 @@ static void test_rules_differ(void **state)
 	DIFFERENCE("policy rules", b->rules[2].name = "web.out.useless");
 	DIFFERENCE("policy rules", b->rules[1].where = "web.yaml:10");
 	DIFFERENCE("policy rules", b->rules[0].direction = DIRECTION_EGRESS);
-	DIFFERENCE("policy rules", b->r.n_rules = 2);
 	/* where flows are counted for it, that comes first */
 	DIFFERENCE("egress", b->rules[1].name = "web.out.other");
 	DIFFERENCE("ingress", b->rules[0].name = "web.in.other");
+}
+
+/* What is left of rules that have expired is no difference; what is wanted and missing is. */
+static void test_leftovers(void **state)
+{
+	struct specimen *want = specimen(), *have = specimen();
+	struct entry_list none = { 0 };
+	char what[100];
+
+	want->r.n_rules = 2; /* no entry is of the third */
+	assert_true(ruleset_equal(&want->r, &have->r, what, sizeof(what)));
+	assert_false(ruleset_equal(&have->r, &want->r, what, sizeof(what)));
+	assert_non_null(strstr(what, "policy rules"));
+
+	want->r.entries[DIRECTION_INGRESS][ENTRY_WORLD] = none;
+	have->r.entries[DIRECTION_INGRESS][ENTRY_WORLD] = none;
+	want->r.n_known = 0; /* what is outside of a world that nobody may reach */
+	assert_true(ruleset_equal(&want->r, &have->r, what, sizeof(what)));
+
+	want->r.n_rules = 1; /* an entry of the second stands in both: then it must be the same */
+	assert_false(ruleset_equal(&want->r, &have->r, what, sizeof(what)));
+	free(want);
+	free(have);
 }
 
 static void test_flows_differ(void **state)
@@ -249,8 +271,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_equal),        cmocka_unit_test(test_head_differs),
 		cmocka_unit_test(test_rules_differ), cmocka_unit_test(test_flows_differ),
-		cmocka_unit_test(test_expiry),       cmocka_unit_test(test_no_place),
-		cmocka_unit_test(test_entry_cmp),    cmocka_unit_test(test_freeing),
+		cmocka_unit_test(test_leftovers),    cmocka_unit_test(test_expiry),
+		cmocka_unit_test(test_no_place),     cmocka_unit_test(test_entry_cmp),
+		cmocka_unit_test(test_freeing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -65,7 +65,7 @@ static void test_absent(void **state)
 	assert_false(st.present);
 	assert_false(st.intact);
 	assert_null(st.ruleset);
-	assert_int_equal(k.queries, 1);
+	assert_int_equal(k.queries, 2); /* which commit, which table */
 	nft_state_done(&st);
 	fake_close(&k);
 }
@@ -185,6 +185,60 @@ static uint32_t rnd(uint32_t n)
 	return random_state % n;
 }
 
+static void assert_text(const char *s)
+{
+	for (const char *p = s; *p; p++)
+		if (*p < ' ' || *p > '~')
+			fail_msg("a byte %02x in a text for people", (uint8_t)*p);
+}
+
+/* People read these: whatever is in the kernel, there is nothing for a terminal to obey. */
+static void assert_texts(const struct nft_state *st)
+{
+	const struct ruleset *r = st->ruleset;
+
+	assert_text(st->drift);
+	if (!r)
+		return;
+	assert_text(r->endpoint);
+	assert_text(r->services);
+	assert_text(r->generation);
+	assert_text(r->deny_where[0]);
+	assert_text(r->deny_where[1]);
+	for (size_t i = 0; i < r->n_rules; i++) {
+		assert_text(r->rules[i].name);
+		assert_text(r->rules[i].where);
+	}
+}
+
+static void test_hostile_texts(void **state)
+{
+	static const char evil[] = "\033]0;x\007\xe2\x80\xae";
+	struct nft_state st;
+	struct fake k;
+	struct fx f;
+
+	fake_open(&k);
+	for (unsigned i = 0; i < 7; i++) {
+		fx_init(&f);
+		fx_rule(&f, i == 5 ? "a.in.\033[31m" : "a.in.b", i == 6 ? evil : "p.yaml:1");
+		f.r.endpoint = i == 0 ? evil : "e";
+		f.r.services = i == 1 ? evil : "s";
+		f.r.generation = i == 2 ? evil : "g";
+		f.r.deny_where[0] = i == 3 ? evil : "p.yaml:1";
+		f.r.deny_where[1] = i == 4 ? evil : "p.yaml:1";
+		fake_create(&k, fx_finish(&f));
+		assert_int_equal(fake_readback(&k, &st, NULL), 0);
+		assert_false(st.intact);
+		assert_non_null(strstr(st.drift, "bytes that are not text"));
+		assert_non_null(st.ruleset);
+		assert_texts(&st);
+		nft_state_done(&st);
+		fx_done(&f);
+	}
+	fake_close(&k);
+}
+
 /* A copy of message AT takes its place until message_back(). */
 static struct nlmsghdr *message_copy(struct fake *k, size_t at, struct nlmsghdr **ret_whole)
 {
@@ -232,6 +286,7 @@ static void test_damaged(void **state)
 			((uint8_t *)nlh)[16 + rnd(len - 16)] ^= (uint8_t)(1 + rnd(255));
 		if (fake_readback(&k, &st, NULL) == 0)
 			drifts += st.drift[0] != '\0';
+		assert_texts(&st);
 		nft_state_done(&st);
 		message_back(&k, at, whole);
 	}
@@ -393,10 +448,11 @@ static void test_altered_objects(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_absent),
-		cmocka_unit_test(test_interrupted),    cmocka_unit_test(test_every_part_counts),
-		cmocka_unit_test(test_order_of_rules), cmocka_unit_test(test_damaged),
-		cmocka_unit_test(test_altered_rules),  cmocka_unit_test(test_altered_objects),
+		cmocka_unit_test(test_round_trip),      cmocka_unit_test(test_absent),
+		cmocka_unit_test(test_interrupted),     cmocka_unit_test(test_every_part_counts),
+		cmocka_unit_test(test_order_of_rules),  cmocka_unit_test(test_hostile_texts),
+		cmocka_unit_test(test_damaged),         cmocka_unit_test(test_altered_rules),
+		cmocka_unit_test(test_altered_objects),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
