@@ -176,8 +176,10 @@ static void fill_context(struct flow_record *rec, const struct flow_context *ctx
 static void fill_ends(struct question *q)
 {
 	PUT(q->self_end->endpoint, "%s", q->rec->endpoint_id);
+	PUT(q->self_end->name, "%s", q->rec->endpoint_name);
 	PUT(q->self_end->service, "%s", q->rec->service);
 	PUT(q->far_end->endpoint, "%s", or_empty(q->far_party.endpoint));
+	PUT(q->far_end->name, "%s", or_empty(q->far_party.name));
 	PUT(q->far_end->service, "%s", or_empty(q->far_party.service));
 }
 

@@ -60,6 +60,7 @@ static json_t *end_json(const struct record_end *e)
 	if (e->has_port)
 		put_number(o, "port", e->port);
 	put_text(o, "endpoint", e->endpoint);
+	put_text(o, "name", e->name);
 	put_text(o, "service", e->service);
 	return o;
 }
@@ -207,11 +208,17 @@ static void add_address(struct bh_buf *b, const struct record_end *e, bool with_
 		bh_buf_addf(b, ":%u", e->port);
 }
 
+/* The id of a container says nothing to a person: then its name is what is shown. */
+static bool is_container_id(const char *id)
+{
+	return strlen(id) == 64 && strspn(id, "0123456789abcdef") == 64;
+}
+
 static void add_end(struct bh_buf *b, const struct record_end *e, bool with_port)
 {
 	bool named = e->service[0] || e->endpoint[0];
 
-	add_who(b, e->service, e->endpoint);
+	add_who(b, e->service, e->name[0] && is_container_id(e->endpoint) ? e->name : e->endpoint);
 	if (named)
 		bh_buf_addstr(b, " ");
 	add_address(b, e, with_port);

@@ -26,6 +26,7 @@ struct record_end {
 	uint16_t port;
 	char endpoint[RECORD_STR]; /* id, "" when not local; unescaped, hostile */
 	char service[RECORD_STR];  /* "" when none */
+	char name[RECORD_STR];     /* what people call it; unescaped, hostile */
 };
 
 struct flow_record {

@@ -232,6 +232,23 @@ static void test_text(void **state)
 			"[2001:db8::1]:6379/tcp  17 packets  default-deny\n");
 }
 
+/* The id of a container says nothing to a person; JSON has both. */
+static void test_containers_by_name(void **state)
+{
+	static const char id[] = "46595034ab726a221c23da037cde1dbce23d1def4895f89af4d4439464376b3d";
+	struct flow_record r = sample;
+	bh_autofree char *text = NULL, *json = NULL;
+
+	strcpy(r.source.endpoint, id);
+	strcpy(r.source.name, "shop-payments-1");
+	strcpy(r.destination.endpoint, id); /* its name is not known */
+	text = text_of(&r, false);
+	assert_non_null(strstr(text, "payments (shop-payments-1) 10.77.1.4 -> ledger (46595034ab"));
+	json = json_of(&r);
+	assert_non_null(strstr(json, "\"endpoint\":\"46595034ab726a"));
+	assert_non_null(strstr(json, "\"name\":\"shop-payments-1\""));
+}
+
 static void test_text_without_ports(void **state)
 {
 	struct flow_record r = sample;
@@ -437,6 +454,7 @@ int main(void)
 		cmocka_unit_test(test_json_aggregated),
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_containers_by_name),
 		cmocka_unit_test(test_text_without_ports),
 		cmocka_unit_test(test_text_in_colour),
 		cmocka_unit_test(test_hostile_json),
