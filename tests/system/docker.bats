@@ -198,7 +198,8 @@ resolves() { docker exec "$1" nslookup -type=a "$2" "$3" | grep -q "^Address: ${
 	wait $follower
 	[ "$(jq -rs '[.[] | select(.direction == "egress" and .destination.port == 9999)][0]
 		| [.direction, .endpoint.name, .endpoint.runtime, .endpoint.image,
-		   .destination.service] | join(" ")' "$NET_DIR/denied")" = "egress db docker box:1 web" ]
+		   .source.name, .destination.service] | join(" ")' "$NET_DIR/denied")" = \
+		"egress db docker box:1 db web" ]
 }
 # Its log group is bound.
 follows() { inside db cat /proc/net/netfilter/nfnetlink_log | grep -q .; }
