@@ -106,6 +106,12 @@ static int no_answer(const struct docker_api *api, struct bh_err *err)
 
 	curl_easy_getinfo(api->curl, CURLINFO_OS_ERRNO, &os_error);
 	bh_escape_str(path, sizeof(path), api->socket_path);
+	if (os_error == ECONNREFUSED)
+		return bh_err_set(err, -ECONNREFUSED,
+				  "%s does not answer on %s, though its socket is there; if it is "
+				  "not to be asked, say \"runtimes: {%s: false}\" in the host file",
+				  api->who, path,
+				  strcmp(api->who, "Podman") == 0 ? "podman" : "docker");
 	if (os_error > 0)
 		return bh_err_errno(err, -(int)os_error, "%s does not answer on %s", api->who,
 				    path);

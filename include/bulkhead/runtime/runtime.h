@@ -12,7 +12,7 @@
  */
 
 /*
- * The inventory file (docs/inventory.md). Mistakes are located in DIAGS and -EINVAL is
+ * The inventory file (docs/endpoints.md). Mistakes are located in DIAGS and -EINVAL is
  * returned.
  */
 int runtime_inventory_load(const char *path, struct endpoint_builder *b, struct diag_list *diags,

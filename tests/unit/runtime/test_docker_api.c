@@ -352,6 +352,26 @@ static void test_nobody_there(void **state)
 	listed_done(&l);
 }
 
+/* What a daemon that was killed leaves behind. */
+static void test_left_behind(void **state)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char dir[] = "/tmp/bulkhead-api-XXXXXX";
+	struct listed l;
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/socket", dir);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	close(fd);
+	l = list_socket(sa.sun_path);
+	assert_int_equal(l.r, -ECONNREFUSED);
+	assert_non_null(strstr(l.err.msg, "say \"runtimes: {docker: false}\" in the host file"));
+	listed_done(&l);
+	unlink(sa.sun_path);
+	assert_int_equal(rmdir(dir), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
