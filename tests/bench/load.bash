@@ -5,6 +5,7 @@ load_namespaces=200
 
 # Each namespace is a service that the ten before it may call and that calls the ten after it.
 # load_site PORT: policies and inventory in $tmp/site-PORT; another port is another policy for all.
+# Both are used as $tmp/site, as one directory whose files change: load_use PORT.
 load_site() {
 	mkdir -p "$tmp/site-$1/policies"
 	awk -v p="$prefix" -v n="$load_namespaces" -v port="$1" -v dir="$tmp/site-$1" '
@@ -31,16 +32,21 @@ load_site() {
 	}'
 }
 
+load_use() {
+	ln -sfn "site-$1" "$tmp/site"
+}
+
 # The same rulesets as files for nft, one a namespace; a second one replaces what is there at once.
 load_equal_files() {
 	local port=$1 replaces=$2 i s
 	mkdir -p "$tmp/equal-$port"
+	load_use "$port"
 	for ((i = 0; i < load_namespaces; i++)); do
 		s=$(printf '%s-%03d' "$prefix" $i)
 		{
 			[ -z "$replaces" ] || printf 'table inet bulkhead\ndelete table inet bulkhead\n'
-			"$bulkhead" export --format nft --endpoint "$s" --policies "$tmp/site-$port/policies" \
-				--inventory "$tmp/site-$port/inventory.json"
+			"$bulkhead" export --format nft --endpoint "$s" --policies "$tmp/site/policies" \
+				--inventory "$tmp/site/inventory.json"
 		} >"$tmp/equal-$port/$s"
 	done
 }
@@ -83,7 +89,8 @@ END
 }
 
 load_apply() {
-	"${@:2}" "$bulkhead" apply --policies "$tmp/site-$1/policies" --inventory "$tmp/site-$1/inventory.json"
+	load_use "$1"
+	"${@:2}" "$bulkhead" apply --policies "$tmp/site/policies" --inventory "$tmp/site/inventory.json"
 }
 
 load_clean() {
@@ -93,13 +100,29 @@ load_clean() {
 
 # What the loop loads must be what apply loads, or the comparison says nothing.
 load_check_equal() {
-	"$bulkhead" status --policies "$tmp/site-$1/policies" --inventory "$tmp/site-$1/inventory.json" \
+	load_use "$1"
+	"$bulkhead" status --policies "$tmp/site/policies" --inventory "$tmp/site/inventory.json" \
 		>"$tmp/said" 2>&1 || die "the baseline's tables are not the same: $(head -n 3 "$tmp/said")"
 }
 
-bench_load() {
+# load_round COST FILES: each side once, by COST, figures to FILES*.
+load_round() {
 	# shellcheck disable=SC2016
-	local loop='for f in "$0"/*; do nsenter --net=/run/netns/${f##*/} nft -f "$f" || exit; done' run kind
+	local loop='for f in "$0"/*; do nsenter --net=/run/netns/${f##*/} nft -f "$f" || exit; done' kind
+	load_clean
+	load_apply 8080 "$1" "$2-first"
+	load_apply 9090 "$1" "$2-replace"
+	load_status "$1" "$2-status"
+	for kind in equal minimal; do
+		load_clean
+		"$1" "$2-first-$kind" bash -c "$loop" "$tmp/$kind-8080"
+		"$1" "$2-replace-$kind" bash -c "$loop" "$tmp/$kind-9090"
+		[ $kind != equal ] || load_check_equal 9090
+	done
+}
+
+bench_load() {
+	local run
 	say "load: 20 flows in each of $load_namespaces namespaces"
 	namespaces $load_namespaces
 	load_site 8080
@@ -110,31 +133,26 @@ bench_load() {
 	load_minimal_files 9090 yes
 	load_apply 8080 >"$tmp/said" # not counted: namespaces remember their first table
 	for ((run = 0; run < runs; run++)); do
-		load_clean
-		load_apply 8080 cost load-first
-		load_apply 9090 cost load-replace
-		load_status
-		for kind in equal minimal; do
-			load_clean
-			cost "load-first-$kind" bash -c "$loop" "$tmp/$kind-8080"
-			cost "load-replace-$kind" bash -c "$loop" "$tmp/$kind-9090"
-			[ $kind != equal ] || load_check_equal 9090
-		done
+		load_round cost load
+		load_round cost_fair load-fair
 	done
 	remove_namespaces
 	load_report
 }
 
 load_status() {
-	cost load-status "$bulkhead" status --policies "$tmp/site-9090/policies" \
-		--inventory "$tmp/site-9090/inventory.json"
+	"$@" "$bulkhead" status --policies "$tmp/site/policies" \
+		--inventory "$tmp/site/inventory.json"
 }
 
 load_report() {
-	local eighth=0.125 sixth=0.1667
-	compare "200x20 first load, equal table," load-first load-first-equal $eighth $sixth
-	compare "200x20 replacement, equal table," load-replace load-replace-equal $eighth $sixth
-	compare "200x20 first load, least table by hand," load-first load-first-minimal '' ''
-	compare "200x20 replacement, least table by hand," load-replace load-replace-minimal '' ''
+	local eighth=0.125 sixth=0.1667 what
+	for what in first replace; do
+		compare "200x20 $what, equal table," load-$what load-$what-equal $eighth $sixth
+		compare "200x20 $what, equal table, fair scheduler," load-fair-$what load-fair-$what-equal '' ''
+		compare "200x20 $what, least table," load-$what load-$what-minimal '' ''
+		compare "200x20 $what, least table, fair scheduler," load-fair-$what \
+			load-fair-$what-minimal '' ''
+	done
 	emit "200x20 status wall" "$(in_ms "$(median load-status 2)")" '' ms '' "$runs"
 }

@@ -53,7 +53,8 @@ struct apply_result {
 /*
  * Make every namespace match: write what is wanted, verify it by reading it back, and take the
  * table away from namespaces of known endpoints that no policy wants any more. FN is called once a
- * namespace that has, had or should have a table. 0 also when some failed: FN has seen them.
+ * namespace that has, had or should have a table, in the order of the endpoints, when all are done:
+ * several processes share the work. 0 also when some failed: FN has seen them.
  */
 int enforce_apply(struct site *s, int (*fn)(const struct apply_result *, void *), void *arg,
 		  struct bh_err *err);
