@@ -28,6 +28,26 @@ const struct group *policy_set_group(const struct policy_set *p, const char *nam
 	return NULL;
 }
 
+const struct scope *policy_set_scope(const struct policy_set *p, const char *name)
+{
+	for (size_t i = 0; i < p->n_scopes; i++)
+		if (strcmp(p->scopes[i].name, name) == 0)
+			return &p->scopes[i];
+	return NULL;
+}
+
+const char *scope_field_name(enum scope_field f)
+{
+	static const char *const names[SCOPE_FIELDS] = {
+		[SCOPE_REASON] = "reason",
+		[SCOPE_OWNER] = "owner",
+		[SCOPE_REVIEWED] = "reviewed",
+		[SCOPE_TICKET] = "ticket",
+	};
+
+	return names[f];
+}
+
 void host_config_init(struct host_config *c)
 {
 	*c = (struct host_config) {

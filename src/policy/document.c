@@ -14,8 +14,8 @@ static const struct kind {
 } kinds[] = {
 	{ "service", service_read },
 	{ "group", group_read },
-	{ "guardrail", NULL, "a guardrail document", "remove it; each service denies by default" },
-	{ "scope", NULL, "a scope document", "remove it" },
+	{ "guardrail", guardrail_read },
+	{ "scope", scope_read },
 	{ "test", NULL, "a policy test", "remove it or move it out of the policy directory" },
 	{ "apiVersion", NULL, "a Kubernetes document",
 	  "remove it or write the same flows as a service: document" },
@@ -34,7 +34,7 @@ static const struct kind *find_kind(const char *key)
 /* The first key says nothing; a later one may. */
 static void report_unknown(struct set_builder *b, const struct node *root)
 {
-	static const char *const words[] = { "service", "group" };
+	static const char *const words[] = { "service", "group", "guardrail", "scope" };
 	const struct node *first = root->first->key;
 	char hint[HINT_MAX];
 
@@ -46,13 +46,15 @@ static void report_unknown(struct set_builder *b, const struct node *root)
 		snprintf(hint, sizeof(hint), "move \"%s:\" from line %u to the top", kind->key,
 			 c->key->loc.line);
 		mistake(&b->rd, first, "unknown-document", hint,
-			"a document begins with service: or group:, not with \"%s\"",
+			"a document begins with service:, group:, guardrail: or scope:, not with "
+			"\"%s\"",
 			SHOWN(first->text));
 		return;
 	}
 	mistake(&b->rd, first, "unknown-document",
 		hint_nearest(hint, first->text, words, BH_ARRAY_SIZE(words), NULL),
-		"a document begins with service: or group:, not with \"%s\"", SHOWN(first->text));
+		"a document begins with service:, group:, guardrail: or scope:, not with \"%s\"",
+		SHOWN(first->text));
 }
 
 int document_read(struct set_builder *b, const struct node *root)
@@ -70,8 +72,9 @@ int document_read(struct set_builder *b, const struct node *root)
 		else
 			report_unknown(b, root);
 	} else if (root->kind != NODE_BAD) {
-		mistake(&b->rd, root, "unknown-document", "begin with service: NAME or group: NAME",
-			"a document is a mapping that begins with service: or group:");
+		mistake(&b->rd, root, "unknown-document", "begin with service: NAME",
+			"a document is a mapping that begins with service:, group:, guardrail: or "
+			"scope:");
 	}
 	b->incomplete = true;
 	return 0;

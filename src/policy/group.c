@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "set.h"
 
-#include <errno.h>
 #include <stddef.h>
 
 #include <bulkhead/base/cleanup.h>
@@ -31,16 +30,11 @@ static const struct schema schema = SCHEMA("a group", fields, NULL);
 
 int group_read(struct set_builder *b, const struct node *root)
 {
-	struct group *g = bh_vec_push(&b->groups);
 	int r;
+	struct group *g = set_define(b, NAME_GROUP, root, &r);
 
-	if (!g && b->groups.n == b->groups.max) {
-		b->incomplete = true;
-		mistake(&b->rd, root, "too-many", NULL, "more than %u groups", BH_GROUPS_MAX);
-		return 0;
-	}
 	if (!g)
-		return -ENOMEM;
+		return r;
 	g->loc = root->first->loc;
 	r = schema_read(&b->rd, &schema, root, g);
 	if (!g->name)

@@ -107,6 +107,30 @@ static void lint_rule(const struct lint *l, const struct rule *r, enum direction
 	lint_icmp(l, r, families);
 }
 
+/* What is denied needs peers and families as what is allowed does, and may name everything. */
+static void lint_guardrail(const struct lint *l, const struct guardrail *g)
+{
+	for (size_t i = 0; i < g->n_deny; i++) {
+		const struct rule *r = &g->deny[i].rule;
+		unsigned families = 0;
+
+		if (!r->n_peers)
+			warn(l, &r->loc, "no-peers", "name a peer or remove the entry",
+			     "%s: [] denies nothing",
+			     g->deny[i].direction == DIRECTION_EGRESS ? "to" : "from");
+		for (size_t k = 0; k < r->n_peers; k++) {
+			unsigned has = peer_families(l, &r->peers[k]);
+
+			if (!has)
+				warn(l, &r->peers[k].loc, "no-address", NULL,
+				     "no address is in all that this peer names: nothing is "
+				     "denied");
+			families |= has;
+		}
+		lint_icmp(l, r, families);
+	}
+}
+
 static void lint_groups(const struct lint *l)
 {
 	for (size_t i = 0; i < l->set->n_groups; i++) {
@@ -124,14 +148,19 @@ void policy_lint(const struct policy_set *set, int64_t now, struct diag_list *di
 	struct lint l = { set, now, diags };
 	struct src_loc nowhere = { 0 };
 
-	if (!set->n_services)
+	if (!set->n_services && !set->n_guardrails)
 		warn(&l, &nowhere, "no-service", NULL,
 		     "there is no service in the policies: no container is protected");
 	for (size_t i = 0; i < set->n_services; i++)
 		for (unsigned d = 0; d < DIRECTIONS; d++)
 			for (size_t k = 0; k < set->services[i].n_rules[d]; k++)
 				lint_rule(&l, &set->services[i].rules[d][k], (enum direction)d);
+	for (size_t i = 0; i < set->n_guardrails; i++)
+		lint_guardrail(&l, &set->guardrails[i]);
 	lint_groups(&l);
+	if (lint_scopes(&l) < 0)
+		warn(&l, &nowhere, "not-checked", NULL,
+		     "out of memory: flows that cross a scope were not looked for");
 	if (lint_one_sided(&l) < 0)
 		warn(&l, &nowhere, "not-checked", NULL,
 		     "out of memory: one-sided flows were not looked for");

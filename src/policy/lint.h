@@ -18,4 +18,7 @@ static inline bool rule_is_over(const struct rule *r, int64_t now)
 /* Flows between services that one end allows and the other certainly refuses. 0 or -ENOMEM. */
 int lint_one_sided(const struct lint *l);
 
+/* Flows that cross a scope without what it requires. 0 or -ENOMEM. */
+int lint_scopes(const struct lint *l);
+
 #endif

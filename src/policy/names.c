@@ -34,48 +34,74 @@ const struct name_entry *names_find(const struct name_entry *e, size_t n, const 
 
 /* What was defined under one kind of name. */
 struct definitions {
-	const char *what;
 	struct name_entry *sorted;
 	const char **words; /* the same, for suggestions */
 	size_t n;
 };
 
-static int collect(struct definitions *d, const struct bh_vec *v,
-		   const char *(*name_of)(const struct bh_vec *, size_t))
+static const struct {
+	const char *what, *duplicate, *unknown;
+} kinds[NAME_KINDS] = {
+	[NAME_SERVICE] = { "service", "duplicate-service", "unknown-service" },
+	[NAME_GROUP] = { "group", "duplicate-group", "unknown-group" },
+	[NAME_SCOPE] = { "scope", "duplicate-scope", "unknown-scope" },
+	[NAME_GUARDRAIL] = { "guardrail", "duplicate-guardrail", "unknown-guardrail" },
+};
+
+/* The name of the I-th definition of a kind, or NULL, and its place. */
+static const char *def_of(const struct set_builder *b, enum name_kind kind, size_t i,
+			  const struct src_loc **ret_loc)
 {
-	d->sorted = calloc(v->n + 1, sizeof(*d->sorted));
-	d->words = calloc(v->n + 1, sizeof(*d->words));
+	const void *data = b->defs[kind].data;
+
+#define DEF(type)                                                                                  \
+	(*ret_loc = &((const struct type *)data)[i].loc, ((const struct type *)data)[i].name)
+	switch (kind) {
+	case NAME_SERVICE:
+		return DEF(service);
+	case NAME_GROUP:
+		return DEF(group);
+	case NAME_SCOPE:
+		return DEF(scope);
+	case NAME_GUARDRAIL:
+		return DEF(guardrail);
+	}
+#undef DEF
+	return NULL;
+}
+
+static const struct src_loc *loc_of(const struct set_builder *b, enum name_kind kind, size_t i)
+{
+	const struct src_loc *loc = NULL;
+
+	def_of(b, kind, i, &loc);
+	return loc;
+}
+
+static int collect(const struct set_builder *b, enum name_kind kind, struct definitions *d)
+{
+	size_t n = b->defs[kind].n;
+
+	d->sorted = calloc(n + 1, sizeof(*d->sorted));
+	d->words = calloc(n + 1, sizeof(*d->words));
 	if (!d->sorted || !d->words)
 		return -ENOMEM;
-	for (size_t i = 0; i < v->n; i++)
-		if (name_of(v, i))
-			d->sorted[d->n++] = (struct name_entry) { name_of(v, i), i };
+	for (size_t i = 0; i < n; i++) {
+		const struct src_loc *loc;
+		const char *name = def_of(b, kind, i, &loc);
+
+		if (name)
+			d->sorted[d->n++] = (struct name_entry) { name, i };
+	}
 	names_sort(d->sorted, d->n);
 	for (size_t i = 0; i < d->n; i++)
 		d->words[i] = d->sorted[i].name;
 	return 0;
 }
 
-static const char *service_name(const struct bh_vec *v, size_t i)
+static void check_duplicates(struct set_builder *b, enum name_kind kind,
+			     const struct definitions *d)
 {
-	return ((const struct service *)v->data)[i].name;
-}
-
-static const char *group_name(const struct bh_vec *v, size_t i)
-{
-	return ((const struct group *)v->data)[i].name;
-}
-
-static const struct src_loc *loc_of(const struct set_builder *b, enum ref_kind kind, size_t i)
-{
-	if (kind == REF_SERVICE)
-		return &((const struct service *)b->services.data)[i].loc;
-	return &((const struct group *)b->groups.data)[i].loc;
-}
-
-static void check_duplicates(struct set_builder *b, enum ref_kind kind, const struct definitions *d)
-{
-	static const char *const id[REF_KINDS] = { "duplicate-service", "duplicate-group" };
 	size_t first = 0;
 
 	for (size_t i = 1; i < d->n; i++) {
@@ -85,29 +111,47 @@ static void check_duplicates(struct set_builder *b, enum ref_kind kind, const st
 			first = i;
 			continue;
 		}
-		diag_add(b->rd.diags, DIAG_ERROR, loc_of(b, kind, d->sorted[i].index), id[kind],
-			 "join the two, or give one another name",
-			 "a second %s named \"%s\", first at %s", d->what, d->sorted[i].name,
+		diag_add(b->rd.diags, DIAG_ERROR, loc_of(b, kind, d->sorted[i].index),
+			 kinds[kind].duplicate, "join the two, or give one another name",
+			 "a second %s named \"%s\", first at %s", kinds[kind].what,
+			 d->sorted[i].name,
 			 place_format(place, loc_of(b, kind, d->sorted[first].index)));
 	}
 }
 
-static const char *ref_hint(char out[HINT_MAX], const struct ref *ref,
-			    const struct definitions defs[REF_KINDS])
+int ref_read(struct reader *rd, enum name_kind kind, const struct node *n, const char **ret)
 {
-	const struct definitions *d = &defs[ref->kind];
-	const struct definitions *other = &defs[ref->kind == REF_SERVICE ? REF_GROUP : REF_SERVICE];
+	struct set_builder *b = rd->user;
+	struct ref *ref;
+	int r = schema_read_name_text(rd, n, kinds[kind].what, ret);
 
-	if (!names_find(other->sorted, other->n, ref->name))
-		return hint_nearest(out, ref->name, d->words, d->n, NULL);
-	snprintf(out, HINT_MAX, "there is a %s of that name: write %s: %s", other->what,
-		 other->what, ref->name);
-	return out;
+	if (r < 0 || !*ret)
+		return r;
+	ref = bh_vec_push(&b->refs);
+	if (!ref)
+		return -ENOMEM;
+	*ref = (struct ref) { kind, *ret, n->loc };
+	return 0;
 }
 
-static void check_refs(struct set_builder *b, const struct definitions defs[REF_KINDS])
+/* A peer may name services and groups: the other may be meant. */
+static const char *ref_hint(char out[HINT_MAX], const struct ref *ref,
+			    const struct definitions defs[NAME_KINDS])
 {
-	static const char *const id[REF_KINDS] = { "unknown-service", "unknown-group" };
+	const struct definitions *d = &defs[ref->kind];
+
+	for (unsigned k = 0; ref->kind < NAME_SCOPE && k < NAME_SCOPE; k++) {
+		if (k == ref->kind || !names_find(defs[k].sorted, defs[k].n, ref->name))
+			continue;
+		snprintf(out, HINT_MAX, "there is a %s of that name: write %s: %s", kinds[k].what,
+			 kinds[k].what, ref->name);
+		return out;
+	}
+	return hint_nearest(out, ref->name, d->words, d->n, NULL);
+}
+
+static void check_refs(struct set_builder *b, const struct definitions defs[NAME_KINDS])
+{
 	const struct ref *refs = b->refs.data;
 	size_t suggestions = 0;
 
@@ -120,23 +164,23 @@ static void check_refs(struct set_builder *b, const struct definitions defs[REF_
 			continue;
 		if (suggestions++ < BH_SUGGESTIONS_MAX)
 			hint = ref_hint(text, &refs[i], defs);
-		diag_add(b->rd.diags, DIAG_ERROR, &refs[i].loc, id[refs[i].kind], hint,
-			 "there is no %s named \"%s\"", d->what, refs[i].name);
+		diag_add(b->rd.diags, DIAG_ERROR, &refs[i].loc, kinds[refs[i].kind].unknown, hint,
+			 "there is no %s named \"%s\"", kinds[refs[i].kind].what, refs[i].name);
 	}
 }
 
 int names_check(struct set_builder *b)
 {
-	struct definitions defs[REF_KINDS] = { { "service" }, { "group" } };
-	int r = collect(&defs[REF_SERVICE], &b->services, service_name);
+	struct definitions defs[NAME_KINDS] = { 0 };
+	int r = 0;
 
-	if (r >= 0)
-		r = collect(&defs[REF_GROUP], &b->groups, group_name);
-	for (unsigned k = 0; r >= 0 && k < REF_KINDS; k++)
-		check_duplicates(b, (enum ref_kind)k, &defs[k]);
+	for (unsigned k = 0; r >= 0 && k < NAME_KINDS; k++)
+		r = collect(b, (enum name_kind)k, &defs[k]);
+	for (unsigned k = 0; r >= 0 && k < NAME_KINDS; k++)
+		check_duplicates(b, (enum name_kind)k, &defs[k]);
 	if (r >= 0 && !b->incomplete)
 		check_refs(b, defs);
-	for (unsigned k = 0; k < REF_KINDS; k++) {
+	for (unsigned k = 0; k < NAME_KINDS; k++) {
 		free(defs[k].sorted);
 		free(defs[k].words);
 	}

@@ -85,23 +85,58 @@ static void digest(const struct policy_source *src, size_t n, char out[65])
 		sprintf(out + 2 * i, "%02x", sum[i]);
 }
 
+static const struct {
+	size_t size, max;
+	const char *many;
+} kinds[NAME_KINDS] = {
+	[NAME_SERVICE] = { sizeof(struct service), BH_SERVICES_MAX, "services" },
+	[NAME_GROUP] = { sizeof(struct group), BH_GROUPS_MAX, "groups" },
+	[NAME_SCOPE] = { sizeof(struct scope), BH_SCOPES_MAX, "scopes" },
+	[NAME_GUARDRAIL] = { sizeof(struct guardrail), BH_GUARDRAILS_MAX, "guardrails" },
+};
+
+void *set_define(struct set_builder *b, enum name_kind kind, const struct node *root,
+		 int *ret_error)
+{
+	void *slot = bh_vec_push(&b->defs[kind]);
+
+	*ret_error = 0;
+	if (slot)
+		return slot;
+	if (b->defs[kind].n < b->defs[kind].max) {
+		*ret_error = -ENOMEM;
+		return NULL;
+	}
+	b->incomplete = true;
+	mistake(&b->rd, root, "too-many", NULL, "more than %zu %s", kinds[kind].max,
+		kinds[kind].many);
+	return NULL;
+}
+
 static int finish(struct set_builder *b, const struct policy_source *sources, size_t n,
 		  struct policy_set **ret)
 {
 	struct bh_arena *arena = b->rd.arena;
 	struct policy_set *set = bh_arena_alloc(arena, sizeof(*set));
-	void *services =
-		bh_arena_memdup(arena, b->services.data, b->services.n * sizeof(struct service));
-	void *groups = bh_arena_memdup(arena, b->groups.data, b->groups.n * sizeof(struct group));
+	void *defs[NAME_KINDS];
 
-	if (!set || (b->services.n && !services) || (b->groups.n && !groups))
+	for (int k = 0; k < NAME_KINDS; k++) {
+		defs[k] = bh_arena_memdup(arena, b->defs[k].data, b->defs[k].n * kinds[k].size);
+		if (b->defs[k].n && !defs[k])
+			return -ENOMEM;
+	}
+	if (!set)
 		return -ENOMEM;
 	*set = (struct policy_set) {
 		.arena = arena,
-		.services = services,
-		.n_services = b->services.n,
-		.groups = groups,
-		.n_groups = b->groups.n,
+		.services = defs[NAME_SERVICE],
+		.n_services = b->defs[NAME_SERVICE].n,
+		.groups = defs[NAME_GROUP],
+		.n_groups = b->defs[NAME_GROUP].n,
+		.scopes = defs[NAME_SCOPE],
+		.n_scopes = b->defs[NAME_SCOPE].n,
+		.guardrails = defs[NAME_GUARDRAIL],
+		.n_guardrails = b->defs[NAME_GUARDRAIL].n,
 		.n_files = n,
 	};
 	digest(sources, n, set->digest);
@@ -117,8 +152,8 @@ int sources_parse(const struct policy_source *sources, size_t n, bool incomplete
 	int r = 0;
 
 	b.rd = (struct reader) { .arena = bh_arena_new(), .diags = diags, .user = &b };
-	bh_vec_init(&b.services, sizeof(struct service), BH_SERVICES_MAX);
-	bh_vec_init(&b.groups, sizeof(struct group), BH_GROUPS_MAX);
+	for (int k = 0; k < NAME_KINDS; k++)
+		bh_vec_init(&b.defs[k], kinds[k].size, kinds[k].max);
 	/* A name takes more than a byte of the files. */
 	bh_vec_init(&b.refs, sizeof(struct ref), BH_POLICY_SET_BYTES_MAX);
 	if (!b.rd.arena)
@@ -133,8 +168,8 @@ int sources_parse(const struct policy_source *sources, size_t n, bool incomplete
 		r = finish(&b, sources, n, ret_set);
 	if (r < 0)
 		bh_arena_free(b.rd.arena);
-	bh_vec_done(&b.services);
-	bh_vec_done(&b.groups);
+	for (int k = 0; k < NAME_KINDS; k++)
+		bh_vec_done(&b.defs[k]);
 	bh_vec_done(&b.refs);
 	return r == -ENOMEM ? bh_err_oom(err) : r;
 }

@@ -9,32 +9,27 @@
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/base/limits.h>
 
-static int add_ref(struct reader *rd, enum ref_kind kind, const struct node *n, const char *name)
-{
-	struct set_builder *b = rd->user;
-	struct ref *ref = bh_vec_push(&b->refs);
-
-	if (!ref)
-		return -ENOMEM;
-	*ref = (struct ref) { kind, name, n->loc };
-	return 0;
-}
-
 static int read_service_ref(struct reader *rd, const struct field *f, const struct node *n,
 			    void *out)
 {
 	struct peer *p = out;
-	int r = schema_read_name_text(rd, n, "service", &p->service);
 
-	return r < 0 || !p->service ? r : add_ref(rd, REF_SERVICE, n, p->service);
+	return ref_read(rd, NAME_SERVICE, n, &p->service);
 }
 
 static int read_group_ref(struct reader *rd, const struct field *f, const struct node *n, void *out)
 {
 	struct peer *p = out;
-	int r = schema_read_name_text(rd, n, "group", &p->group);
 
-	return r < 0 || !p->group ? r : add_ref(rd, REF_GROUP, n, p->group);
+	return ref_read(rd, NAME_GROUP, n, &p->group);
+}
+
+static int read_scope_ref(struct reader *rd, const struct field *f, const struct node *n, void *out)
+{
+	struct peer *p = out;
+
+	return ref_read(rd, NAME_SCOPE, n,
+			strcmp(f->key, "scope") == 0 ? &p->scope : &p->not_scope);
 }
 
 static int read_labels(struct reader *rd, const struct field *f, const struct node *n, void *out)
@@ -75,39 +70,81 @@ static int read_entity(struct reader *rd, const struct field *f, const struct no
 	return r;
 }
 
+#define PEER_FIELDS                                                                                \
+	{ .key = "service",                                                                        \
+	  .takes = TAKES_TEXT,                                                                     \
+	  .read = read_service_ref,                                                                \
+	  .example = "service: NAME" },                                                            \
+		{ .key = "labels",                                                                 \
+		  .takes = TAKES_MAP,                                                              \
+		  .read = read_labels,                                                             \
+		  .example = "labels: {app: web}" },                                               \
+		{ .key = "group",                                                                  \
+		  .takes = TAKES_TEXT,                                                             \
+		  .read = read_group_ref,                                                          \
+		  .example = "group: NAME" },                                                      \
+		{ .key = "cidr",                                                                   \
+		  .takes = TAKES_TEXT,                                                             \
+		  .read = read_cidr,                                                               \
+		  .example = "cidr: 203.0.113.0/24" },                                             \
+		{ .key = "except",                                                                 \
+		  .takes = TAKES_LIST,                                                             \
+		  .read = read_except,                                                             \
+		  .example = "except: [203.0.113.128/25]" },                                       \
+		{ .key = "entity",                                                                 \
+		  .takes = TAKES_TEXT,                                                             \
+		  .read = read_entity,                                                             \
+		  .words = entity_words,                                                           \
+		  .example = "entity: world" },                                                    \
+	{                                                                                          \
+		.key = "dns", .refused = "as a peer is not supported by this version",             \
+		.way_out = "remove it or write the addresses as cidr: or group:"                   \
+	}
+
+#define SCOPE_FIELDS_OF_PEER                                                                       \
+	{ .key = "scope", .takes = TAKES_TEXT, .read = read_scope_ref, .example = "scope: NAME" }, \
+	{                                                                                          \
+		.key = "not-scope", .takes = TAKES_TEXT, .read = read_scope_ref,                   \
+		.example = "not-scope: NAME"                                                       \
+	}
+
+#define PORTS_OUTSIDE                                                                              \
+	{                                                                                          \
+		.key = "ports", .refused = "does not belong to a peer", .instead = "ports",        \
+		.way_out = "write ports: beside from: or to:, for all peers of the rule"           \
+	}
+
 static const struct field fields[] = {
-	{ .key = "service",
-	  .takes = TAKES_TEXT,
-	  .read = read_service_ref,
-	  .example = "service: NAME" },
-	{ .key = "labels",
-	  .takes = TAKES_MAP,
-	  .read = read_labels,
-	  .example = "labels: {app: web}" },
-	{ .key = "group", .takes = TAKES_TEXT, .read = read_group_ref, .example = "group: NAME" },
-	{ .key = "cidr",
-	  .takes = TAKES_TEXT,
-	  .read = read_cidr,
-	  .example = "cidr: 203.0.113.0/24" },
-	{ .key = "except",
-	  .takes = TAKES_LIST,
-	  .read = read_except,
-	  .example = "except: [203.0.113.128/25]" },
-	{ .key = "entity",
-	  .takes = TAKES_TEXT,
-	  .read = read_entity,
-	  .words = entity_words,
-	  .example = "entity: world" },
-	{ .key = "dns",
-	  .refused = "as a peer is not supported by this version",
-	  .way_out = "remove it or write the addresses as cidr: or group:" },
-	{ .key = "ports",
-	  .refused = "does not belong to a peer",
-	  .instead = "ports",
-	  .way_out = "write ports: beside from: or to:, for all peers of the rule" },
+	PEER_FIELDS,
+	{ .key = "scope",
+	  .refused = "as a peer belongs to a guardrail",
+	  .way_out = "name the services, as in {service: NAME}" },
+	{ .key = "not-scope",
+	  .refused = "as a peer belongs to a guardrail",
+	  .way_out = "a rule allows: name who may, as in {service: NAME}" },
+	PORTS_OUTSIDE,
+};
+
+static const struct field guardrail_fields[] = { PEER_FIELDS, SCOPE_FIELDS_OF_PEER, PORTS_OUTSIDE };
+
+static int read_ports(struct reader *rd, const struct field *f, const struct node *n, void *out)
+{
+	struct exception *e = out;
+
+	return ports_read(rd, n, &e->ports, &e->n_ports);
+}
+
+static const struct field exception_fields[] = {
+	PEER_FIELDS,
+	SCOPE_FIELDS_OF_PEER,
+	{ .key = "ports", .takes = TAKES_LIST, .read = read_ports, .example = "ports: [443/tcp]" },
 };
 
 static const struct schema schema = SCHEMA("a peer", fields, "{service: NAME}");
+static const struct schema guardrail_schema =
+	SCHEMA("a peer of a guardrail", guardrail_fields, "{service: NAME}");
+static const struct schema exception_schema =
+	SCHEMA("an entry of unless:", exception_fields, "{service: NAME, ports: [443/tcp]}");
 
 static const struct node *value_of(const struct node *map, const char *key)
 {
@@ -154,7 +191,8 @@ static void check_keys(struct reader *rd, const struct node *n, const struct pee
 		mistake(rd, n, "empty-peer",
 			"name a service:, labels:, group:, cidr: or entity: in it",
 			"this peer is empty");
-	if (p->entity != ENTITY_NONE && (p->service || p->n_labels || p->group))
+	if (p->entity != ENTITY_NONE &&
+	    (p->service || p->n_labels || p->group || p->scope || p->not_scope))
 		mistake(rd, n, "peer-conflict",
 			"make it two entries of the list, or remove one of the two",
 			"\"entity\" in one peer goes with \"cidr\" only");
@@ -173,7 +211,8 @@ static void report_bare(struct reader *rd, const struct node *n)
 		SHOWN(n->text));
 }
 
-int peer_read(struct reader *rd, const struct node *n, struct peer *ret)
+static int read_by(struct reader *rd, const struct schema *s, const struct node *n,
+		   struct peer *ret)
 {
 	int r;
 
@@ -182,10 +221,26 @@ int peer_read(struct reader *rd, const struct node *n, struct peer *ret)
 		report_bare(rd, n);
 		return 0;
 	}
-	r = schema_read(rd, &schema, n, ret);
+	r = schema_read(rd, s, n, ret);
 	if (r < 0 || n->kind != NODE_MAP)
 		return r;
 	check_except(rd, n, ret);
 	check_keys(rd, n, ret);
 	return 0;
+}
+
+int peer_read(struct reader *rd, const struct node *n, bool guardrail, struct peer *ret)
+{
+	return read_by(rd, guardrail ? &guardrail_schema : &schema, n, ret);
+}
+
+int exception_read(struct reader *rd, const struct node *n, struct exception *ret)
+{
+	_Static_assert(offsetof(struct exception, peer) == 0, "readers of peers are used");
+	ret->ports = &rule_any_port;
+	ret->n_ports = 1;
+	if (n->kind == NODE_MAP && n->n == 1 && value_of(n, "ports"))
+		mistake(rd, n, "empty-peer", "say who is excepted: a service:, group:, cidr: ...",
+			"this exception names only ports");
+	return read_by(rd, &exception_schema, n, &ret->peer);
 }

@@ -10,9 +10,8 @@
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/base/limits.h>
 
-static int read_peers(struct reader *rd, const struct field *f, const struct node *n, void *out)
+int rule_read_peers(struct reader *rd, const struct node *n, bool guardrail, struct rule *rule)
 {
-	struct rule *rule = out;
 	struct peer *peers;
 	size_t i = 0;
 
@@ -22,7 +21,7 @@ static int read_peers(struct reader *rd, const struct field *f, const struct nod
 	if (!peers)
 		return -ENOMEM;
 	for (const struct node *c = n->first; c; c = c->next) {
-		int r = peer_read(rd, c, &peers[i++]);
+		int r = peer_read(rd, c, guardrail, &peers[i++]);
 
 		if (r < 0)
 			return r;
@@ -30,6 +29,11 @@ static int read_peers(struct reader *rd, const struct field *f, const struct nod
 	rule->peers = peers;
 	rule->n_peers = n->n;
 	return 0;
+}
+
+static int read_peers(struct reader *rd, const struct field *f, const struct node *n, void *out)
+{
+	return rule_read_peers(rd, n, false, out);
 }
 
 static void read_port(struct reader *rd, const struct node *n, struct port_spec *ret)
@@ -47,9 +51,8 @@ static void read_port(struct reader *rd, const struct node *n, struct port_spec 
 			"bad port \"%s\": %s", SHOWN(n->text), why ? why : "not understood");
 }
 
-static int read_ports(struct reader *rd, const struct field *f, const struct node *n, void *out)
+int ports_read(struct reader *rd, const struct node *n, const struct port_spec **ret, size_t *ret_n)
 {
-	struct rule *rule = out;
 	struct port_spec *ports;
 	size_t i = 0;
 
@@ -63,9 +66,16 @@ static int read_ports(struct reader *rd, const struct field *f, const struct nod
 		return -ENOMEM;
 	for (const struct node *c = n->first; c; c = c->next)
 		read_port(rd, c, &ports[i++]);
-	rule->ports = ports;
-	rule->n_ports = n->n;
+	*ret = ports;
+	*ret_n = n->n;
 	return 0;
+}
+
+static int read_ports(struct reader *rd, const struct field *f, const struct node *n, void *out)
+{
+	struct rule *rule = out;
+
+	return ports_read(rd, n, &rule->ports, &rule->n_ports);
 }
 
 #define RULE_FIELDS                                                                                \
@@ -129,7 +139,7 @@ static const struct schema schemas[DIRECTIONS] = {
 	[DIRECTION_EGRESS] = SCHEMA("an egress rule", egress_fields, "- to: [{service: web}]"),
 };
 
-static const struct port_spec any_port = { .proto = PROTO_ANY, .lo = 0, .hi = 65535 };
+const struct port_spec rule_any_port = { .proto = PROTO_ANY, .lo = 0, .hi = 65535 };
 
 /* Counters and records are kept under the name of a rule, so it is unique in its direction. */
 static int check_names(struct reader *rd, const struct rule *rules, size_t n, enum direction dir)
@@ -169,7 +179,7 @@ int rules_read(struct reader *rd, const struct node *list, enum direction dir, s
 		int r;
 
 		rule->loc = c->loc;
-		rule->ports = &any_port;
+		rule->ports = &rule_any_port;
 		rule->n_ports = 1;
 		r = schema_read(rd, &schemas[dir], c, rule);
 		if (r < 0)

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "set.h"
 
-#include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <bulkhead/base/cleanup.h>
-#include <bulkhead/base/limits.h>
 
 /* schema_read_word() stores an int. */
 _Static_assert(sizeof(enum mode) == sizeof(int), "mode is read as an int");
@@ -140,6 +138,13 @@ static int read_dns(struct reader *rd, const struct field *f, const struct node 
 	return r;
 }
 
+static int read_scope(struct reader *rd, const struct field *f, const struct node *n, void *out)
+{
+	struct service *svc = out;
+
+	return ref_read(rd, NAME_SCOPE, n, &svc->scope);
+}
+
 static int read_log_allowed(struct reader *rd, const struct field *f, const struct node *n,
 			    void *out)
 {
@@ -225,25 +230,18 @@ static const struct field fields[] = {
 	  .offset = offsetof(struct service, on_deny),
 	  .words = on_deny_words,
 	  .example = "on-deny: drop" },
-	{ .key = "scope",
-	  .refused = "in a service is not supported by this version",
-	  .way_out = "remove it, or keep the word in a comment" },
+	{ .key = "scope", .takes = TAKES_TEXT, .read = read_scope, .example = "scope: NAME" },
 };
 
 static const struct schema schema = SCHEMA("a service", fields, NULL);
 
 int service_read(struct set_builder *b, const struct node *root)
 {
-	struct service *svc = bh_vec_push(&b->services);
 	int r;
+	struct service *svc = set_define(b, NAME_SERVICE, root, &r);
 
-	if (!svc && b->services.n == b->services.max) {
-		b->incomplete = true;
-		mistake(&b->rd, root, "too-many", NULL, "more than %u services", BH_SERVICES_MAX);
-		return 0;
-	}
 	if (!svc)
-		return -ENOMEM;
+		return r;
 	svc->loc = root->first->loc;
 	svc->log_denied = true;
 	svc->dns_loc = svc->loc;

@@ -9,22 +9,22 @@
 
 /* A policy set while it is being read. */
 
-enum ref_kind { REF_SERVICE, REF_GROUP };
-#define REF_KINDS 2
+/* What has a name of its own. */
+enum name_kind { NAME_SERVICE, NAME_GROUP, NAME_SCOPE, NAME_GUARDRAIL };
+#define NAME_KINDS 4
 
-/* A name that a peer used; whether it exists is known when all files are read. */
+/* A name that was used; whether it exists is known when all files are read. */
 struct ref {
-	enum ref_kind kind;
+	enum name_kind kind;
 	const char *name;
 	struct src_loc loc;
 };
 
 struct set_builder {
 	struct reader rd;
-	struct bh_vec services; /* struct service */
-	struct bh_vec groups;   /* struct group */
-	struct bh_vec refs;     /* struct ref */
-	bool incomplete;        /* something was not read: names may be missing that do exist */
+	struct bh_vec defs[NAME_KINDS]; /* struct service, group, scope, guardrail */
+	struct bh_vec refs;             /* struct ref */
+	bool incomplete; /* something was not read: names may be missing that do exist */
 };
 
 /* The root of a non-empty document: recognised by its first key and read. 0 or -ENOMEM. */
@@ -32,11 +32,30 @@ int document_read(struct set_builder *b, const struct node *root);
 
 int service_read(struct set_builder *b, const struct node *root);
 int group_read(struct set_builder *b, const struct node *root);
+int scope_read(struct set_builder *b, const struct node *root);
+int guardrail_read(struct set_builder *b, const struct node *root);
+
+/*
+ * A new definition of that kind, zeroed. NULL: *ret_error is -ENOMEM, or 0 when there are too many
+ * (reported).
+ */
+void *set_define(struct set_builder *b, enum name_kind kind, const struct node *root,
+		 int *ret_error);
+/* N names something of KIND: copied into *ret, and looked for when all is read. 0 or -ENOMEM. */
+int ref_read(struct reader *rd, enum name_kind kind, const struct node *n, const char **ret);
 
 /* Lists of ingress: and egress: into svc->rules[DIR]. */
 int rules_read(struct reader *rd, const struct node *list, enum direction dir, struct service *svc);
-/* An entry of from:/to:. */
-int peer_read(struct reader *rd, const struct node *n, struct peer *ret);
+/* Readers for tables of rules; out is a struct rule. */
+int rule_read_peers(struct reader *rd, const struct node *n, bool guardrail, struct rule *rule);
+extern const struct port_spec rule_any_port;
+/* ports: of anything; an empty list is a mistake. */
+int ports_read(struct reader *rd, const struct node *n, const struct port_spec **ret,
+	       size_t *ret_n);
+/* An entry of from:/to:. GUARDRAIL: scopes may be named. */
+int peer_read(struct reader *rd, const struct node *n, bool guardrail, struct peer *ret);
+/* An entry of unless:. */
+int exception_read(struct reader *rd, const struct node *n, struct exception *ret);
 
 /* A mapping of labels; an empty one is a mistake with HINT. */
 int labels_read(struct reader *rd, const struct node *n, const char *hint, const struct label **ret,

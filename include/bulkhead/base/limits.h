@@ -20,6 +20,11 @@
 #define BH_PEERS_PER_RULE_MAX    1024
 #define BH_PORTS_PER_RULE_MAX    256
 #define BH_LABELS_MAX            256
+#define BH_SCOPES_MAX            1024
+#define BH_REVIEW_DAYS_MAX       3650
+#define BH_GUARDRAILS_MAX        1024
+#define BH_GUARDRAIL_DENIES_MAX  256
+#define BH_DENY_UNLESS_MAX       256
 #define BH_DIAGS_MAX             1000 /* further mistakes are counted, not kept */
 
 /* Endpoints */

@@ -25,6 +25,8 @@ struct peer {
 	const struct label *labels;
 	size_t n_labels;
 	const char *group;
+	const char *scope;     /* what its members have; guardrails only */
+	const char *not_scope; /* what no member of it has; guardrails only */
 	bool has_cidr;
 	struct bh_prefix cidr;
 	const struct bh_prefix *except; /* each inside cidr */
@@ -59,6 +61,7 @@ struct service {
 	struct src_loc loc; /* of the name */
 	const char *name;
 	const char *owner; /* or NULL */
+	const char *scope; /* or NULL */
 	struct selector select;
 	enum mode mode;
 	enum on_deny on_deny;
@@ -79,6 +82,51 @@ struct group {
 	size_t n_cidrs;
 };
 
+/* What flows that cross a scope must carry. */
+enum scope_field { SCOPE_REASON, SCOPE_OWNER, SCOPE_REVIEWED, SCOPE_TICKET };
+#define SCOPE_FIELDS 4
+const char *scope_field_name(enum scope_field f);
+
+/* A part of the site with a boundary: the services that name it. */
+struct scope {
+	struct src_loc loc; /* of the name */
+	const char *name;
+	const char *title, *framework; /* or NULL */
+	bool require[SCOPE_FIELDS];
+	unsigned review_days; /* 0 = no limit */
+};
+
+/* An entry of unless:. The peer comes first, n_ports is at least 1. */
+struct exception {
+	struct peer peer;
+	const struct port_spec *ports;
+	size_t n_ports;
+};
+
+/* An entry of deny:. The rule comes first; of it peers, ports, name and the reasons are used. */
+struct deny {
+	struct rule rule;
+	bool has_peers;                 /* to: or from: is there */
+	enum direction direction;       /* to: is egress, from: is ingress */
+	const struct exception *unless; /* OR */
+	size_t n_unless;
+};
+
+/* What is denied whatever services say. Absent keys of select are NULL/0; present ones are AND. */
+struct guardrail {
+	struct src_loc loc; /* of the name */
+	const char *name;
+	struct src_loc select_loc;
+	bool all;
+	const struct label *labels;
+	size_t n_labels;
+	const char *scope;
+	const char *const *services; /* OR */
+	size_t n_services;
+	const struct deny *deny;
+	size_t n_deny;
+};
+
 struct bh_arena;
 
 struct policy_set {
@@ -87,6 +135,10 @@ struct policy_set {
 	size_t n_services;
 	const struct group *groups;
 	size_t n_groups;
+	const struct scope *scopes;
+	size_t n_scopes;
+	const struct guardrail *guardrails;
+	size_t n_guardrails;
 	size_t n_files;
 	char digest[65]; /* SHA-256 over names and bytes of all files, hex */
 };
@@ -94,6 +146,7 @@ struct policy_set {
 void policy_set_free(struct policy_set *p); /* takes NULL */
 const struct service *policy_set_service(const struct policy_set *p, const char *name);
 const struct group *policy_set_group(const struct policy_set *p, const char *name);
+const struct scope *policy_set_scope(const struct policy_set *p, const char *name);
 
 /* The host file (--config; default /etc/bulkhead/bulkhead.yaml, absent = all defaults). */
 enum unmanaged { UNMANAGED_IGNORE, UNMANAGED_QUARANTINE };

@@ -197,9 +197,65 @@ static void test_whole_family(void **state)
 		    NOW, "");
 }
 
+#define SCOPE(more)                                                                                \
+	"scope: s\n" more "---\nservice: in\nowner: me\nscope: s\nselect: {name: in}\nmode: off\n"
+#define OUT(rest) "---\nservice: out\nselect: {name: out}\nmode: off\n" rest
+
+static void test_scope_fields(void **state)
+{
+	/* both ends of a crossing flow */
+	assert_lint(SCOPE("require: [reason, owner]\n")
+			    "ingress: [{from: [{service: out}], reason: r}]\n"
+		    OUT("egress: [{to: [{service: in}, {service: in}]}]\n"),
+		    NOW,
+		    "p.yaml:14:10: warning: this flow crosses scope s, which requires \"owner\" (add "
+		    "owner: to service out) [scope-field]\n"
+		    "p.yaml:14:10: warning: this flow crosses scope s, which requires \"reason\" (add "
+		    "reason: to this rule of out) [scope-field]\n");
+	/* inside it, nothing is asked; towards anybody else it is */
+	assert_lint(SCOPE("require: [ticket]\n") "egress: [{to: [{service: in}]}]\n", NOW, "");
+	assert_lint(SCOPE("require: [ticket]\n") "egress: [{to: [{cidr: 192.0.2.1}]}]\n", NOW,
+		    "p.yaml:9:10: warning: this flow crosses scope s, which requires \"ticket\" (add "
+		    "ticket: to this rule of in) [scope-field]\n");
+	/* a rule that is over lets nothing cross */
+	assert_lint(SCOPE("require: [ticket]\n")
+			    "egress: [{to: [{cidr: 192.0.2.1}], expires: 2026-09-01T00:00:00Z}]\n",
+		    NOW,
+		    "p.yaml:9:10: warning: this rule expired at 2026-09-01T00:00:00.000Z and allows "
+		    "nothing any more (renew expires: or remove the rule) [expired-rule]\n");
+}
+
+static void test_scope_review(void **state)
+{
+	assert_lint(SCOPE("review-every: 30d\n")
+			    "egress: [{to: [{cidr: 192.0.2.1}], reviewed: 2026-08-23}]\n",
+		    NOW, "");
+	assert_lint(SCOPE("review-every: 30d\n")
+			    "egress: [{to: [{cidr: 192.0.2.1}], reviewed: 2026-08-22}]\n",
+		    NOW,
+		    "p.yaml:9:10: warning: this flow crosses scope s and was last reviewed at "
+		    "2026-08-22, more than 30 days ago (look at it again and write today's date in "
+		    "reviewed:) [review-due]\n");
+}
+
+static void test_guardrail_lint(void **state)
+{
+	assert_lint("guardrail: g\nselect: {all: true}\ndeny:\n  - to: []\n", NOW,
+		    "p.yaml:4:5: warning: to: [] denies nothing (name a peer or remove the entry) "
+		    "[no-peers]\n");
+	assert_lint("guardrail: g\nselect: {all: true}\ndeny:\n"
+		    "  - from: [{cidr: '::/0'}]\n    ports: [icmp]\n",
+		    NOW,
+		    "p.yaml:4:5: warning: icmp is IPv4, but every peer of this rule is IPv6 (write "
+		    "icmpv6) [icmp-family]\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_scope_fields),
+		cmocka_unit_test(test_scope_review),
+		cmocka_unit_test(test_guardrail_lint),
 		cmocka_unit_test(test_two_sided),
 		cmocka_unit_test(test_one_sided),
 		cmocka_unit_test(test_any_port),

@@ -281,9 +281,95 @@ static void test_digest(void **state)
 	assert_string_equal(d[0], d[5]);
 }
 
+static const char guarded[] = "scope: cde\n"                                             /* 1 */
+			      "title: Cardholder data environment\n"                     /* 2 */
+			      "framework: pci-dss-4.0.1\n"                               /* 3 */
+			      "require: [reason, owner, reviewed]\n"                     /* 4 */
+			      "review-every: 180d\n"                                     /* 5 */
+			      "---\n"                                                    /* 6 */
+			      "guardrail: no-metadata\n"                                 /* 7 */
+			      "select: {all: true}\n"                                    /* 8 */
+			      "deny:\n"                                                  /* 9 */
+			      "  - to: [{cidr: 169.254.0.0/16}, {cidr: fd00:ec2::254}]\n" /* 10 */
+			      "---\n"                                                    /* 11 */
+			      "guardrail: cde-boundary\n"                                /* 12 */
+			      "select: {scope: cde, services: [web], labels: {a: b}}\n"  /* 13 */
+			      "deny:\n"                                                  /* 14 */
+			      "  - name: in\n"                                           /* 15 */
+			      "    from: [{not-scope: cde, cidr: 10.0.0.0/8}]\n"         /* 16 */
+			      "    ports: [tcp]\n"                                       /* 17 */
+			      "    reason: PCI 1.4\n"                                    /* 18 */
+			      "    unless:\n"                                            /* 19 */
+			      "      - {service: web, ports: [8443/tcp, 9/sctp]}\n"      /* 20 */
+			      "      - {scope: cde}\n"                                   /* 21 */
+			      "---\n"                                                    /* 22 */
+			      "service: web\n"                                           /* 23 */
+			      "scope: cde\n"                                             /* 24 */
+			      "select: {labels: {app: web}}\n";                          /* 25 */
+
+static void test_scope(void **state)
+{
+	struct policy_set *set = parse_valid(guarded);
+	const struct scope *s = policy_set_scope(set, "cde");
+
+	assert_int_equal(set->n_scopes, 1);
+	assert_ptr_equal(s, set->scopes);
+	assert_null(policy_set_scope(set, "cd"));
+	assert_loc(&s->loc, 1, 8);
+	assert_string_equal(s->title, "Cardholder data environment");
+	assert_string_equal(s->framework, "pci-dss-4.0.1");
+	assert_true(s->require[SCOPE_REASON] && s->require[SCOPE_OWNER] &&
+		    s->require[SCOPE_REVIEWED]);
+	assert_false(s->require[SCOPE_TICKET]);
+	assert_int_equal(s->review_days, 180);
+	assert_string_equal(policy_set_service(set, "web")->scope, "cde");
+	policy_set_free(set);
+}
+
+static void test_guardrail(void **state)
+{
+	struct policy_set *set = parse_valid(guarded);
+	const struct guardrail *g = set->guardrails;
+	const struct deny *d = g[0].deny;
+
+	assert_int_equal(set->n_guardrails, 2);
+	assert_string_equal(g[0].name, "no-metadata");
+	assert_loc(&g[0].loc, 7, 12);
+	assert_true(g[0].all);
+	assert_int_equal(g[0].n_deny, 1);
+	assert_loc(&d->rule.loc, 10, 5);
+	assert_int_equal(d->direction, DIRECTION_EGRESS);
+	assert_int_equal(d->rule.n_peers, 2);
+	assert_port(&d->rule.ports[0], PROTO_ANY, 0, 65535);
+	assert_int_equal(d->n_unless, 0);
+
+	assert_false(g[1].all);
+	assert_string_equal(g[1].scope, "cde");
+	assert_int_equal(g[1].n_services, 1);
+	assert_string_equal(g[1].services[0], "web");
+	assert_int_equal(g[1].n_labels, 1);
+	d = g[1].deny;
+	assert_string_equal(d->rule.name, "in");
+	assert_string_equal(d->rule.reason, "PCI 1.4");
+	assert_int_equal(d->direction, DIRECTION_INGRESS);
+	assert_string_equal(d->rule.peers[0].not_scope, "cde");
+	assert_null(d->rule.peers[0].scope);
+	assert_prefix(&d->rule.peers[0].cidr, "10.0.0.0/8");
+	assert_port(&d->rule.ports[0], IPPROTO_TCP, 0, 65535);
+	assert_int_equal(d->n_unless, 2);
+	assert_string_equal(d->unless[0].peer.service, "web");
+	assert_int_equal(d->unless[0].n_ports, 2);
+	assert_port(&d->unless[0].ports[1], IPPROTO_SCTP, 9, 9);
+	assert_string_equal(d->unless[1].peer.scope, "cde");
+	assert_port(&d->unless[1].ports[0], PROTO_ANY, 0, 65535);
+	policy_set_free(set);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_scope),
+		cmocka_unit_test(test_guardrail),
 		cmocka_unit_test(test_service),   cmocka_unit_test(test_selector),
 		cmocka_unit_test(test_ingress),   cmocka_unit_test(test_empty_rule),
 		cmocka_unit_test(test_egress),    cmocka_unit_test(test_defaults),

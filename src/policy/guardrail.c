@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "set.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bulkhead/base/cleanup.h>
+#include <bulkhead/base/limits.h>
+
+/* --- select: ------------------------------------------------------------------------------ */
+
+static int read_all(struct reader *rd, const struct field *f, const struct node *n, void *out)
+{
+	struct guardrail *g = out;
+
+	if (n->plain && strcmp(n->text, "true") == 0)
+		g->all = true;
+	else
+		mistake(rd, n, "bad-value",
+			"write all: true, or select by labels:, scope: or services:",
+			"\"all\" takes true, not \"%s\"", SHOWN(n->text));
+	return 0;
+}
+
+static int read_labels(struct reader *rd, const struct field *f, const struct node *n, void *out)
+{
+	struct guardrail *g = out;
+
+	return labels_read(rd, n, "write all: true to select every container", &g->labels,
+			   &g->n_labels);
+}
+
+static int read_scope(struct reader *rd, const struct field *f, const struct node *n, void *out)
+{
+	struct guardrail *g = out;
+
+	return ref_read(rd, NAME_SCOPE, n, &g->scope);
+}
+
+static int read_services(struct reader *rd, const struct field *f, const struct node *n, void *out)
+{
+	struct guardrail *g = out;
+	const char **names;
+	size_t count = 0;
+
+	if (!n->n)
+		mistake(rd, n, "empty-select", "name a service, or write all: true",
+			"services: [] selects no container");
+	if (!node_fits(rd, n, BH_SERVICES_MAX, "services"))
+		return 0;
+	names = bh_arena_array(rd->arena, n->n + 1, sizeof(*names));
+	if (!names)
+		return -ENOMEM;
+	for (const struct node *c = n->first; c; c = c->next) {
+		int r = 0;
+
+		if (node_takes(rd, c, TAKES_TEXT, "an entry of \"services\"", "web"))
+			r = ref_read(rd, NAME_SERVICE, c, &names[count]);
+		if (r < 0)
+			return r;
+		count += names[count] != NULL;
+	}
+	g->services = names;
+	g->n_services = count;
+	return 0;
+}
+
+static const struct field select_fields[] = {
+	{ .key = "all", .takes = TAKES_TEXT, .read = read_all, .example = "all: true" },
+	{ .key = "labels",
+	  .takes = TAKES_MAP,
+	  .read = read_labels,
+	  .example = "labels: {app: web}" },
+	{ .key = "scope", .takes = TAKES_TEXT, .read = read_scope, .example = "scope: NAME" },
+	{ .key = "services",
+	  .takes = TAKES_LIST,
+	  .read = read_services,
+	  .example = "services: [web, db]" },
+};
+
+static const struct schema select_schema =
+	SCHEMA("a guardrail's select", select_fields, "select: {all: true}");
+
+static int read_select(struct reader *rd, const struct field *f, const struct node *n, void *out)
+{
+	struct guardrail *g = out;
+	int r;
+
+	g->select_loc = n->loc;
+	if (!n->n)
+		mistake(rd, n, "empty-select",
+			"write select: {all: true}, or add labels:, scope: or services:",
+			"select: {} selects no container");
+	r = schema_read(rd, &select_schema, n, g);
+	if (r >= 0 && g->all && n->n > 1)
+		mistake(rd, n, "bad-select", "remove all: true or the rest",
+			"all: true already selects every container");
+	return r;
+}
+
+/* --- deny: -------------------------------------------------------------------------------- */
+
+static int read_to(struct reader *rd, const struct field *f, const struct node *n, void *out)
+{
+	enum direction d = strcmp(f->key, "to") == 0 ? DIRECTION_EGRESS : DIRECTION_INGRESS;
+	struct deny *deny = out;
+
+	if (deny->has_peers) {
+		mistake(rd, n->key, "deny-conflict", "make it two entries of deny:",
+			"one entry of deny: has to: or from:, not both");
+		return 0;
+	}
+	deny->has_peers = true;
+	deny->direction = d;
+	return rule_read_peers(rd, n, true, &deny->rule);
+}
+
+static int read_ports(struct reader *rd, const struct field *f, const struct node *n, void *out)
+{
+	struct deny *deny = out;
+
+	return ports_read(rd, n, &deny->rule.ports, &deny->rule.n_ports);
+}
+
+static int read_unless(struct reader *rd, const struct field *f, const struct node *n, void *out)
+{
+	struct deny *deny = out;
+	struct exception *e;
+	size_t i = 0;
+
+	if (!node_fits(rd, n, BH_DENY_UNLESS_MAX, "exceptions"))
+		return 0;
+	e = bh_arena_array(rd->arena, n->n + 1, sizeof(*e));
+	if (!e)
+		return -ENOMEM;
+	for (const struct node *c = n->first; c; c = c->next) {
+		int r = exception_read(rd, c, &e[i++]);
+
+		if (r < 0)
+			return r;
+	}
+	deny->unless = e;
+	deny->n_unless = n->n;
+	return 0;
+}
+
+static const struct field deny_fields[] = {
+	{ .key = "to",
+	  .takes = TAKES_LIST,
+	  .read = read_to,
+	  .example = "to: [{cidr: 169.254.0.0/16}]" },
+	{ .key = "from",
+	  .takes = TAKES_LIST,
+	  .read = read_to,
+	  .example = "from: [{not-scope: cde}]" },
+	{ .key = "name",
+	  .takes = TAKES_TEXT,
+	  .read = schema_read_name,
+	  .offset = offsetof(struct deny, rule.name),
+	  .example = "name: metadata" },
+	{ .key = "ports", .takes = TAKES_LIST, .read = read_ports, .example = "ports: [443/tcp]" },
+	{ .key = "unless",
+	  .takes = TAKES_LIST,
+	  .read = read_unless,
+	  .example = "unless: [{service: web, ports: [8443/tcp]}]" },
+	{ .key = "reason",
+	  .takes = TAKES_TEXT,
+	  .read = schema_read_string,
+	  .offset = offsetof(struct deny, rule.reason),
+	  .example = "reason: why this is denied" },
+	{ .key = "ticket",
+	  .takes = TAKES_TEXT,
+	  .read = schema_read_string,
+	  .offset = offsetof(struct deny, rule.ticket),
+	  .example = "ticket: CHG-1042" },
+	{ .key = "reviewed",
+	  .takes = TAKES_TEXT,
+	  .read = schema_read_date,
+	  .offset = offsetof(struct deny, rule.reviewed),
+	  .example = "reviewed: 2026-09-01" },
+	{ .key = "expires",
+	  .refused = "does not belong to a guardrail",
+	  .way_out = "a guardrail ends when it is removed" },
+};
+
+static const struct schema deny_schema =
+	SCHEMA("an entry of deny:", deny_fields, "- to: [{cidr: 169.254.0.0/16}]");
+
+/* Counters and records are kept under the name of an entry, so it is unique in its direction. */
+static void check_names(struct reader *rd, const struct deny *deny, size_t n)
+{
+	for (size_t i = 1; i < n; i++)
+		for (size_t k = 0; k < i; k++) {
+			if (!deny[i].rule.name || !deny[k].rule.name ||
+			    deny[i].direction != deny[k].direction ||
+			    strcmp(deny[i].rule.name, deny[k].rule.name) != 0)
+				continue;
+			diag_add(rd->diags, DIAG_ERROR, &deny[i].rule.loc, "duplicate-rule",
+				 "give each entry a name of its own",
+				 "a second entry of deny: named \"%s\", after line %u",
+				 deny[i].rule.name, deny[k].rule.loc.line);
+			break;
+		}
+}
+
+/* Is to: or from: there, well or badly spelt? What is wrong with it is told elsewhere. */
+static bool names_peers(const struct node *map)
+{
+	static const char *const words[] = { "to", "from" };
+
+	for (const struct node *c = map->first; c; c = c->next)
+		if (bh_nearest(c->key->text, words, BH_ARRAY_SIZE(words)))
+			return true;
+	return false;
+}
+
+static int read_deny(struct reader *rd, const struct field *f, const struct node *n, void *out)
+{
+	struct guardrail *g = out;
+	struct deny *deny;
+	size_t i = 0;
+
+	if (!n->n)
+		mistake(rd, n, "empty-deny",
+			"say what it denies, as in - to: [{cidr: 169.254.0.0/16}]",
+			"deny: [] denies nothing");
+	if (!node_fits(rd, n, BH_GUARDRAIL_DENIES_MAX, "entries of deny:"))
+		return 0;
+	deny = bh_arena_array(rd->arena, n->n + 1, sizeof(*deny));
+	if (!deny)
+		return -ENOMEM;
+	for (const struct node *c = n->first; c; c = c->next) {
+		struct deny *d = &deny[i++];
+		int r;
+
+		d->rule.loc = c->loc;
+		d->rule.ports = &rule_any_port;
+		d->rule.n_ports = 1;
+		r = schema_read(rd, &deny_schema, c, d);
+		if (r < 0)
+			return r;
+		if (c->kind == NODE_MAP && !names_peers(c))
+			mistake(rd, c, "missing-key", "for example to: [{cidr: 169.254.0.0/16}]",
+				"an entry of deny: needs \"to\" or \"from\"");
+	}
+	g->deny = deny;
+	g->n_deny = n->n;
+	check_names(rd, deny, n->n);
+	return 0;
+}
+
+/* --- the guardrail ------------------------------------------------------------------------ */
+
+static const struct field fields[] = {
+	{ .key = "guardrail",
+	  .takes = TAKES_TEXT,
+	  .read = schema_read_name,
+	  .offset = offsetof(struct guardrail, name),
+	  .example = "guardrail: NAME" },
+	{ .key = "select",
+	  .takes = TAKES_MAP,
+	  .required = true,
+	  .read = read_select,
+	  .example = "select: {all: true}" },
+	{ .key = "deny",
+	  .takes = TAKES_LIST,
+	  .required = true,
+	  .read = read_deny,
+	  .example = "deny: [{to: [{cidr: 169.254.0.0/16}]}]" },
+	{ .key = "mode",
+	  .refused = "does not belong to a guardrail",
+	  .way_out = "a guardrail always holds; try it first as service rules with mode: audit" },
+};
+
+static const struct schema schema = SCHEMA("a guardrail", fields, NULL);
+
+int guardrail_read(struct set_builder *b, const struct node *root)
+{
+	int r;
+	struct guardrail *g = set_define(b, NAME_GUARDRAIL, root, &r);
+
+	if (!g)
+		return r;
+	g->loc = root->first->loc;
+	g->select_loc = g->loc;
+	r = schema_read(&b->rd, &schema, root, g);
+	if (!g->name)
+		b->incomplete = true;
+	return r;
+}
