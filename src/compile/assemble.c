@@ -160,7 +160,11 @@ static int add_piece(struct assembly *a, const struct piece *p, uint32_t rank)
 {
 	const struct target *t = &p->target;
 	struct specs s;
-	int r = specs_make(a->scratch, p, &s);
+	int r;
+
+	if (p->is_guard)
+		return 0;
+	r = specs_make(a->scratch, p, &s);
 
 	for (size_t i = 0; r >= 0 && i < t->singles.n; i++) {
 		struct bh_range one = { t->singles.a[i], t->singles.a[i] };

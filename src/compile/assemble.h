@@ -12,6 +12,7 @@ struct piece {
 	struct target target;
 	const struct port_spec *ports;
 	size_t n_ports;
+	bool is_guard; /* of a guardrail: listed by its name, no more */
 };
 
 /*

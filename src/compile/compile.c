@@ -147,31 +147,72 @@ static int set_known(struct compiler *c, struct ruleset *ret)
 	return c->known ? 0 : bh_err_oom(c->err);
 }
 
+/* Only guardrails hold it: what they do not deny passes. */
+static void leave_open(struct ruleset *ret)
+{
+	ret->mode = MODE_ENFORCE;
+	ret->on_deny = ON_DENY_DROP;
+	ret->log_denied = true;
+	ret->open = true;
+}
+
+static int speak_for_services(struct compiler *c, const struct subject *s, struct ruleset *ret)
+{
+	const struct service *decides;
+
+	decide_manner(c, s, ret, &decides);
+	for (int d = 0; d < DIRECTIONS; d++) {
+		ret->deny_where[d] = names_where_within(c->out->arena, &decides->direction_loc[d],
+							DENY_WHERE_MAX);
+		if (!ret->deny_where[d])
+			return bh_err_oom(c->err);
+	}
+	return 0;
+}
+
+static int push_guards(struct compiler *c, const struct subject *s, struct bh_vec *v)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < s->guards.n; i++) {
+		const struct live_guardrail *g = &c->guards.g[s->guards.i[i]];
+
+		for (size_t k = 0; r >= 0 && k < g->n_deny; k++) {
+			struct piece p = guard_piece(&g->deny[k]);
+
+			r = push_piece(c, v, &p);
+		}
+	}
+	return r;
+}
+
 /* Everything but the endpoint. */
 static int make_ruleset(struct compiler *c, const struct subject *s, struct ruleset *ret)
 {
-	const struct service *decides;
 	struct bh_vec pieces;
 	int r = 0;
 
 	*ret = (struct ruleset) { .generation = c->generation };
 	ret->services = services_text(c, &s->services);
-	if (!s->services.n) {
-		quarantine(ret);
-		return ret->services ? 0 : bh_err_oom(c->err);
-	}
-	decide_manner(c, s, ret, &decides);
-	for (int d = 0; d < DIRECTIONS; d++)
-		ret->deny_where[d] = names_where_within(c->out->arena, &decides->direction_loc[d],
-							DENY_WHERE_MAX);
-	if (!ret->services || !ret->deny_where[0] || !ret->deny_where[1])
+	if (!ret->services)
 		return bh_err_oom(c->err);
+	if (s->speaker == SPEAKER_SERVICES)
+		r = speak_for_services(c, s, ret);
+	else if (s->speaker == SPEAKER_QUARANTINE)
+		quarantine(ret);
+	else
+		leave_open(ret);
 	bh_vec_init(&pieces, sizeof(struct piece), BH_RULESET_RULES_MAX);
-	for (size_t i = 0; r >= 0 && i < s->services.n; i++)
+	for (size_t i = 0; r >= 0 && s->speaker == SPEAKER_SERVICES && i < s->services.n; i++)
 		r = push_service(c, s, s->services.i[i], &pieces);
+	if (r >= 0)
+		r = push_guards(c, s, &pieces);
 	if (r >= 0)
 		r = assemble(c->out->arena, pieces.data, pieces.n, ret, c->err);
 	bh_vec_done(&pieces);
+	if (r >= 0)
+		r = guards_assemble(&c->guards, s->guards.i, s->guards.n, c->out->arena, ret,
+				    c->err);
 	return r < 0 ? r : set_known(c, ret);
 }
 
@@ -215,6 +256,20 @@ static int make_items(struct compiler *c)
 	return c->out->home_of ? 0 : bh_err_oom(c->err);
 }
 
+/* A container that cannot be held is told apart from one that nobody asks to hold. */
+static int list_guarded(struct compiler *c)
+{
+	size_t n = c->resolver.in->endpoints->n;
+	bool *guarded = bh_arena_array(c->out->arena, n + 1, sizeof(*guarded));
+
+	if (!guarded)
+		return bh_err_oom(c->err);
+	for (size_t i = 0; i < n; i++)
+		guarded[i] = guards_select(&c->guards, i);
+	c->out->guarded = guarded;
+	return 0;
+}
+
 static int compile_all(struct compiler *c, bool all_subjects)
 {
 	int r;
@@ -224,7 +279,11 @@ static int compile_all(struct compiler *c, bool all_subjects)
 		return bh_err_oom(c->err);
 	r = compiler_make_live(c);
 	if (r >= 0)
+		r = guards_make(&c->resolver, c->out->arena, &c->guards, c->err);
+	if (r >= 0)
 		r = compiler_make_subjects(c, all_subjects);
+	if (r >= 0)
+		r = list_guarded(c);
 	return r < 0 ? r : make_items(c);
 }
 

@@ -3,13 +3,18 @@
 #define BULKHEAD_SRC_COMPILE_COMPILER_H
 
 #include "follow.h"
+#include "guard.h"
 
 /* One run of compile_rulesets(), step by step: live rules, subjects, rulesets. */
+
+/* Who decides what passes when no guardrail denies it. */
+enum speaker { SPEAKER_NOBODY, SPEAKER_QUARANTINE, SPEAKER_SERVICES };
 
 /* A namespace that gets a ruleset. Those that agree in all but `home` share one. */
 struct subject {
 	uint32_t home; /* its first endpoint */
-	struct selection_list services;
+	struct selection_list services, guards;
+	enum speaker speaker;
 	struct addr_list resolvers;    /* only when one of the services has `dns: allow` */
 	const struct follow_hit *hits; /* only when one of them has `egress: follow` */
 	size_t n_hits;
@@ -18,6 +23,7 @@ struct subject {
 struct compiler {
 	struct resolver resolver;
 	struct live_service *live; /* [service] */
+	struct guards guards;
 	struct subject *subjects;
 	size_t n_subjects;
 	struct bh_vec hits; /* struct follow_hit */

@@ -8,6 +8,7 @@
 
 #include <bulkhead/base/buf.h>
 #include <bulkhead/base/limits.h>
+#include <bulkhead/model/ruleset.h>
 
 /* With the longest service name and a ".1024" behind it, a slug still fits BH_NFT_NAME_MAX. */
 #define SLUG_MAX 52
@@ -95,6 +96,10 @@ static void add_peer(struct bh_buf *b, const struct peer *p)
 		bh_buf_addf(b, "%s%s-%s", dot, p->labels[i].key, p->labels[i].value);
 	if (p->group)
 		bh_buf_addf(b, "%s%s", dot, p->group), dot = ".";
+	if (p->scope)
+		bh_buf_addf(b, "%sscope-%s", dot, p->scope), dot = ".";
+	if (p->not_scope)
+		bh_buf_addf(b, "%snot-scope-%s", dot, p->not_scope), dot = ".";
 	if (p->has_cidr)
 		bh_buf_addf(b, "%s%s", dot, bh_prefix_format(text, &p->cidr)), dot = ".";
 	for (size_t i = 0; i < p->n_except; i++)
@@ -240,26 +245,41 @@ static int tell_apart_by_number(struct bh_arena *arena, struct slug *v, size_t n
 	return 0;
 }
 
-int names_of_rules(struct bh_arena *arena, const struct service *s, enum direction d,
-		   const char **ret)
+int names_of_list(struct bh_arena *arena, const struct rule *const *rules, size_t n,
+		  enum direction d, const char *reserved, const char **ret)
 {
-	size_t n = s->n_rules[d];
 	struct slug *v = calloc(n + 1, sizeof(*v));
 	int r = v ? 0 : -ENOMEM;
 
 	for (size_t i = 0; r >= 0 && i < n; i++) {
 		v[i].rule = (uint32_t)i;
-		r = slug_make(arena, &s->rules[d][i], d, &v[i]);
+		r = slug_make(arena, rules[i], d, &v[i]);
 	}
 	if (r >= 0) {
 		qsort(v, n, sizeof(*v), slug_cmp);
-		r = tell_apart_by_hash(arena, v, n, d == DIRECTION_EGRESS && s->dns ? "dns" : NULL);
+		r = tell_apart_by_hash(arena, v, n, reserved);
 	}
 	if (r >= 0)
 		r = tell_apart_by_number(arena, v, n);
 	for (size_t i = 0; r >= 0 && i < n; i++)
 		ret[v[i].rule] = v[i].text;
 	free(v);
+	return r;
+}
+
+int names_of_rules(struct bh_arena *arena, const struct service *s, enum direction d,
+		   const char **ret)
+{
+	size_t n = s->n_rules[d];
+	const struct rule **rules = calloc(n + 1, sizeof(*rules));
+	int r;
+
+	for (size_t i = 0; rules && i < n; i++)
+		rules[i] = &s->rules[d][i];
+	r = rules ? names_of_list(arena, rules, n, d,
+				  d == DIRECTION_EGRESS && s->dns ? "dns" : NULL, ret)
+		  : -ENOMEM;
+	free(rules);
 	return r;
 }
 
@@ -288,4 +308,11 @@ const char *names_follow(struct bh_arena *arena, const struct service *s,
 {
 	return capped(arena, bh_arena_printf(arena, "%s%s.out.follow-%s.%s", lead(s), s->name,
 					     other->name, slug));
+}
+
+const char *names_guard(struct bh_arena *arena, const struct guardrail *g, enum direction d,
+			const char *slug)
+{
+	return capped(arena, bh_arena_printf(arena, RULESET_GUARD_PREFIX "%s.%s.%s", g->name,
+					     d == DIRECTION_INGRESS ? "in" : "out", slug));
 }

@@ -12,9 +12,12 @@
  */
 
 /*
- * The last part of the name of each of a service's rules in direction D, unique among them:
- * "checkout", "from-web.8443-tcp". RET has n_rules[D] places.
+ * The last part of the name of each of N rules, unique among them: "checkout",
+ * "from-web.8443-tcp"; RESERVED (or NULL) is nobody's. RET has N places.
  */
+int names_of_list(struct bh_arena *arena, const struct rule *const *rules, size_t n,
+		  enum direction d, const char *reserved, const char **ret);
+/* Of a service's rules in direction D; RET has n_rules[D] places. */
 int names_of_rules(struct bh_arena *arena, const struct service *s, enum direction d,
 		   const char **ret);
 /* "payments.in.checkout"; cut with a hash to BH_NFT_NAME_MAX. */
@@ -23,6 +26,10 @@ const char *names_full(struct bh_arena *arena, const struct service *s, enum dir
 /* "web.out.follow-payments.checkout": what OTHER lets in and S follows. */
 const char *names_follow(struct bh_arena *arena, const struct service *s,
 			 const struct service *other, const char *slug);
+
+/* "guardrail_no-metadata.out.to-169.254.0.0-16" */
+const char *names_guard(struct bh_arena *arena, const struct guardrail *g, enum direction d,
+			const char *slug);
 
 /* "FILE:LINE", at most BH_NFT_COMMENT_MAX bytes (the front of the path goes first). */
 const char *names_where(struct bh_arena *arena, const struct src_loc *loc);

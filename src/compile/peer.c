@@ -158,11 +158,11 @@ static int intersect_group(struct draft *d, const struct target *g)
 	return r;
 }
 
-/* Managed endpoints with all the labels of the peer. */
-static int label_list(struct resolver *r, const struct peer *p, struct addr_list *ret)
+int resolver_labels(struct resolver *r, const struct label *labels, size_t n_labels, bool contested,
+		    struct addr_list *ret)
 {
 	size_t n, count = 0;
-	const struct term *t = term_index_labels(&r->terms, p->labels, p->n_labels, &n);
+	const struct term *t = term_index_labels(&r->terms, labels, n_labels, &n);
 	bh_autofree uint32_t *hit = calloc(n + 1, sizeof(*hit));
 
 	if (!hit)
@@ -171,11 +171,11 @@ static int label_list(struct resolver *r, const struct peer *p, struct addr_list
 		uint32_t e = t[i].endpoint;
 
 		if (resolver_is_managed(r, e) &&
-		    select_labels_match(&r->in->endpoints->endpoints[e], p->labels, p->n_labels,
+		    select_labels_match(&r->in->endpoints->endpoints[e], labels, n_labels,
 					r->image_labels))
 			hit[count++] = e;
 	}
-	return resolver_collect(r, hit, count, ret);
+	return resolver_collect(r, hit, count, contested, ret);
 }
 
 /* The keys of a peer that name endpoints, as lists; 0 of them when it has none. */
@@ -191,7 +191,7 @@ static int endpoint_lists(struct resolver *r, const struct peer *p, struct addr_
 		lists[n++] =
 			s ? r->services[s - r->in->policies->services] : (struct addr_list) { 0 };
 	if (p->n_labels)
-		ret = label_list(r, p, &lists[n++]);
+		ret = resolver_labels(r, p->labels, p->n_labels, false, &lists[n++]);
 	if (p->entity == ENTITY_MANAGED)
 		lists[n++] = r->managed;
 	if (p->entity == ENTITY_HOST)
@@ -275,7 +275,7 @@ static int draft_finish(struct resolver *r, struct draft *d, struct target *ret)
 		return -ENOMEM;
 	if (d->n)
 		memcpy(a, d->a, d->n * sizeof(*a));
-	ret->singles = resolver_tidy(r, a, d->n);
+	ret->singles = resolver_tidy(r, a, d->n, false);
 	ret->ranges = ranges;
 	ret->n_ranges = n;
 	return 0;

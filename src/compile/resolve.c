@@ -52,7 +52,8 @@ struct addr_list addr_list_family(const struct addr_list *l, uint8_t family)
 				 : (struct addr_list) { l->a + v4, l->n - v4 };
 }
 
-struct addr_list resolver_tidy(const struct resolver *r, struct bh_addr *a, size_t n)
+struct addr_list resolver_tidy(const struct resolver *r, struct bh_addr *a, size_t n,
+			       bool contested)
 {
 	size_t out = 0;
 
@@ -61,7 +62,7 @@ struct addr_list resolver_tidy(const struct resolver *r, struct bh_addr *a, size
 	for (size_t i = 0; i < n; i++) {
 		if (out && bh_addr_cmp(&a[out - 1], &a[i]) == 0)
 			continue;
-		if (!addr_list_contains(&r->contested, &a[i]))
+		if (contested || !addr_list_contains(&r->contested, &a[i]))
 			a[out++] = a[i];
 	}
 	return (struct addr_list) { a, out };
@@ -119,7 +120,8 @@ static int find_contested(struct resolver *r, struct diag_list *diags)
 	return addr_list_add_to(&r->denied, &r->contested);
 }
 
-int resolver_collect(struct resolver *r, const uint32_t *endpoints, size_t n, struct addr_list *ret)
+int resolver_collect(struct resolver *r, const uint32_t *endpoints, size_t n, bool contested,
+		     struct addr_list *ret)
 {
 	const struct endpoint *e = r->in->endpoints->endpoints;
 	struct bh_addr *a;
@@ -138,7 +140,7 @@ int resolver_collect(struct resolver *r, const uint32_t *endpoints, size_t n, st
 			memcpy(a + total, x->addrs, x->n_addrs * sizeof(*a));
 		total += x->n_addrs;
 	}
-	*ret = resolver_tidy(r, a, total);
+	*ret = resolver_tidy(r, a, total, contested);
 	return 0;
 }
 
@@ -164,13 +166,13 @@ static int build_lists(struct resolver *r)
 		if (resolver_is_managed(r, i))
 			managed[n++] = i;
 	}
-	ret = resolver_collect(r, managed, n, &r->managed);
+	ret = resolver_collect(r, managed, n, false, &r->managed);
 	for (size_t k = 0; ret >= 0 && k < p->n_services; k++)
 		ret = resolver_collect(r, r->selection->endpoints_of[k].i,
-				       r->selection->endpoints_of[k].n, &r->services[k]);
+				       r->selection->endpoints_of[k].n, false, &r->services[k]);
 	if (e->n_host_addrs)
 		memcpy(host, e->host_addrs, e->n_host_addrs * sizeof(*host));
-	r->host = resolver_tidy(r, host, e->n_host_addrs);
+	r->host = resolver_tidy(r, host, e->n_host_addrs, false);
 	return ret;
 }
 

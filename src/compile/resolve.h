@@ -48,16 +48,20 @@ int resolver_rule(struct resolver *r, const struct rule *rule, struct target *re
 		  struct bh_err *err);
 /* A group's CIDRs; contested addresses may still be in its ranges. -E2BIG, -ENOMEM. */
 int resolver_group(struct resolver *r, const struct group *g, struct target *ret);
-/* The addresses of N endpoints, tidy. -ENOMEM. */
-int resolver_collect(struct resolver *r, const uint32_t *endpoints, size_t n,
+/* The addresses of N endpoints, tidy; CONTESTED: with those. -ENOMEM. */
+int resolver_collect(struct resolver *r, const uint32_t *endpoints, size_t n, bool contested,
 		     struct addr_list *ret);
+/* Of managed endpoints with all N labels; the same. */
+int resolver_labels(struct resolver *r, const struct label *labels, size_t n, bool contested,
+		    struct addr_list *ret);
 /*
  * Selected by some service. A container in the host's namespace has the host's addresses; only
  * `entity: host` or its service by name opens those, so it is left out here.
  */
 bool resolver_is_managed(const struct resolver *r, uint32_t endpoint);
-/* Sort, make unique, leave out the contested; *A is taken as it is and stays in its arena. */
-struct addr_list resolver_tidy(const struct resolver *r, struct bh_addr *a, size_t n);
+/* Sort, make unique, leave out the contested (unless they are wanted); *A is taken as it is and stays in its arena. */
+struct addr_list resolver_tidy(const struct resolver *r, struct bh_addr *a, size_t n,
+			       bool contested);
 int addr_list_add_to(struct bh_rangeset *s, const struct addr_list *l);
 bool addr_list_contains(const struct addr_list *l, const struct bh_addr *a);
 /* The addresses of one family: a slice. */

@@ -70,20 +70,46 @@ static int union_resolvers(struct compiler *c, const uint32_t *members, size_t n
 		for (size_t k = 0; k < e->n_resolvers; k++)
 			a[total++] = e->resolvers[k];
 	}
-	*ret = resolver_tidy(&c->resolver, a, total);
+	*ret = resolver_tidy(&c->resolver, a, total, false);
 	return 0;
 }
 
-/* No service at all: quarantine if the host file says so. Only `mode: off`: nothing. */
-static bool gets_ruleset(const struct compiler *c, const struct selection_list *services)
+/* Which guardrails select one of them, ascending. */
+static int union_guards(struct compiler *c, const uint32_t *members, size_t n,
+			struct selection_list *ret)
+{
+	const struct guards *g = &c->guards;
+	uint32_t *v;
+	size_t count = 0;
+
+	*ret = (struct selection_list) { 0 };
+	if (!g->n)
+		return 0;
+	v = bh_arena_array(c->resolver.arena, g->n, sizeof(*v));
+	if (!v)
+		return bh_err_oom(c->err);
+	for (uint32_t k = 0; k < g->n; k++)
+		for (size_t i = 0; i < n; i++)
+			if (g->g[k].selects[members[i]]) {
+				v[count++] = k;
+				break;
+			}
+	*ret = (struct selection_list) { v, count };
+	return 0;
+}
+
+/* No service at all: quarantine if the host file says so. Only `mode: off`: nobody speaks. */
+static enum speaker find_speaker(const struct compiler *c, const struct selection_list *services)
 {
 	const struct host_config *host = c->resolver.in->host;
 
 	for (size_t i = 0; i < services->n; i++) {
 		if (compiler_service(c, services->i[i])->mode != MODE_OFF)
-			return true;
+			return SPEAKER_SERVICES;
 	}
-	return !services->n && host && host->unmanaged == UNMANAGED_QUARANTINE;
+	if (!services->n && host && host->unmanaged == UNMANAGED_QUARANTINE)
+		return SPEAKER_QUARANTINE;
+	return SPEAKER_NOBODY;
 }
 
 static int add_subject(struct compiler *c, const uint32_t *members, size_t n)
@@ -92,8 +118,13 @@ static int add_subject(struct compiler *c, const uint32_t *members, size_t n)
 	bool dns = false;
 	int r = union_services(c, members, n, &s.services);
 
-	if (r < 0 || !gets_ruleset(c, &s.services))
+	if (r >= 0)
+		r = union_guards(c, members, n, &s.guards);
+	if (r < 0)
 		return r;
+	s.speaker = find_speaker(c, &s.services);
+	if (s.speaker == SPEAKER_NOBODY && !s.guards.n)
+		return 0;
 	for (size_t i = 0; i < s.services.n; i++)
 		dns |= compiler_service(c, s.services.i[i])->dns;
 	if (dns)
@@ -187,13 +218,11 @@ static int find_hits(struct compiler *c)
 	return 0;
 }
 
-static int services_cmp(const struct subject *x, const struct subject *y)
+static int list_cmp(const struct selection_list *x, const struct selection_list *y)
 {
-	size_t n = x->services.n;
-
-	if (n != y->services.n)
-		return n < y->services.n ? -1 : 1;
-	return n ? memcmp(x->services.i, y->services.i, n * sizeof(*x->services.i)) : 0;
+	if (x->n != y->n)
+		return x->n < y->n ? -1 : 1;
+	return x->n ? memcmp(x->i, y->i, x->n * sizeof(*x->i)) : 0;
 }
 
 static int resolvers_cmp(const struct subject *x, const struct subject *y)
@@ -225,8 +254,9 @@ static int hits_cmp(const struct subject *x, const struct subject *y)
 
 int subject_cmp_content(const struct subject *x, const struct subject *y)
 {
-	int r = services_cmp(x, y);
+	int r = list_cmp(&x->services, &y->services);
 
+	r = r ? r : list_cmp(&x->guards, &y->guards);
 	r = r ? r : resolvers_cmp(x, y);
 	return r ? r : hits_cmp(x, y);
 }

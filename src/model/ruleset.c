@@ -53,6 +53,29 @@ int entry_cmp(const struct entry *a, const struct entry *b)
 	return r ? r : a->port_hi - b->port_hi;
 }
 
+bool ruleset_rule_is_guard(const struct ruleset_rule *r)
+{
+	return strncmp(r->name, RULESET_GUARD_PREFIX, sizeof(RULESET_GUARD_PREFIX) - 1) == 0;
+}
+
+const char *ruleset_guard_name(const struct ruleset_rule *r, char out[RULESET_GUARD_STR])
+{
+	const char *name =
+		r->name + (ruleset_rule_is_guard(r) ? sizeof(RULESET_GUARD_PREFIX) - 1 : 0);
+
+	snprintf(out, RULESET_GUARD_STR, "%.*s", (int)strcspn(name, "."), name);
+	return out;
+}
+
+bool ruleset_has_guards(const struct ruleset *r)
+{
+	for (int d = 0; d < DIRECTIONS; d++)
+		for (int k = 0; k < GUARD_KINDS; k++)
+			if (r->guards[d][k].n)
+				return true;
+	return false;
+}
+
 /* --- equality ----------------------------------------------------------------------------- */
 
 static bool same_text(const char *a, const char *b)
@@ -67,13 +90,24 @@ static bool say(char *out, size_t cap, const char *what)
 	return false;
 }
 
+static bool list_uses(const struct entry_list *l, uint32_t rule)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (l->e[i].rule == rule)
+			return true;
+	return false;
+}
+
 static bool is_used(const struct ruleset *r, uint32_t rule)
 {
-	for (int d = 0; d < DIRECTIONS; d++)
+	for (int d = 0; d < DIRECTIONS; d++) {
 		for (int k = 0; k < ENTRY_KINDS; k++)
-			for (size_t i = 0; i < r->entries[d][k].n; i++)
-				if (r->entries[d][k].e[i].rule == rule)
-					return true;
+			if (list_uses(&r->entries[d][k], rule))
+				return true;
+		for (int k = 0; k < GUARD_KINDS; k++)
+			if (list_uses(&r->guards[d][k], rule))
+				return true;
+	}
 	return false;
 }
 
@@ -152,6 +186,18 @@ static bool same_flows(const struct ruleset *a, const struct ruleset *b, char *o
 	return true;
 }
 
+static bool same_guards(const struct ruleset *a, const struct ruleset *b, char *out, size_t cap)
+{
+	for (int d = 0; d < DIRECTIONS; d++)
+		for (int k = 0; k < GUARD_KINDS; k++)
+			if (!same_entries(a, &a->guards[d][k], b, &b->guards[d][k])) {
+				snprintf(out, cap, "%s flows that guardrails deny differ",
+					 direction_name((enum direction)d));
+				return false;
+			}
+	return true;
+}
+
 bool ruleset_equal(const struct ruleset *want, const struct ruleset *have, char *out, size_t cap)
 {
 	char scratch[64];
@@ -168,7 +214,9 @@ bool ruleset_equal(const struct ruleset *want, const struct ruleset *have, char 
 		return say(out, cap, "the mode differs");
 	if (want->on_deny != have->on_deny || want->log_denied != have->log_denied)
 		return say(out, cap, "what happens to denied packets differs");
-	if (!same_flows(want, have, out, cap))
+	if (want->open != have->open)
+		return say(out, cap, "what passes when nothing denies it differs");
+	if (!same_flows(want, have, out, cap) || !same_guards(want, have, out, cap))
 		return false;
 	if (!same_known(want, have))
 		return say(out, cap, "the addresses outside the world differ");
@@ -280,6 +328,28 @@ const struct entry *ruleset_lookup(const struct ruleset *r, const struct flow_ke
 		e = lookup_list((enum entry_kind)kind, l, k, now);
 		if (e)
 			return e;
+	}
+	return NULL;
+}
+
+static bool guard_covers(enum guard_kind kind, const struct entry *e, const struct flow_key *k)
+{
+	if (k->proto < e->proto_lo || k->proto > e->proto_hi)
+		return false;
+	return kind == GUARD_NET || (k->port >= e->port_lo && k->port <= e->port_hi);
+}
+
+const struct entry *ruleset_guard(const struct ruleset *r, const struct flow_key *k)
+{
+	for (int kind = 0; kind < GUARD_KINDS; kind++) {
+		const struct entry_list *l = &r->guards[k->direction][kind];
+
+		for (size_t i = first_behind(l, &k->remote); i-- > 0;) {
+			if (!bh_range_contains(&l->e[i].addr, &k->remote))
+				break;
+			if (guard_covers((enum guard_kind)kind, &l->e[i], k))
+				return &l->e[i];
+		}
 	}
 	return NULL;
 }

@@ -27,7 +27,18 @@ enum entry_kind {
 #define ENTRY_KINDS 7
 
 /*
- * One allowed piece. Single-address kinds have lo == hi. addr.family is always set; for the WORLD
+ * What guardrails deny is looked up before all that, in three kinds of intervals. A key of the
+ * first kind holds nothing of the transport header, so it also covers packets that have none.
+ */
+enum guard_kind {
+	GUARD_NET,  /* addresses x protocols, every port */
+	GUARD_PORT, /* addresses x one of tcp/udp/sctp x ports */
+	GUARD_ICMP, /* addresses x ICMP or ICMPv6 types */
+};
+#define GUARD_KINDS 3
+
+/*
+ * One allowed (or, of a guardrail, denied) piece. Single-address kinds have lo == hi. addr.family is always set; for the WORLD
  * kinds lo/hi are the lowest and highest address of the family. proto_lo..proto_hi are protocol
  * numbers (for the ICMP kinds both are IPPROTO_ICMP or IPPROTO_ICMPV6, as the family has it).
  * port_lo..port_hi are destination ports, or types for the ICMP kinds; 0..65535 when the protocol
@@ -61,6 +72,16 @@ struct ruleset_rule {
 	enum direction direction;
 };
 
+/*
+ * An entry of a guardrail's deny: is such a rule, too, with this in front of its name, which no
+ * service can have: "guardrail_no-metadata.out.to-169.254.0.0-16".
+ */
+#define RULESET_GUARD_PREFIX "guardrail_"
+bool ruleset_rule_is_guard(const struct ruleset_rule *r);
+/* The guardrail's own name. Returns OUT. */
+#define RULESET_GUARD_STR 64
+const char *ruleset_guard_name(const struct ruleset_rule *r, char out[RULESET_GUARD_STR]);
+
 struct bh_arena;
 
 struct ruleset {
@@ -68,6 +89,8 @@ struct ruleset {
 	const char *endpoint;   /* endpoint id, escaped, at most 100 bytes */
 	const char *services;   /* names joined with ",", at most 100 bytes ("a,b,..." when cut) */
 	const char *generation; /* first 16 hex digits of the policy set's digest */
+	/* no service speaks for it: what no guardrail denies passes, and deny_where is NULL */
+	bool open;
 	/* "FILE:LINE" that makes this direction default-deny, at most 100 bytes */
 	const char *deny_where[DIRECTIONS];
 	enum mode mode; /* ENFORCE or AUDIT: an OFF endpoint has no ruleset */
@@ -77,6 +100,8 @@ struct ruleset {
 	size_t n_rules;
 	/* both families in one list, IPv4 first */
 	struct entry_list entries[DIRECTIONS][ENTRY_KINDS];
+	/* the same for what guardrails deny; no piece is in two of them, none expires */
+	struct entry_list guards[DIRECTIONS][GUARD_KINDS];
 	/* addresses that are not the world: sorted, disjoint; none without a WORLD entry */
 	const struct bh_range *known;
 	size_t n_known;
@@ -106,6 +131,8 @@ struct ruleset_list {
 	size_t n;
 	/* [endpoint] -> the first endpoint of its namespace: by inode, else by path */
 	const uint32_t *home_of;
+	/* [endpoint]: does some guardrail select it? */
+	const bool *guarded;
 };
 
 void ruleset_list_free(struct ruleset_list *l); /* takes NULL */
@@ -120,9 +147,14 @@ struct flow_key {
 	uint16_t port;
 };
 
+/* Is there anything that guardrails deny here? */
+bool ruleset_has_guards(const struct ruleset *r);
+/* The guardrail's entry that denies a flow, or NULL. It comes first, whatever services allow. */
+const struct entry *ruleset_guard(const struct ruleset *r, const struct flow_key *k);
+
 /*
- * Look a flow up exactly as the kernel does. The entry that allows it, or NULL = denied. O(log n).
- * NOW: seconds since the epoch; expired entries do not match.
+ * Look a flow up exactly as the kernel does. The entry that allows it, or NULL = denied (unless the
+ * ruleset is open). Guardrails are not looked at: ruleset_guard() is asked first. O(log n). NOW: seconds since the epoch; expired entries do not match.
  */
 const struct entry *ruleset_lookup(const struct ruleset *r, const struct flow_key *k, int64_t now);
 

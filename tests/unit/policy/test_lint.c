@@ -204,34 +204,37 @@ static void test_whole_family(void **state)
 static void test_scope_fields(void **state)
 {
 	/* both ends of a crossing flow */
-	assert_lint(SCOPE("require: [reason, owner]\n")
-			    "ingress: [{from: [{service: out}], reason: r}]\n"
-		    OUT("egress: [{to: [{service: in}, {service: in}]}]\n"),
-		    NOW,
-		    "p.yaml:14:10: warning: this flow crosses scope s, which requires \"owner\" (add "
-		    "owner: to service out) [scope-field]\n"
-		    "p.yaml:14:10: warning: this flow crosses scope s, which requires \"reason\" (add "
-		    "reason: to this rule of out) [scope-field]\n");
+	assert_lint(
+		SCOPE("require: [reason, owner]\n") "ingress: [{from: [{service: out}], reason: "
+						    "r}]\n" OUT("egress: [{to: [{service: in}, "
+								"{service: in}]}]\n"),
+		NOW,
+		"p.yaml:14:10: warning: this flow crosses scope s, which requires \"owner\" (add "
+		"owner: to service out) [scope-field]\n"
+		"p.yaml:14:10: warning: this flow crosses scope s, which requires \"reason\" (add "
+		"reason: to this rule of out) [scope-field]\n");
 	/* inside it, nothing is asked; towards anybody else it is */
 	assert_lint(SCOPE("require: [ticket]\n") "egress: [{to: [{service: in}]}]\n", NOW, "");
-	assert_lint(SCOPE("require: [ticket]\n") "egress: [{to: [{cidr: 192.0.2.1}]}]\n", NOW,
-		    "p.yaml:9:10: warning: this flow crosses scope s, which requires \"ticket\" (add "
-		    "ticket: to this rule of in) [scope-field]\n");
+	assert_lint(
+		SCOPE("require: [ticket]\n") "egress: [{to: [{cidr: 192.0.2.1}]}]\n", NOW,
+		"p.yaml:9:10: warning: this flow crosses scope s, which requires \"ticket\" (add "
+		"ticket: to this rule of in) [scope-field]\n");
 	/* a rule that is over lets nothing cross */
-	assert_lint(SCOPE("require: [ticket]\n")
-			    "egress: [{to: [{cidr: 192.0.2.1}], expires: 2026-09-01T00:00:00Z}]\n",
-		    NOW,
-		    "p.yaml:9:10: warning: this rule expired at 2026-09-01T00:00:00.000Z and allows "
-		    "nothing any more (renew expires: or remove the rule) [expired-rule]\n");
+	assert_lint(
+		SCOPE("require: [ticket]\n") "egress: [{to: [{cidr: 192.0.2.1}], expires: "
+					     "2026-09-01T00:00:00Z}]\n",
+		NOW,
+		"p.yaml:9:10: warning: this rule expired at 2026-09-01T00:00:00.000Z and allows "
+		"nothing any more (renew expires: or remove the rule) [expired-rule]\n");
 }
 
 static void test_scope_review(void **state)
 {
-	assert_lint(SCOPE("review-every: 30d\n")
-			    "egress: [{to: [{cidr: 192.0.2.1}], reviewed: 2026-08-23}]\n",
+	assert_lint(SCOPE("review-every: 30d\n") "egress: [{to: [{cidr: 192.0.2.1}], reviewed: "
+						 "2026-08-23}]\n",
 		    NOW, "");
-	assert_lint(SCOPE("review-every: 30d\n")
-			    "egress: [{to: [{cidr: 192.0.2.1}], reviewed: 2026-08-22}]\n",
+	assert_lint(SCOPE("review-every: 30d\n") "egress: [{to: [{cidr: 192.0.2.1}], reviewed: "
+						 "2026-08-22}]\n",
 		    NOW,
 		    "p.yaml:9:10: warning: this flow crosses scope s and was last reviewed at "
 		    "2026-08-22, more than 30 days ago (look at it again and write today's date in "

@@ -281,31 +281,31 @@ static void test_digest(void **state)
 	assert_string_equal(d[0], d[5]);
 }
 
-static const char guarded[] = "scope: cde\n"                                             /* 1 */
-			      "title: Cardholder data environment\n"                     /* 2 */
-			      "framework: pci-dss-4.0.1\n"                               /* 3 */
-			      "require: [reason, owner, reviewed]\n"                     /* 4 */
-			      "review-every: 180d\n"                                     /* 5 */
-			      "---\n"                                                    /* 6 */
-			      "guardrail: no-metadata\n"                                 /* 7 */
-			      "select: {all: true}\n"                                    /* 8 */
-			      "deny:\n"                                                  /* 9 */
+static const char guarded[] = "scope: cde\n"                                              /* 1 */
+			      "title: Cardholder data environment\n"                      /* 2 */
+			      "framework: pci-dss-4.0.1\n"                                /* 3 */
+			      "require: [reason, owner, reviewed]\n"                      /* 4 */
+			      "review-every: 180d\n"                                      /* 5 */
+			      "---\n"                                                     /* 6 */
+			      "guardrail: no-metadata\n"                                  /* 7 */
+			      "select: {all: true}\n"                                     /* 8 */
+			      "deny:\n"                                                   /* 9 */
 			      "  - to: [{cidr: 169.254.0.0/16}, {cidr: fd00:ec2::254}]\n" /* 10 */
-			      "---\n"                                                    /* 11 */
-			      "guardrail: cde-boundary\n"                                /* 12 */
-			      "select: {scope: cde, services: [web], labels: {a: b}}\n"  /* 13 */
-			      "deny:\n"                                                  /* 14 */
-			      "  - name: in\n"                                           /* 15 */
-			      "    from: [{not-scope: cde, cidr: 10.0.0.0/8}]\n"         /* 16 */
-			      "    ports: [tcp]\n"                                       /* 17 */
-			      "    reason: PCI 1.4\n"                                    /* 18 */
-			      "    unless:\n"                                            /* 19 */
-			      "      - {service: web, ports: [8443/tcp, 9/sctp]}\n"      /* 20 */
-			      "      - {scope: cde}\n"                                   /* 21 */
-			      "---\n"                                                    /* 22 */
-			      "service: web\n"                                           /* 23 */
-			      "scope: cde\n"                                             /* 24 */
-			      "select: {labels: {app: web}}\n";                          /* 25 */
+			      "---\n"                                                     /* 11 */
+			      "guardrail: cde-boundary\n"                                 /* 12 */
+			      "select: {scope: cde, services: [web], labels: {a: b}}\n"   /* 13 */
+			      "deny:\n"                                                   /* 14 */
+			      "  - name: in\n"                                            /* 15 */
+			      "    from: [{not-scope: cde, cidr: 10.0.0.0/8}]\n"          /* 16 */
+			      "    ports: [tcp]\n"                                        /* 17 */
+			      "    reason: PCI 1.4\n"                                     /* 18 */
+			      "    unless:\n"                                             /* 19 */
+			      "      - {service: web, ports: [8443/tcp, 9/sctp]}\n"       /* 20 */
+			      "      - {scope: cde}\n"                                    /* 21 */
+			      "---\n"                                                     /* 22 */
+			      "service: web\n"                                            /* 23 */
+			      "scope: cde\n"                                              /* 24 */
+			      "select: {labels: {app: web}}\n";                           /* 25 */
 
 static void test_scope(void **state)
 {
@@ -368,8 +368,7 @@ static void test_guardrail(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_scope),
-		cmocka_unit_test(test_guardrail),
+		cmocka_unit_test(test_scope),     cmocka_unit_test(test_guardrail),
 		cmocka_unit_test(test_service),   cmocka_unit_test(test_selector),
 		cmocka_unit_test(test_ingress),   cmocka_unit_test(test_empty_rule),
 		cmocka_unit_test(test_egress),    cmocka_unit_test(test_defaults),

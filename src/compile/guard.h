@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef BULKHEAD_SRC_COMPILE_GUARD_H
+#define BULKHEAD_SRC_COMPILE_GUARD_H
+
+#include "assemble.h"
+
+/* Guardrails: whom they select, and what they deny as disjoint boxes. */
+
+/* An entry of deny:, resolved, its exceptions taken out. */
+struct live_deny {
+	const char *name, *where; /* of the counter */
+	enum direction direction;
+	const struct entry *boxes; /* disjoint; `rule` says nothing */
+	size_t n_boxes;
+};
+
+struct live_guardrail {
+	const bool *selects; /* [endpoint] */
+	const struct live_deny *deny;
+	size_t n_deny;
+};
+
+struct guards {
+	const struct live_guardrail *g; /* [guardrail] */
+	size_t n;
+};
+
+/* Names and selections live in ARENA, the rest in the resolver's. 0 or -errno with ERR set. */
+int guards_make(struct resolver *r, struct bh_arena *arena, struct guards *ret, struct bh_err *err);
+/* Is endpoint I selected by any? */
+bool guards_select(const struct guards *g, size_t i);
+
+/* What stands for it among the rules of a ruleset: its name. */
+struct piece guard_piece(const struct live_deny *d);
+
+/*
+ * ret->guards from N guardrails (indexes, ascending): where several deny a flow, the first owns it.
+ * RET has its rules already. -E2BIG, -ENOMEM with ERR set.
+ */
+int guards_assemble(const struct guards *g, const uint32_t *which, size_t n, struct bh_arena *arena,
+		    struct ruleset *ret, struct bh_err *err);
+
+/*
+ * The addresses that a peer of a guardrail names, added to RET. WIDE, for what is denied: an
+ * address that two namespaces claim is either's. Otherwise, for exceptions, it is nobody's.
+ * -E2BIG, -ENOMEM.
+ */
+int guard_peer(struct resolver *r, const struct peer *p, bool wide, struct bh_rangeset *ret);
+
+#endif
