@@ -49,6 +49,8 @@ static json_t *end_json(const struct explain_end *e)
 			      e->services, "rule", e->rule, "where", e->where, "near_rule",
 			      e->near_rule, "near_where", e->near_where);
 
+	if (o && e->guardrail)
+		json_object_set_new(o, "guardrail", json_true());
 	if (o && e->near_text[0])
 		json_object_set_new(o, "near", json_string(e->near_text));
 	return o;

@@ -195,8 +195,14 @@ static void judge(const struct explainer *x, const struct question *q, struct si
 {
 	struct flow_key key = { s->direction, *remote, q->proto, q->port };
 
-	s->hit = s->ruleset ? ruleset_lookup(s->ruleset, &key, x->in->now) : NULL;
-	s->passes = !s->ruleset || s->hit || s->ruleset->mode == MODE_AUDIT;
+	s->guard = s->hit = NULL;
+	s->passes = true;
+	if (!s->ruleset)
+		return;
+	s->guard = ruleset_guard(s->ruleset, &key);
+	if (!s->guard)
+		s->hit = ruleset_lookup(s->ruleset, &key, x->in->now);
+	s->passes = !s->guard && (s->hit || s->ruleset->open || s->ruleset->mode == MODE_AUDIT);
 }
 
 static void judge_pair(const struct explainer *x, struct question *q, const struct bh_addr *from,
@@ -217,13 +223,18 @@ static struct side side_of(const struct explainer *x, enum direction d, const st
 	};
 }
 
+/* It says yes, and not only because it does nothing but record. */
+static bool is_clean(const struct side *s)
+{
+	return !s->ruleset || s->hit || (s->ruleset->open && !s->guard);
+}
+
 /* How good an answer is: allowed above all, then by what each end says of itself. */
 static int score(const struct question *q)
 {
 	const struct side *s = &q->source, *d = &q->destination;
-	bool clean_s = !s->ruleset || s->hit, clean_d = !d->ruleset || d->hit;
 
-	return 4 * (s->passes && d->passes) + (clean_s + clean_d) + (s->passes + d->passes);
+	return 4 * (s->passes && d->passes) + (is_clean(s) + is_clean(d)) + (s->passes + d->passes);
 }
 
 #define SCORE_NONE  (-1)

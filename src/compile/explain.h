@@ -19,7 +19,8 @@ struct side {
 	struct bh_addr addr;
 	uint32_t endpoint; /* or NO_ENDPOINT */
 	const struct ruleset *ruleset;
-	const struct entry *hit;
+	const struct entry *guard; /* a guardrail denies it */
+	const struct entry *hit;   /* a service allows it, if no guardrail denies it */
 	bool passes;
 };
 

@@ -124,6 +124,23 @@ static void denied_side(const struct explainer *x, const struct question *q, con
 	snprintf(text + strlen(text), SIDE_STR - strlen(text), " (%s)", ret->near_where);
 }
 
+/* The entry of the guardrail that decides: "guardrail no-metadata denies 169.254.0.0/16". */
+static void guarded_side(const struct side *s, const char *self, const char *peer,
+			 struct explain_end *ret, char text[SIDE_STR])
+{
+	const struct ruleset_rule *rule = &s->ruleset->rules[s->guard->rule];
+	char name[RULESET_GUARD_STR];
+
+	ret->guardrail = true;
+	ret->rule = rule->name;
+	ret->where = rule->where;
+	snprintf(text, SIDE_STR,
+		 s->direction == DIRECTION_EGRESS
+			 ? "guardrail %s denies that %s sends to %s, whatever services allow"
+			 : "guardrail %s denies that %s receives from %s, whatever services allow",
+		 ruleset_guard_name(rule, name), self, peer);
+}
+
 void sentence_side(const struct explainer *x, const struct question *q, const struct side *s,
 		   struct explain_end *ret, char text[SIDE_STR])
 {
@@ -135,11 +152,15 @@ void sentence_side(const struct explainer *x, const struct question *q, const st
 	explain_name(x, other->endpoint, &other->addr, peer);
 	ret->enforced = s->ruleset != NULL;
 	ret->allowed = s->passes;
-	ret->audit = s->ruleset && s->ruleset->mode == MODE_AUDIT && !s->hit;
+	ret->audit = s->ruleset && s->ruleset->mode == MODE_AUDIT && !s->hit && !s->guard;
 	ret->services = s->ruleset ? s->ruleset->services : NULL;
 	if (!s->ruleset) {
 		snprintf(text, SIDE_STR, "%s %s", self,
 			 s->endpoint == NO_ENDPOINT ? "is outside" : "is held by no policy");
+	} else if (s->guard) {
+		guarded_side(s, self, peer, ret, text);
+	} else if (!s->hit && s->ruleset->open) {
+		snprintf(text, SIDE_STR, "%s is held by guardrails only", self);
 	} else if (s->hit) {
 		ret->rule = s->ruleset->rules[s->hit->rule].name;
 		ret->where = s->ruleset->rules[s->hit->rule].where;
@@ -178,9 +199,10 @@ static size_t add_denial(const struct explainer *x, const struct side *s,
 
 	if (len >= cap)
 		return len;
-	len += (size_t)snprintf(out + len, cap - len, "%s%s (%s, default-deny %s): ", lead,
+	len += (size_t)snprintf(out + len, cap - len, "%s%s (%s, %s %s): ", lead,
 				explain_name(x, s->endpoint, &s->addr, self),
-				direction_name(s->direction), end->where);
+				direction_name(s->direction),
+				end->guardrail ? "guardrail" : "default-deny", end->where);
 	return add(out, cap, len, text);
 }
 
@@ -218,8 +240,9 @@ void sentence_write(const struct explainer *x, const struct question *q, struct 
 		write_allow(x, q, ret, source, destination);
 		return;
 	}
-	if (contested(x, &ret->from, ret->sentence, cap) ||
-	    contested(x, &ret->to, ret->sentence, cap))
+	if (!q->source.guard && !q->destination.guard &&
+	    (contested(x, &ret->from, ret->sentence, cap) ||
+	     contested(x, &ret->to, ret->sentence, cap)))
 		return;
 	if (!ret->source.allowed)
 		len = add_denial(x, &q->source, &ret->source, "deny at ", source, ret->sentence,

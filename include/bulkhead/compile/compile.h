@@ -38,9 +38,9 @@ struct compile_input {
 };
 
 /*
- * Compile for every endpoint that a service with a mode other than off selects, that has a netns
- * and is not in the host's namespace (with UNMANAGED_QUARANTINE also for those that no service
- * selects). With ALL_SUBJECTS, endpoints without a netns get a ruleset too (for explain). Endpoints
+ * Compile for every endpoint that a service with a mode other than off or a guardrail selects, that
+ * has a netns and is not in the host's namespace (with UNMANAGED_QUARANTINE also for those that no
+ * service selects). With ALL_SUBJECTS, endpoints without a netns get a ruleset too (for explain). Endpoints
  * of one namespace (netns_ino equal, not 0) get one ruleset: the union.
  * Warnings in DIAGS: an address claimed twice (denied everywhere), a cap reached.
  */
@@ -56,9 +56,11 @@ struct explain_end {
 	bool enforced;         /* false: no ruleset here (outside, unmanaged, mode off) */
 	bool allowed;          /* true as well when not enforced or in audit mode */
 	bool audit;            /* would have been denied, but the service is in audit mode */
+	bool guardrail;        /* a guardrail denies it: rule and where are its */
 	const char *services;  /* borrowed from the ruleset, or NULL */
-	const char *rule;      /* the allowing rule's counter name, or NULL */
-	const char *where;     /* FILE:LINE that decides: of the rule, or of the default deny */
+	const char *rule;      /* counter name of the rule that allows, or of the guardrail's */
+	const char *where;     /* FILE:LINE that decides: of the rule, or of the default deny; NULL
+				* where nothing does */
 	const char *near_rule; /* nearest rule that almost matched, or NULL */
 	const char *near_where;
 	char near_text[160]; /* what differs: "allows 5432/tcp, not 6379/tcp" */

@@ -55,6 +55,8 @@ static inline void fx_init(struct fx *f)
 	assert(f->arena);
 	f->policies.services = fx_alloc(f, FX_SERVICES, sizeof(struct service));
 	f->policies.groups = fx_alloc(f, 16, sizeof(struct group));
+	f->policies.scopes = fx_alloc(f, 16, sizeof(struct scope));
+	f->policies.guardrails = fx_alloc(f, 16, sizeof(struct guardrail));
 	memset(f->policies.digest, 'd', 64);
 	f->endpoints.endpoints = fx_alloc(f, FX_ENDPOINTS, sizeof(struct endpoint));
 	by_name = fx_alloc(f, FX_ENDPOINTS, sizeof(*by_name));
@@ -167,27 +169,87 @@ static inline struct service *fx_service(struct fx *f, const char *name)
 	return s;
 }
 
+/* "443/tcp,53/udp" */
+static inline const struct port_spec *fx_ports(struct fx *f, const char *ports, size_t *ret_n)
+{
+	struct port_spec *p = fx_alloc(f, FX_PORTS, sizeof(*p));
+	char *copy = bh_arena_strdup(f->arena, ports), *save;
+	const char *why;
+	size_t n = 0;
+
+	for (char *w = strtok_r(copy, ",", &save); w; w = strtok_r(NULL, ",", &save)) {
+		assert(n < FX_PORTS);
+		assert(port_spec_parse(w, &p[n++], &why) >= 0);
+	}
+	*ret_n = n;
+	return p;
+}
+
+static inline void fx_fill_rule(struct fx *f, struct rule *r, const char *file, const char *name,
+				const char *ports)
+{
+	*r = (struct rule) {
+		.loc = { file, 20 + f->line++, 5 },
+		.name = name,
+		.peers = fx_alloc(f, FX_PEERS, sizeof(struct peer)),
+	};
+	r->ports = fx_ports(f, ports, &r->n_ports);
+}
+
 /* PORTS: "443/tcp,53/udp". NAME may be NULL. */
 static inline struct rule *fx_rule(struct fx *f, struct service *s, enum direction d,
 				   const char *name, const char *ports)
 {
 	struct rule *r = (struct rule *)&s->rules[d][s->n_rules[d]++];
-	struct port_spec *p = fx_alloc(f, FX_PORTS, sizeof(*p));
-	char *copy = bh_arena_strdup(f->arena, ports), *save;
-	const char *why;
 
 	assert(s->n_rules[d] <= FX_RULES);
-	*r = (struct rule) {
-		.loc = { s->loc.file, 20 + f->line++, 5 },
-		.name = name,
-		.peers = fx_alloc(f, FX_PEERS, sizeof(struct peer)),
-		.ports = p,
-	};
-	for (char *w = strtok_r(copy, ",", &save); w; w = strtok_r(NULL, ",", &save)) {
-		assert(r->n_ports < FX_PORTS);
-		assert(port_spec_parse(w, &p[r->n_ports++], &why) >= 0);
-	}
+	fx_fill_rule(f, r, s->loc.file, name, ports);
 	return r;
+}
+
+/* A guardrail that selects nobody yet. */
+static inline struct guardrail *fx_guardrail(struct fx *f, const char *name)
+{
+	struct guardrail *g = (struct guardrail *)&f->policies.guardrails[f->policies.n_guardrails];
+
+	assert(f->policies.n_guardrails++ < 16);
+	*g = (struct guardrail) {
+		.loc = { "policies/guardrails.yaml", 1, 12 },
+		.name = bh_arena_strdup(f->arena, name),
+		.deny = fx_alloc(f, FX_RULES, sizeof(struct deny)),
+	};
+	return g;
+}
+
+/* Peers go to ->rule. */
+static inline struct deny *fx_deny(struct fx *f, struct guardrail *g, enum direction d,
+				   const char *ports)
+{
+	struct deny *x = (struct deny *)&g->deny[g->n_deny];
+
+	assert(g->n_deny++ < FX_RULES);
+	fx_fill_rule(f, &x->rule, "policies/guardrails.yaml", NULL, ports);
+	x->direction = d;
+	x->has_peers = true;
+	x->unless = fx_alloc(f, FX_PEERS, sizeof(struct exception));
+	return x;
+}
+
+static inline struct peer *fx_unless(struct fx *f, struct deny *x, const char *ports)
+{
+	struct exception *e = (struct exception *)&x->unless[x->n_unless];
+
+	assert(x->n_unless++ < FX_PEERS);
+	e->ports = fx_ports(f, ports, &e->n_ports);
+	return &e->peer;
+}
+
+static inline void fx_scope(struct fx *f, const char *name)
+{
+	struct scope *s = (struct scope *)&f->policies.scopes[f->policies.n_scopes];
+
+	assert(f->policies.n_scopes++ < 16);
+	*s = (struct scope) { .name = bh_arena_strdup(f->arena, name) };
 }
 
 static inline struct peer *fx_peer(struct rule *r)
@@ -274,7 +336,12 @@ static inline const char *fx_verdict_at(const struct fx *f, const char *id, enum
 	assert(r && port_spec_parse(port, &p, &why) >= 0 && p.lo == p.hi);
 	k.proto = p.proto;
 	k.port = p.lo;
+	e = ruleset_guard(r, &k);
+	if (e)
+		return r->rules[e->rule].name;
 	e = ruleset_lookup(r, &k, now);
+	if (!e && r->open)
+		return "open";
 	return e ? r->rules[e->rule].name : "deny";
 }
 

@@ -211,11 +211,57 @@ static void test_parties(void **state)
 	fx_done(&f);
 }
 
+/* What a guardrail denies is denied by it, whatever else is near, in audit mode and in the open. */
+static void test_guardrail(void **state)
+{
+	struct fx f;
+	struct explainer *x;
+	struct explanation e;
+	struct guardrail *g;
+	struct deny *d;
+
+	build(&f);
+	g = fx_guardrail(&f, "wall");
+	g->all = true;
+	d = fx_deny(&f, g, DIRECTION_EGRESS, "any");
+	fx_peer_service(&d->rule, "pay");
+	fx_unless(&f, d, "8080/tcp")->service = "pay";
+	x = explainer_of(&f);
+	assert_string_equal(ask(&f, x, "web", "pay", "8443/tcp", &e),
+			    "deny at web (egress, guardrail policies/guardrails.yaml:23): "
+			    "guardrail wall denies "
+			    "that web sends to pay, whatever services allow");
+	assert_true(e.source.guardrail && e.source.enforced && !e.source.allowed);
+	assert_string_equal(e.source.rule, "guardrail_wall.out.to-pay.any");
+	assert_string_equal(e.source.where, "policies/guardrails.yaml:23");
+	assert_null(e.source.near_rule);
+	assert_false(e.destination.guardrail);
+	/* excepted: back to what services say */
+	assert_string_equal(ask(&f, x, "web", "pay", "8080/tcp", &e),
+			    "deny at pay (ingress, default-deny policies/pay.yaml:3): pay lets web "
+			    "in on 8443/tcp, not 8080/tcp (policies/pay.yaml:21)");
+	/* audit mode is no way round it */
+	ask(&f, x, "mon", "pay", "8443/tcp", &e);
+	assert_int_equal(e.verdict, EXPLAIN_DENY);
+	assert_true(e.source.guardrail && !e.source.audit);
+	/* held by guardrails only */
+	ask(&f, x, "stray", "pay", "1/tcp", &e);
+	assert_true(e.source.guardrail);
+	assert_string_equal(ask(&f, x, "stray", "192.0.2.1", "1/tcp", &e),
+			    "allow: stray -> 192.0.2.1 1/tcp: stray is held by guardrails only, "
+			    "192.0.2.1 is outside");
+	assert_true(e.source.enforced && e.source.allowed);
+	assert_null(e.source.rule);
+	explainer_free(x);
+	fx_done(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_allow),
 		cmocka_unit_test(test_deny),
+		cmocka_unit_test(test_guardrail),
 		cmocka_unit_test(test_audit_and_unmanaged),
 		cmocka_unit_test(test_contested),
 		cmocka_unit_test(test_questions_without_an_answer),

@@ -8,7 +8,7 @@
  * itself that knows nothing of sets, ranges and boxes.
  */
 
-#define ROUNDS    60
+#define ROUNDS    300
 #define SERVICES  5
 #define ENDPOINTS 7
 
@@ -200,15 +200,118 @@ static bool naive(const struct fx *f, const struct endpoint *e, enum direction d
 	return false;
 }
 
+/* --- guardrails, read naively ---------------------------------------------------------------- */
+
+/* WIDE: an address that two claim counts as either's. */
+static bool in_scope(const struct fx *f, const char *scope, const struct bh_addr *a, bool wide)
+{
+	for (size_t i = 0; i < f->endpoints.n; i++)
+		for (size_t k = 0; k < f->policies.n_services; k++) {
+			const struct service *s = &f->policies.services[k];
+
+			if (has_addr(&f->endpoints.endpoints[i], a) && s->scope &&
+			    strcmp(s->scope, scope) == 0 && is_of(&f->endpoints.endpoints[i], s))
+				return wide || !is_contested(f, a);
+		}
+	return false;
+}
+
+static bool guard_peer_matches(const struct fx *f, const struct peer *p, const struct bh_addr *a,
+			       bool wide)
+{
+	struct peer rest = *p;
+
+	if (!wide && is_contested(f, a))
+		return false;
+	if (p->scope && !in_scope(f, p->scope, a, wide))
+		return false;
+	if (p->not_scope && in_scope(f, p->not_scope, a, !wide))
+		return false;
+	rest.scope = rest.not_scope = NULL;
+	if (rest.entity == ENTITY_WORLD && wide && is_contested(f, a)) {
+		if (is_host(f, a))
+			return false;
+		rest.entity = ENTITY_NONE; /* nobody knows whose it is: the world's, too */
+	}
+	if (!rest.service && !rest.n_labels && !rest.group && !rest.has_cidr && !rest.entity)
+		return p->scope || p->not_scope || p->entity;
+	return peer_matches(f, &rest, a);
+}
+
+static bool guard_ports_match(const struct port_spec *ports, size_t n, const struct bh_addr *a,
+			      const struct port_spec *q)
+{
+	bool foreign = q->proto == (a->family == AF_INET ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
+
+	for (size_t i = 0; i < n; i++)
+		if (ports[i].proto == PROTO_ANY ||
+		    (!foreign && port_spec_contains(&ports[i], q->proto, q->lo)))
+			return true;
+	return false;
+}
+
+static bool deny_matches(const struct fx *f, const struct deny *d, const struct bh_addr *a,
+			 const struct port_spec *q)
+{
+	bool peer = false;
+
+	for (size_t i = 0; i < d->rule.n_peers; i++)
+		peer |= guard_peer_matches(f, &d->rule.peers[i], a, true);
+	if (!peer || !guard_ports_match(d->rule.ports, d->rule.n_ports, a, q))
+		return false;
+	for (size_t i = 0; i < d->n_unless; i++)
+		if (guard_peer_matches(f, &d->unless[i].peer, a, false) &&
+		    guard_ports_match(d->unless[i].ports, d->unless[i].n_ports, a, q))
+			return false;
+	return true;
+}
+
+static bool guard_selects(const struct fx *f, const struct guardrail *g, const struct endpoint *e)
+{
+	bool scope = !g->scope, named = !g->n_services;
+
+	for (size_t k = 0; k < f->policies.n_services; k++) {
+		const struct service *s = &f->policies.services[k];
+
+		if (!is_of(e, s))
+			continue;
+		scope |= g->scope && s->scope && strcmp(s->scope, g->scope) == 0;
+		for (size_t i = 0; i < g->n_services; i++)
+			named |= strcmp(s->name, g->services[i]) == 0;
+	}
+	return g->all || (has_labels(e, g->labels, g->n_labels) && scope && named);
+}
+
+/* The place of the first guardrail's entry that denies it, or 0. */
+static unsigned naive_guard(const struct fx *f, const struct endpoint *e, enum direction d,
+			    const struct bh_addr *remote, const struct port_spec *q)
+{
+	for (size_t k = 0; k < f->policies.n_guardrails; k++) {
+		const struct guardrail *g = &f->policies.guardrails[k];
+
+		for (size_t i = 0; guard_selects(f, g, e) && i < g->n_deny; i++)
+			if (g->deny[i].direction == d && deny_matches(f, &g->deny[i], remote, q))
+				return g->deny[i].rule.loc.line;
+	}
+	return 0;
+}
+
+static bool is_guarded(const struct fx *f, const struct endpoint *e)
+{
+	for (size_t k = 0; k < f->policies.n_guardrails; k++)
+		if (guard_selects(f, &f->policies.guardrails[k], e))
+			return true;
+	return false;
+}
+
 /* --- random policies -------------------------------------------------------------------------- */
 
-static void random_peer(struct fx *f, struct rule *r, uint64_t *seed)
+static void random_keys(struct fx *f, struct peer *p, uint64_t *seed)
 {
 	static const char *const cidrs[] = { "10.0.0.0/24", "10.0.0.2/31", "10.0.0.3/32",
 					     "0.0.0.0/0",   "fd00::/64",   "::/0" };
 	static const char *const inside[] = { "10.0.0.4/30", "10.0.0.3/32", NULL,
 					      "10.0.1.0/25", "fd00::4/126", "2001:db8::/32" };
-	struct peer *p = fx_peer(r);
 	uint32_t keys = fx_random(seed, 6) ? 1u << fx_random(seed, 5) : fx_random(seed, 32), c;
 
 	if (keys & 1)
@@ -225,17 +328,73 @@ static void random_peer(struct fx *f, struct rule *r, uint64_t *seed)
 		p->entity = (enum entity)(ENTITY_HOST + fx_random(seed, 3));
 }
 
-static void random_rule(struct fx *f, struct service *s, enum direction d, uint64_t *seed)
+static void random_peer(struct fx *f, struct rule *r, uint64_t *seed)
 {
-	static const int64_t expires[] = { 0, 0, 0, FX_NOW - 1, FX_NOW + 10, FX_NOW + 20 };
+	random_keys(f, fx_peer(r), seed);
+}
+
+/* A peer of a guardrail; often one with a scope, alone or with other keys. */
+static void random_guard_peer(struct fx *f, struct peer *p, uint64_t *seed)
+{
+	static const char *const scopes[] = { "s", "t", "empty" };
+	uint32_t which = fx_random(seed, 6);
+
+	if (which < 4)
+		random_keys(f, p, seed);
+	if (which == 3 || which == 4)
+		p->scope = scopes[fx_random(seed, 3)];
+	if (which == 2 || which == 5)
+		p->not_scope = scopes[fx_random(seed, 3)];
+}
+
+static const char *random_ports(struct fx *f, uint64_t *seed)
+{
 	char ports[128] = "";
-	struct rule *r;
 
 	for (uint32_t n = 1 + fx_random(seed, 3); n; n--) {
 		strcat(ports, port_words[fx_random(seed, BH_ARRAY_SIZE(port_words))]);
 		strcat(ports, n > 1 ? "," : "");
 	}
-	r = fx_rule(f, s, d, NULL, ports);
+	return bh_arena_strdup(f->arena, ports);
+}
+
+static void random_guardrail(struct fx *f, const char *name, uint64_t *seed)
+{
+	struct guardrail *g = fx_guardrail(f, name);
+	const char **services = fx_alloc(f, 2, sizeof(*services));
+
+	switch (fx_random(seed, 4)) {
+	case 0:
+		g->all = true;
+		break;
+	case 1:
+		g->scope = fx_random(seed, 2) ? "s" : "t";
+		break;
+	case 2:
+		services[0] = f->policies.services[fx_random(seed, SERVICES)].name;
+		services[1] = f->policies.services[fx_random(seed, SERVICES)].name;
+		g->services = services;
+		g->n_services = 2;
+		break;
+	default:
+		g->labels = fx_labels(f, "tier=a", &g->n_labels);
+	}
+	for (uint32_t n = fx_random(seed, 4); n; n--) {
+		struct deny *d =
+			fx_deny(f, g, (enum direction)fx_random(seed, 2), random_ports(f, seed));
+
+		for (uint32_t k = 1 + fx_random(seed, 2); k; k--)
+			random_guard_peer(f, fx_peer(&d->rule), seed);
+		for (uint32_t k = fx_random(seed, 3); k; k--)
+			random_guard_peer(f, fx_unless(f, d, random_ports(f, seed)), seed);
+	}
+}
+
+static void random_rule(struct fx *f, struct service *s, enum direction d, uint64_t *seed)
+{
+	static const int64_t expires[] = { 0, 0, 0, FX_NOW - 1, FX_NOW + 10, FX_NOW + 20 };
+	struct rule *r = fx_rule(f, s, d, NULL, random_ports(f, seed));
+
 	r->expires = expires[fx_random(seed, BH_ARRAY_SIZE(expires))];
 	for (uint32_t n = fx_random(seed, 4); n; n--)
 		random_peer(f, r, seed);
@@ -263,7 +422,16 @@ static void random_site(struct fx *f, uint64_t *seed)
 
 		if (!fx_random(seed, 5)) /* a second service of some endpoints */
 			s->select.labels = fx_labels(f, "tier=a", &s->select.n_labels);
+		if (fx_random(seed, 2))
+			s->scope = fx_random(seed, 2) ? "s" : "t";
+		if (!fx_random(seed, 6))
+			s->mode = MODE_OFF;
 	}
+	fx_scope(f, "empty");
+	fx_scope(f, "s");
+	fx_scope(f, "t");
+	for (uint32_t n = fx_random(seed, 4); n; n--)
+		random_guardrail(f, bh_arena_printf(f->arena, "g%u", n), seed);
 	for (uint32_t i = 0; i < SERVICES; i++) {
 		for (int d = 0; d < DIRECTIONS; d++) {
 			for (uint32_t n = fx_random(seed, 5); n; n--)
@@ -275,15 +443,29 @@ static void random_site(struct fx *f, uint64_t *seed)
 
 /* --- both readings ---------------------------------------------------------------------------- */
 
-static size_t allowed, denied;
+static size_t allowed, denied, guarded, left_open;
 
 static void compare(const struct fx *f, const struct endpoint *e, const struct ruleset *r,
 		    enum direction d, const struct bh_addr *remote, const struct port_spec *q)
 {
 	struct flow_key k = { d, *remote, q->proto, q->lo };
 	const struct entry *hit = ruleset_lookup(r, &k, FX_NOW);
+	const struct entry *guard = ruleset_guard(r, &k);
+	unsigned line = naive_guard(f, e, d, remote, q);
 	bool want = naive(f, e, d, remote, q, NULL);
-	char addr[BH_ADDR_STR];
+	char addr[BH_ADDR_STR], at[64];
+
+	snprintf(at, sizeof(at), "policies/guardrails.yaml:%u", line);
+	if ((guard != NULL) != (line != 0) || (line && strcmp(r->rules[guard->rule].where, at)))
+		fail_msg("%s %s %s proto %u port %u: guardrail %s, read line %u", e->id,
+			 direction_name(d), bh_addr_format(addr, remote), q->proto, q->lo,
+			 guard ? r->rules[guard->rule].where : "-", line);
+	guarded += line != 0;
+	left_open += r->open && !line;
+	if (r->open) {
+		assert_null(hit);
+		return;
+	}
 
 	if ((hit != NULL) != want)
 		fail_msg("%s %s %s proto %u port %u: compiled %d, read %d", e->id,
@@ -295,13 +477,26 @@ static void compare(const struct fx *f, const struct endpoint *e, const struct r
 	denied += !want;
 }
 
+static bool is_spoken_for(const struct fx *f, const struct endpoint *e)
+{
+	for (size_t i = 0; i < f->policies.n_services; i++) {
+		const struct service *s = &f->policies.services[i];
+
+		if (is_of(e, s) && s->mode != MODE_OFF)
+			return true;
+	}
+	return false;
+}
+
 static void compare_all(const struct fx *f, const struct bh_addr *remote)
 {
 	for (size_t i = 0; i < f->endpoints.n; i++) {
 		const struct endpoint *e = &f->endpoints.endpoints[i];
 		const struct ruleset *r = fx_ruleset(f, e->id);
 
-		assert_int_equal(r != NULL, is_managed(f, e));
+		assert_int_equal(r != NULL, is_spoken_for(f, e) || is_guarded(f, e));
+		assert_int_equal(f->list->guarded[i], is_guarded(f, e));
+		assert_true(!r || r->open == !is_spoken_for(f, e));
 		for (size_t k = 0; r && k < BH_ARRAY_SIZE(probes); k++) {
 			compare(f, e, r, DIRECTION_EGRESS, remote, &probes[k]);
 			compare(f, e, r, DIRECTION_INGRESS, remote, &probes[k]);
@@ -309,10 +504,32 @@ static void compare_all(const struct fx *f, const struct bh_addr *remote)
 	}
 }
 
+static void check_guard(const struct ruleset *r, int d, int kind)
+{
+	const struct entry_list *l = &r->guards[d][kind];
+
+	for (size_t i = 0; i < l->n; i++) {
+		const struct entry *e = &l->e[i];
+		const struct ruleset_rule *rule = &r->rules[e->rule];
+
+		assert_true(!i || entry_cmp(&l->e[i - 1], e) < 0);
+		assert_true(ruleset_rule_is_guard(rule) && rule->direction == (enum direction)d);
+		assert_int_equal(e->expires, 0);
+		if (kind == GUARD_NET)
+			assert_true(e->port_lo == 0 && e->port_hi == UINT16_MAX);
+		else
+			assert_int_equal(e->proto_lo, e->proto_hi);
+		if (kind == GUARD_ICMP)
+			assert_true(e->port_hi <= 255);
+	}
+}
+
 /* The kernel needs: sorted, unique; intervals disjoint; hashes with single keys. */
 static void check_shape(const struct ruleset *r)
 {
 	for (int d = 0; d < DIRECTIONS; d++) {
+		for (int k = 0; k < GUARD_KINDS; k++)
+			check_guard(r, d, k);
 		for (int k = 0; k < ENTRY_KINDS; k++) {
 			const struct entry_list *l = &r->entries[d][k];
 
@@ -353,7 +570,7 @@ static void test_matrix(void **state)
 		fx_done(&f);
 	}
 	/* a matrix of one colour would prove nothing */
-	assert_true(allowed > 1000 && denied > 1000);
+	assert_true(allowed > 1000 && denied > 1000 && guarded > 1000 && left_open > 1000);
 }
 
 /* The endpoints come from their sources in any order. */
