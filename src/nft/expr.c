@@ -99,9 +99,10 @@ static void payload(struct builder *b, uint32_t base, uint32_t offset, uint32_t 
 	set_u32(b, e, NFTNL_EXPR_PAYLOAD_DREG, reg);
 }
 
-static void related(struct builder *b)
+/* ct state with one of the bits of MASK */
+static void ct_state(struct builder *b, uint32_t mask)
 {
-	uint32_t mask = NF_CT_STATE_BIT(IP_CT_RELATED), zero = 0;
+	uint32_t zero = 0;
 	struct nftnl_expr *e;
 
 	ct(b, NFT_CT_STATE);
@@ -273,7 +274,10 @@ static void emit(struct builder *b, const struct nft_op *op)
 		cmp8(b, NFT_CMP_EQ, op->a ? IP_CT_DIR_REPLY : IP_CT_DIR_ORIGINAL);
 		break;
 	case OP_CT_RELATED:
-		related(b);
+		ct_state(b, NF_CT_STATE_BIT(IP_CT_RELATED));
+		break;
+	case OP_CT_UNKNOWN:
+		ct_state(b, NF_CT_STATE_INVALID_BIT | NF_CT_STATE_UNTRACKED_BIT);
 		break;
 	case OP_OBJMAP:
 		objmap(b, op);

@@ -353,17 +353,23 @@ static const uint8_t *key_bytes(const struct nlattr *nest, size_t len)
 }
 
 /* What the fields of the key do not say, by the kind of the map. */
-static void fill_entry(unsigned set, struct entry *e)
+static void fill_entry(const struct nft_set_info *s, struct entry *e)
 {
-	unsigned kind = set % ENTRY_KINDS, family = set / ENTRY_KINDS % FAMILIES;
-	uint8_t icmp = family == FAMILY4 ? 1 : 58;
+	uint8_t icmp = s->family == FAMILY4 ? 1 : 58;
 
-	e->addr.lo.family = e->addr.hi.family = family == FAMILY4 ? AF_INET : AF_INET6;
-	if (kind == ENTRY_WORLD || kind == ENTRY_WORLD_ICMP)
+	e->addr.lo.family = e->addr.hi.family = s->family == FAMILY4 ? AF_INET : AF_INET6;
+	if (s->is_guard) {
+		if (s->kind == GUARD_ICMP)
+			e->proto_lo = e->proto_hi = icmp;
+		if (s->kind == GUARD_NET)
+			e->port_hi = 65535;
+		return;
+	}
+	if (s->kind == ENTRY_WORLD || s->kind == ENTRY_WORLD_ICMP)
 		memset(e->addr.hi.b, 0xff, bh_addr_len(e->addr.hi.family));
-	if (kind == ENTRY_ICMP || kind == ENTRY_ICMP_RANGE)
+	if (s->kind == ENTRY_ICMP || s->kind == ENTRY_ICMP_RANGE)
 		e->proto_lo = e->proto_hi = icmp;
-	if (kind == ENTRY_HOST) {
+	if (s->kind == ENTRY_HOST) {
 		e->proto_hi = 255;
 		e->port_hi = 65535;
 	}
@@ -413,7 +419,7 @@ static int take_entry(struct element_reader *rd, const struct nlattr **tb)
 	e = slot;
 	take_key(s, lo, e, true);
 	take_key(s, hi, e, false);
-	fill_entry(rd->set, e);
+	fill_entry(s, e);
 	if (!is_key_of(s, e, true, lo) || !is_key_of(s, e, false, hi))
 		image_drift(rd->im, "an element of %s has an odd key", s->name);
 	if (attr_u64(tb[NFTA_SET_ELEM_EXPIRATION], &left))

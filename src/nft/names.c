@@ -35,6 +35,15 @@ static const struct {
 	[ENTRY_WORLD_ICMP] = { "_world_icmp", { FIELD_PROTO, ICMP }, true },
 };
 
+static const struct {
+	const char *suffix;
+	uint8_t fields[KEY_FIELDS_MAX];
+} guard_kinds[GUARD_KINDS] = {
+	[GUARD_NET] = { "", { ADDR, FIELD_PROTO } },
+	[GUARD_PORT] = { "_port", { ADDR, FIELD_PROTO, FIELD_PORT } },
+	[GUARD_ICMP] = { "_icmp", { ADDR, ICMP } },
+};
+
 static const char *const chain_names[NFT_CHAINS] = {
 	[CHAIN_ABOUT] = "about",
 	[CHAIN_OUTPUT] = "output",
@@ -45,6 +54,10 @@ static const char *const chain_names[NFT_CHAINS] = {
 	[CHAIN_ICMP + DIRECTION_EGRESS] = "icmp_egress",
 	[CHAIN_ICMP + DIRECTION_INGRESS] = "icmp_ingress",
 	[CHAIN_REFUSE] = "refuse_egress",
+	[CHAIN_GUARD + DIRECTION_EGRESS] = "guard_egress",
+	[CHAIN_GUARD + DIRECTION_INGRESS] = "guard_ingress",
+	[CHAIN_GUARD_ICMP + DIRECTION_EGRESS] = "guard_icmp_egress",
+	[CHAIN_GUARD_ICMP + DIRECTION_INGRESS] = "guard_icmp_ingress",
 };
 
 static const char *const counter_names[NFT_COUNTERS] = {
@@ -58,10 +71,8 @@ static const char *const counter_names[NFT_COUNTERS] = {
 };
 
 static const char *const log_names[] = {
-	[NFT_LOG_DENY] = "deny",
-	[NFT_LOG_AUDIT] = "audit",
-	[NFT_LOG_OVERFLOW] = "overflow",
-	[NFT_LOG_REVOKED] = "revoked",
+	[NFT_LOG_DENY] = "deny",       [NFT_LOG_AUDIT] = "audit", [NFT_LOG_OVERFLOW] = "overflow",
+	[NFT_LOG_REVOKED] = "revoked", [NFT_LOG_GUARD] = "guard",
 };
 
 /* Keys of several fields pad each to 4 bytes; the type is the fields' types, 6 bits each. */
@@ -84,17 +95,31 @@ static void set_key(struct nft_set_info *s, const uint8_t *fields, unsigned fami
 
 static void fill_map(struct nft_set_info *s, unsigned set)
 {
-	unsigned kind = set % ENTRY_KINDS, family = set / ENTRY_KINDS % FAMILIES;
-	unsigned direction = set / ENTRY_KINDS / FAMILIES;
-
-	snprintf(s->name, sizeof(s->name), "%s%c%s", direction_name(direction),
-		 family == FAMILY4 ? '4' : '6', kinds[kind].suffix);
-	set_key(s, kinds[kind].fields, family);
+	s->kind = (uint8_t)(set % ENTRY_KINDS);
+	s->family = set / ENTRY_KINDS % FAMILIES;
+	s->direction = (uint8_t)(set / ENTRY_KINDS / FAMILIES);
+	snprintf(s->name, sizeof(s->name), "%s%c%s", direction_name(s->direction),
+		 s->family == FAMILY4 ? '4' : '6', kinds[s->kind].suffix);
+	set_key(s, kinds[s->kind].fields, s->family);
 	s->is_map = true;
-	s->is_interval = kinds[kind].interval;
+	s->is_interval = kinds[s->kind].interval;
 	s->flags = NFT_SET_OBJECT | NFT_SET_TIMEOUT;
 	if (s->is_interval)
 		s->flags |= NFT_SET_INTERVAL | NFT_SET_CONCAT;
+}
+
+/* No timeouts: a guardrail does not end by itself. */
+static void fill_guard(struct nft_set_info *s, unsigned n)
+{
+	s->is_guard = true;
+	s->kind = (uint8_t)(n % GUARD_KINDS);
+	s->family = n / GUARD_KINDS % FAMILIES;
+	s->direction = (uint8_t)(n / GUARD_KINDS / FAMILIES);
+	snprintf(s->name, sizeof(s->name), "guard_%s%c%s", direction_name(s->direction),
+		 s->family == FAMILY4 ? '4' : '6', guard_kinds[s->kind].suffix);
+	set_key(s, guard_kinds[s->kind].fields, s->family);
+	s->is_map = s->is_interval = true;
+	s->flags = NFT_SET_OBJECT | NFT_SET_INTERVAL | NFT_SET_CONCAT;
 }
 
 static void fill_known(struct nft_set_info *s, unsigned family)
@@ -124,8 +149,10 @@ const struct nft_set_info *nft_set_info(unsigned set)
 	static bool filled;
 
 	for (unsigned i = 0; !filled && i < NFT_SETS; i++) {
-		if (i < NFT_MAPS)
+		if (i < SET_GUARDS)
 			fill_map(&infos[i], i);
+		else if (i < NFT_MAPS)
+			fill_guard(&infos[i], i - SET_GUARDS);
 		else if (i < SET_DENIED)
 			fill_known(&infos[i], i - SET_KNOWN);
 		else

@@ -14,12 +14,14 @@
 enum family_index { FAMILY4, FAMILY6 };
 #define FAMILIES 2
 
-/* Maps come first: one for each direction, family and kind of entry. */
-#define NFT_MAPS            (DIRECTIONS * FAMILIES * ENTRY_KINDS)
+/* Maps come first: one for each direction, family and kind of entry, then those of guardrails. */
+#define SET_GUARDS          (DIRECTIONS * FAMILIES * ENTRY_KINDS)
+#define NFT_MAPS            (SET_GUARDS + DIRECTIONS * FAMILIES * GUARD_KINDS)
 #define SET_KNOWN           NFT_MAPS
 #define SET_DENIED          (SET_KNOWN + FAMILIES)
 #define NFT_SETS            (SET_DENIED + DIRECTIONS * FAMILIES)
 #define SET_MAP(d, f, k)    (((d)*FAMILIES + (f)) * ENTRY_KINDS + (k))
+#define SET_GUARD(d, f, k)  (SET_GUARDS + ((d)*FAMILIES + (f)) * GUARD_KINDS + (k))
 #define SET_DENIED_OF(d, f) (SET_DENIED + (d)*FAMILIES + (f))
 
 enum nft_chain {
@@ -30,7 +32,9 @@ enum nft_chain {
 	CHAIN_DENY,                           /* + direction */
 	CHAIN_ICMP = CHAIN_DENY + DIRECTIONS, /* + direction */
 	CHAIN_REFUSE = CHAIN_ICMP + DIRECTIONS,
-	NFT_CHAINS,
+	CHAIN_GUARD,                                 /* + direction: what a guardrail denies */
+	CHAIN_GUARD_ICMP = CHAIN_GUARD + DIRECTIONS, /* + direction */
+	NFT_CHAINS = CHAIN_GUARD_ICMP + DIRECTIONS,
 };
 
 /* Counters that every table has, beside those of the policy rules. */
@@ -70,6 +74,10 @@ struct nft_set_info {
 	uint32_t key_len; /* bytes */
 	uint32_t key_type;
 	bool is_map, is_interval, is_denied;
+	/* of a map */
+	bool is_guard;
+	uint8_t direction, family;
+	uint8_t kind; /* enum entry_kind, or enum guard_kind */
 };
 const struct nft_set_info *nft_set_info(unsigned set);
 const char *nft_chain_name(unsigned chain);
@@ -88,6 +96,7 @@ enum nft_op_kind {
 	OP_L4PROTO,      /* a: IPPROTO_* */
 	OP_CT_DIRECTION, /* a: 0 original, 1 reply */
 	OP_CT_RELATED,
+	OP_CT_UNKNOWN,   /* conntrack has no connection for it, so it has no direction */
 	OP_OBJMAP,       /* a: set, b: enum key_side: counter name <key> map @set */
 	OP_LOOKUP,       /* a: set, b: enum key_side: <key> @set */
 	OP_LOOKUP_NOT,   /* a: set, b: enum key_side: <key> != @set */
@@ -124,7 +133,7 @@ struct nft_rule {
 	char comment[BH_NFT_COMMENT_MAX + 1]; /* "" = none */
 };
 
-#define PROGRAM_RULES_MAX 160
+#define PROGRAM_RULES_MAX 256
 
 struct nft_program {
 	const struct ruleset *ruleset;

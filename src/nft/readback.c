@@ -42,10 +42,12 @@ static bool take_about(struct image *im, struct ruleset *r)
 	r->endpoint = about_copy(im, r, "endpoint");
 	r->services = about_copy(im, r, "services");
 	r->generation = about_copy(im, r, "generation");
+	r->open = about(im, "default") != NULL;
 	r->deny_where[DIRECTION_EGRESS] = about_copy(im, r, "default-deny egress");
 	r->deny_where[DIRECTION_INGRESS] = about_copy(im, r, "default-deny ingress");
-	if (!r->endpoint || !r->services || !r->generation || !r->deny_where[0] ||
-	    !r->deny_where[1] || !mode || !deny || !log)
+	if (!r->endpoint || !r->services || !r->generation || !mode || !deny || !log)
+		return false;
+	if (!r->open && (!r->deny_where[0] || !r->deny_where[1]))
 		return false;
 	r->mode = strcmp(mode, "audit") == 0 ? MODE_AUDIT : MODE_ENFORCE;
 	r->on_deny = strcmp(deny, "reject") == 0 ? ON_DENY_REJECT : ON_DENY_DROP;
@@ -53,7 +55,7 @@ static bool take_about(struct image *im, struct ruleset *r)
 	return true;
 }
 
-/* "<service>.in.<rest>" or "<service>.out.<rest>": a service's name has no dot. */
+/* "<service>.in.<rest>" or "<service>.out.<rest>": no service or guardrail has a dot. */
 static bool counter_direction(const char *name, enum direction *ret)
 {
 	const char *dot = strchr(name, '.');
@@ -88,26 +90,38 @@ static int take_rules(struct image *im, struct ruleset *r)
 }
 
 /* The two families' maps of a kind become one list, IPv4 first. */
+static int take_list(const struct image *im, struct ruleset *r, unsigned set4, unsigned set6,
+		     struct entry_list *ret)
+{
+	const struct bh_vec *v4 = &im->entries[set4], *v6 = &im->entries[set6];
+	struct entry *e;
+
+	if (v4->n + v6->n == 0)
+		return 0;
+	e = bh_arena_array(r->arena, v4->n + v6->n, sizeof(*e));
+	if (!e)
+		return -ENOMEM;
+	if (v4->n)
+		memcpy(e, v4->data, v4->n * sizeof(*e));
+	if (v6->n)
+		memcpy(e + v4->n, v6->data, v6->n * sizeof(*e));
+	*ret = (struct entry_list) { e, v4->n + v6->n };
+	return 0;
+}
+
 static int take_entries(const struct image *im, struct ruleset *r)
 {
-	for (unsigned d = 0; d < DIRECTIONS; d++)
-		for (unsigned k = 0; k < ENTRY_KINDS; k++) {
-			const struct bh_vec *v4 = &im->entries[SET_MAP(d, FAMILY4, k)];
-			const struct bh_vec *v6 = &im->entries[SET_MAP(d, FAMILY6, k)];
-			struct entry *e;
+	int err = 0;
 
-			if (v4->n + v6->n == 0)
-				continue;
-			e = bh_arena_array(r->arena, v4->n + v6->n, sizeof(*e));
-			if (!e)
-				return -ENOMEM;
-			if (v4->n)
-				memcpy(e, v4->data, v4->n * sizeof(*e));
-			if (v6->n)
-				memcpy(e + v4->n, v6->data, v6->n * sizeof(*e));
-			r->entries[d][k] = (struct entry_list) { e, v4->n + v6->n };
-		}
-	return 0;
+	for (unsigned d = 0; d < DIRECTIONS; d++) {
+		for (unsigned k = 0; k < ENTRY_KINDS && err >= 0; k++)
+			err = take_list(im, r, SET_MAP(d, FAMILY4, k), SET_MAP(d, FAMILY6, k),
+					&r->entries[d][k]);
+		for (unsigned k = 0; k < GUARD_KINDS && err >= 0; k++)
+			err = take_list(im, r, SET_GUARD(d, FAMILY4, k), SET_GUARD(d, FAMILY6, k),
+					&r->guards[d][k]);
+	}
+	return err;
 }
 
 static int take_known(const struct image *im, struct ruleset *r)
@@ -209,13 +223,16 @@ static int compare(struct image *im, const struct nft_state *s)
 	return 0;
 }
 
-/* A map stays when its last element has expired: it lets nothing pass, and nobody altered it. */
+/*
+ * A map stays when its last element has expired: it lets nothing pass, and nobody altered it. What
+ * guardrails deny does not expire: an empty map of theirs is not ours.
+ */
 static uint32_t idle_maps(const struct image *im)
 {
 	uint32_t idle = 0;
 
-	_Static_assert(NFT_MAPS <= 32, "a bit for each map");
-	for (unsigned i = 0; i < NFT_MAPS; i++)
+	_Static_assert(SET_GUARDS <= 32, "a bit for each map");
+	for (unsigned i = 0; i < SET_GUARDS; i++)
 		if (im->has_set[i] && im->entries[i].n == 0)
 			idle |= 1u << i;
 	return idle;

@@ -74,6 +74,9 @@ static void op_text(const struct nft_op *op, struct bh_buf *out)
 	case OP_CT_RELATED:
 		bh_buf_addstr(out, "ct state related");
 		break;
+	case OP_CT_UNKNOWN:
+		bh_buf_addstr(out, "ct state invalid,untracked");
+		break;
 	case OP_OBJMAP:
 		bh_buf_addstr(out, "counter name ");
 		lookup_text(op, " map", out);
@@ -150,7 +153,7 @@ static void flags_text(const struct nft_set_info *s, struct bh_buf *out)
 			out,
 			"\t\tsize %d\n\t\tflags dynamic,timeout\n\t\tcounter\n\t\ttimeout %us\n",
 			BH_DENIED_SET_SIZE, BH_DENIED_TIMEOUT_MS / 1000);
-	else if (s->is_map)
+	else if (s->is_map && !s->is_guard)
 		bh_buf_addf(out, "\t\tflags %stimeout\n", s->is_interval ? "interval," : "");
 	else
 		bh_buf_addstr(out, "\t\tflags interval\n");

@@ -107,7 +107,13 @@ int nft_denied_retire(struct nlsock *s, const struct nft_denied *flows, size_t n
 int nft_denied_totals(struct nlsock *s, struct nft_totals *ret, struct bh_err *err);
 
 /* The NFLOG prefixes of our rules: "bulkhead:deny:egress" and so on. */
-enum nft_log_kind { NFT_LOG_DENY, NFT_LOG_AUDIT, NFT_LOG_OVERFLOW, NFT_LOG_REVOKED };
+enum nft_log_kind {
+	NFT_LOG_DENY,
+	NFT_LOG_AUDIT,
+	NFT_LOG_OVERFLOW,
+	NFT_LOG_REVOKED,
+	NFT_LOG_GUARD, /* a guardrail denies it */
+};
 bool nft_prefix_parse(const char *prefix, enum nft_log_kind *ret_kind, enum direction *ret_dir);
 
 #endif
