@@ -170,6 +170,9 @@ static void test_flows_differ(void **state)
 				     (struct entry_list) { b->exact, 1 });
 	DIFFERENCE("ingress", b->r.entries[DIRECTION_INGRESS][ENTRY_WORLD] = none);
 	DIFFERENCE("ingress", b->world[0].port_hi = 54);
+	DIFFERENCE("guardrails",
+		   b->r.guards[DIRECTION_EGRESS][GUARD_NET] = (struct entry_list) { b->exact, 1 });
+	DIFFERENCE("nothing denies", b->r.open = true);
 	DIFFERENCE("world", b->known[1].hi.b[3] = 8);
 	DIFFERENCE("world", b->known[0].lo.b[3] = 0);
 	DIFFERENCE("world", b->r.n_known = 1);

@@ -29,6 +29,7 @@
 struct fx {
 	struct bh_arena *arena;
 	struct bh_vec rules, known, entries[DIRECTIONS][ENTRY_KINDS];
+	struct bh_vec guards[DIRECTIONS][GUARD_KINDS];
 	struct ruleset r;
 };
 
@@ -38,9 +39,12 @@ static inline void fx_init(struct fx *f)
 	assert(f->arena);
 	bh_vec_init(&f->rules, sizeof(struct ruleset_rule), 10000);
 	bh_vec_init(&f->known, sizeof(struct bh_range), 100000);
-	for (int d = 0; d < DIRECTIONS; d++)
+	for (int d = 0; d < DIRECTIONS; d++) {
 		for (int k = 0; k < ENTRY_KINDS; k++)
 			bh_vec_init(&f->entries[d][k], sizeof(struct entry), 1000000);
+		for (int k = 0; k < GUARD_KINDS; k++)
+			bh_vec_init(&f->guards[d][k], sizeof(struct entry), 1000000);
+	}
 	f->r = (struct ruleset) {
 		.endpoint = "shop/payments",
 		.services = "payments",
@@ -54,9 +58,12 @@ static inline void fx_done(struct fx *f)
 {
 	bh_vec_done(&f->rules);
 	bh_vec_done(&f->known);
-	for (int d = 0; d < DIRECTIONS; d++)
+	for (int d = 0; d < DIRECTIONS; d++) {
 		for (int k = 0; k < ENTRY_KINDS; k++)
 			bh_vec_done(&f->entries[d][k]);
+		for (int k = 0; k < GUARD_KINDS; k++)
+			bh_vec_done(&f->guards[d][k]);
+	}
 	bh_arena_free(f->arena);
 }
 
@@ -120,6 +127,17 @@ static inline void fx_add(struct fx *f, enum direction d, enum entry_kind kind, 
 				 port_hi,         rule,     expires };
 }
 
+/* What a guardrail denies. */
+static inline void fx_guard(struct fx *f, enum direction d, enum guard_kind kind, const char *range,
+			    uint8_t proto_lo, uint8_t proto_hi, uint16_t port_lo, uint16_t port_hi,
+			    uint32_t rule)
+{
+	struct entry *e = bh_vec_push(&f->guards[d][kind]);
+
+	assert(e);
+	*e = (struct entry) { fx_range(range), proto_lo, proto_hi, port_lo, port_hi, rule, 0 };
+}
+
 static inline int fx_order(const void *a, const void *b)
 {
 	return entry_cmp(a, b);
@@ -140,6 +158,14 @@ static inline const struct ruleset *fx_finish(struct fx *f)
 				qsort(v->data, v->n, v->size, fx_order);
 			f->r.entries[d][k] = (struct entry_list) { v->data, v->n };
 		}
+	for (int d = 0; d < DIRECTIONS; d++)
+		for (int k = 0; k < GUARD_KINDS; k++) {
+			struct bh_vec *v = &f->guards[d][k];
+
+			if (v->n)
+				qsort(v->data, v->n, v->size, fx_order);
+			f->r.guards[d][k] = (struct entry_list) { v->data, v->n };
+		}
 	if (f->known.n)
 		qsort(f->known.data, f->known.n, f->known.size, fx_order_ranges);
 	f->r.known = f->known.data;
@@ -152,12 +178,50 @@ static inline const struct ruleset *fx_finish(struct fx *f)
 #define FX_ANY4 "0.0.0.0/0"
 #define FX_ANY6 "::/0"
 
-/* Every kind of entry in both directions and families, and one rule that only counts. */
-static inline void fx_full(struct fx *f)
+/* Every kind of what guardrails deny, in both directions and families. Before all other rules. */
+static inline void fx_add_guards(struct fx *f)
+{
+	uint32_t in = fx_rule(f, "guardrail_cde.in.boundary", "policies/guardrails.yaml:12");
+	uint32_t out = fx_rule(f, "guardrail_no-metadata.out.all", "policies/guardrails.yaml:4");
+
+	fx_guard(f, 0, GUARD_NET, "169.254.0.0/16", FX_ALL, out);
+	fx_guard(f, 0, GUARD_NET, "fd00:ec2::254", FX_ALL, out);
+	fx_guard(f, 0, GUARD_PORT, "10.0.0.0-10.0.0.9", FX_TCP(25), out);
+	fx_guard(f, 0, GUARD_PORT, "2001:db8::/32", FX_UDP(0, 442), out);
+	fx_guard(f, 0, GUARD_ICMP, "10.0.0.0-10.0.0.9", FX_ICMP(0, 7), out);
+	fx_guard(f, 0, GUARD_ICMP, "2001:db8::/32", FX_ICMP6(129, 255), out);
+	fx_guard(f, 1, GUARD_NET, "0.0.0.0-10.77.0.255", FX_ALL, in);
+	fx_guard(f, 1, GUARD_NET, "10.78.0.0-255.255.255.255", 0, 5, 0, 65535, in);
+	fx_guard(f, 1, GUARD_NET, "fd78::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", FX_ALL, in);
+	fx_guard(f, 1, GUARD_PORT, "10.78.0.0-255.255.255.255", IPPROTO_TCP, IPPROTO_TCP, 0, 8442,
+		 in);
+	fx_guard(f, 1, GUARD_PORT, "::-fd76::", FX_TCP(22), in);
+	fx_guard(f, 1, GUARD_ICMP, "11.0.0.0/8", FX_ICMP(8, 8), in);
+	fx_guard(f, 1, GUARD_ICMP, "fd76:1::/32", FX_ICMP6(128, 128), in);
+}
+
+/* Held by guardrails only. */
+static inline void fx_open(struct fx *f)
+{
+	fx_init(f);
+	f->r.open = true;
+	f->r.services = "";
+	f->r.deny_where[0] = f->r.deny_where[1] = NULL;
+	fx_add_guards(f);
+	fx_finish(f);
+}
+
+/*
+ * Every kind of entry in both directions and families, and one rule that only counts. GUARDED: and
+ * of what guardrails deny.
+ */
+static inline void fx_full_and(struct fx *f, bool guarded)
 {
 	uint32_t in_all, in_ping, in_web, out_db, out_dns, out_end;
 
 	fx_init(f);
+	if (guarded)
+		fx_add_guards(f);
 	in_all = fx_rule(f, "payments.in.agent", "policies/payments.yaml:20");
 	in_ping = fx_rule(f, "payments.in.ping", "policies/payments.yaml:16");
 	in_web = fx_rule(f, "payments.in.web", "policies/payments.yaml:9");
@@ -205,6 +269,11 @@ static inline void fx_full(struct fx *f)
 	fx_known(f, "fd77::/16");
 	fx_known(f, "fe80::/10");
 	fx_finish(f);
+}
+
+static inline void fx_full(struct fx *f)
+{
+	fx_full_and(f, false);
 }
 
 #endif

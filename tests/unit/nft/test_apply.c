@@ -129,6 +129,51 @@ static void test_one_flow(void **state)
 	fake_close(&k);
 }
 
+/* A guardrail comes to a table that stands: its chains and maps, and the hooks' rules. */
+static void test_guard_comes_and_goes(void **state)
+{
+	struct nft_state have;
+	struct fake k;
+	struct fx with, without;
+
+	fake_open(&k);
+	full(&without);
+	fx_full_and(&with, true);
+	no_ends(&with);
+	for (int d = 0; d < DIRECTIONS; d++) /* all of it in one map */
+		for (int kind = 0; kind < GUARD_KINDS; kind++)
+			with.guards[d][kind].n = d == 0 && kind == GUARD_NET;
+	fx_finish(&with);
+	stand(&k, &without.r, &have);
+	assert_change(&k, &with.r, &have,
+		      "flush chain output\nflush chain input\n"
+		      "new counter guardrail_cde.in.boundary\n"
+		      "new counter guardrail_no-metadata.out.all\n"
+		      "new set guard_egress4\nnew element guard_egress4\n"
+		      "new chain guard_egress\nnew chain guard_ingress\n"
+		      "new chain guard_icmp_egress\nnew chain guard_icmp_ingress\n"
+		      "new rule output\nnew rule input\nnew rule guard_egress\n"
+		      "new rule guard_ingress\nnew rule guard_icmp_egress\n"
+		      "new rule guard_icmp_ingress\n");
+	nft_state_done(&have);
+	stand(&k, &with.r, &have);
+	assert_change(&k, &with.r, &have, "");
+	assert_change(&k, &without.r, &have,
+		      "flush chain output\nflush chain input\nflush chain guard_egress\n"
+		      "flush chain guard_ingress\nflush chain guard_icmp_egress\n"
+		      "flush chain guard_icmp_ingress\ndelete chain guard_egress\n"
+		      "delete chain guard_ingress\ndelete chain guard_icmp_egress\n"
+		      "delete chain guard_icmp_ingress\n"
+		      "delete element guard_egress4\ndelete set guard_egress4\n"
+		      "delete counter guardrail_cde.in.boundary\n"
+		      "delete counter guardrail_no-metadata.out.all\n"
+		      "new rule output\nnew rule input\n");
+	nft_state_done(&have);
+	fx_done(&with);
+	fx_done(&without);
+	fake_close(&k);
+}
+
 /* The end of a temporary rule: a second's difference is the clock's, more is the policy's. */
 static void test_other_end(void **state)
 {
@@ -380,10 +425,15 @@ static void test_answers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_no_change), cmocka_unit_test(test_one_flow),
-		cmocka_unit_test(test_other_end), cmocka_unit_test(test_moved_rule),
-		cmocka_unit_test(test_made_anew), cmocka_unit_test(test_base_chains_stay),
-		cmocka_unit_test(test_order),     cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_no_change),
+		cmocka_unit_test(test_one_flow),
+		cmocka_unit_test(test_guard_comes_and_goes),
+		cmocka_unit_test(test_other_end),
+		cmocka_unit_test(test_moved_rule),
+		cmocka_unit_test(test_made_anew),
+		cmocka_unit_test(test_base_chains_stay),
+		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_answers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

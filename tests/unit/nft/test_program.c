@@ -18,14 +18,19 @@ static const char *text(const struct nft_rule *r)
 	return bh_buf_str(&buf);
 }
 
-/* FN over enforce/audit x drop/reject x logged or not, of a full and of an empty ruleset. */
+/*
+ * FN over enforce/audit x drop/reject x logged or not, of an empty ruleset, of a full one without
+ * and with guardrails, and of one that has nothing else.
+ */
 static void each_manner(void (*fn)(const struct nft_program *))
 {
-	for (unsigned i = 0; i < 16; i++) {
+	for (unsigned i = 0; i < 32; i++) {
 		struct fx f;
 
-		if (i & 8)
-			fx_full(&f);
+		if (i / 8 == 3)
+			fx_open(&f);
+		else if (i / 8)
+			fx_full_and(&f, i / 8 == 2);
 		else
 			fx_init(&f);
 		f.r.mode = i & 1 ? MODE_AUDIT : MODE_ENFORCE;
@@ -68,7 +73,9 @@ static void assert_ends(const struct nft_program *p, unsigned chain)
 		assert_int_equal(op->kind, OP_COUNTER);
 	if (end->kind == OP_GOTO)
 		assert_ends(p, end->a);
-	else if (p->ruleset->mode == MODE_AUDIT && chain != CHAIN_FORWARD)
+	else if (p->ruleset->open && chain <= CHAIN_FORWARD)
+		assert_int_equal(end->kind, OP_ACCEPT);
+	else if (p->ruleset->mode == MODE_AUDIT && chain > CHAIN_FORWARD && chain < CHAIN_REFUSE)
 		assert_int_equal(end->kind, OP_ACCEPT);
 	else if (end->kind != OP_REJECT)
 		assert_int_equal(end->kind, OP_DROP);
@@ -79,6 +86,8 @@ static void check_ends(const struct nft_program *p)
 	assert_ends(p, CHAIN_OUTPUT);
 	assert_ends(p, CHAIN_INPUT);
 	assert_ends(p, CHAIN_FORWARD);
+	for (unsigned d = 0; p->has_chain[CHAIN_GUARD] && d < DIRECTIONS; d++)
+		assert_ends(p, CHAIN_GUARD + d);
 }
 
 static void test_every_way_ends(void **state)
@@ -86,13 +95,18 @@ static void test_every_way_ends(void **state)
 	each_manner(check_ends);
 }
 
-/* In the chains of denied packets nothing is accepted, but in audit mode nothing else is done. */
+/*
+ * In the chains of denied packets nothing is accepted, but in audit mode nothing else is done. What
+ * a guardrail denies is refused and logged in any mode.
+ */
 static void check_denied(const struct nft_program *p)
 {
-	bool audit = p->ruleset->mode == MODE_AUDIT;
+	bool audit_mode = p->ruleset->mode == MODE_AUDIT;
 
 	for (size_t i = 0; i < p->n_rules; i++) {
 		const struct nft_rule *r = &p->rules[i];
+
+		bool guard = r->chain >= CHAIN_REFUSE, audit = audit_mode && !guard;
 
 		if (r->chain < CHAIN_DENY)
 			continue;
@@ -102,7 +116,8 @@ static void check_denied(const struct nft_program *p)
 				fail_msg("audit mode refuses: %s", text(r));
 			if (!audit && op->kind == OP_ACCEPT)
 				fail_msg("a denied packet passes: %s", text(r));
-			if (!p->ruleset->log_denied && (op->kind == OP_LOG || op->kind == OP_ADD))
+			if (!guard && !p->ruleset->log_denied &&
+			    (op->kind == OP_LOG || op->kind == OP_ADD))
 				fail_msg("it is logged: %s", text(r));
 		}
 	}
@@ -280,11 +295,117 @@ static void test_flows_once(void **state)
 			}
 		}
 	}
-	for (unsigned i = 0; i < NFT_MAPS; i++) {
+	for (unsigned i = 0; i < SET_GUARDS; i++) {
 		assert_true(program.has_set[i]);
 		assert_int_equal(original[i], 1);
 		assert_int_equal(reply[i], 1);
 	}
+	fx_done(&f);
+}
+
+/* --- guardrails ------------------------------------------------------------------------------ */
+
+/* Where the first rule of CHAIN that has this operation stands, counted in the chain; -1. */
+static int place_of(unsigned chain, uint8_t kind, int a)
+{
+	int at = 0;
+
+	for (size_t i = 0; i < program.n_rules; i++) {
+		if (program.rules[i].chain != chain)
+			continue;
+		for (const struct nft_op *op = program.rules[i].ops; op->kind; op++)
+			if (op->kind == kind && (a < 0 || op->a == a))
+				return at;
+		at++;
+	}
+	return -1;
+}
+
+/* Loopback and the basics, then guardrails, then all that services allow. */
+static void test_guards_come_first(void **state)
+{
+	struct fx f;
+
+	fx_full_and(&f, true);
+	nft_lower(&f.r, &program);
+	for (unsigned d = 0; d < DIRECTIONS; d++) {
+		unsigned chain = CHAIN_OUTPUT + d;
+		int basics = place_of(chain, OP_HOPLIMIT_255, -1);
+		int errors = place_of(chain, OP_CT_RELATED, -1);
+		int guard = place_of(chain, OP_GOTO, (int)(CHAIN_GUARD + d));
+
+		assert_int_equal(place_of(chain, OP_LOOPBACK, -1), 0);
+		assert_true(basics > 0 && errors > basics && guard > errors);
+		for (unsigned i = 0; i < SET_GUARDS; i++)
+			assert_true(place_of(chain, OP_OBJMAP, (int)i) < 0 ||
+				    place_of(chain, OP_OBJMAP, (int)i) > guard);
+		for (unsigned i = SET_GUARDS; i < NFT_MAPS; i++)
+			assert_true(place_of(chain, OP_OBJMAP, (int)i) <
+				    place_of(chain, OP_GOTO, (int)(CHAIN_DENY + d)));
+	}
+	fx_done(&f);
+}
+
+#define NEW "ct direction original "
+#define OLD "ct direction reply "
+
+/* An original packet in its own hook, its reply in the other one and from the other side. */
+static void test_guards(void **state)
+{
+	struct fx f;
+
+	fx_full_and(&f, true);
+	nft_lower(&f.r, &program);
+	assert_int_equal(count(&program, CHAIN_OUTPUT,
+			       NEW V4 C
+			       "ip daddr . meta l4proto map @guard_egress4 goto guard_egress"),
+			 1);
+	assert_int_equal(count(&program, CHAIN_INPUT,
+			       OLD V4 "ip saddr . meta l4proto @guard_egress4 goto guard_ingress"),
+			 1);
+	assert_int_equal(count(&program, CHAIN_INPUT,
+			       NEW V6 C "ip6 saddr . meta l4proto . th dport map "
+					"@guard_ingress6_port goto guard_ingress"),
+			 1);
+	assert_int_equal(count(&program, CHAIN_OUTPUT,
+			       OLD V6
+			       "ip6 daddr . meta l4proto . th sport @guard_ingress6_port goto "
+			       "guard_egress"),
+			 1);
+	assert_int_equal(count(&program, CHAIN_INPUT,
+			       NEW V4 "meta l4proto 1 " C "ip saddr . icmp type map "
+				      "@guard_ingress4_icmp goto guard_ingress"),
+			 1);
+	assert_int_equal(place_of(CHAIN_OUTPUT, OP_CT_UNKNOWN, -1), -1);
+	assert_int_equal(place_of(CHAIN_FORWARD, OP_OBJMAP, -1), -1);
+	fx_done(&f);
+}
+
+/* What conntrack does not know is judged, too, where nothing else would stop it. */
+static void test_guards_in_the_open(void **state)
+{
+	struct fx f;
+
+	fx_open(&f);
+	nft_lower(&f.r, &program);
+	assert_int_equal(count(&program, CHAIN_OUTPUT,
+			       "ct state invalid,untracked " V4 C
+			       "ip daddr . meta l4proto map @guard_egress4 goto guard_egress"),
+			 1);
+	assert_int_equal(count(&program, CHAIN_FORWARD,
+			       NEW V4 C
+			       "ip daddr . meta l4proto map @guard_egress4 goto guard_egress"),
+			 1);
+	assert_int_equal(count(&program, CHAIN_FORWARD,
+			       OLD V4 "ip saddr . meta l4proto @guard_egress4 goto guard_ingress"),
+			 1);
+	assert_int_equal(count(&program, CHAIN_ABOUT, "continue comment \"default accept\""), 1);
+	assert_false(program.has_chain[CHAIN_DENY]);
+	fx_done(&f);
+	fx_full_and(&f, true);
+	f.r.mode = MODE_AUDIT;
+	nft_lower(&f.r, &program);
+	assert_true(place_of(CHAIN_OUTPUT, OP_CT_UNKNOWN, -1) > 0);
 	fx_done(&f);
 }
 
@@ -342,6 +463,9 @@ int main(void)
 		cmocka_unit_test(test_flows_in),
 		cmocka_unit_test(test_flows_world),
 		cmocka_unit_test(test_flows_once),
+		cmocka_unit_test(test_guards_come_first),
+		cmocka_unit_test(test_guards),
+		cmocka_unit_test(test_guards_in_the_open),
 		cmocka_unit_test(test_only_what_is_used),
 		cmocka_unit_test(test_known_of_both_families),
 	};

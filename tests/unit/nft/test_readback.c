@@ -6,7 +6,7 @@
 /* A full ruleset whose temporary rules end AFTER seconds from now; 0 = they are for ever. */
 static void full_until(struct fx *f, int64_t after)
 {
-	fx_full(f);
+	fx_full_and(f, true);
 	for (int d = 0; d < DIRECTIONS; d++)
 		for (int k = 0; k < ENTRY_KINDS; k++)
 			for (size_t i = 0; i < f->entries[d][k].n; i++) {
@@ -38,10 +38,12 @@ static void test_round_trip(void **state)
 	struct fake k;
 
 	fake_open(&k);
-	for (unsigned i = 0; i < 16; i++) {
+	for (unsigned i = 0; i < 24; i++) {
 		struct fx f;
 
-		if (i & 8)
+		if (i & 16)
+			fx_open(&f);
+		else if (i & 8)
 			full_until(&f, 3600 + i);
 		else
 			fx_init(&f);
@@ -116,14 +118,17 @@ static bool reads_as(struct fake *k, const struct ruleset *r, char drift[256])
 }
 
 /* Take any one message away, and it shows. */
-static void test_every_part_counts(void **state)
+static void assert_every_part_counts(bool open)
 {
 	char drift[256];
 	struct fake k;
 	struct fx f;
 
 	fake_open(&k);
-	full_until(&f, 0);
+	if (open)
+		fx_open(&f);
+	else
+		full_until(&f, 0);
 	f.r.on_deny = ON_DENY_REJECT;
 	fake_create(&k, &f.r);
 	for (size_t i = 0; i < k.n; i++) {
@@ -135,6 +140,32 @@ static void test_every_part_counts(void **state)
 		k.kept[i]->nlmsg_type = type;
 	}
 	assert_intact(&k, &f.r);
+	fx_done(&f);
+	fake_close(&k);
+}
+
+static void test_every_part_counts(void **state)
+{
+	assert_every_part_counts(false);
+	assert_every_part_counts(true);
+}
+
+/* A guardrail's map does not run empty: one that did was emptied, and the table is made anew. */
+static void test_emptied_guard(void **state)
+{
+	char drift[256];
+	struct fake k;
+	struct fx f;
+
+	fake_open(&k);
+	fx_open(&f);
+	fake_create(&k, &f.r);
+	for (size_t i = 0; i < k.n; i++)
+		if (fake_type(k.kept[i]) == NFT_MSG_NEWSETELEM &&
+		    strcmp(fake_attr(k.kept[i], NFTA_SET_ELEM_LIST_SET), "guard_egress4") == 0)
+			k.kept[i]->nlmsg_type = NFNL_SUBSYS_NFTABLES << 8 | 0xff;
+	assert_false(reads_as(&k, &f.r, drift));
+	assert_string_equal(drift, "set guard_egress4 is there and should not be");
 	fx_done(&f);
 	fake_close(&k);
 }
@@ -448,11 +479,11 @@ static void test_altered_objects(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip),      cmocka_unit_test(test_absent),
-		cmocka_unit_test(test_interrupted),     cmocka_unit_test(test_every_part_counts),
-		cmocka_unit_test(test_order_of_rules),  cmocka_unit_test(test_hostile_texts),
-		cmocka_unit_test(test_damaged),         cmocka_unit_test(test_altered_rules),
-		cmocka_unit_test(test_altered_objects),
+		cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_absent),
+		cmocka_unit_test(test_interrupted),   cmocka_unit_test(test_every_part_counts),
+		cmocka_unit_test(test_emptied_guard), cmocka_unit_test(test_order_of_rules),
+		cmocka_unit_test(test_hostile_texts), cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_altered_rules), cmocka_unit_test(test_altered_objects),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

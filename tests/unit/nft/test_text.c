@@ -9,26 +9,24 @@
 #include "fixture.h"
 
 /*
- * A ruleset with everything in it, as nft(8) would be given it, against tests/golden/payments.nft.
+ * Rulesets with everything in them, as nft(8) would be given them, against files in tests/golden.
  * BULKHEAD_WRITE_GOLDEN=1 writes the file anew; read the diff. Run from the top of the tree. That
  * nft(8) loads it and that it reads back the same is tests/system/test_nft.c's to show.
  */
 
-#define GOLDEN "tests/golden/payments.nft"
-
-static void assert_golden(const char *text, size_t len)
+static void assert_golden(const char *path, const char *text, size_t len)
 {
 	bh_autofree char *want = NULL;
 	size_t want_len = 0;
 
 	if (getenv("BULKHEAD_WRITE_GOLDEN")) {
-		FILE *out = fopen(GOLDEN, "w");
+		FILE *out = fopen(path, "w");
 
 		assert_non_null(out);
 		assert_int_equal(fwrite(text, 1, len, out), len);
 		assert_int_equal(fclose(out), 0);
 	}
-	assert_int_equal(bh_read_file(GOLDEN, 1 << 20, &want, &want_len), 0);
+	assert_int_equal(bh_read_file(path, 1 << 20, &want, &want_len), 0);
 	assert_string_equal(text, want);
 	assert_int_equal(len, want_len);
 }
@@ -42,9 +40,31 @@ static void test_golden(void **state)
 	f.r.on_deny = ON_DENY_REJECT;
 	bh_buf_init(&text, 1 << 20);
 	assert_int_equal(nft_text(&f.r, FX_NOW, &text), 0);
-	assert_golden(bh_buf_str(&text), text.len);
+	assert_golden("tests/golden/payments.nft", bh_buf_str(&text), text.len);
 	bh_buf_done(&text);
 	fx_done(&f);
+}
+
+/* Services and guardrails in one, and guardrails alone. */
+static void test_golden_guardrails(void **state)
+{
+	static const char *const files[] = { "tests/golden/guardrails.nft",
+					     "tests/golden/open.nft" };
+
+	for (int i = 0; i < 2; i++) {
+		struct bh_buf text;
+		struct fx f;
+
+		if (i)
+			fx_open(&f);
+		else
+			fx_full_and(&f, true);
+		bh_buf_init(&text, 1 << 20);
+		assert_int_equal(nft_text(&f.r, FX_NOW, &text), 0);
+		assert_golden(files[i], bh_buf_str(&text), text.len);
+		bh_buf_done(&text);
+		fx_done(&f);
+	}
 }
 
 /* A rule that has ended already is written with the shortest timeout: 0 would mean never. */
@@ -119,9 +139,8 @@ static void test_long_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_golden),
-		cmocka_unit_test(test_ended),
-		cmocka_unit_test(test_ceiling),
+		cmocka_unit_test(test_golden),     cmocka_unit_test(test_golden_guardrails),
+		cmocka_unit_test(test_ended),      cmocka_unit_test(test_ceiling),
 		cmocka_unit_test(test_long_names),
 	};
 
