@@ -31,13 +31,15 @@ static bool is_finding(const struct view *v, enum endpoint_state state)
 static void print_json(const struct view *v, const struct endpoint_status *st, const char *services)
 {
 	const struct ruleset_item *item = site_item_of(v->site, st->endpoint);
-	char id[256];
+	char id[256], scopes[512];
 	json_t *o;
 
 	bh_escape_str(id, sizeof(id), v->site->endpoints->endpoints[st->endpoint].id);
 	o = json_pack("{s:s, s:s, s:s, s:b}", "endpoint", id, "services", services, "state",
 		      endpoint_state_name(st->state), "finding", is_finding(v, st->state));
 
+	if (site_scopes_of(v->site, st->endpoint, scopes, sizeof(scopes))[0])
+		json_object_set_new(o, "scope", json_string(scopes));
 	if (st->why[0])
 		json_object_set_new(o, "why", json_string(st->why));
 	if (item) {

@@ -128,3 +128,28 @@ const char *site_services_of(const struct site *s, size_t i, char *out, size_t c
 			s->policies->services[s->selection->services_of[i].i[k]].name);
 	return out;
 }
+
+static const char *scope_of(const struct site *s, size_t i, size_t k)
+{
+	return s->policies->services[s->selection->services_of[i].i[k]].scope;
+}
+
+static bool scope_was_named(const struct site *s, size_t i, size_t before)
+{
+	for (size_t k = 0; k < before; k++)
+		if (scope_of(s, i, k) && strcmp(scope_of(s, i, k), scope_of(s, i, before)) == 0)
+			return true;
+	return false;
+}
+
+const char *site_scopes_of(const struct site *s, size_t i, char *out, size_t cap)
+{
+	size_t len = 0;
+
+	out[0] = '\0';
+	for (size_t k = 0; s->selection && k < s->selection->services_of[i].n && len < cap; k++)
+		if (scope_of(s, i, k) && !scope_was_named(s, i, k))
+			len += (size_t)snprintf(out + len, cap - len, "%s%s", len ? ", " : "",
+						scope_of(s, i, k));
+	return out;
+}

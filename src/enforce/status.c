@@ -14,6 +14,7 @@ static const struct {
 } states[] = {
 	[STATE_PROTECTED] = { "protected", false },
 	[STATE_AUDIT] = { "audit", false },
+	[STATE_GUARDED] = { "guarded", false },
 	[STATE_DRIFT] = { "drift", true },
 	[STATE_MISSING] = { "unprotected", true },
 	[STATE_WEAK] = { "weak", true },
@@ -62,6 +63,9 @@ static void judge(const struct endpoint *e, const struct ruleset *want,
 		st->state = STATE_DRIFT;
 	else if (e->obstacle != ENDPOINT_HOLDABLE)
 		say(st, STATE_WEAK, endpoint_obstacle_text(e->obstacle));
+	else if (want->open)
+		say(st, STATE_GUARDED,
+		    "only guardrails hold it: what they do not deny passes, both ways");
 	else
 		st->state = want->mode == MODE_AUDIT ? STATE_AUDIT : STATE_PROTECTED;
 }
@@ -102,9 +106,9 @@ static void judge_endpoint(struct site *s, struct handles *h, size_t i, uint64_t
 	const struct endpoint *e = &s->endpoints->endpoints[i];
 	const struct ruleset_item *item = site_item_of(s, i);
 
-	if (s->selection->services_of[i].n == 0 && !item)
-		say(st, STATE_UNMANAGED, "no service selects it: nothing is enforced");
-	else if (is_off(s, i) && !item)
+	if (s->selection->services_of[i].n == 0 && !item && !s->rulesets->guarded[i])
+		say(st, STATE_UNMANAGED, "no service or guardrail selects it: nothing is enforced");
+	else if (is_off(s, i) && !item && !s->rulesets->guarded[i])
 		say(st, STATE_OFF, "its service has mode: off: nothing is enforced");
 	else if (e->obstacle == ENDPOINT_HOST_NETWORK || (e->netns_ino && e->netns_ino == host_ino))
 		say(st, STATE_HOST_NETWORK, endpoint_obstacle_text(ENDPOINT_HOST_NETWORK));

@@ -34,12 +34,14 @@ static int explain_and_emit(struct flow_record *rec, void *arg)
 {
 	struct watch *w = arg;
 	const struct endpoint *e = endpoint_of(w);
+	char scope[RECORD_STR];
 	const struct flow_context ctx = {
 		.endpoint = e,
 		.ruleset = w->have.ruleset,
 		.netns_name = e->netns,
 		.host = w->shared->host,
 		.owner = owner_of(w),
+		.scope = site_scopes_of(w->shared->site, w->endpoint, scope, sizeof(scope)),
 		.party_of = parties_find,
 		.arg = w->shared->parties,
 	};
@@ -237,10 +239,9 @@ static int on_event(const struct flow_log_event *ev, void *arg)
 	enum direction dir;
 
 	static const enum flow_log_kind kinds[] = {
-		[NFT_LOG_DENY] = FLOW_LOG_DENY,
-		[NFT_LOG_AUDIT] = FLOW_LOG_AUDIT,
-		[NFT_LOG_OVERFLOW] = FLOW_LOG_OVERFLOW,
-		[NFT_LOG_REVOKED] = FLOW_LOG_REVOKED,
+		[NFT_LOG_DENY] = FLOW_LOG_DENY,         [NFT_LOG_AUDIT] = FLOW_LOG_AUDIT,
+		[NFT_LOG_OVERFLOW] = FLOW_LOG_OVERFLOW, [NFT_LOG_REVOKED] = FLOW_LOG_REVOKED,
+		[NFT_LOG_GUARD] = FLOW_LOG_GUARD,
 	};
 
 	if (!nft_prefix_parse(ev->prefix, &kind, &dir))

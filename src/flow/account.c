@@ -56,6 +56,11 @@ int flow_account_new(const struct flow_account_options *o, struct flow_account *
 void flow_account_set_audit(struct flow_account *a, bool audit)
 {
 	a->o.audit = audit;
+	for (struct flow *f = a->flows; f; f = flow_table_next(f)) {
+		if (f->guard)
+			f->audit = audit; /* unless a guardrail still denies it */
+		f->told = f->guard = false;
+	}
 }
 
 /* --- flows -------------------------------------------------------------------------------- */
@@ -179,6 +184,8 @@ static int emit_pending(struct flow_account *a, struct flow *f)
 		.last_seen = f->last,
 		.verdict = f->audit ? RECORD_AUDIT : RECORD_DENY,
 		.direction = f->id.direction,
+		.rule_kind = f->guard ? RECORD_GUARDRAIL : RECORD_DEFAULT_DENY,
+		.logged = f->told,
 		.packets = f->pending,
 		.bytes = f->pending_bytes,
 		.proto = f->id.proto,
@@ -214,7 +221,8 @@ static int emit_tally(struct flow_account *a, enum tally_kind kind, enum directi
 	struct flow_record rec = {
 		.first_seen = t->since,
 		.last_seen = now,
-		.verdict = a->o.audit ? RECORD_AUDIT : RECORD_DENY,
+		/* in audit mode only a guardrail ends connections */
+		.verdict = a->o.audit && kind != TALLY_REVOKED ? RECORD_AUDIT : RECORD_DENY,
 		.direction = d,
 		.aggregated = true,
 		.rule_kind = kind == TALLY_REVOKED ? RECORD_REVOKED : RECORD_DEFAULT_DENY,
@@ -235,7 +243,7 @@ static int tally_event(struct flow_account *a, enum flow_log_kind kind, enum dir
 {
 	bool revoked = kind == FLOW_LOG_REVOKED;
 	struct flow_record rec = {
-		.verdict = a->o.audit ? RECORD_AUDIT : RECORD_DENY,
+		.verdict = a->o.audit && !revoked ? RECORD_AUDIT : RECORD_DENY,
 		.direction = d,
 		.rule_kind = revoked ? RECORD_REVOKED : RECORD_DEFAULT_DENY,
 	};
@@ -249,6 +257,8 @@ static void remember(struct flow *f, enum flow_log_kind kind, const struct flow_
 {
 	f->logged = true;
 	f->audit = kind == FLOW_LOG_AUDIT;
+	f->told = true;
+	f->guard = kind == FLOW_LOG_GUARD;
 	f->has_uid = ev->has_uid;
 	f->uid = ev->uid;
 	f->has_gid = ev->has_gid;
@@ -262,6 +272,8 @@ static int record_first(struct flow_account *a, struct flow *f, const struct flo
 	struct flow_record rec = {
 		.verdict = f->audit ? RECORD_AUDIT : RECORD_DENY,
 		.direction = f->id.direction,
+		.rule_kind = f->guard ? RECORD_GUARDRAIL : RECORD_DEFAULT_DENY,
+		.logged = true,
 	};
 
 	put_event(&rec, ev);

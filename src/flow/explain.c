@@ -24,6 +24,7 @@ struct question {
 	char self[NAME_STR], far[NAME_STR]; /* what a person calls them; escaped */
 	char what[WHAT_STR];                /* "6379/tcp", "icmp/echo-request", "protocol 47" */
 	struct flow_key key;                /* the connection, as this end's ruleset has it */
+	const struct entry *guard;          /* of this end's guardrails, or NULL */
 	int64_t when;                       /* seconds */
 };
 
@@ -161,6 +162,7 @@ static void fill_context(struct flow_record *rec, const struct flow_context *ctx
 	PUT(rec->host, "%s", or_empty(ctx->host));
 	PUT(rec->netns, "%s", first_of(ctx->netns_name, e ? e->netns : NULL, NULL));
 	PUT(rec->owner, "%s", or_empty(ctx->owner));
+	PUT(rec->scope, "%s", or_empty(ctx->scope));
 	PUT(rec->endpoint_id, "%s", first_of(e ? e->id : NULL, r ? r->endpoint : NULL, NULL));
 	if (r) {
 		PUT(rec->service, "%s", or_empty(r->services));
@@ -201,6 +203,22 @@ static void set_key(struct question *q)
 		q->key.port = reply ? rec->source.port : rec->destination.port;
 }
 
+/*
+ * Is it a guardrail that denies this? Where the log did not say, the ruleset does; in audit mode
+ * guardrails are the only ones that deny.
+ */
+static void find_guard(struct question *q)
+{
+	struct flow_record *rec = q->rec;
+
+	if (q->ctx->ruleset && q->key.remote.family && !rec->aggregated)
+		q->guard = ruleset_guard(q->ctx->ruleset, &q->key);
+	if (!q->guard || rec->logged || rec->rule_kind != RECORD_DEFAULT_DENY)
+		return;
+	rec->rule_kind = RECORD_GUARDRAIL;
+	rec->verdict = RECORD_DENY;
+}
+
 static void question_init(struct question *q, struct flow_record *rec,
 			  const struct flow_context *ctx)
 {
@@ -219,6 +237,7 @@ static void question_init(struct question *q, struct flow_record *rec,
 	name_self(q);
 	name_far(q);
 	set_key(q);
+	find_guard(q);
 	say_record(q->what, rec, &q->key);
 }
 
@@ -247,7 +266,19 @@ static void fill_rule(struct question *q)
 {
 	struct flow_record *rec = q->rec;
 	const char *where = deny_where(q->ctx->ruleset, q->key.direction);
+	char name[RULESET_GUARD_STR];
 
+	if (rec->rule_kind == RECORD_GUARDRAIL) {
+		const struct ruleset_rule *rule =
+			q->guard ? &q->ctx->ruleset->rules[q->guard->rule] : NULL;
+
+		PUT(rec->rule_name, "%s", rule ? ruleset_guard_name(rule, name) : "guardrail");
+		split_where(rule ? rule->where : NULL, rec->rule_file, sizeof(rec->rule_file),
+			    &rec->rule_line);
+		return;
+	}
+	if (q->guard && rec->rule_kind == RECORD_REVOKED)
+		where = q->ctx->ruleset->rules[q->guard->rule].where;
 	PUT(rec->rule_name, "%s", rec->rule_kind == RECORD_REVOKED ? "revoked" : "default-deny");
 	split_where(where, rec->rule_file, sizeof(rec->rule_file), &rec->rule_line);
 }
@@ -260,11 +291,22 @@ static int ask_other_side(struct question *q)
 	const struct entry *e;
 	enum direction d = opposite(q->key.direction);
 	const char *where = deny_where(r, d);
+	char name[RULESET_GUARD_STR];
 
 	if (!r || !q->self_end->addr.family)
 		return -1;
 	k.direction = d;
 	k.remote = q->self_end->addr;
+	e = ruleset_guard(r, &k);
+	if (e) {
+		PUT(q->rec->other_side, "%s denies it too: guardrail %s (%s)", q->far,
+		    ruleset_guard_name(&r->rules[e->rule], name), r->rules[e->rule].where);
+		return 0;
+	}
+	if (r->open) {
+		PUT(q->rec->other_side, "%s lets it in: only guardrails hold it", q->far);
+		return 1;
+	}
 	e = ruleset_lookup(r, &k, q->when);
 	if (e) {
 		PUT(q->rec->other_side, "%s allows it: %s (%s)", q->far, r->rules[e->rule].name,
@@ -358,12 +400,37 @@ static void say_ingress(struct question *q, const struct near *n, int other_side
 static void say_revoked(struct question *q)
 {
 	bool in = q->key.direction == DIRECTION_INGRESS;
-	char by_default[BH_NFT_COMMENT_MAX + 32];
+	char by_default[BH_NFT_COMMENT_MAX + RULESET_GUARD_STR + 32], name[RULESET_GUARD_STR];
 
-	say_default(by_default, q);
+	if (q->guard)
+		PUT(by_default, " (guardrail %s denies it: %s)",
+		    ruleset_guard_name(&q->ctx->ruleset->rules[q->guard->rule], name),
+		    q->ctx->ruleset->rules[q->guard->rule].where);
+	else
+		say_default(by_default, q);
 	PUT(q->rec->reason,
 	    "the connection from %s to %s on %s was allowed by an older policy and is no longer%s",
 	    in ? q->far : q->self, in ? q->self : q->far, q->what, by_default);
+}
+
+/* "guardrail no-metadata denies 169.254.169.254 to web on 80/tcp: FILE:LINE" */
+static void say_guardrail(struct question *q)
+{
+	bool out = q->key.direction == DIRECTION_EGRESS;
+	const struct ruleset_rule *rule;
+	char name[RULESET_GUARD_STR];
+
+	if (!q->guard) {
+		PUT(q->rec->reason,
+		    "a guardrail denied %s to %s on %s; the present ones do not, so this came "
+		    "before",
+		    out ? q->far : q->self, out ? q->self : q->far, q->what);
+		return;
+	}
+	rule = &q->ctx->ruleset->rules[q->guard->rule];
+	PUT(q->rec->reason, "guardrail %s denies %s to %s on %s: %s",
+	    ruleset_guard_name(rule, name), out ? q->far : q->self, out ? q->self : q->far, q->what,
+	    rule->where);
 }
 
 static void say_aggregated(struct question *q)
@@ -388,6 +455,15 @@ static void say_allowed(struct question *q, const struct entry *e)
 	    q->far, q->what, q->ctx->ruleset->rules[e->rule].where);
 }
 
+/* Only guardrails hold it by now, and none of them denies this. */
+static void say_open(struct question *q)
+{
+	PUT(q->rec->reason,
+	    "only guardrails hold %s by now, and none denies it %s on %s; this came "
+	    "before",
+	    q->self, q->far, q->what);
+}
+
 static void say_unknown(struct question *q)
 {
 	bool out = q->rec->direction == DIRECTION_EGRESS;
@@ -410,15 +486,19 @@ static void say_reason(struct question *q)
 	}
 	if (q->key.remote.family)
 		other_side = ask_other_side(q);
-	if (r && q->key.remote.family) {
+	if (r && q->key.remote.family && q->rec->rule_kind != RECORD_GUARDRAIL) {
 		allow = ruleset_lookup(r, &q->key, q->when);
-		if (!allow)
+		if (!allow && !r->open)
 			find_near(q, &n);
 	}
 	if (!r)
 		say_unknown(q);
+	else if (q->rec->rule_kind == RECORD_GUARDRAIL)
+		say_guardrail(q);
 	else if (q->rec->rule_kind == RECORD_REVOKED)
 		say_revoked(q);
+	else if (r->open && !q->guard)
+		say_open(q);
 	else if (allow)
 		say_allowed(q, allow);
 	else if (q->rec->direction == DIRECTION_EGRESS)

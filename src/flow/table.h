@@ -33,6 +33,8 @@ struct flow {
 	bool recorded;                 /* it has a record */
 	bool due;                      /* an event came that the next growth is to show */
 	bool audit, has_uid, has_gid;
+	bool told;  /* an event said which kind of rule denies it, and the rules are the same */
+	bool guard; /* with told: it is a guardrail */
 	uint32_t uid, gid;
 	char interface[16];
 };

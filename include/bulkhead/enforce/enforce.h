@@ -10,10 +10,14 @@
  * A failure in one namespace is that namespace's result; the others are done all the same.
  */
 
-/* How an endpoint stands. Only STATE_PROTECTED and STATE_AUDIT are what the policies ask for. */
+/*
+ * How an endpoint stands. STATE_PROTECTED, STATE_AUDIT and STATE_GUARDED are what the policies ask
+ * for.
+ */
 enum endpoint_state {
 	STATE_PROTECTED,    /* the kernel enforces exactly the wanted ruleset */
 	STATE_AUDIT,        /* the same, in audit mode: records, drops nothing */
+	STATE_GUARDED,      /* the same, but only guardrails hold it: all else passes */
 	STATE_DRIFT,        /* a table of ours is there, but it is not the wanted one */
 	STATE_MISSING,      /* no table */
 	STATE_WEAK,         /* the wanted table is there, but the container can take it away */

@@ -51,5 +51,7 @@ const struct ruleset_item *site_item_of(const struct site *s, size_t i);
 
 /* Names of the services that endpoint I is, joined with ", "; "" when none. Returns OUT. */
 const char *site_services_of(const struct site *s, size_t i, char *out, size_t cap);
+/* The scopes of these services, each once, in the same way. */
+const char *site_scopes_of(const struct site *s, size_t i, char *out, size_t cap);
 
 #endif

@@ -24,7 +24,13 @@
  * once, and what the count has above the packets already recorded is recorded later.
  */
 
-enum flow_log_kind { FLOW_LOG_DENY, FLOW_LOG_AUDIT, FLOW_LOG_OVERFLOW, FLOW_LOG_REVOKED };
+enum flow_log_kind {
+	FLOW_LOG_DENY,
+	FLOW_LOG_AUDIT,
+	FLOW_LOG_OVERFLOW,
+	FLOW_LOG_REVOKED,
+	FLOW_LOG_GUARD, /* a guardrail denied it, in audit mode, too */
+};
 
 /* A denied flow as the kernel counts it. */
 struct flow_count {
@@ -65,7 +71,7 @@ int flow_account_new(const struct flow_account_options *o, struct flow_account *
 		     struct bh_err *err);
 void flow_account_free(struct flow_account *a); /* takes NULL */
 
-/* The namespace's mode has changed. */
+/* The namespace's rules are others now: its mode, and what denies a flow that is known. */
 void flow_account_set_audit(struct flow_account *a, bool audit);
 
 /* All times: microseconds since the epoch, never going back. */

@@ -96,6 +96,7 @@ struct flow_context {
 	const char *netns_name;
 	const char *host;
 	const char *owner; /* of the service, or NULL */
+	const char *scope; /* of its services, or NULL */
 	bool (*party_of)(const struct bh_addr *a, struct flow_party *ret,
 			 void *arg); /* may be NULL */
 	void *arg;

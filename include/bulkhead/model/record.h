@@ -48,6 +48,7 @@ struct flow_record {
 	bool has_uid, has_gid;
 	uint32_t uid, gid;
 	enum record_rule_kind rule_kind;
+	bool logged; /* the kernel's log said so; otherwise rule_kind and verdict are to be found */
 	/* rule_file, reason, near_miss and other_side are escaped already */
 	char rule_name[RECORD_STR], rule_file[RECORD_STR];
 	unsigned rule_line; /* 0 = the file as a whole */

@@ -472,6 +472,46 @@ static void test_audit(void **state)
 	fixture_done(&x);
 }
 
+/* A guardrail's denials are that in audit mode, too; without an event the kind is to be found. */
+static void test_guardrail(void **state)
+{
+	struct fixture x;
+	struct flow_count c = tcp(1, 1, 3600000), d = tcp(2, 1, 3600000);
+	struct flow_log_event ev = event_of(&c, 5);
+
+	fixture_init(&x, 0, 10);
+	feed(&x, 0, true, NULL, 0, 0);
+	flow_account_set_audit(x.a, true);
+	assert_int_equal(flow_account_event(x.a, FLOW_LOG_GUARD, DIRECTION_EGRESS, &ev), 0);
+	assert_int_equal(x.book.last.verdict, RECORD_DENY);
+	assert_int_equal(x.book.last.rule_kind, RECORD_GUARDRAIL);
+	assert_true(x.book.last.logged);
+	c.packets = 3;
+	c.bytes = 180;
+	feed(&x, 1 * SEC, false, &c, 1, 3);
+	assert_int_equal(flow_account_finish(x.a, 2 * SEC), 0);
+	assert_int_equal(x.book.last.packets, 2);
+	assert_int_equal(x.book.last.verdict, RECORD_DENY);
+	assert_int_equal(x.book.last.rule_kind, RECORD_GUARDRAIL);
+	assert_true(x.book.last.logged);
+	/* other rules now: the flow is still in the kernel's set, and nobody logs it again */
+	flow_account_set_audit(x.a, true);
+	c.packets = 4;
+	feed(&x, 3 * SEC, false, &c, 1, 4);
+	assert_int_equal(flow_account_finish(x.a, 4 * SEC), 0);
+	assert_int_equal(x.book.last.verdict, RECORD_AUDIT);
+	assert_int_equal(x.book.last.rule_kind, RECORD_DEFAULT_DENY);
+	assert_false(x.book.last.logged);
+	/* the log message was lost */
+	feed(&x, 5 * SEC, false, &d, 1, 5);
+	assert_int_equal(flow_account_finish(x.a, 6 * SEC), 0);
+	assert_false(x.book.last.logged);
+	/* an ended connection in audit mode: services end none there */
+	assert_int_equal(flow_account_event(x.a, FLOW_LOG_REVOKED, DIRECTION_EGRESS, &ev), 0);
+	assert_int_equal(x.book.last.verdict, RECORD_DENY);
+	fixture_done(&x);
+}
+
 static void test_emit_error_is_handed_on(void **state)
 {
 	struct fixture x;
@@ -828,6 +868,7 @@ int main(void)
 		cmocka_unit_test(test_event_without_key),
 		cmocka_unit_test(test_retire_waits_for_the_event),
 		cmocka_unit_test(test_audit),
+		cmocka_unit_test(test_guardrail),
 		cmocka_unit_test(test_emit_error_is_handed_on),
 		cmocka_unit_test(test_simulated_all_found),
 		cmocka_unit_test(test_simulated_losses),

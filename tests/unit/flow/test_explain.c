@@ -389,12 +389,112 @@ static void test_odd_places(void **state)
 	}
 }
 
+/* --- guardrails --------------------------------------------------------------------------- */
+
+static const struct ruleset_rule guarded_rules[] = {
+	{ "guardrail_cde.in.boundary", "policies/guardrails.yaml:12", DIRECTION_INGRESS },
+	{ "guardrail_no-metadata.out.all", "policies/guardrails.yaml:4", DIRECTION_EGRESS },
+	{ "web.out.payments", "policies/web.yaml:8", DIRECTION_EGRESS },
+};
+#define ALL 0, 255, 0, 65535
+static const struct entry guard_out[] = { { { PUBLIC(0), PUBLIC(127) }, ALL, 1, 0 } };
+static const struct entry guard_in[] = { { HOST(PAYMENTS), TCP(22), 0, 0 } };
+static const struct entry guarded_exact[] = { { HOST(PAYMENTS), TCP(8443), 2, 0 } };
+static const struct ruleset guarded = {
+	.endpoint = "shop/web",
+	.services = "web",
+	.generation = "0123456789abcdef",
+	.deny_where = { "policies/web.yaml:3", "policies/web.yaml:1" },
+	.rules = guarded_rules,
+	.n_rules = BH_ARRAY_SIZE(guarded_rules),
+	.entries[DIRECTION_EGRESS] = { [ENTRY_EXACT] = { guarded_exact, 1 } },
+	.guards = { [DIRECTION_EGRESS] = { [GUARD_NET] = { guard_out, 1 } },
+		    [DIRECTION_INGRESS] = { [GUARD_PORT] = { guard_in, 1 } } },
+};
+
+static void explain_guarded(struct flow_record *rec, const struct ruleset *r,
+			    const struct sentence *s, bool logged)
+{
+	const struct flow_context ctx = {
+		.endpoint = &parties[WEB].endpoint,
+		.ruleset = r,
+		.scope = "cde",
+		.party_of = find_party,
+	};
+
+	make_record(rec, s);
+	rec->logged = logged;
+	flow_explain(rec, &ctx);
+}
+
+static void test_guardrail(void **state)
+{
+	const struct sentence out = { WEB, DIRECTION_EGRESS,        PUBLIC(9), IPPROTO_TCP,
+				      80,  .kind = RECORD_GUARDRAIL };
+	struct sentence in = { WEB, DIRECTION_INGRESS,       ADDR(PAYMENTS), IPPROTO_TCP,
+			       22,  .kind = RECORD_GUARDRAIL };
+	struct flow_record rec;
+
+	explain_guarded(&rec, &guarded, &out, true);
+	assert_string_equal(rec.reason, "guardrail no-metadata denies 203.0.113.9 to web on "
+					"80/tcp: policies/guardrails.yaml:4");
+	assert_string_equal(rec.rule_name, "no-metadata");
+	assert_string_equal(rec.rule_file, "policies/guardrails.yaml");
+	assert_int_equal(rec.rule_line, 4);
+	assert_string_equal(rec.near_miss, "");
+	assert_string_equal(rec.scope, "cde");
+	explain_guarded(&rec, &guarded, &in, true);
+	assert_string_equal(rec.reason, "guardrail cde denies web to payments on 22/tcp: "
+					"policies/guardrails.yaml:12");
+	/* the log was lost: the ruleset knows, in audit mode as well */
+	in.kind = RECORD_DEFAULT_DENY;
+	make_record(&rec, &in);
+	rec.verdict = RECORD_AUDIT;
+	flow_explain(&rec, &(struct flow_context) { .ruleset = &guarded, .party_of = find_party });
+	assert_int_equal(rec.rule_kind, RECORD_GUARDRAIL);
+	assert_int_equal(rec.verdict, RECORD_DENY);
+	/* it says default-deny, so it was before */
+	explain_guarded(&rec, &guarded, &in, true);
+	assert_int_equal(rec.rule_kind, RECORD_DEFAULT_DENY);
+	/* a guardrail that is gone */
+	in = (struct sentence) { WEB, DIRECTION_INGRESS,       ADDR(PAYMENTS), IPPROTO_TCP,
+				 23,  .kind = RECORD_GUARDRAIL };
+	explain_guarded(&rec, &guarded, &in, true);
+	assert_string_equal(rec.reason, "a guardrail denied web to payments on 23/tcp; the present "
+					"ones do not, so this came before");
+	assert_string_equal(rec.rule_name, "guardrail");
+}
+
+/* An open connection that a guardrail ended; what else an open container may say. */
+static void test_guardrail_elsewhere(void **state)
+{
+	const struct sentence ended = { WEB, DIRECTION_INGRESS,     PUBLIC(9), IPPROTO_TCP,
+					80,  .kind = RECORD_REVOKED };
+	const struct sentence before = { WEB, DIRECTION_EGRESS, PUBLIC(200), IPPROTO_TCP, 80 };
+	struct ruleset open = guarded;
+	struct flow_record rec;
+
+	explain_guarded(&rec, &guarded, &ended, true);
+	assert_string_equal(rec.reason, "the connection from web to 203.0.113.9 on 80/tcp was "
+					"allowed by an older policy and is no longer (guardrail "
+					"no-metadata denies it: policies/guardrails.yaml:4)");
+	assert_string_equal(rec.rule_name, "revoked");
+	assert_int_equal(rec.rule_line, 4);
+	open.open = true;
+	open.deny_where[0] = open.deny_where[1] = NULL;
+	explain_guarded(&rec, &open, &before, true);
+	assert_string_equal(rec.reason, "only guardrails hold web by now, and none denies it "
+					"203.0.113.200 on 80/tcp; this came before");
+	assert_string_equal(rec.rule_file, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sentences),    cmocka_unit_test(test_fields),
-		cmocka_unit_test(test_revoked_rule), cmocka_unit_test(test_without_context),
-		cmocka_unit_test(test_odd_places),
+		cmocka_unit_test(test_sentences),           cmocka_unit_test(test_fields),
+		cmocka_unit_test(test_revoked_rule),        cmocka_unit_test(test_without_context),
+		cmocka_unit_test(test_odd_places),          cmocka_unit_test(test_guardrail),
+		cmocka_unit_test(test_guardrail_elsewhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
