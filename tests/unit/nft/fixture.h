@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -205,6 +206,20 @@ static inline void fx_full(struct fx *f)
 	fx_known(f, "fd77::/16");
 	fx_known(f, "fe80::/10");
 	fx_finish(f);
+}
+
+/* The same, but its temporary rules end AFTER seconds from now; 0 = they are for ever. */
+static inline void fx_full_until(struct fx *f, int64_t after)
+{
+	fx_full(f);
+	for (int d = 0; d < DIRECTIONS; d++)
+		for (int k = 0; k < ENTRY_KINDS; k++)
+			for (size_t i = 0; i < f->entries[d][k].n; i++) {
+				struct entry *e = f->entries[d][k].data;
+
+				if (e[i].expires)
+					e[i].expires = after ? time(NULL) + after : 0;
+			}
 }
 
 #endif

@@ -27,20 +27,6 @@ static void stand(struct fake *k, const struct ruleset *r, struct nft_state *ret
 	assert_true(ret->intact);
 }
 
-static void no_ends(struct fx *f)
-{
-	for (int d = 0; d < DIRECTIONS; d++)
-		for (int k = 0; k < ENTRY_KINDS; k++)
-			for (size_t i = 0; i < f->entries[d][k].n; i++)
-				((struct entry *)f->entries[d][k].data)[i].expires = 0;
-}
-
-static void full(struct fx *f)
-{
-	fx_full(f);
-	no_ends(f);
-}
-
 /* "new element egress4" and so on, a line a message; the same again is not repeated. */
 static const char *said(const char *data, int len)
 {
@@ -95,7 +81,7 @@ static void test_no_change(void **state)
 	struct fx f;
 
 	fake_open(&k);
-	full(&f);
+	fx_full_until(&f, 0);
 	stand(&k, &f.r, &have);
 	assert_change(&k, &f.r, &have, "");
 	nft_state_done(&have);
@@ -112,7 +98,7 @@ static void test_one_flow(void **state)
 	struct fx f;
 
 	fake_open(&k);
-	full(&f);
+	fx_full_until(&f, 0);
 	stand(&k, &f.r, &have);
 	fx_add(&f, 0, ENTRY_EXACT, "10.77.1.7", FX_TCP(1), 4, 0);
 	assert_change(&k, fx_finish(&f), &have, "new element egress4\n");
@@ -138,7 +124,7 @@ static void test_other_end(void **state)
 	struct fx f;
 
 	fake_open(&k);
-	full(&f);
+	fx_full_until(&f, 0);
 	e = f.entries[0][ENTRY_EXACT].data;
 	e[0].expires = time(NULL) + 3600;
 	stand(&k, &f.r, &have);
@@ -182,7 +168,7 @@ static void test_moved_rule(void **state)
 	int len;
 
 	fake_open(&k);
-	full(&f);
+	fx_full_until(&f, 0);
 	stand(&k, &f.r, &have);
 	have.rule_counts[5] = (struct nft_rule_count) { 123, 45678 };
 	rules = f.rules.data;
@@ -222,7 +208,7 @@ static void test_made_anew(void **state)
 	int len;
 
 	fake_open(&k);
-	full(&f);
+	fx_full_until(&f, 0);
 	stand(&k, &f.r, &have);
 	have.intact = false;
 	have.totals.denied[DIRECTION_INGRESS] = 77;
@@ -248,7 +234,7 @@ static void test_made_anew(void **state)
 static void manner(struct fx *f, unsigned i)
 {
 	if (i & 8)
-		full(f);
+		fx_full_until(f, 0);
 	else
 		fx_init(f);
 	f->r.mode = i & 1 ? MODE_AUDIT : MODE_ENFORCE;
@@ -356,7 +342,7 @@ static void test_answers(void **state)
 	int len;
 
 	fake_open(&k);
-	full(&f);
+	fx_full_until(&f, 0);
 	last = last_of(&k, &f.r);
 	fake_ack(&k, last, 0);
 	assert_int_equal(nft_apply(&k.s, &f.r, &nothing, &err), 0);

@@ -3,20 +3,6 @@
 
 /* What readback makes of a table, ours and altered ones; the kernel is a stand-in (fake.h). */
 
-/* A full ruleset whose temporary rules end AFTER seconds from now; 0 = they are for ever. */
-static void full_until(struct fx *f, int64_t after)
-{
-	fx_full(f);
-	for (int d = 0; d < DIRECTIONS; d++)
-		for (int k = 0; k < ENTRY_KINDS; k++)
-			for (size_t i = 0; i < f->entries[d][k].n; i++) {
-				struct entry *e = f->entries[d][k].data;
-
-				if (e[i].expires)
-					e[i].expires = after ? time(NULL) + after : 0;
-			}
-}
-
 static void assert_intact(struct fake *k, const struct ruleset *r)
 {
 	struct bh_err err = BH_ERR_INIT;
@@ -42,7 +28,7 @@ static void test_round_trip(void **state)
 		struct fx f;
 
 		if (i & 8)
-			full_until(&f, 3600 + i);
+			fx_full_until(&f, 3600 + i);
 		else
 			fx_init(&f);
 		f.r.mode = i & 1 ? MODE_AUDIT : MODE_ENFORCE;
@@ -80,7 +66,7 @@ static void test_interrupted(void **state)
 	struct fx f;
 
 	fake_open(&k);
-	full_until(&f, 0);
+	fx_full_until(&f, 0);
 	fake_create(&k, &f.r);
 	k.intr = 3; /* somebody changes the table: read again */
 	assert_intact(&k, &f.r);
@@ -123,7 +109,7 @@ static void test_every_part_counts(void **state)
 	struct fx f;
 
 	fake_open(&k);
-	full_until(&f, 0);
+	fx_full_until(&f, 0);
 	f.r.on_deny = ON_DENY_REJECT;
 	fake_create(&k, &f.r);
 	for (size_t i = 0; i < k.n; i++) {
@@ -148,7 +134,7 @@ static void test_order_of_rules(void **state)
 	size_t n;
 
 	fake_open(&k);
-	full_until(&f, 0);
+	fx_full_until(&f, 0);
 	fake_create(&k, &f.r);
 	n = k.n;
 	for (size_t i = 1; i < n; i++) {
@@ -270,7 +256,7 @@ static void test_damaged(void **state)
 	struct fx f;
 
 	fake_open(&k);
-	full_until(&f, 0);
+	fx_full_until(&f, 0);
 	fake_create(&k, &f.r);
 	for (unsigned i = 0; i < 1500; i++) {
 		size_t at = rnd((uint32_t)k.n);
@@ -422,7 +408,7 @@ static void test_altered_objects(void **state)
 	struct fx f;
 
 	fake_open(&k);
-	full_until(&f, 0);
+	fx_full_until(&f, 0);
 	fake_create(&k, &f.r);
 	for (size_t i = 0; i < k.n; i++) {
 		bool more = fake_type(k.kept[i]) != NFT_MSG_NEWRULE;
