@@ -153,15 +153,100 @@ static void test_walk(void **state)
 		walk(20);
 }
 
+/* --- many elements --------------------------------------------------------------------------- */
+
+#define MANY 10000
+
+/* Some MANY exact flows of each family, some thousand boxes, and as many ranges outside the world. */
+static void many(struct fx *f, uint32_t shift)
+{
+	uint32_t rule;
+
+	fx_init(f);
+	rule = fx_rule(f, "web.out.many", "p.yaml:1");
+	for (uint32_t i = 0; i < MANY; i++)
+		for (unsigned v6 = 0; v6 < 2; v6++) {
+			struct bh_addr a = rnd_addr(v6, 0, 2 * i + shift);
+			struct entry *e = bh_vec_push(&f->entries[0][ENTRY_EXACT]);
+
+			assert_non_null(e);
+			*e = (struct entry) { { a, a }, 6, 6, 443, 443, rule, 0 };
+		}
+	for (uint32_t i = 0; i < MANY / 10; i++)
+		for (unsigned v6 = 0; v6 < 2; v6++) {
+			struct bh_range r = { rnd_addr(v6, 0, i << 8),
+					      rnd_addr(v6, 0, (i << 8) + 100 + shift % 97) };
+			struct entry *e = bh_vec_push(&f->entries[0][ENTRY_RANGE]);
+
+			assert_non_null(e);
+			*e = (struct entry) { r, 6, 6, 8000, 8080, rule, 0 };
+			*(struct bh_range *)bh_vec_push(&f->known) = r;
+		}
+	fx_add(f, DIRECTION_EGRESS, ENTRY_WORLD, FX_ANY4, FX_TCP(443), rule, 0);
+	fx_finish(f);
+}
+
+/* Lists of over 64 KiB each, made, half changed in place, and taken away in place. */
+static void test_many_elements(void **state)
+{
+	struct fx f;
+
+	many(&f, 0);
+	place_apply(&here, &f.r);
+	fx_done(&f);
+	many(&f, MANY);
+	place_apply(&here, &f.r);
+	fx_done(&f);
+	fx_init(&f);
+	place_apply(&here, fx_finish(&f));
+	fx_done(&f);
+}
+
+/* --- tables of another make ------------------------------------------------------------------ */
+
+/* Whatever stands under our name is replaced in one batch, and only if it is not ours. */
+static void test_foreign_make(void **state)
+{
+	static const char *const tables[] = {
+		"add table inet bulkhead",
+		"add table inet bulkhead { flags dormant; }",
+		"add table inet bulkhead; add chain inet bulkhead output",
+		"add table inet bulkhead; add chain inet bulkhead output { type filter hook input "
+		"priority 0; policy accept; }",
+		"add table inet bulkhead; add set inet bulkhead egress4 { type ipv4_addr; }",
+		"add table inet bulkhead; add map inet bulkhead egress4 { type ipv4_addr : "
+		"verdict; }; add element inet bulkhead egress4 { 10.0.0.1 : accept }",
+		"add table inet bulkhead; add counter inet bulkhead denied.egress",
+		"add table inet bulkhead; add quota inet bulkhead web.in.x { 10 mbytes; }",
+		"add table inet bulkhead; add chain inet bulkhead about; add rule inet bulkhead "
+		"about continue comment \\\"endpoint x\\\"",
+		"add table inet bulkhead; add chain inet bulkhead a; add chain inet bulkhead b; "
+		"add rule inet bulkhead a jump b; add chain inet bulkhead output { type filter "
+		"hook output priority 0; }; add rule inet bulkhead output goto a",
+	};
+	struct nft_state st;
+	struct fx f;
+
+	fx_full_until(&f, 3600);
+	for (size_t i = 0; i < BH_ARRAY_SIZE(tables); i++) {
+		place_do(&here, "nft \"%s\" 2>&1", tables[i]);
+		place_read(&here, &st);
+		if (!st.present || st.intact || !st.drift[0])
+			fail_msg("taken for ours: %s", tables[i]);
+		nft_state_done(&st);
+		place_apply(&here, &f.r);
+		assert_int_equal(nft_remove(&here.s, NULL, NULL), 0);
+	}
+	fx_done(&f);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(test_full),
-		CASE(test_random_rulesets),
-		CASE(test_text),
-		CASE(test_walk),
+		CASE(test_full), CASE(test_random_rulesets), CASE(test_text),
+		CASE(test_walk), CASE(test_many_elements),   CASE(test_foreign_make),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
