@@ -131,7 +131,9 @@ demo:
 	@tests/install-deps demo
 	@$(MAKE) --no-print-directory all
 	@examples/demo/run
-bench: all aids
+bench:
+	@tests/install-deps test >&2
+	@$(MAKE) --no-print-directory all aids >&2
 	@tests/bench/run
 lint:
 	@tests/lint

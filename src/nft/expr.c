@@ -303,9 +303,13 @@ static void emit(struct builder *b, const struct nft_op *op)
 	case OP_ICMPV6_TYPES:
 		icmpv6_types(b, op);
 		break;
-	case OP_HOPLIMIT_255:
+	case OP_HOPLIMIT:
 		payload(b, NFT_PAYLOAD_NETWORK_HEADER, 7, 1, NFT_REG_1);
-		cmp8(b, NFT_CMP_EQ, 255);
+		cmp8(b, NFT_CMP_EQ, op->a);
+		break;
+	case OP_MULTICAST6:
+		payload(b, NFT_PAYLOAD_NETWORK_HEADER, 24, 1, NFT_REG_1);
+		cmp8(b, NFT_CMP_EQ, 0xff);
 		break;
 	case OP_ACCEPT:
 		verdict(b, NF_ACCEPT, NULL);

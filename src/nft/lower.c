@@ -159,21 +159,25 @@ static void lower_flows(struct nft_program *p, unsigned chain, unsigned directio
 		}
 }
 
-/* Neighbour discovery never leaves the link (RFC 4861: hop limit 255); MLD has a hop limit of 1. */
+/*
+ * Neighbour discovery never leaves the link (RFC 4861: hop limit 255), multicast listener discovery
+ * neither (RFC 2710, RFC 3810: hop limit 1), and what a container says by it goes to a group.
+ */
 static void lower_ipv6_basics(struct nft_program *p, unsigned chain, unsigned direction)
 {
 	bool out = direction == DIRECTION_EGRESS;
+	struct nft_op group = OP1(out ? OP_MULTICAST6 : OP_ACCEPT);
 
-#define ICMPV6(comment, from, to, ...)                                                             \
+#define ICMPV6(comment, from, to, limit, ...)                                                      \
 	RULE(p, chain, comment, OP2(OP_NFPROTO, FAMILY6), OP2(OP_L4PROTO, IPPROTO_ICMPV6),         \
-	     OP3(OP_ICMPV6_TYPES, from, to), __VA_ARGS__)
+	     OP3(OP_ICMPV6_TYPES, from, to), OP2(OP_HOPLIMIT, limit), __VA_ARGS__)
 	if (out)
-		ICMPV6("router solicitation", 133, 133, OP1(OP_HOPLIMIT_255), OP1(OP_ACCEPT));
+		ICMPV6("router solicitation", 133, 133, 255, OP1(OP_MULTICAST6), OP1(OP_ACCEPT));
 	else
-		ICMPV6("router advertisement", 134, 134, OP1(OP_HOPLIMIT_255), OP1(OP_ACCEPT));
-	ICMPV6("neighbour discovery", 135, 136, OP1(OP_HOPLIMIT_255), OP1(OP_ACCEPT));
-	ICMPV6("multicast listener discovery", 130, 132, OP1(OP_ACCEPT));
-	ICMPV6("multicast listener discovery 2", 143, 143, OP1(OP_ACCEPT));
+		ICMPV6("router advertisement", 134, 134, 255, OP1(OP_ACCEPT));
+	ICMPV6("neighbour discovery", 135, 136, 255, OP1(OP_ACCEPT));
+	ICMPV6("multicast listener discovery", 130, 132, 1, group, OP1(out ? OP_ACCEPT : OP_END));
+	ICMPV6("multicast listener discovery 2", 143, 143, 1, group, OP1(out ? OP_ACCEPT : OP_END));
 #undef ICMPV6
 }
 

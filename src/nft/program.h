@@ -105,7 +105,8 @@ enum nft_op_kind {
 	OP_LIMIT,        /* BH_OVERFLOW_LOG_PER_S */
 	OP_LOG,          /* a: enum nft_log_kind, b: direction */
 	OP_ICMPV6_TYPES, /* a, b: from, to */
-	OP_HOPLIMIT_255,
+	OP_HOPLIMIT,   /* a: the one hop limit */
+	OP_MULTICAST6, /* ip6 daddr ff00::/8 */
 	OP_ACCEPT,
 	OP_DROP,
 	OP_CONTINUE,

@@ -106,8 +106,11 @@ static void op_text(const struct nft_op *op, struct bh_buf *out)
 		bh_buf_addf(out, op->a == op->b ? "icmpv6 type %u" : "icmpv6 type %u-%u", op->a,
 			    op->b);
 		break;
-	case OP_HOPLIMIT_255:
-		bh_buf_addstr(out, "ip6 hoplimit 255");
+	case OP_HOPLIMIT:
+		bh_buf_addf(out, "ip6 hoplimit %u", op->a);
+		break;
+	case OP_MULTICAST6:
+		bh_buf_addstr(out, "ip6 daddr ff00::/8");
 		break;
 	case OP_ACCEPT:
 		bh_buf_addstr(out, "accept");

@@ -175,7 +175,7 @@ static int add_inner_addrs(struct listing *l, struct docker_container *c, int fd
 	return 0;
 }
 
-/* The host's namespace is never entered, never touched, and its addresses are the host's. */
+/* The host's namespace is never touched; its addresses are the host's, not the engine's word. */
 static void mark_host(struct docker_container *c)
 {
 	c->host_network = true;
@@ -197,7 +197,7 @@ static int find_netns(struct listing *l, struct docker_container *c)
 	if (c->host_network ||
 	    (r >= 0 && (c->e.netns_ino == l->own_ino || c->e.netns_ino == l->init_ino))) {
 		mark_host(c);
-		return 0;
+		return r < 0 ? 0 : add_inner_addrs(l, c, fd);
 	}
 	if (r == -EACCES || r == -EPERM) {
 		/* It is there; whoever has to enter it will say that it may not. */
@@ -272,16 +272,26 @@ static int inspect(struct listing *l, const char *id)
 	return 0;
 }
 
-/* A container that joined one of --network host is in the host's namespace as well. */
-static void mark_host_sharers(struct listing *l)
+static void join_host(struct listing *l, const struct docker_container *host)
 {
 	struct docker_container *v = l->containers.data;
 
 	for (size_t i = 0; i < l->containers.n; i++)
-		for (size_t k = 0; v[i].host_network && v[i].e.netns_ino && k < l->containers.n;
-		     k++)
-			if (v[k].e.netns_ino == v[i].e.netns_ino && !v[k].host_network)
-				mark_host(&v[k]);
+		if (!v[i].host_network && v[i].e.netns_ino == host->e.netns_ino) {
+			mark_host(&v[i]);
+			v[i].e.addrs = host->e.addrs;
+			v[i].e.n_addrs = host->e.n_addrs;
+		}
+}
+
+/* A container that joined one of --network host is in the host's namespace as well. */
+static void mark_host_sharers(struct listing *l)
+{
+	const struct docker_container *v = l->containers.data;
+
+	for (size_t i = 0; i < l->containers.n; i++)
+		if (v[i].host_network && v[i].e.netns_ino)
+			join_host(l, &v[i]);
 }
 
 /* The container whose network and resolv.conf this one has joined, or itself. */

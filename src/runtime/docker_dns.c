@@ -18,6 +18,7 @@
 #define RESOLV_CONF  "/etc/resolv.conf"
 #define RESOLVED     "/run/systemd/resolve/resolv.conf"
 #define EXT_SERVERS  "# ExtServers: ["
+#define NO_SERVERS   "# NO EXTERNAL NAMESERVERS DEFINED"
 #define SHA256_HEX   64
 #define DIGEST_WORDS "sha256:"
 
@@ -49,7 +50,8 @@ static void add(struct resolver_list *l, const struct bh_addr *a)
 
 /*
  * Docker 26 and later write down where its own server asks: "# ExtServers: [10.0.0.1
- * host(127.0.0.53)]". What is in host() leaves from the host, not from the container.
+ * host(127.0.0.53)]". What is in host() leaves from the host, not from the container. False when
+ * the file does not say.
  */
 static bool add_ext_servers(struct resolver_list *l, const char *text)
 {
@@ -57,6 +59,8 @@ static bool add_ext_servers(struct resolver_list *l, const char *text)
 	struct bh_addr a;
 	char word[64];
 
+	if (strstr(text, "\n" NO_SERVERS))
+		return true;
 	if (!end || (at != text && at[-1] != '\n'))
 		return false;
 	at += strlen(EXT_SERVERS);

@@ -336,6 +336,8 @@ static void ep_ports(struct reader *rd, json_t *v, void *target)
 		if (out) {
 			out[i].proto = IPPROTO_TCP;
 			take_object(rd, item, keys, BH_ARRAY_SIZE(keys), &out[i]);
+			if (json_is_object(item) && !json_object_get(item, "port"))
+				mistake(rd, "missing-port", NULL, "has no port");
 		}
 		path_cut(rd, at);
 	}
@@ -367,11 +369,11 @@ static void take_endpoint(struct reader *rd, json_t *v)
 	take_object(rd, v, endpoint_keys, BH_ARRAY_SIZE(endpoint_keys), &e);
 	if (rd->oom)
 		return;
-	if (json_is_object(v) && !json_object_get(v, "id")) {
+	if (json_is_object(v) && (!json_object_get(v, "id") || (e.id && !e.id[0]))) {
 		mistake(rd, "missing-id", "add \"id\"", "has no id");
 		return;
 	}
-	if (!e.id || !e.id[0])
+	if (!e.id)
 		return;
 	if (e.netns)
 		e.netns_ino = runtime_netns_ino(e.netns);
@@ -425,9 +427,15 @@ static void host_addresses(struct reader *rd, json_t *v, void *target)
 	size_t n;
 	const struct bh_addr *a = take_addresses(rd, v, BH_HOST_ADDRS_MAX, &n);
 
-	for (size_t i = 0; i < n; i++)
-		if (endpoint_builder_add_host_addr(rd->builder, &a[i]) == -ENOMEM)
-			rd->oom = true;
+	for (size_t i = 0; i < n; i++) {
+		int r = endpoint_builder_add_host_addr(rd->builder, &a[i]);
+
+		rd->oom |= r == -ENOMEM;
+		if (r == -E2BIG) {
+			mistake(rd, "too-many", NULL, "the host has too many addresses in all");
+			return;
+		}
+	}
 }
 
 static void top_host(struct reader *rd, json_t *v, void *target)

@@ -116,6 +116,28 @@ static bool is_loopback(const struct bh_addr *a)
 	return memcmp(a->b, v6_loopback, sizeof(v6_loopback)) == 0;
 }
 
+/* The word behind "nameserver" in the line that begins at LINE; false when it has none. */
+static bool take_nameserver(const char *line, char *word, size_t cap)
+{
+	static const char key[] = "nameserver";
+	const char *p = line + strspn(line, " \t");
+	size_t len;
+
+	if (strncmp(p, key, strlen(key)) != 0)
+		return false;
+	p += strlen(key);
+	len = strspn(p, " \t");
+	if (len == 0)
+		return false;
+	p += len;
+	len = strcspn(p, " \t\r\n#;");
+	if (len >= cap)
+		return false;
+	memcpy(word, p, len);
+	word[len] = '\0';
+	return true;
+}
+
 void runtime_resolvers_parse(const char *text, struct bh_addr *out, size_t cap, size_t *ret_n,
 			     bool *ret_embedded)
 {
@@ -128,7 +150,7 @@ void runtime_resolvers_parse(const char *text, struct bh_addr *out, size_t cap, 
 	     line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
 		struct bh_addr a;
 
-		if (sscanf(line, " nameserver%*1[ \t]%63s", word) != 1)
+		if (!take_nameserver(line, word, sizeof(word)))
 			continue;
 		if (strcmp(word, docker) == 0)
 			*ret_embedded = true;

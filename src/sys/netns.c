@@ -31,32 +31,42 @@ static int own_fd(void)
 	return fd;
 }
 
-/* Is this descriptor a network namespace? 0 or -EINVAL. */
-static int check_netns(int fd)
+/* Open what stands behind an O_PATH descriptor if it is a network namespace, else -EINVAL. */
+static int open_netns(int path_fd)
 {
+	bh_autoclose int fd = -1;
+	char self[64];
 	struct statfs fs;
 
-	if (fstatfs(fd, &fs) < 0)
+	if (fstatfs(path_fd, &fs) < 0)
 		return -errno;
-	if (fs.f_type != NSFS_MAGIC || ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWNET)
+	if (fs.f_type != NSFS_MAGIC)
 		return -EINVAL;
-	return 0;
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", path_fd);
+	fd = open(self, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWNET)
+		return -EINVAL;
+	return BH_STEAL_FD(fd);
 }
 
 int netns_open(const char *path, int *ret_fd, uint64_t *ret_ino, struct bh_err *err)
 {
-	/* O_NONBLOCK: a FIFO or device in the place of a namespace must not hold us up. */
-	bh_autoclose int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	/* O_PATH: what is no namespace is not opened, a device, FIFO or lease in its place unharmed. */
+	bh_autoclose int path_fd = open(path, O_PATH | O_CLOEXEC);
+	bh_autoclose int fd = -1;
 	char shown[256];
 	struct stat st;
-	int r;
 
 	bh_escape_str(shown, sizeof(shown), path);
-	if (fd < 0)
+	if (path_fd < 0)
 		return bh_err_errno(err, -errno, "network namespace %s", shown);
-	r = check_netns(fd);
-	if (r < 0)
-		return bh_err_set(err, r, "%s is not a network namespace", shown);
+	fd = open_netns(path_fd);
+	if (fd == -EINVAL)
+		return bh_err_set(err, fd, "%s is not a network namespace", shown);
+	if (fd < 0)
+		return bh_err_errno(err, fd, "network namespace %s", shown);
 	if (fstat(fd, &st) < 0)
 		return bh_err_errno(err, -errno, "network namespace %s", shown);
 	if (ret_ino)

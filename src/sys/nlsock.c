@@ -61,17 +61,19 @@ int nlsock_open(struct nlsock *s, int netns_fd, struct bh_err *err)
 static int send_all(struct nlsock *s, const void *data, size_t len, struct bh_err *err)
 {
 	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+	bool raised = false; /* once: without CAP_NET_ADMIN there is a ceiling */
 
 	while (sendto(s->fd, data, len, 0, (struct sockaddr *)&kernel, sizeof(kernel)) < 0) {
 		if (errno == EINTR)
 			continue;
-		if (errno != EMSGSIZE ||
+		if (errno != EMSGSIZE || raised ||
 		    raise_buffer(s->fd, SO_SNDBUFFORCE, SO_SNDBUF, 2 * len) < 0)
 			return bh_err_errno(err, -errno, "sending %zu bytes to the kernel", len);
 		if (len > BH_BATCH_BYTES_MAX)
 			return bh_err_set(err, -E2BIG,
 					  "a batch of %zu bytes is over the limit of %u", len,
 					  BH_BATCH_BYTES_MAX);
+		raised = true;
 	}
 	return 0;
 }

@@ -2,7 +2,7 @@
 # What a record of a denied flow costs its reader: denied --follow against tcpdump on the log group.
 
 denied_records=4000
-reader=
+wrapper= # process that runs the reader and takes its time
 
 denied_group_is_read() {
 	nsenter --net="/run/netns/$prefix-000" cat /proc/self/net/netfilter/nfnetlink_log |
@@ -26,18 +26,17 @@ denied_has_child() {
 # denied_reader FILE PACKETS COMMAND...: COMMAND's cost from its start until it has read PACKETS
 # denied packets, each the first of its flow, and was interrupted.
 denied_reader() {
-	local file=$1 packets=$2 wrapper child
+	local file=$1 packets=$2 child
 	shift 2
 	"${fifo[@]}" "$build/tests/bench/cost" "$tmp/$file" "$@" >"$tmp/read" 2>"$tmp/read.err" &
 	wrapper=$!
 	denied_await denied_has_child $wrapper
-	reader=$child
 	denied_await denied_group_is_read
 	[ "$packets" -eq 0 ] || packets_flood 0 flood deny 10 10000 "$packets" "$packets"
 	denied_await denied_read_all "$packets"
-	kill -INT "$reader"
+	kill -INT "$child"
 	wait $wrapper || die "$1: $(cat "$tmp/read.err")"
-	reader=
+	wrapper=
 }
 
 # Nothing waits in the log any more: the third number is the length of the queue.

@@ -49,7 +49,7 @@ static double now_ns(void)
 /* A delete that names no connection deletes them all. */
 static int forget_connections(void)
 {
-	char buf[MNL_SOCKET_BUFFER_SIZE];
+	char buf[8192];
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 	struct mnl_socket *s = mnl_socket_open(NETLINK_NETFILTER);
 	struct nfgenmsg *nfg;

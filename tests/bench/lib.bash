@@ -83,12 +83,12 @@ namespaces() {
 remove_namespaces() {
 	local file
 	for file in /run/netns/"$prefix"-*; do
-		[ -e "$file" ] && ip netns del "${file##*/}"
+		[ ! -e "$file" ] || ip netns del "${file##*/}"
 	done
 }
 
 clean_up() {
-	[ -z "$reader" ] || kill "$reader" 2>/dev/null
+	[ -z "$wrapper" ] || kill $(pgrep -P "$wrapper") 2>/dev/null || true
 	remove_namespaces
 	rm -rf "$tmp"
 }

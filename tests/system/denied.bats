@@ -78,7 +78,7 @@ recorded_packets() { jq -s 'map(select('"${1:-true}"') | .packets) | add // 0' "
 	jq -es --arg from "$(v4 web)" --arg to "$(v4 db)" '
 		[.[] | select(.source.address == $from)] | length >= 1 and all(
 			.schema == "bulkhead.flow/1" and .verdict == "deny" and .direction == "egress"
-			and .protocol == "tcp" and .destination == {address: $to, port: 6379,
+			and .protocol == "tcp" and .destination == {address: $to, port: 6379, name: "db",
 				endpoint: "shop/db", service: "db"}
 			and .source.endpoint == "shop/web" and .service == "web" and .owner == "team-web"
 			and .endpoint.id == "shop/web" and .rule.kind == "default-deny"

@@ -18,6 +18,7 @@ setup_file() {
 	IMAGE=box:baked container imposter --network shop
 	container legacy --label app=legacy --publish 127.0.0.1:8081:5432
 	container agent --network host --label app=agent
+	docker run --detach --name agent2 --network container:agent box:1 sleep 1000 >/dev/null
 	container admin --network shop --label app=admin --cap-add NET_ADMIN
 	docker run --detach --name sidecar --network container:web --label app=sidecar box:1 \
 		sleep 1000 >/dev/null
@@ -61,7 +62,7 @@ state() {
 		"[\"docker\",\"box:1\",[\"$(v4 web)\",\"$(v6 web)\"]]" ]
 	[ "$(endpoint web .id)" = "\"$(docker inspect --format '{{.Id}}' web)\"" ]
 	[ "$(endpoint legacy .addresses)" = "[\"$(v4 legacy)\"]" ]
-	[ "$(bulkhead endpoints --json | wc -l)" -eq 7 ]
+	[ "$(bulkhead endpoints --json | wc -l)" -eq 8 ]
 }
 
 @test "labels given at creation select, labels of the image do not" {
@@ -147,6 +148,8 @@ resolves() { docker exec "$1" nslookup -type=a "$2" "$3" | grep -q "^Address: ${
 	[ "$(state agent '[.state, .finding]')" = '["host-network",true]' ]
 	[[ $(state agent .why) == *"shares the host's network namespace"* ]]
 	[[ $(on_host nft list tables) != *bulkhead* ]]
+	[[ $(endpoint agent .addresses) == *"$RESOLVER"* ]] # the host's
+	[ "$(endpoint agent2 '[.obstacle, .addresses]')" = "$(endpoint agent '[.obstacle, .addresses]')" ]
 	run bulkhead status
 	[ "$status" -eq 1 ]
 }

@@ -222,3 +222,29 @@ transfer() { # LISTENER CALLER ADDRESS of the listener
 		done
 	done
 }
+
+@test "what looks like neighbour or listener discovery carries nothing to where it must not go" {
+	bulkhead apply
+	raw() { # TYPE HOPLIMIT ADDRESS: a message with words of its own
+		ns a python3 -c '
+import socket, sys
+s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, int(sys.argv[2]))
+try:
+    s.sendto(bytes([int(sys.argv[1]), 0, 0, 0]) + b"card 4111 1111 1111 1111", (sys.argv[3], 0))
+except PermissionError:
+    sys.exit(1)
+' "$@"
+	}
+	for type in 130 131 132 143 133 134 137; do
+		for limit in 1 64 255; do
+			run raw $type $limit "$(v6 b)"
+			[ "$status" -eq 1 ] || fail "type $type with hop limit $limit left"
+		done
+	done
+	for type in 135 136; do
+		run raw $type 64 "$(v6 b)"
+		[ "$status" -eq 1 ] || fail "type $type with hop limit 64 left"
+	done
+	raw 135 255 "$(v6 b)"    # neighbour discovery does
+}

@@ -25,7 +25,8 @@ int runtime_inventory_parse(const char *name, const char *data, size_t len,
 /*
  * Named namespaces (`ip netns`): every nsfs file in DIR (NULL = /run/netns) becomes an endpoint with
  * its name, the label "netns"=NAME, its addresses read inside it (all but loopback and link-local
- * scope), and resolvers from /etc/netns/NAME/resolv.conf when that exists. An absent DIR is empty.
+ * scope), and resolvers from /etc/netns/NAME/resolv.conf when that exists. Without /run/netns there
+ * are none; a DIR that was asked for must be there.
  * Files that are no namespace are left out with a warning.
  */
 int runtime_netns_list(const char *dir, struct endpoint_builder *b, struct diag_list *diags,

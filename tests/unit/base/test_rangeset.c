@@ -370,6 +370,28 @@ static void test_cap(void **state)
 	bh_rangeset_done(&s);
 }
 
+/* Blocks of three out of four addresses that share their ends: twice as many pieces as blocks. */
+static void test_cap_of_intersection(void **state)
+{
+	struct bh_rangeset a, b;
+	struct bh_range r;
+
+	bh_rangeset_init(&a);
+	bh_rangeset_init(&b);
+	for (uint32_t i = 0; i < BH_RANGES_MAX / 2 + 1; i++) {
+		r = (struct bh_range) { nth(2 * i).lo, nth(2 * i + 1).lo };
+		assert_int_equal(bh_rangeset_add(&a, &r), 0);
+		r = (struct bh_range) { nth(2 * i + 1).lo, nth(2 * i + 2).lo };
+		assert_int_equal(bh_rangeset_add(&b, &r), 0);
+	}
+	assert_int_equal(bh_rangeset_intersect(&a, &b), -E2BIG);
+	assert_int_equal(a.n, BH_RANGES_MAX / 2 + 1); /* as it was */
+	assert_int_equal(bh_rangeset_subtract(&a, &b), 0);
+	assert_int_equal(a.n, BH_RANGES_MAX / 2 + 1);
+	bh_rangeset_done(&a);
+	bh_rangeset_done(&b);
+}
+
 /* A full set takes what does not make it larger. */
 static void test_full_set_still_merges(void **state)
 {
@@ -406,6 +428,7 @@ int main(void)
 		cmocka_unit_test(test_random_walk),
 		cmocka_unit_test(test_random_complement),
 		cmocka_unit_test(test_cap),
+		cmocka_unit_test(test_cap_of_intersection),
 		cmocka_unit_test(test_full_set_still_merges),
 	};
 

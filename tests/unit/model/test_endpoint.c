@@ -184,6 +184,7 @@ static void test_find(void **state)
 	assert_found(s, "web", NULL, true);
 	assert_found(s, "we", NULL, false);
 	assert_found(s, "webs", NULL, false);
+	assert_found(s, "\xff\xff", NULL, false); /* behind all */
 	assert_found(s, "", NULL, false);
 	assert_found(s, "\xff\n", "\x1b[2J", false);
 	endpoint_set_free(s);

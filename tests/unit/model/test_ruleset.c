@@ -251,6 +251,25 @@ static void test_entry_cmp(void **state)
 	assert_int_equal(entry_cmp(&sorted[0], &other), 0);
 }
 
+/* --- lists --------------------------------------------------------------------------------------- */
+
+/* Endpoints 1 and 4 share a namespace, 3 gets no table. */
+static void test_list_find(void **state)
+{
+	static const uint32_t home_of[] = { 0, 1, 2, 3, 1, 5 };
+	struct ruleset_item items[] = { { NULL, 0 }, { NULL, 1 }, { NULL, 2 }, { NULL, 5 } };
+	struct ruleset_list l = { .items = items, .n = BH_ARRAY_SIZE(items), .home_of = home_of };
+
+	assert_ptr_equal(ruleset_list_find(&l, 0), &items[0]);
+	assert_ptr_equal(ruleset_list_find(&l, 1), &items[1]);
+	assert_ptr_equal(ruleset_list_find(&l, 2), &items[2]);
+	assert_null(ruleset_list_find(&l, 3));
+	assert_ptr_equal(ruleset_list_find(&l, 4), &items[1]);
+	assert_ptr_equal(ruleset_list_find(&l, 5), &items[3]);
+	l.n = 0;
+	assert_null(ruleset_list_find(&l, 0));
+}
+
 /* --- freeing ------------------------------------------------------------------------------------ */
 
 static void test_freeing(void **state)
@@ -275,8 +294,8 @@ int main(void)
 		cmocka_unit_test(test_equal),        cmocka_unit_test(test_head_differs),
 		cmocka_unit_test(test_rules_differ), cmocka_unit_test(test_flows_differ),
 		cmocka_unit_test(test_leftovers),    cmocka_unit_test(test_expiry),
-		cmocka_unit_test(test_no_place),     cmocka_unit_test(test_entry_cmp),
-		cmocka_unit_test(test_freeing),
+		cmocka_unit_test(test_no_place),     cmocka_unit_test(test_list_find),
+		cmocka_unit_test(test_entry_cmp),    cmocka_unit_test(test_freeing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -274,6 +275,25 @@ static inline void fx_full_and(struct fx *f, bool guarded)
 static inline void fx_full(struct fx *f)
 {
 	fx_full_and(f, false);
+}
+
+/* The same, but its temporary rules end AFTER seconds from now; 0 = they are for ever. */
+static inline void fx_full_until_and(struct fx *f, int64_t after, bool guarded)
+{
+	fx_full_and(f, guarded);
+	for (int d = 0; d < DIRECTIONS; d++)
+		for (int k = 0; k < ENTRY_KINDS; k++)
+			for (size_t i = 0; i < f->entries[d][k].n; i++) {
+				struct entry *e = f->entries[d][k].data;
+
+				if (e[i].expires)
+					e[i].expires = after ? time(NULL) + after : 0;
+			}
+}
+
+static inline void fx_full_until(struct fx *f, int64_t after)
+{
+	fx_full_until_and(f, after, false);
 }
 
 #endif

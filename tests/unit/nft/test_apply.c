@@ -27,20 +27,6 @@ static void stand(struct fake *k, const struct ruleset *r, struct nft_state *ret
 	assert_true(ret->intact);
 }
 
-static void no_ends(struct fx *f)
-{
-	for (int d = 0; d < DIRECTIONS; d++)
-		for (int k = 0; k < ENTRY_KINDS; k++)
-			for (size_t i = 0; i < f->entries[d][k].n; i++)
-				((struct entry *)f->entries[d][k].data)[i].expires = 0;
-}
-
-static void full(struct fx *f)
-{
-	fx_full(f);
-	no_ends(f);
-}
-
 /* "new element egress4" and so on, a line a message; the same again is not repeated. */
 static const char *said(const char *data, int len)
 {
@@ -95,9 +81,32 @@ static void test_no_change(void **state)
 	struct fx f;
 
 	fake_open(&k);
-	full(&f);
+	fx_full_until(&f, 0);
 	stand(&k, &f.r, &have);
 	assert_change(&k, &f.r, &have, "");
+	nft_state_done(&have);
+	fx_done(&f);
+	fake_close(&k);
+}
+
+/* Every change says onto what it is to be done: after another commit the kernel refuses it. */
+static void test_onto_what(void **state)
+{
+	bh_autofree char *data = NULL;
+	struct nft_state have;
+	uint32_t id;
+	struct fake k;
+	struct fx f;
+	int len;
+
+	fake_open(&k);
+	fx_full_until(&f, 0);
+	stand(&k, &f.r, &have);
+	f.r.generation = "another";
+	data = change(&k, &f.r, &have, &len);
+	memcpy(&id, fake_attr((void *)data, NFNL_BATCH_GENID), sizeof(id));
+	assert_int_equal(ntohl(id), 40);
+	assert_string_equal(said(data, len), "flush chain about\nnew rule about\n");
 	nft_state_done(&have);
 	fx_done(&f);
 	fake_close(&k);
@@ -112,7 +121,7 @@ static void test_one_flow(void **state)
 	struct fx f;
 
 	fake_open(&k);
-	full(&f);
+	fx_full_until(&f, 0);
 	stand(&k, &f.r, &have);
 	fx_add(&f, 0, ENTRY_EXACT, "10.77.1.7", FX_TCP(1), 4, 0);
 	assert_change(&k, fx_finish(&f), &have, "new element egress4\n");
@@ -137,9 +146,8 @@ static void test_guard_comes_and_goes(void **state)
 	struct fx with, without;
 
 	fake_open(&k);
-	full(&without);
-	fx_full_and(&with, true);
-	no_ends(&with);
+	fx_full_until(&without, 0);
+	fx_full_until_and(&with, 0, true);
 	for (int d = 0; d < DIRECTIONS; d++) /* all of it in one map */
 		for (int kind = 0; kind < GUARD_KINDS; kind++)
 			with.guards[d][kind].n = d == 0 && kind == GUARD_NET;
@@ -183,7 +191,7 @@ static void test_other_end(void **state)
 	struct fx f;
 
 	fake_open(&k);
-	full(&f);
+	fx_full_until(&f, 0);
 	e = f.entries[0][ENTRY_EXACT].data;
 	e[0].expires = time(NULL) + 3600;
 	stand(&k, &f.r, &have);
@@ -227,7 +235,7 @@ static void test_moved_rule(void **state)
 	int len;
 
 	fake_open(&k);
-	full(&f);
+	fx_full_until(&f, 0);
 	stand(&k, &f.r, &have);
 	have.rule_counts[5] = (struct nft_rule_count) { 123, 45678 };
 	rules = f.rules.data;
@@ -267,7 +275,7 @@ static void test_made_anew(void **state)
 	int len;
 
 	fake_open(&k);
-	full(&f);
+	fx_full_until(&f, 0);
 	stand(&k, &f.r, &have);
 	have.intact = false;
 	have.totals.denied[DIRECTION_INGRESS] = 77;
@@ -293,7 +301,7 @@ static void test_made_anew(void **state)
 static void manner(struct fx *f, unsigned i)
 {
 	if (i & 8)
-		full(f);
+		fx_full_until(f, 0);
 	else
 		fx_init(f);
 	f->r.mode = i & 1 ? MODE_AUDIT : MODE_ENFORCE;
@@ -401,7 +409,7 @@ static void test_answers(void **state)
 	int len;
 
 	fake_open(&k);
-	full(&f);
+	fx_full_until(&f, 0);
 	last = last_of(&k, &f.r);
 	fake_ack(&k, last, 0);
 	assert_int_equal(nft_apply(&k.s, &f.r, &nothing, &err), 0);
@@ -426,13 +434,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_change),
+		cmocka_unit_test(test_onto_what),
 		cmocka_unit_test(test_one_flow),
-		cmocka_unit_test(test_guard_comes_and_goes),
 		cmocka_unit_test(test_other_end),
 		cmocka_unit_test(test_moved_rule),
 		cmocka_unit_test(test_made_anew),
 		cmocka_unit_test(test_base_chains_stay),
 		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_guard_comes_and_goes),
 		cmocka_unit_test(test_answers),
 	};
 

@@ -45,11 +45,11 @@ static void assert_chain(const struct nft_program *p, unsigned chain, const char
 #define ND                                                                                         \
 	"meta nfproto ipv6 meta l4proto 58 icmpv6 type 135-136 ip6 hoplimit 255 accept comment "   \
 	"\"neighbour discovery\"\n"
-#define MLD                                                                                        \
-	"meta nfproto ipv6 meta l4proto 58 icmpv6 type 130-132 accept comment \"multicast "        \
-	"listener discovery\"\n"                                                                   \
-	"meta nfproto ipv6 meta l4proto 58 icmpv6 type 143 accept comment \"multicast listener "   \
-	"discovery 2\"\n"
+#define MLD(group)                                                                                 \
+	"meta nfproto ipv6 meta l4proto 58 icmpv6 type 130-132 ip6 hoplimit 1 " group              \
+	"accept comment \"multicast listener discovery\"\n"                                        \
+	"meta nfproto ipv6 meta l4proto 58 icmpv6 type 143 ip6 hoplimit 1 " group                  \
+	"accept comment \"multicast listener discovery 2\"\n"
 
 /* Nothing allowed: what passes then is loopback and what IP itself needs. */
 static void test_nothing_allowed(void **state)
@@ -65,12 +65,14 @@ static void test_nothing_allowed(void **state)
 				"continue comment \"log-denied true\"\n" ABOUT_TAIL);
 	assert_chain(p, CHAIN_OUTPUT,
 		     "oif \"lo\" accept\n"
-		     "meta nfproto ipv6 meta l4proto 58 icmpv6 type 133 ip6 hoplimit 255 accept "
-		     "comment \"router solicitation\"\n" ND MLD ERRORS "goto deny_egress\n");
+		     "meta nfproto ipv6 meta l4proto 58 icmpv6 type 133 ip6 hoplimit 255 "
+		     "ip6 daddr ff00::/8 accept "
+		     "comment \"router solicitation\"\n" ND MLD("ip6 daddr ff00::/8 ") ERRORS
+		     "goto deny_egress\n");
 	assert_chain(p, CHAIN_INPUT,
 		     "iif \"lo\" accept\n"
 		     "meta nfproto ipv6 meta l4proto 58 icmpv6 type 134 ip6 hoplimit 255 accept "
-		     "comment \"router advertisement\"\n" ND MLD ERRORS "goto deny_ingress\n");
+		     "comment \"router advertisement\"\n" ND MLD("") ERRORS "goto deny_ingress\n");
 	assert_chain(p, CHAIN_FORWARD, "counter name \"forwarded\" drop\n");
 	assert_chain(p, CHAIN_REFUSE, "");
 	for (unsigned i = 0; i < SET_DENIED; i++)

@@ -330,7 +330,7 @@ static void test_guards_come_first(void **state)
 	nft_lower(&f.r, &program);
 	for (unsigned d = 0; d < DIRECTIONS; d++) {
 		unsigned chain = CHAIN_OUTPUT + d;
-		int basics = place_of(chain, OP_HOPLIMIT_255, -1);
+		int basics = place_of(chain, OP_HOPLIMIT, -1);
 		int errors = place_of(chain, OP_CT_RELATED, -1);
 		int guard = place_of(chain, OP_GOTO, (int)(CHAIN_GUARD + d));
 

@@ -3,20 +3,6 @@
 
 /* What readback makes of a table, ours and altered ones; the kernel is a stand-in (fake.h). */
 
-/* A full ruleset whose temporary rules end AFTER seconds from now; 0 = they are for ever. */
-static void full_until(struct fx *f, int64_t after)
-{
-	fx_full_and(f, true);
-	for (int d = 0; d < DIRECTIONS; d++)
-		for (int k = 0; k < ENTRY_KINDS; k++)
-			for (size_t i = 0; i < f->entries[d][k].n; i++) {
-				struct entry *e = f->entries[d][k].data;
-
-				if (e[i].expires)
-					e[i].expires = after ? time(NULL) + after : 0;
-			}
-}
-
 static void assert_intact(struct fake *k, const struct ruleset *r)
 {
 	struct bh_err err = BH_ERR_INIT;
@@ -44,7 +30,7 @@ static void test_round_trip(void **state)
 		if (i & 16)
 			fx_open(&f);
 		else if (i & 8)
-			full_until(&f, 3600 + i);
+			fx_full_until_and(&f, 3600 + i, true);
 		else
 			fx_init(&f);
 		f.r.mode = i & 1 ? MODE_AUDIT : MODE_ENFORCE;
@@ -82,7 +68,7 @@ static void test_interrupted(void **state)
 	struct fx f;
 
 	fake_open(&k);
-	full_until(&f, 0);
+	fx_full_until_and(&f, 0, true);
 	fake_create(&k, &f.r);
 	k.intr = 3; /* somebody changes the table: read again */
 	assert_intact(&k, &f.r);
@@ -91,6 +77,30 @@ static void test_interrupted(void **state)
 	assert_string_equal(err.msg, "the tables changed while they were read");
 	assert_null(st.ruleset);
 	assert_false(st.intact);
+	fx_done(&f);
+	fake_close(&k);
+}
+
+/* A commit between the first question and the last: what was read may be of two tables. */
+static void test_commit_meanwhile(void **state)
+{
+	struct bh_err err = BH_ERR_INIT;
+	struct nft_state st;
+	struct fake k;
+	struct fx f;
+
+	fake_open(&k);
+	fx_full_until_and(&f, 0, true);
+	fake_create(&k, &f.r);
+	k.busy = 5;
+	assert_int_equal(fake_readback(&k, &st, &err), 0);
+	assert_true(st.intact);
+	assert_int_equal(st.commit_id, 45);
+	nft_state_done(&st);
+	k.busy = 1000;
+	assert_int_equal(fake_readback(&k, &st, &err), -EINTR);
+	assert_string_equal(err.msg, "nf_tables change faster than they can be read");
+	assert_false(st.present || st.intact || st.ruleset);
 	fx_done(&f);
 	fake_close(&k);
 }
@@ -128,7 +138,7 @@ static void assert_every_part_counts(bool open)
 	if (open)
 		fx_open(&f);
 	else
-		full_until(&f, 0);
+		fx_full_until_and(&f, 0, true);
 	f.r.on_deny = ON_DENY_REJECT;
 	fake_create(&k, &f.r);
 	for (size_t i = 0; i < k.n; i++) {
@@ -179,7 +189,7 @@ static void test_order_of_rules(void **state)
 	size_t n;
 
 	fake_open(&k);
-	full_until(&f, 0);
+	fx_full_until_and(&f, 0, true);
 	fake_create(&k, &f.r);
 	n = k.n;
 	for (size_t i = 1; i < n; i++) {
@@ -301,7 +311,7 @@ static void test_damaged(void **state)
 	struct fx f;
 
 	fake_open(&k);
-	full_until(&f, 0);
+	fx_full_until_and(&f, 0, true);
 	fake_create(&k, &f.r);
 	for (unsigned i = 0; i < 1500; i++) {
 		size_t at = rnd((uint32_t)k.n);
@@ -453,7 +463,7 @@ static void test_altered_objects(void **state)
 	struct fx f;
 
 	fake_open(&k);
-	full_until(&f, 0);
+	fx_full_until_and(&f, 0, true);
 	fake_create(&k, &f.r);
 	for (size_t i = 0; i < k.n; i++) {
 		bool more = fake_type(k.kept[i]) != NFT_MSG_NEWRULE;
@@ -479,11 +489,12 @@ static void test_altered_objects(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_absent),
-		cmocka_unit_test(test_interrupted),   cmocka_unit_test(test_every_part_counts),
-		cmocka_unit_test(test_emptied_guard), cmocka_unit_test(test_order_of_rules),
-		cmocka_unit_test(test_hostile_texts), cmocka_unit_test(test_damaged),
-		cmocka_unit_test(test_altered_rules), cmocka_unit_test(test_altered_objects),
+		cmocka_unit_test(test_round_trip),       cmocka_unit_test(test_absent),
+		cmocka_unit_test(test_interrupted),      cmocka_unit_test(test_every_part_counts),
+		cmocka_unit_test(test_order_of_rules),   cmocka_unit_test(test_hostile_texts),
+		cmocka_unit_test(test_commit_meanwhile), cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_altered_rules),    cmocka_unit_test(test_altered_objects),
+		cmocka_unit_test(test_emptied_guard),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -292,13 +292,16 @@ static void test_own_namespace(void **state)
 		{ IMAGE_OF(IMAGE), 200, image_docker, NULL },
 		{ 0 },
 	};
+	struct bh_addr said;
 	struct listed l;
 
+	assert_int_equal(bh_addr_parse("172.17.0.2", &said), 0);
 	l = list(answers, NULL);
 	assert_int_equal(l.r, 0);
 	assert_int_equal(l.set->endpoints[0].obstacle, ENDPOINT_HOST_NETWORK);
 	assert_null(l.set->endpoints[0].netns);
-	assert_int_equal(l.set->endpoints[0].n_addrs, 0);
+	for (size_t i = 0; i < l.set->endpoints[0].n_addrs; i++) /* not those of the document */
+		assert_int_not_equal(bh_addr_cmp(&l.set->endpoints[0].addrs[i], &said), 0);
 	listed_done(&l);
 }
 
@@ -379,6 +382,7 @@ int main(void)
 		cmocka_unit_test(test_image_is_gone), cmocka_unit_test(test_own_namespace),
 		cmocka_unit_test(test_failures),      cmocka_unit_test(test_redirect),
 		cmocka_unit_test(test_too_large),     cmocka_unit_test(test_nobody_there),
+		cmocka_unit_test(test_left_behind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

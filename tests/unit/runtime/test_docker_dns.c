@@ -108,6 +108,9 @@ static void test_ext_servers(void **state)
 	assert_string_equal(ASK(text, .vouched = true, .host = "10.0.0.1"), "10.0.0.2 fd00::2");
 	snprintf(text, sizeof(text), "%shost(127.0.0.53)" TAIL, head);
 	assert_string_equal(ASK(text, .vouched = true, .host = "10.0.0.1"), "");
+	assert_string_equal(ASK("nameserver 127.0.0.11\n# NO EXTERNAL NAMESERVERS DEFINED\n",
+				.vouched = true, .host = "10.0.0.1"),
+			    "");
 	/* cut off, or in the middle of a line: not Docker's */
 	assert_string_equal(ASK(head, .vouched = true, .host = "10.0.0.1"), "10.0.0.1");
 	assert_string_equal(ASK("nameserver 127.0.0.11 # ExtServers: [10.0.0.2]", .vouched = true,
