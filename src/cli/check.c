@@ -24,19 +24,20 @@ static void print_summary(const struct site *s, bool json)
 
 	if (json)
 		printf("{\"files\": %zu, \"services\": %zu, \"groups\": %zu, \"rules\": %zu, "
-		       "\"digest\": \"%s\"}\n",
-		       p->n_files, p->n_services, p->n_groups, count_rules(p), p->digest);
+		       "\"guardrails\": %zu, \"scopes\": %zu, \"digest\": \"%s\"}\n",
+		       p->n_files, p->n_services, p->n_groups, count_rules(p), p->n_guardrails,
+		       p->n_scopes, p->digest);
 	else
-		printf("valid: %zu %s, %zu services, %zu groups, %zu rules\n", p->n_files,
-		       p->n_files == 1 ? "file" : "files", p->n_services, p->n_groups,
-		       count_rules(p));
+		printf("valid: %zu %s, %zu services, %zu groups, %zu rules, %zu guardrails\n",
+		       p->n_files, p->n_files == 1 ? "file" : "files", p->n_services, p->n_groups,
+		       count_rules(p), p->n_guardrails);
 }
 
 /* One line an endpoint: which services it is. An endpoint of two services gets their union. */
 static void print_endpoint(const struct site *s, size_t i, bool json)
 {
 	size_t n = s->selection->services_of[i].n;
-	char services[512], id[512];
+	char services[512], scopes[512], id[512];
 	json_t *obj;
 
 	site_services_of(s, i, services, sizeof(services));
@@ -47,6 +48,8 @@ static void print_endpoint(const struct site *s, size_t i, bool json)
 	}
 	bh_escape_str(id, sizeof(id), s->endpoints->endpoints[i].id);
 	obj = json_pack("{s:s, s:s}", "endpoint", id, "services", services);
+	if (site_scopes_of(s, i, scopes, sizeof(scopes))[0])
+		json_object_set_new(obj, "scope", json_string(scopes));
 	json_dumpf(obj, stdout, 0);
 	putchar('\n');
 	json_decref(obj);

@@ -118,7 +118,7 @@ write_policy() { printf '%s\n' "$@" >"$dir/p.yaml"; }
 }
 
 @test "check: kinds of documents that a later version reads are refused, not ignored" {
-	for document in 'guardrail: x' 'scope: x' 'test: x' 'kind: NetworkPolicy'; do
+	for document in 'test: x' 'kind: NetworkPolicy'; do
 		write_policy "$document"
 		run "$bulkhead" check "$dir/p.yaml"
 		[ "$status" -eq 2 ]
@@ -162,11 +162,49 @@ write_policy() { printf '%s\n' "$@" >"$dir/p.yaml"; }
 	[[ $output == "allow: payments -> vault 8443/tcp"*"policies/payments.yaml:"*"policies/vault.yaml:"* ]]
 	run "$bulkhead" explain "${shop[@]}" --from web --to vault --port 8443/tcp
 	[ "$status" -eq 1 ]
-	[[ $output == "deny at web"*"at vault"*"lets payments in on 8443/tcp"* ]]
+	[[ $output == "deny at web"*"at vault"*"guardrail cde-boundary"* ]]
+	run "$bulkhead" explain "${shop[@]}" --from payments --to vault --port 8444/tcp
+	[ "$status" -eq 1 ]
+	[[ $output == *"at vault"*"lets payments in on 8443/tcp"* ]]
+}
+
+@test "explain: a guardrail is named with its place, also where no service has a say" {
+	run "$bulkhead" explain "${shop[@]}" --from resolver --to 169.254.169.254 --port 53/udp
+	[ "$status" -eq 1 ]
+	[[ $output == "deny at resolver (egress, guardrail policies/guardrails.yaml:"*"guardrail no-metadata denies that resolver sends to 169.254.169.254, whatever services allow" ]]
+	jq '.endpoints += [{id: "stray", addresses: ["10.77.0.99"], netns: "/run/netns/stray"}]' \
+		examples/inventory.json >"$dir/i.json"
+	stray=("$bulkhead" explain --policies policies --inventory "$dir/i.json" --from stray)
+	run "${stray[@]}" --to 169.254.169.254 --port 80/tcp
+	[ "$status" -eq 1 ]
+	[[ $output == "deny at stray"*"no-metadata"* ]]
+	run "${stray[@]}" --to 192.0.2.1 --port 80/tcp
+	[ "$status" -eq 0 ]
+	[[ $output == *"stray is held by guardrails only"* ]]
+	run "${stray[@]}" --to vault --port 8443/tcp --json
+	jq -e '.verdict == "deny" and .destination.guardrail and (.destination.near | not) and
+		(.destination.where | startswith("policies/guardrails.yaml:"))' <<<"$output"
+}
+
+@test "check: a scope is counted, named, and asks for what crosses it" {
+	run "$bulkhead" check policies
+	[ "$status" -eq 0 ]
+	[[ $output == "valid: "*", 2 guardrails" ]] # and not a warning
+	run "$bulkhead" check --endpoints --json "${shop[@]:1:1}" --inventory examples/inventory.json
+	[ "$(jq -r 'select(.scope == "cde").endpoint' <<<"$output" | sort | xargs)" = \
+		"shop/ledger shop/payments shop/vault" ]
+	write_policy 'scope: s' 'require: [reason]' '---' 'service: a' 'scope: s' \
+		'select: {labels: {app: a}}' 'egress:' '  - to: [{entity: world}]'
+	run "$bulkhead" check "$dir/p.yaml"
+	[[ $output == *'p.yaml:8:5: warning: this flow crosses scope s, which requires "reason" (add reason: to this rule of a) [scope-field]'* ]]
+	sed -i '1s/s$/ss/' "$dir/p.yaml"
+	run "$bulkhead" check "$dir/p.yaml"
+	[ "$status" -eq 2 ]
+	[[ $output == *'p.yaml:5:8: error: there is no scope named "s" (did you mean "ss"?) [unknown-scope]'* ]]
 }
 
 @test "explain --json" {
-	run "$bulkhead" explain "${shop[@]}" --from web --to vault --port 8443/tcp --json
+	run "$bulkhead" explain "${shop[@]}" --from payments --to vault --port 8444/tcp --json
 	[ "$status" -eq 1 ]
 	jq -e '.verdict == "deny" and (.source.allowed | not) and (.destination.near_rule == "vault.in.tokens")' \
 		<<<"$output"

@@ -176,6 +176,46 @@ static inline void rnd_entries(const struct rnd_target *t, bool v6, unsigned siz
 			rnd_single(t, v6, i);
 }
 
+/* --- guardrails ------------------------------------------------------------------------------ */
+
+static inline uint32_t rnd_guard_rules(struct fx *f, const char *direction, uint32_t *ret_first)
+{
+	char name[BH_NFT_NAME_MAX + 1], where[64];
+	uint32_t n = rnd(4);
+
+	*ret_first = (uint32_t)f->rules.n;
+	for (unsigned i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), RULESET_GUARD_PREFIX "wall.%s.rule-%u", direction, i);
+		snprintf(where, sizeof(where), "policies/wall.yaml:%u", rnd(4) ? i : 100 + rnd(9));
+		fx_rule(f, name, where);
+	}
+	return n;
+}
+
+/* Disjoint pieces on disjoint ranges, as the allowed ones are, but none of them ends. */
+static inline void rnd_guards(struct fx *f, enum direction d, uint32_t first, uint32_t n, bool v6)
+{
+	for (unsigned i = 0; i < 64; i += 1 + rnd(6)) {
+		struct bh_range r = rnd_range(v6, i);
+		struct bh_vec *to = &f->guards[d][rnd(GUARD_KINDS)];
+		uint8_t proto = v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP, lo = 0, hi = 255;
+		uint16_t port = 0, last = 65535;
+		struct entry *e = bh_vec_push(to);
+
+		if (to == &f->guards[d][GUARD_PORT])
+			proto = rnd(2) ? IPPROTO_TCP : IPPROTO_UDP;
+		if (to != &f->guards[d][GUARD_NET]) {
+			lo = hi = proto;
+			port = (uint16_t)rnd(to == &f->guards[d][GUARD_ICMP] ? 256 : 65536);
+			last = to == &f->guards[d][GUARD_ICMP] ? 255 : 65535;
+		} else if (rnd(2)) {
+			lo = (uint8_t)rnd(256);
+		}
+		assert(e);
+		*e = (struct entry) { r, lo, hi, port, last, first + rnd(n), 0 };
+	}
+}
+
 /* --- the whole ------------------------------------------------------------------------------- */
 
 static inline void rnd_known(struct fx *f, bool v6)
@@ -203,13 +243,19 @@ static inline bool rnd_has_world(const struct fx *f)
 /* Up to SIZE addresses of each kind. */
 static inline const struct ruleset *rnd_ruleset(struct fx *f, unsigned size)
 {
-	uint32_t n[DIRECTIONS], first[DIRECTIONS];
+	uint32_t n[DIRECTIONS], first[DIRECTIONS], guards[DIRECTIONS], first_guard[DIRECTIONS];
 
 	fx_init(f);
+	f->r.open = rnd(6) == 0;
+	guards[DIRECTION_INGRESS] = rnd_guard_rules(f, "in", &first_guard[DIRECTION_INGRESS]);
+	guards[DIRECTION_EGRESS] = rnd_guard_rules(f, "out", &first_guard[DIRECTION_EGRESS]);
+	for (unsigned d = 0; d < DIRECTIONS; d++)
+		for (unsigned v6 = 0; guards[d] && v6 < 2; v6++)
+			rnd_guards(f, d, first_guard[d], guards[d], v6);
 	n[DIRECTION_INGRESS] = rnd_rules(f, "in", &first[DIRECTION_INGRESS]);
 	n[DIRECTION_EGRESS] = rnd_rules(f, "out", &first[DIRECTION_EGRESS]);
 	for (unsigned d = 0; d < DIRECTIONS; d++)
-		for (unsigned k = 0; n[d] && k < ENTRY_KINDS; k++)
+		for (unsigned k = 0; n[d] && !f->r.open && k < ENTRY_KINDS; k++)
 			for (unsigned v6 = 0; v6 < 2; v6++)
 				rnd_entries(&(struct rnd_target) { f, d, k, first[d], n[d] }, v6,
 					    size);
@@ -219,8 +265,8 @@ static inline const struct ruleset *rnd_ruleset(struct fx *f, unsigned size)
 	f->r.endpoint = rnd_text(f, 100);
 	f->r.services = rnd(8) ? rnd_text(f, 100) : "";
 	f->r.generation = rnd_text(f, 16);
-	f->r.deny_where[0] = rnd_text(f, 100);
-	f->r.deny_where[1] = rnd_text(f, 100);
+	f->r.deny_where[0] = f->r.open ? NULL : rnd_text(f, 100);
+	f->r.deny_where[1] = f->r.open ? NULL : rnd_text(f, 100);
 	f->r.mode = rnd(4) ? MODE_ENFORCE : MODE_AUDIT;
 	f->r.on_deny = rnd(2) ? ON_DENY_DROP : ON_DENY_REJECT;
 	f->r.log_denied = rnd(3);

@@ -33,6 +33,19 @@ static void test_full(void **state)
 	fx_done(&f);
 }
 
+/* With everything that guardrails deny, and with nothing else. */
+static void test_guardrails(void **state)
+{
+	struct fx f;
+
+	fx_full_until_and(&f, 3600, true);
+	place_apply(&here, &f.r);
+	fx_done(&f);
+	fx_open(&f);
+	place_apply(&here, &f.r);
+	fx_done(&f);
+}
+
 static void test_random_rulesets(void **state)
 {
 	for (unsigned i = 0; i < 60; i++) {
@@ -245,8 +258,9 @@ static void test_foreign_make(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(test_full), CASE(test_random_rulesets), CASE(test_text),
-		CASE(test_walk), CASE(test_many_elements),   CASE(test_foreign_make),
+		CASE(test_full),         CASE(test_guardrails), CASE(test_random_rulesets),
+		CASE(test_text),         CASE(test_walk),       CASE(test_many_elements),
+		CASE(test_foreign_make),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
