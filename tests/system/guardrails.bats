@@ -257,10 +257,10 @@ is() { [ "$1" = "$2" ] || fail "got '$1', not '$2'"; }
 		ns stray sysctl -qw $on
 	done
 	for to in $metadata4 192.0.2.1; do
-		ns visitor ip route replace $to via "$(v4 stray)"
+		ns visitor ip route replace "$to" via "$(v4 stray)"
 	done
 	for to in $metadata6 2001:db8::1; do
-		ns visitor ip -6 route replace $to via "$(v6 stray)"
+		ns visitor ip -6 route replace "$to" via "$(v6 stray)"
 	done
 	is "$(metadata visitor 80/udp)" "open open"
 	no_metadata
@@ -369,7 +369,7 @@ finish() {
 	jq -es 'length >= 6 and all(.verdict == "deny" and .rule.kind == "guardrail" and (.near_miss | not))' \
 		"$NET_DIR/records" || fail "$(cat "$NET_DIR/records")"
 	for to in $metadata4 $metadata6; do
-		jq -es --arg to $to 'map(select(.source.name == "web" and .destination.address == $to))
+		jq -es --arg to "$to" 'map(select(.source.name == "web" and .destination.address == $to))
 			| length >= 1 and all(.rule.name == "no-metadata" and .rule.line == 4
 				and (.rule.file | endswith("more.yaml")) and (.scope | not)
 				and (.reason | startswith("guardrail no-metadata denies " + $to + " to web on 80/tcp: ")))' \
