@@ -20,7 +20,10 @@ static void must(int true_for_all_input)
 
 static void check_peer(const struct policy_set *set, const struct peer *p)
 {
-	must(p->service || p->n_labels || p->group || p->has_cidr || p->entity != ENTITY_NONE);
+	must(p->service || p->n_labels || p->group || p->has_cidr || p->entity != ENTITY_NONE ||
+	     p->scope || p->not_scope);
+	must(!p->scope || policy_set_scope(set, p->scope) != NULL);
+	must(!p->not_scope || policy_set_scope(set, p->not_scope));
 	must(!p->service || policy_set_service(set, p->service));
 	must(!p->group || policy_set_group(set, p->group));
 	must(!p->n_except || p->has_cidr);
@@ -28,7 +31,8 @@ static void check_peer(const struct policy_set *set, const struct peer *p)
 		must(p->except[i].addr.family == p->cidr.addr.family &&
 		     p->except[i].len >= p->cidr.len &&
 		     bh_prefix_contains(&p->cidr, &p->except[i].addr));
-	must(p->entity == ENTITY_NONE || (!p->service && !p->n_labels && !p->group));
+	must(p->entity == ENTITY_NONE ||
+	     (!p->service && !p->n_labels && !p->group && !p->scope && !p->not_scope));
 }
 
 static void check_service(const struct policy_set *set, const struct service *s)
@@ -43,10 +47,41 @@ static void check_service(const struct policy_set *set, const struct service *s)
 			must(r->n_ports > 0 && r->loc.line);
 			for (size_t k = 0; k < r->n_ports; k++)
 				must(r->ports[k].lo <= r->ports[k].hi);
-			for (size_t k = 0; k < r->n_peers; k++)
+			for (size_t k = 0; k < r->n_peers; k++) {
 				check_peer(set, &r->peers[k]);
+				must(!r->peers[k].scope && !r->peers[k].not_scope);
+			}
 		}
+	must(!s->scope || policy_set_scope(set, s->scope));
 	must(!s->egress_follow || !s->n_rules[DIRECTION_EGRESS]);
+}
+
+static void check_ports(const struct port_spec *ports, size_t n)
+{
+	must(n > 0);
+	for (size_t i = 0; i < n; i++)
+		must(ports[i].lo <= ports[i].hi);
+}
+
+static void check_guardrail(const struct policy_set *set, const struct guardrail *g)
+{
+	must(g->name && g->loc.file && g->loc.line && g->n_deny > 0);
+	must(g->all != (g->n_labels || g->scope || g->n_services));
+	must(!g->scope || policy_set_scope(set, g->scope));
+	for (size_t i = 0; i < g->n_services; i++)
+		must(policy_set_service(set, g->services[i]) != NULL);
+	for (size_t i = 0; i < g->n_deny; i++) {
+		const struct deny *d = &g->deny[i];
+
+		must(d->has_peers && d->rule.loc.line && !d->rule.expires);
+		check_ports(d->rule.ports, d->rule.n_ports);
+		for (size_t k = 0; k < d->rule.n_peers; k++)
+			check_peer(set, &d->rule.peers[k]);
+		for (size_t k = 0; k < d->n_unless; k++) {
+			check_peer(set, &d->unless[k].peer);
+			check_ports(d->unless[k].ports, d->unless[k].n_ports);
+		}
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -72,6 +107,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (set) {
 		for (size_t i = 0; i < set->n_services; i++)
 			check_service(set, &set->services[i]);
+		for (size_t i = 0; i < set->n_guardrails; i++)
+			check_guardrail(set, &set->guardrails[i]);
 		policy_lint(set, 1790000000, &diags);
 		must(diags.errors == 0);
 		policy_set_free(set);
