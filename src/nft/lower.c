@@ -82,14 +82,25 @@ static void slice_known(struct nft_program *p)
 
 /* --- chains ---------------------------------------------------------------------------------- */
 
+const char *nft_manner(enum mode mode, enum on_deny on_deny, bool log_denied)
+{
+	static const char *const manners[2][2][2] = {
+		{ { "mode enforce, on-deny drop, log-denied false",
+		    "mode enforce, on-deny drop, log-denied true" },
+		  { "mode enforce, on-deny reject, log-denied false",
+		    "mode enforce, on-deny reject, log-denied true" } },
+		{ { "mode audit, on-deny drop, log-denied false",
+		    "mode audit, on-deny drop, log-denied true" },
+		  { "mode audit, on-deny reject, log-denied false",
+		    "mode audit, on-deny reject, log-denied true" } },
+	};
+
+	return manners[mode == MODE_AUDIT][on_deny == ON_DENY_REJECT][log_denied];
+}
+
 static void lower_about(struct nft_program *p)
 {
 	const struct ruleset *r = p->ruleset;
-	static const char *const modes[] = {
-		[MODE_ENFORCE] = "mode enforce",
-		[MODE_AUDIT] = "mode audit",
-		[MODE_OFF] = "mode off",
-	};
 	char line[256];
 
 #define ABOUT(...)                                                                                 \
@@ -100,11 +111,7 @@ static void lower_about(struct nft_program *p)
 	ABOUT("endpoint %s", r->endpoint);
 	ABOUT("services %s", r->services);
 	ABOUT("generation %s", r->generation);
-	ABOUT("%s", modes[r->mode]);
-	ABOUT("on-deny %s", r->on_deny == ON_DENY_REJECT ? "reject" : "drop");
-	ABOUT("log-denied %s", r->log_denied ? "true" : "false");
-	for (unsigned d = 0; d < DIRECTIONS; d++)
-		ABOUT("default-deny %s %.100s", direction_name(d), r->deny_where[d]);
+	ABOUT("%s", nft_manner(r->mode, r->on_deny, r->log_denied));
 #undef ABOUT
 }
 
@@ -151,107 +158,112 @@ static void lower_flows(struct nft_program *p, unsigned chain, unsigned directio
 
 /*
  * Neighbour discovery never leaves the link (RFC 4861: hop limit 255), multicast listener discovery
- * neither (RFC 2710, RFC 3810: hop limit 1), and what a container says by it goes to a group.
+ * neither (RFC 2710, RFC 3810: hop limit 1). What hosts say goes out, what routers say comes in.
  */
-static void lower_ipv6_basics(struct nft_program *p, unsigned chain, unsigned direction)
+static void lower_ipv6_basics(struct nft_program *p, unsigned direction)
 {
-	bool out = direction == DIRECTION_EGRESS;
-	struct nft_op group = OP1(out ? OP_MULTICAST6 : OP_ACCEPT);
-
-#define ICMPV6(comment, from, to, limit, ...)                                                      \
+#define ICMPV6(chain, comment, from, to, limit)                                                    \
 	RULE(p, chain, comment, OP2(OP_NFPROTO, FAMILY6), OP2(OP_L4PROTO, IPPROTO_ICMPV6),         \
-	     OP3(OP_ICMPV6_TYPES, from, to), OP2(OP_HOPLIMIT, limit), __VA_ARGS__)
-	if (out)
-		ICMPV6("router solicitation", 133, 133, 255, OP1(OP_MULTICAST6), OP1(OP_ACCEPT));
-	else
-		ICMPV6("router advertisement", 134, 134, 255, OP1(OP_ACCEPT));
-	ICMPV6("neighbour discovery", 135, 136, 255, OP1(OP_ACCEPT));
-	ICMPV6("multicast listener discovery", 130, 132, 1, group, OP1(out ? OP_ACCEPT : OP_END));
-	ICMPV6("multicast listener discovery 2", 143, 143, 1, group, OP1(out ? OP_ACCEPT : OP_END));
+	     OP3(OP_ICMPV6_TYPES, from, to), OP2(OP_HOPLIMIT, limit), OP1(OP_ACCEPT))
+	if (direction == DIRECTION_INGRESS) {
+		ICMPV6(CHAIN_INPUT, "router advertisement, neighbour discovery", 134, 136, 255);
+		ICMPV6(CHAIN_INPUT, "multicast listener query", 130, 130, 1);
+		return;
+	}
+	ICMPV6(CHAIN_OUTPUT, "neighbour discovery", 135, 136, 255);
+	ICMPV6(CHAIN_OUTPUT, "router solicitation", 133, 133, 255);
+	ICMPV6(CHAIN_OUTPUT, "multicast listener report", 131, 132, 1);
+	ICMPV6(CHAIN_OUTPUT, "multicast listener report 2", 143, 143, 1);
 #undef ICMPV6
 }
 
-static void lower_base(struct nft_program *p, unsigned chain, unsigned direction)
-{
-	RULE(p, chain, NULL, OP2(OP_LOOPBACK, direction), OP1(OP_ACCEPT));
-	lower_flows(p, chain, direction);
-	lower_ipv6_basics(p, chain, direction);
-	RULE(p, chain, "errors of connections, path MTU among them", OP2(OP_L4PROTO, IPPROTO_ICMP),
-	     OP1(OP_CT_RELATED), OP1(OP_ACCEPT));
-	RULE(p, chain, "errors of connections, path MTU among them",
-	     OP2(OP_L4PROTO, IPPROTO_ICMPV6), OP1(OP_CT_RELATED), OP1(OP_ACCEPT));
-	RULE(p, chain, NULL, OP2(OP_GOTO, CHAIN_DENY + direction));
-}
-
-/* What ends a denied packet: drop, accept in audit mode, or the polite refusal. */
-static struct nft_op final_op(const struct ruleset *r, unsigned direction)
-{
-	if (r->mode == MODE_AUDIT)
-		return OP1(OP_ACCEPT);
-	if (r->on_deny == ON_DENY_REJECT && direction == DIRECTION_EGRESS)
-		return OP2(OP_GOTO, CHAIN_REFUSE);
-	return OP1(OP_DROP);
-}
-
-/* Count a denied flow in its set; the first packet of a flow makes the element and is logged. */
-static void lower_denied_sets(struct nft_program *p, unsigned chain, unsigned direction,
-			      unsigned side)
+/* The last rules of a base chain: count, and let nothing on; but in audit mode let all on. */
+static void lower_end(struct nft_program *p, unsigned chain, unsigned direction)
 {
 	const struct ruleset *r = p->ruleset;
-	unsigned log = r->mode == MODE_AUDIT ? NFT_LOG_AUDIT : NFT_LOG_DENY;
-	struct nft_op end = final_op(r, direction);
-
-	for (unsigned f = 0; f < FAMILIES; f++) {
-		unsigned set = SET_DENIED_OF(direction, f);
-
-		RULE(p, chain, NULL, OP2(OP_NFPROTO, f), OP3(OP_LOOKUP, set, side), end);
-		RULE(p, chain, NULL, OP2(OP_NFPROTO, f), OP3(OP_ADD, set, side),
-		     OP3(OP_LOG, log, direction), end);
-		p->has_set[set] = true;
-	}
-}
-
-static void lower_deny(struct nft_program *p, unsigned direction)
-{
-	const struct ruleset *r = p->ruleset;
-	unsigned chain = CHAIN_DENY + direction;
-	struct nft_op end = final_op(r, direction);
+	struct nft_op count = OP2(OP_COUNTER, COUNTER_DENIED + direction);
+	bool polite = r->on_deny == ON_DENY_REJECT && direction == DIRECTION_EGRESS;
 	char where[256];
 
 	snprintf(where, sizeof(where), "default-deny %s %.100s", direction_name(direction),
 		 r->deny_where[direction]);
-	if (r->mode == MODE_AUDIT) /* an audited flow's replies are no denials */
-		RULE(p, chain, NULL, OP2(OP_CT_DIRECTION, 1), OP1(OP_ACCEPT));
-	RULE(p, chain, where, OP2(OP_COUNTER, COUNTER_DENIED + direction));
-	if (r->mode != MODE_AUDIT) {
-		RULE(p, chain, "of connections that a newer policy ended", OP2(OP_CT_DIRECTION, 1),
-		     OP2(OP_COUNTER, COUNTER_REVOKED + direction));
-		if (r->log_denied)
-			RULE(p, chain, NULL, OP2(OP_CT_DIRECTION, 1), OP1(OP_LIMIT),
-			     OP3(OP_LOG, NFT_LOG_REVOKED, direction));
-		RULE(p, chain, NULL, OP2(OP_CT_DIRECTION, 1), OP1(OP_DROP));
+	if (r->mode == MODE_AUDIT) {
+		RULE(p, chain, where, count, OP1(OP_ACCEPT));
+	} else if (polite) { /* strangers get no answer, our own is told at once */
+		RULE(p, chain, NULL, OP2(OP_CT_DIRECTION, 1), count, OP1(OP_DROP));
+		RULE(p, chain, NULL, OP2(OP_L4PROTO, IPPROTO_TCP), count, OP1(OP_REJECT_TCP));
+		RULE(p, chain, where, count, OP1(OP_REJECT));
+	} else {
+		RULE(p, chain, where, count, OP1(OP_DROP));
 	}
-	if (r->log_denied) {
-		RULE(p, chain, NULL, OP2(OP_L4PROTO, IPPROTO_ICMP),
-		     OP2(OP_JUMP, CHAIN_ICMP + direction));
-		RULE(p, chain, NULL, OP2(OP_L4PROTO, IPPROTO_ICMPV6),
-		     OP2(OP_JUMP, CHAIN_ICMP + direction));
-		lower_denied_sets(p, chain, direction, 0);
-		RULE(p, chain, "of flows that the full sets could not take",
-		     OP2(OP_COUNTER, COUNTER_OVERFLOW + direction));
-		RULE(p, chain, NULL, OP1(OP_LIMIT), OP3(OP_LOG, NFT_LOG_OVERFLOW, direction));
-	}
-	RULE(p, chain, NULL, end);
 }
 
-static void lower_refuse(struct nft_program *p)
+static void lower_base(struct nft_program *p, unsigned chain, unsigned direction)
 {
 	const struct ruleset *r = p->ruleset;
 
-	if (r->mode == MODE_AUDIT || r->on_deny != ON_DENY_REJECT)
+	RULE(p, chain, NULL, OP2(OP_LOOPBACK, direction), OP1(OP_ACCEPT));
+	lower_flows(p, chain, direction);
+	lower_ipv6_basics(p, direction);
+	RULE(p, chain, "errors of connections, path MTU among them", OP1(OP_CT_RELATED),
+	     OP2(OP_JUMP, CHAIN_ERRORS));
+	if (r->mode == MODE_AUDIT) /* an audited flow's replies are no denials */
+		RULE(p, chain, NULL, OP2(OP_CT_DIRECTION, 1), OP1(OP_ACCEPT));
+	if (r->log_denied)
+		RULE(p, chain, NULL, OP2(OP_JUMP, CHAIN_RECORD));
+	else if (r->mode != MODE_AUDIT)
+		RULE(p, chain, NULL, OP2(OP_CT_DIRECTION, 1), OP2(OP_JUMP, CHAIN_REVOKED));
+	lower_end(p, chain, direction);
+}
+
+static void lower_errors(struct nft_program *p)
+{
+	RULE(p, CHAIN_ERRORS, NULL, OP2(OP_L4PROTO, IPPROTO_ICMP), OP1(OP_ACCEPT));
+	RULE(p, CHAIN_ERRORS, NULL, OP2(OP_L4PROTO, IPPROTO_ICMPV6), OP1(OP_ACCEPT));
+}
+
+/*
+ * Every packet of a flow is counted in its element. The first one makes the element and is logged;
+ * at those that follow, the element's own limit ends the rule before its log.
+ */
+static void lower_denied_sets(struct nft_program *p, unsigned chain, unsigned side)
+{
+	unsigned log = p->ruleset->mode == MODE_AUDIT ? NFT_LOG_AUDIT : NFT_LOG_DENY;
+
+	for (unsigned f = 0; f < FAMILIES; f++) {
+		RULE(p, chain, NULL, OP2(OP_NFPROTO, f), OP3(OP_ADD, SET_DENIED + f, side),
+		     OP2(OP_LOG, log));
+		p->has_set[SET_DENIED + f] = true;
+	}
+}
+
+/* For ICMP, type and code stand where other protocols have the source port. */
+static void lower_record(struct nft_program *p)
+{
+	const struct ruleset *r = p->ruleset;
+
+	if (!r->log_denied)
 		return;
-	RULE(p, CHAIN_REFUSE, NULL, OP2(OP_L4PROTO, IPPROTO_TCP), OP1(OP_REJECT_TCP));
-	RULE(p, CHAIN_REFUSE, NULL, OP1(OP_REJECT));
+	if (r->mode != MODE_AUDIT)
+		RULE(p, CHAIN_RECORD, NULL, OP2(OP_CT_DIRECTION, 1), OP2(OP_GOTO, CHAIN_REVOKED));
+	RULE(p, CHAIN_RECORD, NULL, OP2(OP_L4PROTO, IPPROTO_ICMP), OP2(OP_GOTO, CHAIN_RECORD_ICMP));
+	RULE(p, CHAIN_RECORD, NULL, OP2(OP_L4PROTO, IPPROTO_ICMPV6),
+	     OP2(OP_GOTO, CHAIN_RECORD_ICMP));
+	lower_denied_sets(p, CHAIN_RECORD, 0);
+	lower_denied_sets(p, CHAIN_RECORD_ICMP, SIDE_SPORT);
+}
+
+static void lower_revoked(struct nft_program *p)
+{
+	const struct ruleset *r = p->ruleset;
+
+	if (r->mode == MODE_AUDIT)
+		return;
+	for (unsigned d = 0; d < DIRECTIONS; d++)
+		RULE(p, CHAIN_REVOKED, d ? NULL : "of connections that a newer policy ended",
+		     OP2(OP_DIRECTION, d), OP2(OP_COUNTER, COUNTER_REVOKED + d));
+	if (r->log_denied)
+		RULE(p, CHAIN_REVOKED, NULL, OP1(OP_LIMIT), OP2(OP_LOG, NFT_LOG_REVOKED));
 }
 
 static void lower(const struct ruleset *r, uint32_t idle, struct nft_program *p)
@@ -266,11 +278,9 @@ static void lower(const struct ruleset *r, uint32_t idle, struct nft_program *p)
 	lower_base(p, CHAIN_OUTPUT, DIRECTION_EGRESS);
 	lower_base(p, CHAIN_INPUT, DIRECTION_INGRESS);
 	RULE(p, CHAIN_FORWARD, NULL, OP2(OP_COUNTER, COUNTER_FORWARDED), OP1(OP_DROP));
-	for (unsigned d = 0; d < DIRECTIONS; d++)
-		lower_deny(p, d);
-	for (unsigned d = 0; r->log_denied && d < DIRECTIONS; d++)
-		lower_denied_sets(p, CHAIN_ICMP + d, d, SIDE_SPORT);
-	lower_refuse(p);
+	lower_errors(p);
+	lower_record(p);
+	lower_revoked(p);
 }
 
 void nft_lower(const struct ruleset *r, struct nft_program *p)
