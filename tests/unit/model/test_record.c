@@ -291,6 +291,28 @@ static void test_text_in_colour(void **state)
 	assert_string_equal(s, plain);
 }
 
+static void test_other_ids_stay(void **state)
+{
+	static const char *const ids[] = {
+		"shop/payments",
+		"cafe", /* a name of nothing but hex digits */
+		"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde", /* 63 */
+		"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdeg",
+	};
+
+	for (size_t i = 0; i < BH_ARRAY_SIZE(ids); i++) {
+		struct flow_record r = sample;
+		bh_autofree char *s = NULL;
+		char expect[RECORD_STR];
+
+		strcpy(r.source.endpoint, ids[i]);
+		strcpy(r.source.name, "another");
+		s = text_of(&r, false);
+		snprintf(expect, sizeof(expect), " payments (%s) 10.77.1.4 ", ids[i]);
+		assert_non_null(strstr(s, expect));
+	}
+}
+
 /* --- hostile ---------------------------------------------------------------------------------- */
 
 static const char hostile[] = "\033[2J\"\\\n\r\t\xff\xe2\x80\xae</script>%s%n\x7f\xc2\x9b";
@@ -356,6 +378,12 @@ static void test_hostile_text(void **state)
 		    "(" HOSTILE_ESCAPED ") 10.77.1.7:6379/tcp  uid 1000  1 packet  default-deny "
 		    "policies/payments.yaml:14  payments may reach ledger on 5432/tcp, not "
 		    "6379/tcp: policies/payments.yaml:16\n");
+	memset(r.source.endpoint, 'a', 64), r.source.endpoint[64] = '\0';
+	strcpy(r.source.name, hostile);
+	strcpy(r.source.service, "web");
+	free(s);
+	s = text_of(&r, false);
+	assert_non_null(strstr(s, "  web (" HOSTILE_ESCAPED ") 10.77.1.4 -> "));
 	r.aggregated = true;
 	free(s);
 	s = text_of(&r, false);
@@ -395,6 +423,7 @@ static void test_longest(void **state)
 	json_t *o;
 
 #define FILL(field) memset(r.field, 0xff, sizeof(r.field) - 1), r.field[sizeof(r.field) - 1] = '\0'
+	FILL(source.name), FILL(destination.name);
 	FILL(source.endpoint), FILL(source.service), FILL(destination.endpoint);
 	FILL(destination.service), FILL(interface), FILL(endpoint_id), FILL(endpoint_name);
 	FILL(runtime), FILL(image), FILL(netns), FILL(service), FILL(owner), FILL(scope);
@@ -455,6 +484,7 @@ int main(void)
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_containers_by_name),
+		cmocka_unit_test(test_other_ids_stay),
 		cmocka_unit_test(test_text_without_ports),
 		cmocka_unit_test(test_text_in_colour),
 		cmocka_unit_test(test_hostile_json),

@@ -118,7 +118,7 @@ static void test_socket(void **state)
 
 	snprintf(a.sun_path, sizeof(a.sun_path), "%s", in_dir("s"));
 	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
-	assert_refused(path, -ENXIO, "No such device or address");
+	assert_refused(path, -EINVAL, "is not a network namespace");
 	close(fd);
 }
 
