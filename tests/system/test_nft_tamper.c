@@ -270,7 +270,7 @@ static void test_every_rule(void **state)
 		assert_true(reload(sed));
 		assert_seen_and_undone(sed);
 	}
-	assert_in_range(n, 90, 160);
+	assert_in_range(n, 70, 160);
 	unlink(dump);
 }
 
