@@ -11,13 +11,14 @@
 #include "refused.h"
 #include "table.h"
 
-#define MISSING_MAX      2 /* a dump during a resize may miss a flow once */
-#define IDLE_SNAPSHOTS   2
-#define LOGGED_USEC      1000000  /* a second event of another processor was read by then */
-#define UNLOGGED_USEC    10000000 /* the event was read by then, or is lost */
-#define EXPIRY_MARGIN_MS 10000    /* several snapshots before the kernel forgets */
-#define EXPIRY_JITTER_MS 1000
-#define WAIVED_SNAPSHOTS 2 /* the first ones still count what was denied unlogged */
+#define MISSING_MAX        2 /* a dump during a resize may miss a flow once */
+#define IDLE_SNAPSHOTS     2
+#define LOGGED_USEC        1000000  /* a second event of another processor was read by then */
+#define UNLOGGED_USEC      10000000 /* the event was read by then, or is lost */
+#define EXPIRY_MARGIN_MS   10000    /* several snapshots before the kernel forgets */
+#define EXPIRY_JITTER_MS   1000
+#define SETTLING_SNAPSHOTS 2 /* are compared, with no known flow missing */
+#define WAIVED_SNAPSHOTS   2 /* the first ones still count what was denied unlogged */
 
 /* Packets of no single flow, since the baseline. */
 struct tally {
@@ -37,7 +38,7 @@ struct flow_account {
 	bool in_baseline;
 	struct refused refused; /* counted in the rest for good, or part of the baseline */
 	unsigned waived;        /* snapshots to come whose tallies are not recorded */
-	bool doubt;             /* the last dump did not show a flow that may be there */
+	unsigned doubt;         /* snapshots that settle nothing: a dump lacked a known flow */
 	unsigned snapshot;
 	int64_t now, before; /* of this snapshot and the one before it */
 	struct flow_totals last;
@@ -261,6 +262,7 @@ static int revoked_event(struct flow_account *a, const struct flow_log_event *ev
 
 static void remember(struct flow *f, enum flow_log_kind kind, const struct flow_log_event *ev)
 {
+	f->missing = 0; /* the next dump may miss what this is the first packet of */
 	f->logged = true;
 	f->audit = kind == FLOW_LOG_AUDIT;
 	f->has_uid = ev->has_uid;
@@ -428,12 +430,12 @@ static void take_revoked(struct tally *t, uint64_t grown)
 }
 
 /*
- * What the dump missed is in the rest of this one snapshot. If that is a flow we know, the rest is
- * in doubt; if not, the smaller of two is right.
+ * What the dump missed is in the rest of this one snapshot. If it is a flow we know, this and the
+ * next snapshot settle nothing; if not, the smaller of two is right.
  */
-static void take_rest(struct tally *t, uint64_t rest, bool doubt)
+static void take_rest(struct tally *t, uint64_t rest, bool settles)
 {
-	if (!doubt)
+	if (settles)
 		t->settled = least(t->delta, rest);
 	t->delta = rest;
 }
@@ -448,7 +450,7 @@ static void take_totals(struct flow_account *a, const struct flow_totals *t)
 		/* The counter of a table made anew may have been overtaken by events. */
 		take_rest(&a->tallies[TALLY_REST][d],
 			  less(a->denied[d], a->claimed[d] + most(revoked->delta, revoked->done)),
-			  a->doubt);
+			  !a->doubt);
 	}
 }
 
@@ -484,7 +486,8 @@ static int end_flow(struct flow_account *a, struct flow *f)
 	f->missing = f->present == a->snapshot ? 0 : f->missing + 1;
 	f->idle = f->grown == a->snapshot ? 0 : f->idle < UINT8_MAX ? f->idle + 1 : UINT8_MAX;
 	gone = f->missing >= MISSING_MAX;
-	a->doubt |= f->missing && !gone && !f->owed;
+	if (f->missing && !gone && !f->owed)
+		a->doubt = SETTLING_SNAPSHOTS;
 	if (is_due(a, f) || (gone && f->pending))
 		r = emit_pending(a, f);
 	if (f->present == a->snapshot)
@@ -528,7 +531,8 @@ int flow_account_end(struct flow_account *a, const struct flow_totals *totals)
 		start_tallies(a, totals);
 		return 0;
 	}
-	a->doubt = false;
+	if (a->doubt)
+		a->doubt--;
 	for (f = a->flows; f; f = next) {
 		next = flow_table_next(f);
 		r = end_flow(a, f);

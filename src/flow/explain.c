@@ -377,8 +377,9 @@ static void say_aggregated(struct question *q)
 		    q->self, verb);
 	else
 		PUT(q->rec->reason,
-		    "packets that %s %s in more flows than the kernel remembers one by one (%d)",
-		    q->self, verb, BH_DENIED_SET_SIZE);
+		    "packets that %s %s in flows that were not remembered one by one: there were "
+		    "too many, or their counts were deleted",
+		    q->self, verb);
 }
 
 /* The policy that is known now lets it pass: the denial is older, or the ruleset is another. */

@@ -111,7 +111,7 @@ size_t flow_account_candidates(struct flow_account *a, struct flow_count *out, s
 /* The final count of one: the kernel has just deleted it. Those that it no longer had: no call. */
 int flow_account_retired(struct flow_account *a, const struct flow_count *final, int64_t now);
 
-/* False: the last dump may have missed a flow; before the end, a further snapshot is better. */
+/* False: a dump has just missed a known flow; before the end, further snapshots are better. */
 bool flow_account_settled(const struct flow_account *a);
 /* Record all that is counted and not yet recorded. */
 int flow_account_finish(struct flow_account *a, int64_t now);

@@ -262,7 +262,10 @@ static void test_vanished_tail_is_aggregated(void **state)
 	feed(&x, 3 * SEC, false, NULL, 0, 9);
 	assert_int_equal(x.book.packets[DIRECTION_EGRESS], 5);
 	assert_int_equal(x.budget.used, 0);
-	assert_int_equal(flow_account_finish(x.a, 3 * SEC), 0);
+	assert_false(flow_account_settled(x.a));
+	feed(&x, 4 * SEC, false, NULL, 0, 9);
+	assert_true(flow_account_settled(x.a));
+	assert_int_equal(flow_account_finish(x.a, 4 * SEC), 0);
 	assert_int_equal(x.book.aggregated[DIRECTION_EGRESS], 4);
 	assert_sums(&x, 9, 9);
 	fixture_done(&x);
