@@ -11,7 +11,8 @@
  *   sent N highest N received N retransmitted N error N
  *
  * `sent` counts attempts, `highest` is the largest number heard. Messages are lost if fewer were
- * received; what TCP had to send again is in `retransmitted`. `error` is an errno that ended it.
+ * received; what TCP had to send again is in `retransmitted`, less what the other end had already
+ * (a busy machine makes TCP impatient). `error` is an errno that ended it.
  */
 #include <bulkhead/base/addr.h>
 #include <bulkhead/model/flowspec.h>
@@ -20,7 +21,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
+#include <linux/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,14 +60,18 @@ static void write_status(void)
 	struct tcp_info info = { 0 };
 	socklen_t len = sizeof(info);
 	char line[160];
+	unsigned again;
 	int n;
 
 	if (talk.stream && talk.fd >= 0)
 		getsockopt(talk.fd, IPPROTO_TCP, TCP_INFO, &info, &len);
+	again = info.tcpi_total_retrans > info.tcpi_dsack_dups
+			? info.tcpi_total_retrans - info.tcpi_dsack_dups
+			: 0;
 	n = snprintf(line, sizeof(line),
 		     "sent %-10" PRIu64 " highest %-10" PRIu64 " received %-10" PRIu64
 		     " retransmitted %-6u error %-4d\n",
-		     talk.sent, talk.highest, talk.received, info.tcpi_total_retrans, talk.error);
+		     talk.sent, talk.highest, talk.received, again, talk.error);
 	if (pwrite(talk.status, line, (size_t)n, 0) != n)
 		die("status");
 }
