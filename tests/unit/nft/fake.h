@@ -11,6 +11,7 @@
 
 #include "fixture.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <pthread.h>
 
@@ -27,7 +28,9 @@ struct fake {
 	pthread_t thread;
 	struct nlmsghdr *kept[FAKE_MESSAGES_MAX]; /* malloc()ed each by itself */
 	size_t n;
-	int intr;         /* so many dumps of chains are cut short by a change */
+	int intr; /* so many dumps of chains are cut short by a change */
+	int busy; /* so often somebody else commits while we read */
+	uint32_t commit;
 	unsigned queries; /* so far */
 };
 
@@ -180,6 +183,24 @@ static inline bool fake_has_set(const struct fake *k, const char *name)
 	return false;
 }
 
+/* The number of the last commit; while BUSY, somebody else makes one after each question. */
+static inline void fake_answer_commit(struct fake *k, uint32_t seq)
+{
+	char buf[64] __attribute__((aligned(16)));
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+
+	nlh->nlmsg_type = (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_NEWGEN;
+	nlh->nlmsg_seq = seq;
+	mnl_nlmsg_put_extra_header(nlh, sizeof(struct nfgenmsg));
+	mnl_attr_put_u32(nlh, NFTA_GEN_ID, htonl(k->commit));
+	fake_send(k, nlh);
+	fake_ack(k, seq, 0);
+	if (k->busy > 0) {
+		k->busy--;
+		k->commit++;
+	}
+}
+
 /* Everything kept of the asked kind, each as a message of its own. */
 static inline void fake_answer(struct fake *k, const struct nlmsghdr *ask)
 {
@@ -188,6 +209,10 @@ static inline void fake_answer(struct fake *k, const struct nlmsghdr *ask)
 	uint16_t flags = want == NFT_MSG_NEWCHAIN && k->intr > 0 ? NLM_F_DUMP_INTR : 0;
 
 	k->queries++;
+	if (want == NFT_MSG_NEWGEN) {
+		fake_answer_commit(k, ask->nlmsg_seq);
+		return;
+	}
 	k->intr -= flags != 0;
 	for (size_t i = 0; i < k->n; i++) {
 		struct nlmsghdr *nlh = k->kept[i];
@@ -224,7 +249,7 @@ static inline void fake_open(struct fake *k)
 	const struct timeval second = { .tv_sec = 5 };
 	int pair[2], room = 4 << 20;
 
-	*k = (struct fake) { 0 };
+	*k = (struct fake) { .commit = 40 };
 	assert(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0);
 	setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &second, sizeof(second));
 	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));

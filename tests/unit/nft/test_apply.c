@@ -89,6 +89,29 @@ static void test_no_change(void **state)
 	fake_close(&k);
 }
 
+/* Every change says onto what it is to be done: after another commit the kernel refuses it. */
+static void test_onto_what(void **state)
+{
+	bh_autofree char *data = NULL;
+	struct nft_state have;
+	uint32_t id;
+	struct fake k;
+	struct fx f;
+	int len;
+
+	fake_open(&k);
+	fx_full_until(&f, 0);
+	stand(&k, &f.r, &have);
+	f.r.generation = "another";
+	data = change(&k, &f.r, &have, &len);
+	memcpy(&id, fake_attr((void *)data, NFNL_BATCH_GENID), sizeof(id));
+	assert_int_equal(ntohl(id), 40);
+	assert_string_equal(said(data, len), "flush chain about\nnew rule about\n");
+	nft_state_done(&have);
+	fx_done(&f);
+	fake_close(&k);
+}
+
 /* One flow more: one element. Another rule's: out and in again. Not a rule is touched. */
 static void test_one_flow(void **state)
 {
@@ -364,10 +387,11 @@ static void test_answers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_no_change), cmocka_unit_test(test_one_flow),
-		cmocka_unit_test(test_other_end), cmocka_unit_test(test_moved_rule),
-		cmocka_unit_test(test_made_anew), cmocka_unit_test(test_base_chains_stay),
-		cmocka_unit_test(test_order),     cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_no_change),        cmocka_unit_test(test_onto_what),
+		cmocka_unit_test(test_one_flow),         cmocka_unit_test(test_other_end),
+		cmocka_unit_test(test_moved_rule),       cmocka_unit_test(test_made_anew),
+		cmocka_unit_test(test_base_chains_stay), cmocka_unit_test(test_order),
+		cmocka_unit_test(test_answers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -79,6 +79,30 @@ static void test_interrupted(void **state)
 	fake_close(&k);
 }
 
+/* A commit between the first question and the last: what was read may be of two tables. */
+static void test_commit_meanwhile(void **state)
+{
+	struct bh_err err = BH_ERR_INIT;
+	struct nft_state st;
+	struct fake k;
+	struct fx f;
+
+	fake_open(&k);
+	fx_full_until(&f, 0);
+	fake_create(&k, &f.r);
+	k.busy = 5;
+	assert_int_equal(fake_readback(&k, &st, &err), 0);
+	assert_true(st.intact);
+	assert_int_equal(st.commit_id, 45);
+	nft_state_done(&st);
+	k.busy = 1000;
+	assert_int_equal(fake_readback(&k, &st, &err), -EINTR);
+	assert_string_equal(err.msg, "nf_tables change faster than they can be read");
+	assert_false(st.present || st.intact || st.ruleset);
+	fx_done(&f);
+	fake_close(&k);
+}
+
 /* --- altered --------------------------------------------------------------------------------- */
 
 static bool reads_as(struct fake *k, const struct ruleset *r, char drift[256])
@@ -434,11 +458,11 @@ static void test_altered_objects(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip),      cmocka_unit_test(test_absent),
-		cmocka_unit_test(test_interrupted),     cmocka_unit_test(test_every_part_counts),
-		cmocka_unit_test(test_order_of_rules),  cmocka_unit_test(test_hostile_texts),
-		cmocka_unit_test(test_damaged),         cmocka_unit_test(test_altered_rules),
-		cmocka_unit_test(test_altered_objects),
+		cmocka_unit_test(test_round_trip),       cmocka_unit_test(test_absent),
+		cmocka_unit_test(test_interrupted),      cmocka_unit_test(test_every_part_counts),
+		cmocka_unit_test(test_order_of_rules),   cmocka_unit_test(test_hostile_texts),
+		cmocka_unit_test(test_commit_meanwhile), cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_altered_rules),    cmocka_unit_test(test_altered_objects),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
