@@ -977,7 +977,7 @@ static void test_simulated_all_found(void **state)
 	}
 }
 
-/* The set never overflows: every packet is in a record of its flow, or of a revoked connection. */
+/* What the set counted of a flow is in records of that flow, not in the rest. */
 static void test_simulated_flow_by_flow(void **state)
 {
 	for (uint64_t seed = 1; seed <= 100; seed++) {
