@@ -15,40 +15,64 @@ teardown() {
 
 # --- senders and receivers -------------------------------------------------------------------
 
-# In namespace NAME; the board is called like it unless BOARD says otherwise. Sets $started.
-flood() { # NAME[:BOARD] OPTIONS...
-	local board=$dir/${1#*:}
-	start "${1%%:*}" nice -n "${nice:-0}" "$flood_program" run "$board" "${@:2}"
-	await test -s "$board"
+# In namespace NAME, with a board of that name.
+declare -gA pid_of
+flood() { # NAME:BOARD OPTIONS...
+	local board=${1#*:}
+	start "${1%%:*}" nice -n "${nice:-0}" "$flood_program" run "$dir/$board" "${@:2}"
+	pid_of[$board]=$started
+	await test -s "$dir/$board"
 }
 
-# $sent $refused $received $highest of a board.
-board() { # BOARD [SENDER-ID]
-	read -r _ sent _ refused _ received _ highest _ < <("$flood_program" look "$dir/$1" "${2:-0}")
+ends() { # BOARD...
+	local board
+	for board in "$@"; do
+		stop "${pid_of[$board]}"
+		wait "${pid_of[$board]}" || true # its sockets are closed by then
+	done
 }
+
+hush() { # BOARD...: they send no more, and still listen
+	local board
+	for board in "$@"; do
+		kill -USR1 "${pid_of[$board]}"
+	done
+}
+
+# $sent $refused $received $highest of a board; talk's boards are text: $retransmitted $error.
+board() { # BOARD [SENDER-ID]
+	if [ -n "${is_stream[$1]:-}" ]; then
+		read -r _ sent _ highest _ received _ retransmitted _ error <"$dir/$1"
+	else
+		read -r _ sent _ refused _ received _ highest _ < <("$flood_program" look "$dir/$1" "${2:-0}")
+	fi
+}
+declare -gA is_stream
 
 heard() { board "$1" && [ "$received" -ge "$2" ]; }
 said() { board "$1" && [ "$sent" -ge "$2" ]; }
 
-# Waits until a receiver hears nothing any more. Sets $received $highest.
+# Waits until a board stands still.
 settled() { # BOARD [SENDER-ID]
 	local before=-1
 	board "$@"
-	while [ "$received" -ne "$before" ]; do
-		before=$received
+	while [ "$sent $received" != "$before" ]; do
+		before="$sent $received"
 		read -r -t 0.1 <> <(:) || true
 		board "$@"
 	done
 }
 
-# Nobody's datagrams but one sender's, who has ended, and all of his. Sets $lost.
+# Of what a sender, hushed or gone, has sent. Sets $lost.
 lost_between() { # FROM-BOARD TO-BOARD
 	local all
-	board "$1"
+	settled "$1"
 	all=$sent
 	settled "$2"
 	lost=$((all - received))
 }
+
+both_to() { echo "--to $(v4 "$1") $2 --to $(v6 "$1") $2"; } # NAME PORT
 
 apply() { # POLICIES [INVENTORY]
 	"$bulkhead_program" apply --policies "$NET_DIR/policies/$1" \
@@ -92,26 +116,21 @@ replace_both() { # TIMES VERSIONS
 # Four senders, two of them denied; their boards are called after who sends what.
 flood_swap() {
 	local to_u to_b
-	to_u=(--to "$(v4 u)" 7001 --to "$(v6 u)" 7001)
-	to_b=(--to "$(v4 b)" 7001 --to "$(v6 b)" 7001)
+	read -ra to_u < <(both_to u 7001)
+	read -ra to_b < <(both_to b 7001)
 	flood u:at-u --at 7001
 	flood b:at-b --at 7001
 	flood u:denied-at-u --at 7009
 	flood b:denied-at-b --at 7009
-	senders=()
 	flood a:from-a --at 40000+15 --rate 10000 "${to_u[@]}"
-	senders+=("$started")
 	flood u:from-u --at 40000+15 --rate 10000 "${to_b[@]}"
-	senders+=("$started")
 	nice=19 flood a:denied-from-a --at 41000+15 "${to_u[@]//7001/7009}"
-	senders+=("$started")
 	nice=19 flood u:denied-from-u --at 41000+15 --rate 20000 "${to_b[@]//7001/7009}"
-	senders+=("$started")
 }
 
 nothing_lost() { # DATAGRAMS-AT-LEAST
 	local end
-	stop "${senders[@]}"
+	ends from-a from-u denied-from-a denied-from-u
 	for end in "a u" "u b"; do
 		lost_between "from-${end% *}" "at-${end#* }"
 		[ "$lost" -eq 0 ] || fail "lost $lost of $sent on the way from ${end% *} to ${end#* }" || return
@@ -177,7 +196,159 @@ swap_up() {
 	await said late 1000
 	ns a nft delete table inet bulkhead
 	apply a0 a
-	stop "$started"
+	ends late
 	settled denied-at-u 1
 	[ "$received" -ge 1 ]
+}
+
+# --- tighten ---------------------------------------------------------------------------------
+
+# What a may send to b, and what b takes from a: PORTS each.
+tightened() { # VERSION PORTS-OUT PORTS-IN
+	mkdir -p "$NET_DIR/policies/$1"
+	policy "$1/ab" <<-Y
+		service: a
+		select: {labels: {app: a}}
+		egress: [{to: [{service: b}], ports: [$2]}]
+		---
+		service: b
+		select: {labels: {app: b}}
+		ingress: [{from: [{service: a}], ports: [$3]}]
+	Y
+}
+
+# Ports of both kinds: those that only 7001 to 7004 cover end.
+#   7001, 7005   datagrams both ways        7002, 7006   only b sends, what a asked for once
+#   7003, 7007   a stream, both talk        7004, 7008   a stream, only b talks and b begins
+ended="7001 7002 7003 7004"
+kept="7005 7006 7007 7008"
+
+chat() { # PORT
+	local to_a to_b
+	read -ra to_a < <(both_to a "1$1")
+	read -ra to_b < <(both_to b "$1")
+	flood "b:$1-b" --answer --at "$1" --rate 4000 "${to_a[@]}"
+	flood "a:$1-a" --at "1$1" --rate 4000 "${to_b[@]}"
+	await eval "heard $1-a 100 && heard $1-b 100"
+}
+
+lecture() { # PORT
+	local to_a to_b
+	read -ra to_a < <(both_to a "1$1")
+	read -ra to_b < <(both_to b "$1")
+	flood "b:$1-asked" --at "$1"
+	flood "a:$1-asks" --at "1$1" --rate 1000 "${to_b[@]}"
+	await heard "$1-asked" 2
+	ends "$1-asks" "$1-asked"
+	flood "a:$1-a" --at "1$1"
+	flood "b:$1-b" --at "$1" --rate 4000 "${to_a[@]}"
+	await heard "$1-a" 100
+}
+
+stream() { # PORT FAMILY call|hear
+	is_stream[$1-a]=1 is_stream[$1-b]=1
+	start b "$talk_program" "$dir/$1-b" listen "$(v"$2" b)" "$1/tcp"
+	pid_of[$1-b]=$started
+	await test -s "$dir/$1-b"
+	start a "$talk_program" "$dir/$1-a" "$3" "$(v"$2" b)" "$1/tcp"
+	pid_of[$1-a]=$started
+	await heard "$1-a" 10
+}
+
+begin_all() {
+	local port
+	for port in 7001 7005; do
+		chat $port && lecture $((port + 1)) || return
+	done
+	stream 7003 4 call && stream 7004 6 hear && stream 7007 6 call && stream 7008 4 hear || return
+	# b's first datagrams may have left before a's had made them replies.
+	for port in $ended $kept; do
+		refused=0
+		board "$port-b"
+		early[$port]=$refused
+	done
+}
+declare -gA early marked
+
+end_all() {
+	local port
+	for port in $ended $kept; do
+		ends "$port-a" "$port-b"
+		rm -f "$dir/$port"-*
+	done
+}
+
+mark() { # what had been said until now: nothing later may be heard
+	local port end
+	for port in $ended; do
+		for end in a b; do
+			board "$port-$end"
+			marked[$port-$end]=$sent
+		done
+	done
+}
+
+# Whoever talked goes on, and it is in vain.
+nothing_after_mark() {
+	local port from to more
+	for port in $ended; do
+		for from in a b; do
+			[ "${marked[$port-$from]}" -gt 0 ] || continue
+			to=b && [ "$from" = a ] || to=a
+			more=2000 && [ -z "${is_stream[$port-$from]:-}" ] || more=50
+			await said "$port-$from" $((marked[$port-$from] + more)) || return
+			board "$port-$to"
+			[ "$highest" -le "${marked[$port-$from]}" ] ||
+				fail "$port from $from: heard $highest, said ${marked[$port-$from]} when told to stop" || return
+		done
+	done
+}
+
+nothing_lost_of_kept() {
+	local port
+	for port in 7007 7008; do
+		for end in a b; do
+			board "$port-$end"
+			[ "$highest $retransmitted $error" = "$received 0 0" ] ||
+				fail "stream $port: $(cat "$dir/$port-$end")" || return
+		done
+		[ "$received" -gt 100 ] || [ $port = 7008 ] || fail "stream $port stands still" || return
+	done
+	for port in 7005 7006; do
+		hush "$port-a" "$port-b"
+		lost_between "$port-b" "$port-a"
+		[ "$lost" -eq "${early[$port]}" ] || fail "$port: lost $lost from b, ${early[$port]} at first" || return
+		lost_between "$port-a" "$port-b"
+		[ "$lost" -eq 0 ] || [ $port = 7006 ] || fail "$port: lost $lost from a" || return
+	done
+}
+
+@test "tightened under flood: nothing passes once the command is back, what stays loses nothing" {
+	local who name
+	net_up a b
+	outsider u
+	for name in a b; do
+		ns $name sysctl -qw net.ipv4.tcp_early_retrans=0 # sent twice is then lost once
+	done
+	all=7001-7008/udp,7001-7008/tcp some=7005-7008/udp,7005-7008/tcp
+	tightened open "$all" "$all"
+	tightened sender "$some" "$all"
+	tightened receiver "$all" "$some"
+	apply open
+	read -ra to_b < <(both_to b 7009)
+	read -ra to_u < <(both_to u 7009)
+	flood b:denied-at-b --at 7009
+	nice=19 flood u:denied-from-u --at 41000+15 --rate 20000 "${to_b[@]}"
+	nice=19 flood a:denied-from-a --at 41000+15 "${to_u[@]}"
+	for who in sender receiver; do
+		begin_all
+		apply $who
+		mark
+		nothing_after_mark
+		nothing_lost_of_kept
+		end_all
+		apply open
+	done
+	board denied-at-b
+	[ "$received" -eq 0 ]
 }

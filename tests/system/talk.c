@@ -4,6 +4,7 @@
  *
  *   talk STATUS-FILE listen ADDRESS PORT/PROTO     (an own address)
  *   talk STATUS-FILE call ADDRESS PORT/PROTO
+ *   talk STATUS-FILE hear ADDRESS PORT/tcp         (calls, and says nothing at all)
  *
  * The listener waits for the first one to call. From then on each end sends a numbered message
  * every 5 ms and keeps STATUS-FILE up to date, one line of fixed width:
@@ -34,7 +35,7 @@
 
 static struct {
 	int fd, status;
-	bool stream;
+	bool stream, mute;
 	uint64_t sent, highest, received;
 	int error;
 	uint8_t partial[8]; /* of a message in a stream */
@@ -130,7 +131,8 @@ static void converse(void)
 		uint64_t now = now_ns();
 
 		if (now >= next) {
-			speak();
+			if (!talk.mute)
+				speak();
 			next += PACE_NS;
 		} else if (poll(&p, 1, (int)((next - now) / 1000000) + 1) > 0) {
 			take();
@@ -189,10 +191,11 @@ int main(int argc, char **argv)
 	socklen_t len;
 
 	if (argc != 5 || port_spec_parse(argv[4], &port, &why)) {
-		fprintf(stderr, "usage: talk STATUS-FILE listen|call ADDRESS PORT/PROTO\n");
+		fprintf(stderr, "usage: talk STATUS-FILE listen|call|hear ADDRESS PORT/PROTO\n");
 		return 2;
 	}
 	listens = !strcmp(argv[2], "listen");
+	talk.mute = !strcmp(argv[2], "hear");
 	talk.stream = port.proto == IPPROTO_TCP;
 	talk.status = open(argv[1], O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0644);
 	len = socket_address(argv[3], port.lo, &at);
