@@ -352,3 +352,105 @@ nothing_lost_of_kept() {
 	board denied-at-b
 	[ "$received" -eq 0 ]
 }
+
+# --- addresses that move ---------------------------------------------------------------------
+
+# Numbers 101 and 102 pass between b and c; c would let anybody in, but a may send to b alone.
+moving_up() {
+	net_up a b c
+	policy all <<-'Y'
+		service: a
+		select: {labels: {app: a}}
+		egress: [{to: [{service: b}], ports: [7001/udp]}]
+		---
+		service: b
+		select: {labels: {app: b}}
+		ingress: [{from: [{service: a}], ports: [7001/udp]}]
+		---
+		service: c
+		select: {labels: {app: c}}
+		ingress: [{from: [{cidr: 10.77.0.0/24}, {cidr: 'fd00:77::/64'}], ports: [7001/udp]}]
+	Y
+}
+
+addresses() { # add|del NAME NUMBER
+	printf 'addr %s %s dev eth0%s\n' "$1" "10.77.0.$3/24" '' \
+		"$1" "$(printf 'fd00:77::%x/64' "$3")" ' nodad' | ns "$2" ip -batch -
+}
+
+declared() { # NAME NUMBER: in the inventory it has this address alone
+	jq --arg id "shop/$1" --arg v4 "10.77.0.$2" --arg v6 "$(printf 'fd00:77::%x' "$2")" \
+		'(.endpoints[] | select(.id == $id)).addresses |= [$v4, $v6]' \
+		"$NET_DIR/inventory.json" >"$dir/inventory" && mv "$dir/inventory" "$NET_DIR/inventory.json"
+}
+
+swap_addresses() { # B'S C'S [true]: both lose theirs, then both have the other's; true: no apply
+	addresses del b "$2"
+	addresses del c "$1"
+	declared b "$1"
+	declared c "$2"
+	"${3:-apply}" .
+	addresses add b "$1"
+	addresses add c "$2"
+	ns a ip -force -batch - >/dev/null 2>&1 <<-N || true
+		neigh del 10.77.0.101 dev eth0
+		neigh del 10.77.0.102 dev eth0
+		neigh del fd00:77::65 dev eth0
+		neigh del fd00:77::66 dev eth0
+	N
+}
+
+@test "addresses pass from b to c twenty times at full speed: a, allowed to b, never reaches c" {
+	local mine=101 its=102 swap i was=0
+	moving_up
+	addresses add b $mine
+	addresses add c $its
+	declared b $mine
+	declared c $its
+	apply .
+	flood b:at-b --at 7001
+	flood c:at-c --at 7001
+	for i in 101 102; do
+		nice=19 flood "a:to-$i" --at "40$i" --to "10.77.0.$i" 7001 --to "$(printf 'fd00:77::%x' $i)" 7001
+	done
+	for i in {1..20}; do
+		swap=$mine mine=$its its=$swap
+		swap_addresses $mine $its
+		board at-b
+		was=$received
+		await heard at-b $((was + 100)) # who has the address now is reached at it
+		board at-c
+		[ "$received" -eq 0 ] || fail "move $i: a reached c $received times"
+	done
+	# Were it not for the apply in between, c would be reached at once.
+	swap_addresses $its $mine true
+	await heard at-c 1
+}
+
+@test "an address that two claim is denied to all, and both are named" {
+	moving_up
+	bulkhead apply
+	flood b:at-b --at 7001
+	flood c:at-c --at 7001
+	jq --arg v4 "$(v4 b)" '(.endpoints[] | select(.id == "shop/c")).addresses += [$v4]' \
+		"$NET_DIR/inventory.json" >"$dir/inventory" && mv "$dir/inventory" "$NET_DIR/inventory.json"
+	flood a:to-b --rate 1000 --to "$(v4 b)" 7001
+	await heard at-b 100
+	run bulkhead apply
+	echo "$output"
+	[ "$status" -eq 0 ]
+	grep "warning.*$(v4 b) " <<<"$output" | grep shop/b | grep -q shop/c
+	board to-b
+	was=$sent
+	await said to-b $((was + 500))
+	board at-b
+	[ "$highest" -le "$was" ]
+	# its other address is its own
+	flood a:to-b6 --rate 1000 --id 1 --to "$(v6 b)" 7001
+	await eval 'board at-b 1 && [ "$received" -gt 100 ]'
+	# the claim withdrawn, all is as before
+	write_inventory
+	bulkhead apply
+	board at-b
+	await heard at-b $((received + 100))
+}
