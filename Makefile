@@ -119,9 +119,9 @@ aids: $(AID_BINS)
 # --- the commands people use ---
 .PHONY: check check-system test demo bench lint clean install
 check: all units fuzz-replay
-	@tests/run check
+	@O=$(O) tests/run check
 check-system: all aids
-	@tests/run system
+	@O=$(O) tests/run system
 test:
 	@tests/install-deps test
 	@$(MAKE) --no-print-directory all units fuzz-replay aids

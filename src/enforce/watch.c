@@ -14,6 +14,7 @@
 #define UPDATE_USEC  (30 * 1000000LL)
 #define DRAIN_ROUNDS 64
 #define DUMP_TRIES   16
+#define LAST_LOOKS   5
 
 static const struct endpoint *endpoint_of(const struct watch *w)
 {
@@ -55,7 +56,7 @@ static int explain_and_emit(struct flow_record *rec, void *arg)
 static struct flow_count count_of(const struct nft_denied *d)
 {
 	return (struct flow_count) {
-		.direction = d->direction,
+		.oif = d->oif,
 		.source = d->source,
 		.destination = d->destination,
 		.proto = d->proto,
@@ -74,26 +75,12 @@ static int on_denied(const struct nft_denied *d, void *arg)
 	return flow_account_flow(w->account, &c);
 }
 
-static int feed_totals(struct watch *w, struct bh_err *err)
-{
-	struct nft_totals k;
-	struct flow_totals t;
-	int r = nft_denied_totals(&w->nl, &k, err);
-
-	if (r < 0)
-		return r;
-	memcpy(t.denied, k.denied, sizeof(t.denied));
-	memcpy(t.overflow, k.overflow, sizeof(t.overflow));
-	memcpy(t.revoked, k.revoked, sizeof(t.revoked));
-	return flow_account_end(w->account, &t);
-}
-
 /*
  * A dump that a change of the tables cut short is begun again. BEGIN: of a baseline or a
  * snapshot.
  */
-static int feed_counts(struct watch *w, int64_t now,
-		       void (*begin)(struct flow_account *a, int64_t now), struct bh_err *err)
+static int feed_flows(struct watch *w, int64_t now,
+		      void (*begin)(struct flow_account *a, int64_t now), struct bh_err *err)
 {
 	int r = -EINTR;
 
@@ -101,7 +88,26 @@ static int feed_counts(struct watch *w, int64_t now,
 		begin(w->account, now);
 		r = nft_denied_dump(&w->nl, on_denied, w, err);
 	}
-	return r < 0 ? r : feed_totals(w, err);
+	return r;
+}
+
+/* The order of reading is what flow_account_end() asks for. */
+static int feed_counts(struct watch *w, int64_t now, int dumps,
+		       void (*begin)(struct flow_account *a, int64_t now), struct bh_err *err)
+{
+	struct nft_totals before, after;
+	struct flow_totals t;
+	int r = nft_denied_totals(&w->nl, &before, err);
+
+	for (int i = 0; i < dumps && r >= 0; i++)
+		r = feed_flows(w, now, begin, err);
+	if (r >= 0)
+		r = nft_denied_totals(&w->nl, &after, err);
+	if (r < 0)
+		return r;
+	memcpy(t.denied, before.denied, sizeof(t.denied));
+	memcpy(t.revoked, after.revoked, sizeof(t.revoked));
+	return flow_account_end(w->account, &t);
 }
 
 static int on_retired(const struct nft_denied *d, void *arg)
@@ -125,7 +131,8 @@ static int retire(struct watch *w, struct bh_err *err)
 	n = flow_account_candidates(w->account, due, RETIRE_MAX);
 	for (size_t i = 0; i < n; i++)
 		keys[i] = (struct nft_denied) {
-			.direction = due[i].direction,
+			.direction = flow_direction(due[i].oif),
+			.oif = due[i].oif,
 			.source = due[i].source,
 			.destination = due[i].destination,
 			.proto = due[i].proto,
@@ -144,6 +151,7 @@ static int baseline(struct watch *w, int64_t now, struct bh_err *err)
 {
 	const struct flow_account_options o = {
 		.audit = w->have.ruleset->mode == MODE_AUDIT,
+		.logged = w->have.ruleset->log_denied,
 		.update_usec = UPDATE_USEC,
 		.budget = &w->shared->budget,
 		.emit = explain_and_emit,
@@ -153,7 +161,7 @@ static int baseline(struct watch *w, int64_t now, struct bh_err *err)
 
 	if (r < 0)
 		return r;
-	return feed_counts(w, now, flow_account_baseline, err);
+	return feed_counts(w, now, 2, flow_account_baseline, err);
 }
 
 static int open_all(struct watch *w, int64_t now, bool *ret_ours, struct bh_err *err)
@@ -229,24 +237,24 @@ static void refresh(struct watch *w)
 	w->shared->parties->ruleset_of[w->endpoint] = now.ruleset;
 	nft_state_done(&w->have);
 	w->have = now;
-	flow_account_set_audit(w->account, now.ruleset->mode == MODE_AUDIT);
+	flow_account_set_mode(w->account, now.ruleset->mode == MODE_AUDIT, now.ruleset->log_denied);
 }
 
 static int on_event(const struct flow_log_event *ev, void *arg)
 {
 	struct watch *w = arg;
 	enum nft_log_kind kind;
-	enum direction dir;
 
 	static const enum flow_log_kind kinds[] = {
-		[NFT_LOG_DENY] = FLOW_LOG_DENY,         [NFT_LOG_AUDIT] = FLOW_LOG_AUDIT,
-		[NFT_LOG_OVERFLOW] = FLOW_LOG_OVERFLOW, [NFT_LOG_REVOKED] = FLOW_LOG_REVOKED,
+		[NFT_LOG_DENY] = FLOW_LOG_DENY,
+		[NFT_LOG_AUDIT] = FLOW_LOG_AUDIT,
+		[NFT_LOG_REVOKED] = FLOW_LOG_REVOKED,
 		[NFT_LOG_GUARD] = FLOW_LOG_GUARD,
 	};
 
-	if (!nft_prefix_parse(ev->prefix, &kind, &dir))
+	if (!nft_prefix_parse(ev->prefix, &kind))
 		return 0; /* logged by somebody else's rule to our group */
-	return flow_account_event(w->account, kinds[kind], dir, ev);
+	return flow_account_event(w->account, kinds[kind], ev);
 }
 
 int watch_read_log(struct watch *w, struct bh_err *err)
@@ -275,7 +283,7 @@ static int look(struct watch *w, int64_t now, struct bh_err *err)
 	int r = drain(w, err);
 
 	w->now = now;
-	return r < 0 ? r : feed_counts(w, now, flow_account_snapshot, err);
+	return r < 0 ? r : feed_counts(w, now, 1, flow_account_snapshot, err);
 }
 
 int watch_look(struct watch *w, int64_t now, struct bh_err *err)
@@ -289,6 +297,9 @@ int watch_finish(struct watch *w, int64_t now, struct bh_err *err)
 {
 	int r = look(w, now, err);
 
+	for (int i = 1; r >= 0 && i < LAST_LOOKS && (i < 2 || !flow_account_settled(w->account));
+	     i++)
+		r = look(w, now, err);
 	return r < 0 ? r : flow_account_finish(w->account, now);
 }
 

@@ -8,35 +8,42 @@
 #include <sys/socket.h>
 
 #include "proto.h"
+#include "refused.h"
 #include "table.h"
 
-#define MISSING_MAX      2 /* a dump during a resize may miss a flow once */
-#define IDLE_SNAPSHOTS   2
-#define LOGGED_USEC      1000000  /* a second event of another processor was read by then */
-#define UNLOGGED_USEC    10000000 /* the event was read by then, or is lost */
-#define EXPIRY_MARGIN_MS 10000    /* several snapshots before the kernel forgets */
-#define EXPIRY_JITTER_MS 1000
+#define MISSING_MAX        2 /* a dump during a resize may miss a flow once */
+#define IDLE_SNAPSHOTS     2
+#define LOGGED_USEC        1000000  /* a second event of another processor was read by then */
+#define UNLOGGED_USEC      10000000 /* the event was read by then, or is lost */
+#define EXPIRY_MARGIN_MS   10000    /* several snapshots before the kernel forgets */
+#define EXPIRY_JITTER_MS   1000
+#define SETTLING_SNAPSHOTS 2 /* are compared, with no known flow missing */
+#define WAIVED_SNAPSHOTS   2 /* the first ones still count what was denied unlogged */
 
-/* Packets that no flow counts, by a counter of the kernel: overflow and revoked. */
+/* Packets of no single flow, since the baseline. */
 struct tally {
-	uint64_t delta;    /* since the baseline */
-	uint64_t settled;  /* the same one snapshot ago: the events of these were read */
-	uint64_t recorded; /* in events and summed records */
+	uint64_t delta;   /* as of this snapshot */
+	uint64_t settled; /* those that may be recorded now */
+	uint64_t done;    /* in records, or never to be recorded */
 	int64_t since;
 };
 
-enum tally_kind { TALLY_OVERFLOW, TALLY_REVOKED };
+/* REST: those that neither a known flow nor the kernel's counter of revoked packets counts. */
+enum tally_kind { TALLY_REST, TALLY_REVOKED };
 #define TALLIES 2
 
 struct flow_account {
 	struct flow_account_options o;
 	struct flow *flows;
 	bool in_baseline;
-	bool adopt; /* flows without an event may be new: the whole baseline is in memory */
+	struct refused refused; /* counted in the rest for good, or part of the baseline */
+	unsigned waived;        /* snapshots to come whose tallies are not recorded */
+	unsigned doubt;         /* snapshots that settle nothing: a dump lacked a known flow */
 	unsigned snapshot;
 	int64_t now, before; /* of this snapshot and the one before it */
 	struct flow_totals last;
 	uint64_t denied[DIRECTIONS], recorded[DIRECTIONS];
+	uint64_t claimed[DIRECTIONS]; /* denied since the baseline, and counted by known flows */
 	struct tally tallies[TALLIES][DIRECTIONS];
 };
 
@@ -48,15 +55,19 @@ int flow_account_new(const struct flow_account_options *o, struct flow_account *
 	if (!a)
 		return bh_err_oom(err);
 	a->o = *o;
-	a->adopt = true;
+	a->waived = o->logged ? 0 : WAIVED_SNAPSHOTS;
 	*ret = a;
 	return 0;
 }
 
-void flow_account_set_audit(struct flow_account *a, bool audit)
+void flow_account_set_mode(struct flow_account *a, bool audit, bool logged)
 {
 	a->o.audit = audit;
-	for (struct flow *f = a->flows; f; f = flow_table_next(f)) {
+	a->o.logged = logged;
+	if (!logged)
+		a->waived = WAIVED_SNAPSHOTS;
+	/* Where nothing is logged, what grows is a guardrail's still. */
+	for (struct flow *f = a->flows; logged && f; f = flow_table_next(f)) {
 		if (f->guard)
 			f->audit = audit; /* unless a guardrail still denies it */
 		f->told = f->guard = false;
@@ -78,17 +89,21 @@ void flow_account_free(struct flow_account *a)
 		return;
 	while (a->flows)
 		flow_drop(a, a->flows);
+	refused_done(&a->refused);
 	free(a);
 }
 
-/* *ret is NULL when the budget is used up. */
+/*
+ * *ret is NULL when the budget is used up. A flow that was refused stays refused though there be
+ * room: what it counts may be in a record of the rest, or of the baseline.
+ */
 static int flow_add(struct flow_account *a, const struct flow_id *id, struct flow **ret)
 {
 	struct flow *f;
 
 	*ret = NULL;
-	if (a->o.budget->used >= a->o.budget->max)
-		return 0;
+	if (a->o.budget->used >= a->o.budget->max || refused_has(&a->refused, id))
+		return refused_add(&a->refused, id);
 	f = calloc(1, sizeof(*f));
 	if (!f)
 		return -ENOMEM;
@@ -104,16 +119,17 @@ static int flow_add(struct flow_account *a, const struct flow_id *id, struct flo
 	return 0;
 }
 
-static struct flow_id id_of(enum direction direction, const struct bh_addr *source,
+static struct flow_id id_of(uint32_t oif, const struct bh_addr *source,
 			    const struct bh_addr *destination, uint8_t proto, uint16_t port)
 {
 	struct flow_id id = {
+		.oif = oif,
 		.port = port,
 		.family = source->family,
 		.proto = proto,
-		.direction = (uint8_t)direction,
 	};
 
+	_Static_assert(sizeof(id) == 40, "a flow's id has no padding");
 	memcpy(id.source, source->b, sizeof(id.source));
 	memcpy(id.destination, destination->b, sizeof(id.destination));
 	return id;
@@ -122,7 +138,7 @@ static struct flow_id id_of(enum direction direction, const struct bh_addr *sour
 static void count_of(const struct flow *f, struct flow_count *ret)
 {
 	*ret = (struct flow_count) {
-		.direction = f->id.direction,
+		.oif = f->id.oif,
 		.source.family = f->id.family,
 		.destination.family = f->id.family,
 		.proto = f->id.proto,
@@ -139,6 +155,8 @@ static void count_of(const struct flow *f, struct flow_count *ret)
 
 static int emit(struct flow_account *a, struct flow_record *rec)
 {
+	if (!a->o.logged && rec->rule_kind != RECORD_GUARDRAIL)
+		return 0;
 	a->recorded[rec->direction] += rec->packets;
 	return a->o.emit(rec, a->o.arg);
 }
@@ -183,7 +201,7 @@ static int emit_pending(struct flow_account *a, struct flow *f)
 		.first_seen = f->since,
 		.last_seen = f->last,
 		.verdict = f->audit ? RECORD_AUDIT : RECORD_DENY,
-		.direction = f->id.direction,
+		.direction = flow_direction(f->id.oif),
 		.rule_kind = f->guard ? RECORD_GUARDRAIL : RECORD_DEFAULT_DENY,
 		.logged = f->told,
 		.packets = f->pending,
@@ -228,33 +246,33 @@ static int emit_tally(struct flow_account *a, enum tally_kind kind, enum directi
 		.rule_kind = kind == TALLY_REVOKED ? RECORD_REVOKED : RECORD_DEFAULT_DENY,
 	};
 
-	if (upto <= t->recorded)
+	if (upto <= t->done)
 		return 0;
-	rec.packets = upto - t->recorded;
-	t->recorded = upto;
+	rec.packets = upto - t->done;
+	t->done = upto;
 	t->since = now;
 	return emit(a, &rec);
 }
 
 /* --- events ------------------------------------------------------------------------------- */
 
-static int tally_event(struct flow_account *a, enum flow_log_kind kind, enum direction d,
-		       const struct flow_log_event *ev)
+static int revoked_event(struct flow_account *a, const struct flow_log_event *ev)
 {
-	bool revoked = kind == FLOW_LOG_REVOKED;
 	struct flow_record rec = {
-		.verdict = a->o.audit && !revoked ? RECORD_AUDIT : RECORD_DENY,
-		.direction = d,
-		.rule_kind = revoked ? RECORD_REVOKED : RECORD_DEFAULT_DENY,
+		/* in audit mode only a guardrail ends connections */
+		.verdict = RECORD_DENY,
+		.direction = flow_direction(ev->ifindex_out),
+		.rule_kind = RECORD_REVOKED,
 	};
 
 	put_event(&rec, ev);
-	a->tallies[revoked ? TALLY_REVOKED : TALLY_OVERFLOW][d].recorded++;
+	a->tallies[TALLY_REVOKED][rec.direction].done++;
 	return emit(a, &rec);
 }
 
 static void remember(struct flow *f, enum flow_log_kind kind, const struct flow_log_event *ev)
 {
+	f->missing = 0; /* the next dump may miss what this is the first packet of */
 	f->logged = true;
 	f->audit = kind == FLOW_LOG_AUDIT;
 	f->told = true;
@@ -271,12 +289,13 @@ static int record_first(struct flow_account *a, struct flow *f, const struct flo
 {
 	struct flow_record rec = {
 		.verdict = f->audit ? RECORD_AUDIT : RECORD_DENY,
-		.direction = f->id.direction,
+		.direction = flow_direction(f->id.oif),
 		.rule_kind = f->guard ? RECORD_GUARDRAIL : RECORD_DEFAULT_DENY,
 		.logged = true,
 	};
 
 	put_event(&rec, ev);
+	a->claimed[rec.direction]++;
 	f->ahead++;
 	f->ahead_bytes += rec.bytes;
 	f->since = f->last = ev->when;
@@ -284,7 +303,7 @@ static int record_first(struct flow_account *a, struct flow *f, const struct flo
 	return emit(a, &rec);
 }
 
-int flow_account_event(struct flow_account *a, enum flow_log_kind kind, enum direction direction,
+int flow_account_event(struct flow_account *a, enum flow_log_kind kind,
 		       const struct flow_log_event *ev)
 {
 	const struct packet *p = &ev->packet;
@@ -292,13 +311,13 @@ int flow_account_event(struct flow_account *a, enum flow_log_kind kind, enum dir
 	struct flow *f;
 	int r;
 
-	if (kind == FLOW_LOG_OVERFLOW || kind == FLOW_LOG_REVOKED)
-		return tally_event(a, kind, direction, ev);
+	if (kind == FLOW_LOG_REVOKED)
+		return revoked_event(a, ev);
 	/* Without the key it cannot be told which count has this packet: that count will show it.
 	 */
 	if (!ev->has_packet || !p->has_key)
 		return 0;
-	id = id_of(direction, &p->source, &p->destination, p->proto, p->key);
+	id = id_of(ev->ifindex_out, &p->source, &p->destination, p->proto, p->key);
 	f = flow_table_find(a->flows, &id);
 	if (!f) {
 		r = flow_add(a, &id, &f);
@@ -306,7 +325,7 @@ int flow_account_event(struct flow_account *a, enum flow_log_kind kind, enum dir
 			return r;
 	}
 	remember(f, kind, ev);
-	if (!f->seen)
+	if (!f->seen && !f->owed)
 		return record_first(a, f, ev);
 	/*
 	 * The count of this flow is known. Either it has this packet already, or the kernel forgot
@@ -330,6 +349,11 @@ static uint64_t least(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+static uint64_t most(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
 /*
  * Does C go on counting what `seen` counted? The kernel's timeout of an element only runs down; a
  * later element of the same flow starts with all of it. (Clocks may jump, this may not.)
@@ -339,8 +363,8 @@ static bool goes_on(const struct flow *f, const struct flow_count *c)
 	return c->packets >= f->seen && c->expires_ms <= f->expires_ms + EXPIRY_JITTER_MS;
 }
 
-/* Take over the kernel's count of a flow. */
-static void learn(struct flow *f, const struct flow_count *c, int64_t now, unsigned snapshot)
+/* Take over the kernel's count of a flow. What is new in it is ours, but not in the baseline. */
+static void learn(struct flow_account *a, struct flow *f, const struct flow_count *c, int64_t now)
 {
 	bool same = f->seen && goes_on(f, c);
 	uint64_t grown = same ? c->packets - f->seen : c->packets;
@@ -358,7 +382,10 @@ static void learn(struct flow *f, const struct flow_count *c, int64_t now, unsig
 	f->ahead_bytes = f->ahead ? f->ahead_bytes - known_bytes : 0;
 	if (!grown)
 		return;
-	f->grown = snapshot;
+	f->grown = a->snapshot;
+	if (a->in_baseline)
+		return;
+	a->claimed[flow_direction(f->id.oif)] += grown - known;
 	f->pending += grown - known;
 	f->pending_bytes += grown_bytes - known_bytes;
 	f->last = now;
@@ -382,35 +409,21 @@ void flow_account_snapshot(struct flow_account *a, int64_t now)
 	begin(a, now, false);
 }
 
-static int add_counted(struct flow_account *a, const struct flow_id *id, struct flow **ret)
-{
-	int r = 0;
-
-	*ret = NULL;
-	if (a->adopt)
-		r = flow_add(a, id, ret);
-	if (*ret)
-		(*ret)->since = a->before;
-	else if (a->in_baseline)
-		a->adopt = false; /* later it could not be told from one that is ours */
-	return r;
-}
-
 int flow_account_flow(struct flow_account *a, const struct flow_count *c)
 {
-	struct flow_id id = id_of(c->direction, &c->source, &c->destination, c->proto, c->port);
+	struct flow_id id = id_of(c->oif, &c->source, &c->destination, c->proto, c->port);
 	struct flow *f = flow_table_find(a->flows, &id);
 	int r;
 
 	if (!f) {
-		r = add_counted(a, &id, &f);
+		r = flow_add(a, &id, &f);
 		if (!f)
 			return r;
+		f->since = a->before;
 	}
 	f->present = a->snapshot;
-	learn(f, c, a->now, a->snapshot);
-	if (a->in_baseline)
-		f->pending = f->pending_bytes = 0;
+	f->owed = false;
+	learn(a, f, c, a->now);
 	return 0;
 }
 
@@ -423,17 +436,35 @@ static uint64_t advance(uint64_t *last, uint64_t now)
 	return grown;
 }
 
+/* A revoked packet has its event before its count is known, or never. */
+static void take_revoked(struct tally *t, uint64_t grown)
+{
+	t->settled = t->delta;
+	t->delta += grown;
+}
+
+/*
+ * What the dump missed is in the rest of this one snapshot. If it is a flow we know, this and the
+ * next snapshot settle nothing; if not, the smaller of two is right.
+ */
+static void take_rest(struct tally *t, uint64_t rest, bool settles)
+{
+	if (settles)
+		t->settled = least(t->delta, rest);
+	t->delta = rest;
+}
+
 static void take_totals(struct flow_account *a, const struct flow_totals *t)
 {
 	for (int d = 0; d < DIRECTIONS; d++) {
-		struct tally *overflow = &a->tallies[TALLY_OVERFLOW][d];
 		struct tally *revoked = &a->tallies[TALLY_REVOKED][d];
 
 		a->denied[d] += advance(&a->last.denied[d], t->denied[d]);
-		overflow->settled = overflow->delta;
-		overflow->delta += advance(&a->last.overflow[d], t->overflow[d]);
-		revoked->settled = revoked->delta;
-		revoked->delta += advance(&a->last.revoked[d], t->revoked[d]);
+		take_revoked(revoked, advance(&a->last.revoked[d], t->revoked[d]));
+		/* The counter of a table made anew may have been overtaken by events. */
+		take_rest(&a->tallies[TALLY_REST][d],
+			  less(a->denied[d], a->claimed[d] + most(revoked->delta, revoked->done)),
+			  !a->doubt);
 	}
 }
 
@@ -450,11 +481,15 @@ static bool update_is_due(const struct flow_account *a, int64_t since)
 	return a->o.update_usec && a->now - since >= a->o.update_usec;
 }
 
-/* A record for what is pending? A flow without an event waits one snapshot for it. */
+/*
+ * A record for what is pending? A flow without an event waits one snapshot for it. Unlogged packets
+ * do not wait until they are logged.
+ */
 static bool is_due(const struct flow_account *a, const struct flow *f)
 {
 	return f->pending &&
-	       (f->due || (!f->recorded && f->born < a->snapshot) || update_is_due(a, f->since));
+	       ((!a->o.logged && !f->guard) || f->due || (!f->recorded && f->born < a->snapshot) ||
+		update_is_due(a, f->since));
 }
 
 /* What a snapshot says of one flow. */
@@ -466,6 +501,8 @@ static int end_flow(struct flow_account *a, struct flow *f)
 	f->missing = f->present == a->snapshot ? 0 : f->missing + 1;
 	f->idle = f->grown == a->snapshot ? 0 : f->idle < UINT8_MAX ? f->idle + 1 : UINT8_MAX;
 	gone = f->missing >= MISSING_MAX;
+	if (f->missing && !gone && !f->owed)
+		a->doubt = SETTLING_SNAPSHOTS;
 	if (is_due(a, f) || (gone && f->pending))
 		r = emit_pending(a, f);
 	if (f->present == a->snapshot)
@@ -475,14 +512,26 @@ static int end_flow(struct flow_account *a, struct flow *f)
 	return r;
 }
 
+static int end_tally(struct flow_account *a, enum tally_kind kind, enum direction d)
+{
+	struct tally *t = &a->tallies[kind][d];
+
+	if (a->waived)
+		t->done = most(t->done, t->delta);
+	if (t->delta <= t->done)
+		t->since = a->now;
+	return update_is_due(a, t->since) ? emit_tally(a, kind, d, t->settled, a->now) : 0;
+}
+
 static int end_tallies(struct flow_account *a)
 {
 	int r = 0;
 
 	for (int k = 0; k < TALLIES; k++)
 		for (int d = 0; d < DIRECTIONS && r >= 0; d++)
-			if (update_is_due(a, a->tallies[k][d].since))
-				r = emit_tally(a, k, d, a->tallies[k][d].settled, a->now);
+			r = end_tally(a, k, d);
+	if (a->waived && a->o.logged)
+		a->waived--;
 	return r;
 }
 
@@ -491,18 +540,21 @@ int flow_account_end(struct flow_account *a, const struct flow_totals *totals)
 	struct flow *f, *next;
 	int r = 0;
 
+	refused_turn(&a->refused);
 	if (a->in_baseline) {
 		a->in_baseline = false;
 		start_tallies(a, totals);
 		return 0;
 	}
-	take_totals(a, totals);
+	if (a->doubt)
+		a->doubt--;
 	for (f = a->flows; f; f = next) {
 		next = flow_table_next(f);
 		r = end_flow(a, f);
 		if (r < 0)
 			return r;
 	}
+	take_totals(a, totals);
 	return end_tallies(a);
 }
 
@@ -531,22 +583,29 @@ size_t flow_account_candidates(struct flow_account *a, struct flow_count *out, s
 
 int flow_account_retired(struct flow_account *a, const struct flow_count *final, int64_t now)
 {
-	struct flow_id id = id_of(final->direction, &final->source, &final->destination,
-				  final->proto, final->port);
+	struct flow_id id =
+		id_of(final->oif, &final->source, &final->destination, final->proto, final->port);
 	struct flow *f = flow_table_find(a->flows, &id);
 	bool met_again;
 	int r = 0;
 
 	if (!f)
 		return 0;
-	met_again = final->packets < f->seen && !f->due;
-	learn(f, final, now, a->snapshot);
-	if (met_again && f->pending)
-		f->pending--; /* for the event that is still to come */
-	if (f->pending)
+	met_again = final->packets < f->seen;
+	/* Still active, so perhaps met anew: an event that comes now would be counted already. */
+	f->owed = final->packets != f->seen || !f->idle;
+	learn(a, f, final, now);
+	f->seen = 0;
+	if (f->pending && !met_again)
 		r = emit_pending(a, f);
-	flow_drop(a, f);
+	if (!f->owed)
+		flow_drop(a, f);
 	return r;
+}
+
+bool flow_account_settled(const struct flow_account *a)
+{
+	return !a->doubt;
 }
 
 int flow_account_finish(struct flow_account *a, int64_t now)
@@ -558,7 +617,10 @@ int flow_account_finish(struct flow_account *a, int64_t now)
 			r = emit_pending(a, f);
 	for (int k = 0; k < TALLIES; k++)
 		for (int d = 0; d < DIRECTIONS && r >= 0; d++)
-			r = emit_tally(a, k, d, a->tallies[k][d].delta, now);
+			r = emit_tally(a, k, d,
+				       k == TALLY_REVOKED ? a->tallies[k][d].delta
+							  : a->tallies[k][d].settled,
+				       now);
 	return r;
 }
 

@@ -30,13 +30,22 @@ struct question {
 
 static void put(char *out, size_t cap, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/* What is too long is cut, but never within a character of UTF-8. */
 static void put(char *out, size_t cap, const char *fmt, ...)
 {
+	size_t len = cap - 1;
 	va_list ap;
+	int n;
 
 	va_start(ap, fmt);
-	vsnprintf(out, cap, fmt, ap);
+	n = vsnprintf(out, cap, fmt, ap);
 	va_end(ap);
+	if (n < (int)cap)
+		return;
+	while (len && ((unsigned char)out[len - 1] & 0xc0) == 0x80)
+		len--;
+	if (len && (unsigned char)out[len - 1] >= 0xc0)
+		out[len - 1] = '\0';
 }
 
 #define PUT(array, ...) put(array, sizeof(array), __VA_ARGS__)
@@ -444,8 +453,9 @@ static void say_aggregated(struct question *q)
 		    q->self, verb);
 	else
 		PUT(q->rec->reason,
-		    "packets that %s %s in more flows than the kernel remembers one by one (%d)",
-		    q->self, verb, BH_DENIED_SET_SIZE);
+		    "packets that %s %s in flows that were not remembered one by one: there were "
+		    "too many, or their counts were deleted",
+		    q->self, verb);
 }
 
 /* The policy that is known now lets it pass: the denial is older, or the ruleset is another. */

@@ -17,9 +17,10 @@
 struct flow {
 	struct flow_id {
 		uint8_t source[16], destination[16];
+		uint32_t oif; /* 0 = ingress */
 		uint16_t port;
-		uint8_t family, proto, direction, zero;
-	} id;
+		uint8_t family, proto;
+	} id; /* hashed byte by byte: nothing between the fields */
 	UT_hash_handle hh;
 	uint64_t seen, seen_bytes; /* 0: the kernel's count is not known (yet) */
 	uint64_t expires_ms;       /* with seen */
@@ -32,6 +33,7 @@ struct flow {
 	bool logged;                   /* the event of what `seen` counts came */
 	bool recorded;                 /* it has a record */
 	bool due;                      /* an event came that the next growth is to show */
+	bool owed;                     /* retired; events that still come of it are counted */
 	bool audit, has_uid, has_gid;
 	bool told;  /* an event said which kind of rule denies it, and the rules are the same */
 	bool guard; /* with told: it is a guardrail */

@@ -86,10 +86,8 @@ static void add_rule_counters(struct change *c)
 /* What a table made anew goes on counting from. */
 static uint64_t fixed_count(const struct nft_totals *t, unsigned counter)
 {
-	if (counter < COUNTER_OVERFLOW)
-		return t->denied[counter - COUNTER_DENIED];
 	if (counter < COUNTER_REVOKED)
-		return t->overflow[counter - COUNTER_OVERFLOW];
+		return t->denied[counter - COUNTER_DENIED];
 	if (counter < COUNTER_FORWARDED)
 		return t->revoked[counter - COUNTER_REVOKED];
 	return t->forwarded;

@@ -297,17 +297,36 @@ static void put_concat(struct nlmsghdr *nlh, const struct nft_set_info *s)
 	mnl_attr_nest_end(nlh, desc);
 }
 
-/* size N; timeout 1h; counter */
+/* limit rate 1/day burst 1 packets: once in the life of an element */
+static void put_once(struct nlmsghdr *nlh)
+{
+	struct nlattr *data;
+
+	mnl_attr_put_strz(nlh, NFTA_EXPR_NAME, "limit");
+	data = mnl_attr_nest_start(nlh, NFTA_EXPR_DATA);
+	mnl_attr_put_u64(nlh, NFTA_LIMIT_RATE, htobe64(1));
+	mnl_attr_put_u64(nlh, NFTA_LIMIT_UNIT, htobe64(SECONDS_A_DAY));
+	mnl_attr_put_u32(nlh, NFTA_LIMIT_BURST, htonl(1));
+	mnl_attr_put_u32(nlh, NFTA_LIMIT_TYPE, htonl(NFT_LIMIT_PKTS));
+	mnl_attr_nest_end(nlh, data);
+}
+
+/* size N; timeout 1h; counter limit rate 1/day burst 1 packets */
 static void put_denied(struct nlmsghdr *nlh)
 {
-	struct nlattr *nest = mnl_attr_nest_start(nlh, NFTA_SET_DESC);
+	struct nlattr *elem, *nest = mnl_attr_nest_start(nlh, NFTA_SET_DESC);
 
 	mnl_attr_put_u32(nlh, NFTA_SET_DESC_SIZE, htonl(BH_DENIED_SET_SIZE));
 	mnl_attr_nest_end(nlh, nest);
 	mnl_attr_put_u64(nlh, NFTA_SET_TIMEOUT, htobe64(BH_DENIED_TIMEOUT_MS));
-	nest = mnl_attr_nest_start(nlh, NFTA_SET_EXPR);
+	nest = mnl_attr_nest_start(nlh, BH_NFTA_SET_EXPRESSIONS);
+	elem = mnl_attr_nest_start(nlh, NFTA_LIST_ELEM);
 	mnl_attr_put_strz(nlh, NFTA_EXPR_NAME, "counter");
 	mnl_attr_put(nlh, NFTA_EXPR_DATA | NLA_F_NESTED, 0, no_data);
+	mnl_attr_nest_end(nlh, elem);
+	elem = mnl_attr_nest_start(nlh, NFTA_LIST_ELEM);
+	put_once(nlh);
+	mnl_attr_nest_end(nlh, elem);
 	mnl_attr_nest_end(nlh, nest);
 }
 

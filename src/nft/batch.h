@@ -52,7 +52,7 @@ void batch_delete_entries(struct batch *b, unsigned set, const struct entry_list
 void batch_new_ranges(struct batch *b, unsigned set, const struct bh_range *ranges, size_t n);
 /* Retire keys of a denied set, final counts echoed. */
 struct denied_key {
-	uint8_t bytes[40];
+	uint8_t bytes[44];
 };
 void batch_destroy_keys(struct batch *b, unsigned set, const struct denied_key *keys, size_t n);
 

@@ -23,11 +23,11 @@ struct denied_reader {
 	void *arg;
 };
 
-/* Fields of a denied key: source, destination, protocol, port; each padded to 4 bytes. */
+/* Fields of a denied key: interface, source, destination, protocol, port; padded to 4 bytes. */
 static bool take_key(unsigned set, const struct nlattr *nest, struct nft_denied *d)
 {
 	const struct nft_set_info *s = nft_set_info(set);
-	size_t len = nft_fields[s->fields[0]].len;
+	size_t len = nft_fields[s->fields[1]].len;
 	const struct nlattr *tb[NFTA_DATA_VALUE + 1];
 	const uint8_t *key;
 
@@ -35,24 +35,29 @@ static bool take_key(unsigned set, const struct nlattr *nest, struct nft_denied 
 	if (!tb[NFTA_DATA_VALUE] || mnl_attr_get_payload_len(tb[NFTA_DATA_VALUE]) != s->key_len)
 		return false;
 	key = mnl_attr_get_payload(tb[NFTA_DATA_VALUE]);
+	memcpy(&d->oif, key, sizeof(d->oif));
+	key += sizeof(d->oif);
 	bh_addr_from_bytes(&d->source, key, len);
 	bh_addr_from_bytes(&d->destination, key + len, len);
 	d->proto = key[2 * len];
 	d->port = (uint16_t)(key[2 * len + 4] << 8 | key[2 * len + 5]);
-	d->direction = (enum direction)((set - SET_DENIED) / FAMILIES);
+	d->direction = d->oif ? DIRECTION_EGRESS : DIRECTION_INGRESS;
 	return true;
 }
 
 static void put_key(unsigned set, const struct nft_denied *d, struct denied_key *out)
 {
-	size_t len = nft_fields[nft_set_info(set)->fields[0]].len;
+	size_t len = nft_fields[nft_set_info(set)->fields[1]].len;
+	uint8_t *key = out->bytes;
 
 	memset(out, 0, sizeof(*out));
-	memcpy(out->bytes, d->source.b, len);
-	memcpy(out->bytes + len, d->destination.b, len);
-	out->bytes[2 * len] = d->proto;
-	out->bytes[2 * len + 4] = (uint8_t)(d->port >> 8);
-	out->bytes[2 * len + 5] = (uint8_t)d->port;
+	memcpy(key, &d->oif, sizeof(d->oif));
+	key += sizeof(d->oif);
+	memcpy(key, d->source.b, len);
+	memcpy(key + len, d->destination.b, len);
+	key[2 * len] = d->proto;
+	key[2 * len + 4] = (uint8_t)(d->port >> 8);
+	key[2 * len + 5] = (uint8_t)d->port;
 }
 
 static void take_counter(const struct nlattr *expr, struct nft_denied *d)
@@ -69,14 +74,16 @@ static void take_counter(const struct nlattr *expr, struct nft_denied *d)
 
 static int take_element(const struct denied_reader *rd, unsigned set, const struct nlattr *elem)
 {
-	const struct nlattr *tb[NFTA_SET_ELEM_KEY_END + 1];
+	const struct nlattr *tb[BH_NFTA_SET_ELEM_EXPRESSIONS + 1], *a;
 	struct nft_denied d = { 0 };
 
-	attr_parse_nested(elem, tb, NFTA_SET_ELEM_KEY_END);
+	attr_parse_nested(elem, tb, BH_NFTA_SET_ELEM_EXPRESSIONS);
 	if (!take_key(set, tb[NFTA_SET_ELEM_KEY], &d))
 		return 0; /* of a set that is not ours any more */
 	attr_u64(tb[NFTA_SET_ELEM_EXPIRATION], &d.expires_ms);
-	take_counter(tb[NFTA_SET_ELEM_EXPR], &d);
+	if (tb[BH_NFTA_SET_ELEM_EXPRESSIONS])
+		mnl_attr_for_each_nested (a, tb[BH_NFTA_SET_ELEM_EXPRESSIONS])
+			take_counter(a, &d);
 	return rd->fn(&d, rd->arg);
 }
 
@@ -137,7 +144,7 @@ static size_t keys_of_set(unsigned set, const struct nft_denied *flows, size_t n
 	for (size_t i = 0; i < n; i++) {
 		unsigned family = flows[i].source.family == AF_INET ? FAMILY4 : FAMILY6;
 
-		if (set == (unsigned)SET_DENIED_OF(flows[i].direction, family))
+		if (set == SET_DENIED + family)
 			put_key(set, &flows[i], &out[count++]);
 	}
 	return count;
@@ -197,7 +204,6 @@ int nft_denied_totals(struct nlsock *s, struct nft_totals *ret, struct bh_err *e
 		return r;
 	for (unsigned d = 0; d < DIRECTIONS; d++) {
 		ret->denied[d] = packets[COUNTER_DENIED + d];
-		ret->overflow[d] = packets[COUNTER_OVERFLOW + d];
 		ret->revoked[d] = packets[COUNTER_REVOKED + d];
 	}
 	ret->forwarded = packets[COUNTER_FORWARDED];

@@ -129,9 +129,12 @@ static void load_key(struct builder *b, unsigned set, unsigned side)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < s->n_fields; i++) {
-		bool src = s->is_denied ? i == 0 : side & SIDE_SRC;
+		bool src = s->is_denied ? i == 1 : side & SIDE_SRC;
 
 		switch ((enum nft_field)s->fields[i]) {
+		case FIELD_OIF:
+			meta(b, NFT_META_OIF, reg32(n));
+			break;
 		case FIELD_ADDR4:
 			payload(b, NFT_PAYLOAD_NETWORK_HEADER, src ? 12 : 16, 4, reg32(n));
 			break;
@@ -204,9 +207,9 @@ static void limit(struct builder *b)
 
 	if (!e)
 		return;
-	nftnl_expr_set_u64(e, NFTNL_EXPR_LIMIT_RATE, BH_OVERFLOW_LOG_PER_S);
+	nftnl_expr_set_u64(e, NFTNL_EXPR_LIMIT_RATE, BH_REVOKED_LOG_PER_S);
 	nftnl_expr_set_u64(e, NFTNL_EXPR_LIMIT_UNIT, 1);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_LIMIT_BURST, BH_OVERFLOW_LOG_PER_S);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_LIMIT_BURST, BH_REVOKED_LOG_PER_S);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_LIMIT_TYPE, NFT_LIMIT_PKTS);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_LIMIT_FLAGS, 0);
 }
@@ -215,7 +218,7 @@ static void log_expr(struct builder *b, const struct nft_op *op)
 {
 	struct nftnl_expr *e = add(b, "log");
 
-	set_str(b, e, NFTNL_EXPR_LOG_PREFIX, nft_log_prefix(op->a, op->b));
+	set_str(b, e, NFTNL_EXPR_LOG_PREFIX, nft_log_prefix(op->a));
 	if (!e)
 		return;
 	nftnl_expr_set_u16(e, NFTNL_EXPR_LOG_GROUP, NFT_NFLOG_GROUP);
@@ -260,6 +263,10 @@ static void emit(struct builder *b, const struct nft_op *op)
 	case OP_LOOPBACK: /* the loopback device is number 1 in every namespace */
 		meta(b, op->a == DIRECTION_EGRESS ? NFT_META_OIF : NFT_META_IIF, NFT_REG_1);
 		cmp32(b, NFT_CMP_EQ, 1);
+		break;
+	case OP_DIRECTION: /* at the other hook there is no such device: 0 */
+		meta(b, op->a == DIRECTION_EGRESS ? NFT_META_OIF : NFT_META_IIF, NFT_REG_1);
+		cmp32(b, NFT_CMP_NEQ, 0);
 		break;
 	case OP_NFPROTO:
 		meta(b, NFT_META_NFPROTO, NFT_REG_1);
@@ -306,10 +313,6 @@ static void emit(struct builder *b, const struct nft_op *op)
 	case OP_HOPLIMIT:
 		payload(b, NFT_PAYLOAD_NETWORK_HEADER, 7, 1, NFT_REG_1);
 		cmp8(b, NFT_CMP_EQ, op->a);
-		break;
-	case OP_MULTICAST6:
-		payload(b, NFT_PAYLOAD_NETWORK_HEADER, 24, 1, NFT_REG_1);
-		cmp8(b, NFT_CMP_EQ, 0xff);
 		break;
 	case OP_ACCEPT:
 		verdict(b, NF_ACCEPT, NULL);

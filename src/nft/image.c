@@ -151,17 +151,50 @@ static int on_chain(const struct nlmsghdr *nlh, void *arg)
 
 /* --- sets ------------------------------------------------------------------------------------ */
 
+static bool is_once(const struct nlattr *data)
+{
+	const struct nlattr *tb[NFTA_LIMIT_FLAGS + 1];
+	uint64_t rate = 0, unit = 0;
+	uint32_t burst = 0, type = NFT_LIMIT_PKTS, flags = 0;
+
+	attr_parse_nested(data, tb, NFTA_LIMIT_FLAGS);
+	attr_u64(tb[NFTA_LIMIT_RATE], &rate);
+	attr_u64(tb[NFTA_LIMIT_UNIT], &unit);
+	attr_u32(tb[NFTA_LIMIT_BURST], &burst);
+	attr_u32(tb[NFTA_LIMIT_TYPE], &type);
+	attr_u32(tb[NFTA_LIMIT_FLAGS], &flags);
+	return rate == 1 && unit == SECONDS_A_DAY && burst == 1 && type == NFT_LIMIT_PKTS && !flags;
+}
+
+/* counter limit rate 1/day burst 1 packets, in this order */
+static bool expressions_are_ours(const struct nlattr *list)
+{
+	const struct nlattr *a, *tb[NFTA_EXPR_DATA + 1];
+	unsigned n = 0;
+
+	if (!list)
+		return false;
+	mnl_attr_for_each_nested (a, list) {
+		attr_parse_nested(a, tb, NFTA_EXPR_DATA);
+		if (n == 0 ? !attr_is(tb[NFTA_EXPR_NAME], "counter")
+			   : n > 1 || !attr_is(tb[NFTA_EXPR_NAME], "limit") ||
+				     !is_once(tb[NFTA_EXPR_DATA]))
+			return false;
+		n++;
+	}
+	return n == 2;
+}
+
 static bool denied_set_is_ours(const struct nlattr **tb)
 {
-	const struct nlattr *desc[NFTA_SET_DESC_CONCAT + 1], *expr[NFTA_EXPR_NAME + 1];
+	const struct nlattr *desc[NFTA_SET_DESC_CONCAT + 1];
 	uint64_t timeout = 0;
 	uint32_t size = 0;
 
 	attr_parse_nested(tb[NFTA_SET_DESC], desc, NFTA_SET_DESC_CONCAT);
-	attr_parse_nested(tb[NFTA_SET_EXPR], expr, NFTA_EXPR_NAME);
 	return attr_u32(desc[NFTA_SET_DESC_SIZE], &size) && size == BH_DENIED_SET_SIZE &&
 	       attr_u64(tb[NFTA_SET_TIMEOUT], &timeout) && timeout == BH_DENIED_TIMEOUT_MS &&
-	       attr_is(expr[NFTA_EXPR_NAME], "counter");
+	       expressions_are_ours(tb[BH_NFTA_SET_EXPRESSIONS]);
 }
 
 /* How an interval key is cut into fields decides what its ranges mean. */

@@ -13,6 +13,8 @@
 #define BH_NFTA_SET_EXPRESSIONS      18
 #define BH_NFTA_SET_ELEM_EXPRESSIONS 11
 
+#define SECONDS_A_DAY 86400
+
 #define NFT_BYTEORDER_BIG 2 /* nftables' enum byteorder, in a set's user data */
 
 /* User data of nftables: type, length, value (libnftnl/udata.h). */

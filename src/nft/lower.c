@@ -63,6 +63,14 @@ static void slice_entries(struct nft_program *p, uint32_t idle)
 		p->has_set[i] = p->maps[i].n > 0 || (i < SET_GUARDS && (idle >> i & 1));
 }
 
+static bool has_guards(const struct nft_program *p)
+{
+	for (unsigned i = SET_GUARDS; i < NFT_MAPS; i++)
+		if (p->has_set[i])
+			return true;
+	return false;
+}
+
 static bool has_world(const struct nft_program *p, unsigned family)
 {
 	for (unsigned d = 0; d < DIRECTIONS; d++)
@@ -90,14 +98,25 @@ static void slice_known(struct nft_program *p)
 
 /* --- chains ---------------------------------------------------------------------------------- */
 
+const char *nft_manner(enum mode mode, enum on_deny on_deny, bool log_denied)
+{
+	static const char *const manners[2][2][2] = {
+		{ { "mode enforce, on-deny drop, log-denied false",
+		    "mode enforce, on-deny drop, log-denied true" },
+		  { "mode enforce, on-deny reject, log-denied false",
+		    "mode enforce, on-deny reject, log-denied true" } },
+		{ { "mode audit, on-deny drop, log-denied false",
+		    "mode audit, on-deny drop, log-denied true" },
+		  { "mode audit, on-deny reject, log-denied false",
+		    "mode audit, on-deny reject, log-denied true" } },
+	};
+
+	return manners[mode == MODE_AUDIT][on_deny == ON_DENY_REJECT][log_denied];
+}
+
 static void lower_about(struct nft_program *p)
 {
 	const struct ruleset *r = p->ruleset;
-	static const char *const modes[] = {
-		[MODE_ENFORCE] = "mode enforce",
-		[MODE_AUDIT] = "mode audit",
-		[MODE_OFF] = "mode off",
-	};
 	char line[256];
 
 #define ABOUT(...)                                                                                 \
@@ -108,13 +127,9 @@ static void lower_about(struct nft_program *p)
 	ABOUT("endpoint %s", r->endpoint);
 	ABOUT("services %s", r->services);
 	ABOUT("generation %s", r->generation);
-	ABOUT("%s", modes[r->mode]);
-	ABOUT("on-deny %s", r->on_deny == ON_DENY_REJECT ? "reject" : "drop");
-	ABOUT("log-denied %s", r->log_denied ? "true" : "false");
+	ABOUT("%s", nft_manner(r->mode, r->on_deny, r->log_denied));
 	if (r->open)
 		ABOUT("default accept");
-	for (unsigned d = 0; !r->open && d < DIRECTIONS; d++)
-		ABOUT("default-deny %s %.100s", direction_name(d), r->deny_where[d]);
 #undef ABOUT
 }
 
@@ -161,262 +176,234 @@ static void lower_flows(struct nft_program *p, unsigned chain, unsigned directio
 
 /*
  * Neighbour discovery never leaves the link (RFC 4861: hop limit 255), multicast listener discovery
- * neither (RFC 2710, RFC 3810: hop limit 1), and what a container says by it goes to a group.
+ * neither (RFC 2710, RFC 3810: hop limit 1). What hosts say goes out, what routers say comes in.
  */
-static void lower_ipv6_basics(struct nft_program *p, unsigned chain, unsigned direction)
+static void lower_ipv6_basics(struct nft_program *p, unsigned direction)
 {
-	bool out = direction == DIRECTION_EGRESS;
-	struct nft_op group = OP1(out ? OP_MULTICAST6 : OP_ACCEPT);
-
-#define ICMPV6(comment, from, to, limit, ...)                                                      \
+#define ICMPV6(chain, comment, from, to, limit)                                                    \
 	RULE(p, chain, comment, OP2(OP_NFPROTO, FAMILY6), OP2(OP_L4PROTO, IPPROTO_ICMPV6),         \
-	     OP3(OP_ICMPV6_TYPES, from, to), OP2(OP_HOPLIMIT, limit), __VA_ARGS__)
-	if (out)
-		ICMPV6("router solicitation", 133, 133, 255, OP1(OP_MULTICAST6), OP1(OP_ACCEPT));
-	else
-		ICMPV6("router advertisement", 134, 134, 255, OP1(OP_ACCEPT));
-	ICMPV6("neighbour discovery", 135, 136, 255, OP1(OP_ACCEPT));
-	ICMPV6("multicast listener discovery", 130, 132, 1, group, OP1(out ? OP_ACCEPT : OP_END));
-	ICMPV6("multicast listener discovery 2", 143, 143, 1, group, OP1(out ? OP_ACCEPT : OP_END));
+	     OP3(OP_ICMPV6_TYPES, from, to), OP2(OP_HOPLIMIT, limit), OP1(OP_ACCEPT))
+	if (direction == DIRECTION_INGRESS) {
+		ICMPV6(CHAIN_INPUT, "router advertisement, neighbour discovery", 134, 136, 255);
+		ICMPV6(CHAIN_INPUT, "multicast listener query", 130, 130, 1);
+		return;
+	}
+	ICMPV6(CHAIN_OUTPUT, "neighbour discovery", 135, 136, 255);
+	ICMPV6(CHAIN_OUTPUT, "router solicitation", 133, 133, 255);
+	ICMPV6(CHAIN_OUTPUT, "multicast listener report", 131, 132, 1);
+	ICMPV6(CHAIN_OUTPUT, "multicast listener report 2", 143, 143, 1);
 #undef ICMPV6
 }
 
-/* Errors of connections that exist. */
-static void lower_errors(struct nft_program *p, unsigned chain)
+static void lower_related(struct nft_program *p, unsigned chain)
 {
-	RULE(p, chain, "errors of connections, path MTU among them", OP2(OP_L4PROTO, IPPROTO_ICMP),
-	     OP1(OP_CT_RELATED), OP1(OP_ACCEPT));
-	RULE(p, chain, "errors of connections, path MTU among them",
-	     OP2(OP_L4PROTO, IPPROTO_ICMPV6), OP1(OP_CT_RELATED), OP1(OP_ACCEPT));
+	RULE(p, chain, "errors of connections, path MTU among them", OP1(OP_CT_RELATED),
+	     OP2(OP_JUMP, CHAIN_ERRORS));
 }
 
 /* --- guardrails ------------------------------------------------------------------------------ */
 
-/* MATCH tells originals, replies and what conntrack does not know from each other. */
-static void guard_rule(struct nft_program *p, unsigned chain, unsigned set, struct nft_op match,
-		       unsigned side, unsigned to)
+/*
+ * Packets of connections that go in DIRECTION, whose remote end is at SIDE; replies travel the
+ * other way. MATCH tells originals, replies and what conntrack does not know from each other, END
+ * (one or two operations) is what becomes of those that a guardrail denies.
+ */
+struct guarding {
+	unsigned chain, direction, side;
+	struct nft_op match, end[2];
+};
+
+static void guard_rule(struct nft_program *p, unsigned set, const struct guarding *g)
 {
 	const struct nft_set_info *s = nft_set_info(set);
-	bool reply = match.kind == OP_CT_DIRECTION && match.a;
+	bool reply = g->match.kind == OP_CT_DIRECTION && g->match.a;
 	struct nft_op ops[RULE_OPS_MAX + 1] = { 0 };
 	unsigned n = 0;
 
-	if (!p->has_set[set])
-		return;
-	ops[n++] = match;
+	ops[n++] = g->match;
 	ops[n++] = OP2(OP_NFPROTO, s->family);
 	if (s->kind == GUARD_ICMP)
 		ops[n++] = OP2(OP_L4PROTO, s->family == FAMILY4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
 	if (reply)
-		ops[n++] = OP3(OP_LOOKUP, set, side | SIDE_SPORT);
+		ops[n++] = OP3(OP_LOOKUP, set, g->side | SIDE_SPORT);
 	else
-		ops[n++] = OP3(OP_OBJMAP, set, side);
-	ops[n++] = OP2(OP_GOTO, CHAIN_GUARD + to);
-	add_rule(p, chain, NULL, ops);
+		ops[n++] = OP3(OP_OBJMAP, set, g->side);
+	ops[n++] = g->end[0];
+	ops[n] = g->end[1];
+	add_rule(p, g->chain, NULL, ops);
 }
 
-/*
- * Packets of connections that go in DIRECTION (replies travel the other way), where the remote end
- * is at SIDE.
- */
-static void lower_guards_of(struct nft_program *p, unsigned chain, unsigned direction,
-			    struct nft_op match, unsigned side, unsigned to)
+static void lower_guarding(struct nft_program *p, const struct guarding *g)
 {
 	for (unsigned k = 0; k < GUARD_KINDS; k++)
 		for (unsigned f = 0; f < FAMILIES; f++)
-			guard_rule(p, chain, SET_GUARD(direction, f, k), match, side, to);
+			if (p->has_set[SET_GUARD(g->direction, f, k)])
+				guard_rule(p, SET_GUARD(g->direction, f, k), g);
 }
 
-/* Where everything else passes, what conntrack does not know would pass as well. */
-static bool lets_unknown_pass(const struct ruleset *r)
-{
-	return r->open || r->mode == MODE_AUDIT;
-}
+#define ORIGINAL OP2(OP_CT_DIRECTION, 0)
+#define REPLY    OP2(OP_CT_DIRECTION, 1)
+#define UNKNOWN  OP1(OP_CT_UNKNOWN)
 
 static void lower_guards(struct nft_program *p, unsigned chain, unsigned direction)
 {
 	unsigned other = direction == DIRECTION_EGRESS ? DIRECTION_INGRESS : DIRECTION_EGRESS;
 	unsigned side = direction == DIRECTION_EGRESS ? SIDE_DST : SIDE_SRC;
+	struct nft_op to = OP2(OP_GOTO, CHAIN_GUARD + direction);
 
-	lower_guards_of(p, chain, direction, OP2(OP_CT_DIRECTION, 0), side, direction);
-	lower_guards_of(p, chain, other, OP2(OP_CT_DIRECTION, 1), side, direction);
-	if (lets_unknown_pass(p->ruleset))
-		lower_guards_of(p, chain, direction, OP1(OP_CT_UNKNOWN), side, direction);
+	lower_guarding(p, &(struct guarding) { chain, direction, side, ORIGINAL, { to } });
+	lower_guarding(p, &(struct guarding) { chain, other, side, REPLY, { to } });
+	/* Where everything else passes, what conntrack does not know would pass as well. */
+	if (p->ruleset->open || p->ruleset->mode == MODE_AUDIT)
+		lower_guarding(p, &(struct guarding) { chain, direction, side, UNKNOWN, { to } });
 }
 
 /* What is routed through an open container may not go where its own packets may not. */
 static void lower_forward(struct nft_program *p)
 {
+	struct nft_op count = OP2(OP_COUNTER, COUNTER_FORWARDED), drop = OP1(OP_DROP);
+	struct guarding g = {
+		CHAIN_FORWARD, DIRECTION_EGRESS, SIDE_DST, ORIGINAL, { count, drop }
+	};
+
 	if (!p->ruleset->open) {
-		RULE(p, CHAIN_FORWARD, NULL, OP2(OP_COUNTER, COUNTER_FORWARDED), OP1(OP_DROP));
+		RULE(p, CHAIN_FORWARD, NULL, count, drop);
 		return;
 	}
-	lower_guards_of(p, CHAIN_FORWARD, DIRECTION_EGRESS, OP2(OP_CT_DIRECTION, 0), SIDE_DST,
-			DIRECTION_EGRESS);
-	lower_guards_of(p, CHAIN_FORWARD, DIRECTION_EGRESS, OP2(OP_CT_DIRECTION, 1), SIDE_SRC,
-			DIRECTION_INGRESS);
-	lower_guards_of(p, CHAIN_FORWARD, DIRECTION_EGRESS, OP1(OP_CT_UNKNOWN), SIDE_DST,
-			DIRECTION_EGRESS);
+	lower_guarding(p, &g);
+	g.match = UNKNOWN;
+	lower_guarding(p, &g);
+	g.match = REPLY;
+	g.side = SIDE_SRC;
+	lower_guarding(p, &g);
 	RULE(p, CHAIN_FORWARD, NULL, OP1(OP_ACCEPT));
 }
 
-static bool has_guards(const struct nft_program *p)
+/* --- the hooks ------------------------------------------------------------------------------- */
+
+/* Count, and let nothing on. Strangers get no answer, our own is told at once if it shall be. */
+static void lower_refusal(struct nft_program *p, unsigned chain, unsigned direction,
+			  const char *comment)
 {
-	for (unsigned i = SET_GUARDS; i < NFT_MAPS; i++)
-		if (p->has_set[i])
-			return true;
-	return false;
+	struct nft_op count = OP2(OP_COUNTER, COUNTER_DENIED + direction);
+
+	if (p->ruleset->on_deny == ON_DENY_REJECT && direction == DIRECTION_EGRESS) {
+		RULE(p, chain, NULL, REPLY, count, OP1(OP_DROP));
+		RULE(p, chain, NULL, OP2(OP_L4PROTO, IPPROTO_TCP), count, OP1(OP_REJECT_TCP));
+		RULE(p, chain, comment, count, OP1(OP_REJECT));
+	} else {
+		RULE(p, chain, comment, count, OP1(OP_DROP));
+	}
 }
 
+/* The last rules of a base chain: in audit mode all goes on. */
+static void lower_end(struct nft_program *p, unsigned chain, unsigned direction)
+{
+	const struct ruleset *r = p->ruleset;
+	char where[256];
+
+	if (r->open) {
+		RULE(p, chain, NULL, OP1(OP_ACCEPT));
+		return;
+	}
+	snprintf(where, sizeof(where), "default-deny %s %.100s", direction_name(direction),
+		 r->deny_where[direction]);
+	if (r->mode == MODE_AUDIT) /* an audited flow's replies are no denials */
+		RULE(p, chain, NULL, REPLY, OP1(OP_ACCEPT));
+	if (r->log_denied)
+		RULE(p, chain, NULL, OP2(OP_JUMP, CHAIN_RECORD));
+	else if (r->mode != MODE_AUDIT)
+		RULE(p, chain, NULL, REPLY, OP2(OP_JUMP, CHAIN_REVOKED));
+	if (r->mode == MODE_AUDIT)
+		RULE(p, chain, where, OP2(OP_COUNTER, COUNTER_DENIED + direction), OP1(OP_ACCEPT));
+	else
+		lower_refusal(p, chain, direction, where);
+}
+
+/* What guardrails deny comes before all that is allowed; the basics pass whatever they say. */
 static void lower_base(struct nft_program *p, unsigned chain, unsigned direction)
 {
 	bool guarded = has_guards(p);
 
 	RULE(p, chain, NULL, OP2(OP_LOOPBACK, direction), OP1(OP_ACCEPT));
-	if (guarded) { /* the basics pass whatever guardrails say */
-		lower_ipv6_basics(p, chain, direction);
-		lower_errors(p, chain);
+	if (guarded) {
+		lower_ipv6_basics(p, direction);
+		lower_related(p, chain);
 		lower_guards(p, chain, direction);
 	}
-	if (p->ruleset->open) {
-		RULE(p, chain, NULL, OP1(OP_ACCEPT));
-		return;
+	if (!p->ruleset->open)
+		lower_flows(p, chain, direction);
+	if (!guarded && !p->ruleset->open) {
+		lower_ipv6_basics(p, direction);
+		lower_related(p, chain);
 	}
-	lower_flows(p, chain, direction);
-	if (!guarded) {
-		lower_ipv6_basics(p, chain, direction);
-		lower_errors(p, chain);
-	}
-	RULE(p, chain, NULL, OP2(OP_GOTO, CHAIN_DENY + direction));
+	lower_end(p, chain, direction);
 }
 
 /* --- denied packets -------------------------------------------------------------------------- */
 
-/* How a denied packet is counted, told and ended. */
-struct manner {
-	unsigned log; /* enum nft_log_kind */
-	bool is_logged;
-	struct nft_op end; /* drop, accept in audit mode, or the polite refusal */
-};
-
-static bool is_polite(const struct ruleset *r, unsigned direction)
+static void lower_errors(struct nft_program *p)
 {
-	return r->on_deny == ON_DENY_REJECT && direction == DIRECTION_EGRESS;
+	RULE(p, CHAIN_ERRORS, NULL, OP2(OP_L4PROTO, IPPROTO_ICMP), OP1(OP_ACCEPT));
+	RULE(p, CHAIN_ERRORS, NULL, OP2(OP_L4PROTO, IPPROTO_ICMPV6), OP1(OP_ACCEPT));
 }
 
-static struct manner default_manner(const struct ruleset *r, unsigned direction)
+/*
+ * Every packet of a flow is counted in its element. The first one makes the element and is logged;
+ * at those that follow, the element's own limit ends the rule before its log.
+ */
+static void lower_denied_sets(struct nft_program *p, unsigned chain, unsigned side, unsigned log)
 {
-	bool audit = r->mode == MODE_AUDIT;
+	for (unsigned f = 0; f < FAMILIES; f++) {
+		RULE(p, chain, NULL, OP2(OP_NFPROTO, f), OP3(OP_ADD, SET_DENIED + f, side),
+		     OP2(OP_LOG, log));
+		p->has_set[SET_DENIED + f] = true;
+	}
+}
 
-	return (struct manner) {
-		.log = audit ? NFT_LOG_AUDIT : NFT_LOG_DENY,
-		.is_logged = r->log_denied,
-		.end = audit                     ? OP1(OP_ACCEPT)
-		       : is_polite(r, direction) ? OP2(OP_GOTO, CHAIN_REFUSE)
-						 : OP1(OP_DROP),
-	};
+/* For ICMP, type and code stand where other protocols have the source port. */
+static void lower_record_chains(struct nft_program *p, unsigned chain, unsigned icmp, unsigned log)
+{
+	if (log != NFT_LOG_AUDIT)
+		RULE(p, chain, NULL, REPLY, OP2(OP_GOTO, CHAIN_REVOKED));
+	RULE(p, chain, NULL, OP2(OP_L4PROTO, IPPROTO_ICMP), OP2(OP_GOTO, icmp));
+	RULE(p, chain, NULL, OP2(OP_L4PROTO, IPPROTO_ICMPV6), OP2(OP_GOTO, icmp));
+	lower_denied_sets(p, chain, 0, log);
+	lower_denied_sets(p, icmp, SIDE_SPORT, log);
+}
+
+static void lower_record(struct nft_program *p)
+{
+	const struct ruleset *r = p->ruleset;
+
+	if (r->log_denied && !r->open)
+		lower_record_chains(p, CHAIN_RECORD, CHAIN_RECORD_ICMP,
+				    r->mode == MODE_AUDIT ? NFT_LOG_AUDIT : NFT_LOG_DENY);
 }
 
 /* Neither audit mode nor `log: {denied: false}` of a service is a way round a guardrail. */
-static struct manner guard_manner(const struct ruleset *r, unsigned direction)
+static void lower_guard_chains(struct nft_program *p)
 {
-	return (struct manner) {
-		.log = NFT_LOG_GUARD,
-		.is_logged = true,
-		.end = is_polite(r, direction) ? OP2(OP_GOTO, CHAIN_REFUSE) : OP1(OP_DROP),
-	};
-}
-
-/* Count a denied flow in its set; the first packet of a flow makes the element and is logged. */
-static void lower_denied_sets(struct nft_program *p, unsigned chain, unsigned direction,
-			      unsigned side, const struct manner *m)
-{
-	for (unsigned f = 0; f < FAMILIES; f++) {
-		unsigned set = SET_DENIED_OF(direction, f);
-
-		RULE(p, chain, NULL, OP2(OP_NFPROTO, f), OP3(OP_LOOKUP, set, side), m->end);
-		RULE(p, chain, NULL, OP2(OP_NFPROTO, f), OP3(OP_ADD, set, side),
-		     OP3(OP_LOG, m->log, direction), m->end);
-		p->has_set[set] = true;
-	}
-}
-
-/* Replies of connections that are allowed no longer; the request is met in the other chain. */
-static void lower_revoked(struct nft_program *p, unsigned chain, unsigned direction, bool is_logged)
-{
-	RULE(p, chain, "of connections that a newer policy ended", OP2(OP_CT_DIRECTION, 1),
-	     OP2(OP_COUNTER, COUNTER_REVOKED + direction));
-	if (is_logged)
-		RULE(p, chain, NULL, OP2(OP_CT_DIRECTION, 1), OP1(OP_LIMIT),
-		     OP3(OP_LOG, NFT_LOG_REVOKED, direction));
-	RULE(p, chain, NULL, OP2(OP_CT_DIRECTION, 1), OP1(OP_DROP));
-}
-
-/* The rest of a chain of denied packets; for ICMP it goes through the chain ICMP. */
-static void lower_record(struct nft_program *p, unsigned chain, unsigned icmp, unsigned direction,
-			 const struct manner *m)
-{
-	if (m->is_logged) {
-		RULE(p, chain, NULL, OP2(OP_L4PROTO, IPPROTO_ICMP), OP2(OP_JUMP, icmp));
-		RULE(p, chain, NULL, OP2(OP_L4PROTO, IPPROTO_ICMPV6), OP2(OP_JUMP, icmp));
-		lower_denied_sets(p, chain, direction, 0, m);
-		RULE(p, chain, "of flows that the full sets could not take",
-		     OP2(OP_COUNTER, COUNTER_OVERFLOW + direction));
-		RULE(p, chain, NULL, OP1(OP_LIMIT), OP3(OP_LOG, NFT_LOG_OVERFLOW, direction));
-	}
-	RULE(p, chain, NULL, m->end);
-}
-
-static void lower_deny(struct nft_program *p, unsigned direction)
-{
-	const struct ruleset *r = p->ruleset;
-	struct manner m = default_manner(r, direction);
-	unsigned chain = CHAIN_DENY + direction;
-	char where[256];
-
-	snprintf(where, sizeof(where), "default-deny %s %.100s", direction_name(direction),
-		 r->deny_where[direction]);
-	if (r->mode == MODE_AUDIT) /* an audited flow's replies are no denials */
-		RULE(p, chain, NULL, OP2(OP_CT_DIRECTION, 1), OP1(OP_ACCEPT));
-	RULE(p, chain, where, OP2(OP_COUNTER, COUNTER_DENIED + direction));
-	if (r->mode != MODE_AUDIT)
-		lower_revoked(p, chain, direction, r->log_denied);
-	lower_record(p, chain, CHAIN_ICMP + direction, direction, &m);
-}
-
-static void lower_guard(struct nft_program *p, unsigned direction)
-{
-	struct manner m = guard_manner(p->ruleset, direction);
-	unsigned chain = CHAIN_GUARD + direction;
-
-	RULE(p, chain, "denied by a guardrail", OP2(OP_COUNTER, COUNTER_DENIED + direction));
-	lower_revoked(p, chain, direction, true);
-	lower_record(p, chain, CHAIN_GUARD_ICMP + direction, direction, &m);
-}
-
-static void lower_icmp(struct nft_program *p, unsigned direction)
-{
-	struct manner m = default_manner(p->ruleset, direction);
-
-	if (m.is_logged)
-		lower_denied_sets(p, CHAIN_ICMP + direction, direction, SIDE_SPORT, &m);
-}
-
-static void lower_guard_icmp(struct nft_program *p, unsigned direction)
-{
-	struct manner m = guard_manner(p->ruleset, direction);
-
-	lower_denied_sets(p, CHAIN_GUARD_ICMP + direction, direction, SIDE_SPORT, &m);
-}
-
-static void lower_refuse(struct nft_program *p)
-{
-	const struct ruleset *r = p->ruleset;
-
-	if (r->on_deny != ON_DENY_REJECT || (r->mode == MODE_AUDIT && !has_guards(p)))
+	if (!has_guards(p))
 		return;
-	RULE(p, CHAIN_REFUSE, NULL, OP2(OP_L4PROTO, IPPROTO_TCP), OP1(OP_REJECT_TCP));
-	RULE(p, CHAIN_REFUSE, NULL, OP1(OP_REJECT));
+	for (unsigned d = 0; d < DIRECTIONS; d++) {
+		RULE(p, CHAIN_GUARD + d, NULL, OP2(OP_JUMP, CHAIN_GUARD_RECORD));
+		lower_refusal(p, CHAIN_GUARD + d, d, "denied by a guardrail");
+	}
+	lower_record_chains(p, CHAIN_GUARD_RECORD, CHAIN_GUARD_RECORD_ICMP, NFT_LOG_GUARD);
+}
+
+static void lower_revoked(struct nft_program *p)
+{
+	const struct ruleset *r = p->ruleset;
+
+	if ((r->mode == MODE_AUDIT || r->open) && !has_guards(p))
+		return;
+	for (unsigned d = 0; d < DIRECTIONS; d++)
+		RULE(p, CHAIN_REVOKED, d ? NULL : "of connections that a newer policy ended",
+		     OP2(OP_DIRECTION, d), OP2(OP_COUNTER, COUNTER_REVOKED + d));
+	if (r->log_denied)
+		RULE(p, CHAIN_REVOKED, NULL, OP1(OP_LIMIT), OP2(OP_LOG, NFT_LOG_REVOKED));
 }
 
 static void lower(const struct ruleset *r, uint32_t idle, struct nft_program *p)
@@ -431,15 +418,11 @@ static void lower(const struct ruleset *r, uint32_t idle, struct nft_program *p)
 	lower_base(p, CHAIN_OUTPUT, DIRECTION_EGRESS);
 	lower_base(p, CHAIN_INPUT, DIRECTION_INGRESS);
 	lower_forward(p);
-	for (unsigned d = 0; !r->open && d < DIRECTIONS; d++)
-		lower_deny(p, d);
-	for (unsigned d = 0; !r->open && d < DIRECTIONS; d++)
-		lower_icmp(p, d);
-	lower_refuse(p);
-	for (unsigned d = 0; has_guards(p) && d < DIRECTIONS; d++)
-		lower_guard(p, d);
-	for (unsigned d = 0; has_guards(p) && d < DIRECTIONS; d++)
-		lower_guard_icmp(p, d);
+	if (has_guards(p) || !r->open)
+		lower_errors(p);
+	lower_record(p);
+	lower_revoked(p);
+	lower_guard_chains(p);
 }
 
 void nft_lower(const struct ruleset *r, struct nft_program *p)

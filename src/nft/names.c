@@ -10,6 +10,7 @@
 
 const struct nft_field_info nft_fields[] = {
 	[FIELD_NONE] = { "", 0, 0 },
+	[FIELD_OIF] = { "iface_index", 20, 4 },
 	[FIELD_ADDR4] = { "ipv4_addr", 7, 4 },
 	[FIELD_ADDR6] = { "ipv6_addr", 8, 16 },
 	[FIELD_PROTO] = { "inet_proto", 12, 1 },
@@ -49,30 +50,29 @@ static const char *const chain_names[NFT_CHAINS] = {
 	[CHAIN_OUTPUT] = "output",
 	[CHAIN_INPUT] = "input",
 	[CHAIN_FORWARD] = "forward",
-	[CHAIN_DENY + DIRECTION_EGRESS] = "deny_egress",
-	[CHAIN_DENY + DIRECTION_INGRESS] = "deny_ingress",
-	[CHAIN_ICMP + DIRECTION_EGRESS] = "icmp_egress",
-	[CHAIN_ICMP + DIRECTION_INGRESS] = "icmp_ingress",
-	[CHAIN_REFUSE] = "refuse_egress",
+	[CHAIN_ERRORS] = "errors",
+	[CHAIN_RECORD] = "record",
+	[CHAIN_RECORD_ICMP] = "record_icmp",
+	[CHAIN_REVOKED] = "revoked",
 	[CHAIN_GUARD + DIRECTION_EGRESS] = "guard_egress",
 	[CHAIN_GUARD + DIRECTION_INGRESS] = "guard_ingress",
-	[CHAIN_GUARD_ICMP + DIRECTION_EGRESS] = "guard_icmp_egress",
-	[CHAIN_GUARD_ICMP + DIRECTION_INGRESS] = "guard_icmp_ingress",
+	[CHAIN_GUARD_RECORD] = "guard_record",
+	[CHAIN_GUARD_RECORD_ICMP] = "guard_record_icmp",
 };
 
 static const char *const counter_names[NFT_COUNTERS] = {
 	[COUNTER_DENIED + DIRECTION_EGRESS] = "denied.egress",
 	[COUNTER_DENIED + DIRECTION_INGRESS] = "denied.ingress",
-	[COUNTER_OVERFLOW + DIRECTION_EGRESS] = "overflow.egress",
-	[COUNTER_OVERFLOW + DIRECTION_INGRESS] = "overflow.ingress",
 	[COUNTER_REVOKED + DIRECTION_EGRESS] = "revoked.egress",
 	[COUNTER_REVOKED + DIRECTION_INGRESS] = "revoked.ingress",
 	[COUNTER_FORWARDED] = "forwarded",
 };
 
 static const char *const log_names[] = {
-	[NFT_LOG_DENY] = "deny",       [NFT_LOG_AUDIT] = "audit", [NFT_LOG_OVERFLOW] = "overflow",
-	[NFT_LOG_REVOKED] = "revoked", [NFT_LOG_GUARD] = "guard",
+	[NFT_LOG_DENY] = "deny",
+	[NFT_LOG_AUDIT] = "audit",
+	[NFT_LOG_REVOKED] = "revoked",
+	[NFT_LOG_GUARD] = "guard",
 };
 
 /* Keys of several fields pad each to 4 bytes; the type is the fields' types, 6 bits each. */
@@ -132,15 +132,15 @@ static void fill_known(struct nft_set_info *s, unsigned family)
 	s->flags = NFT_SET_INTERVAL;
 }
 
-static void fill_denied(struct nft_set_info *s, unsigned direction, unsigned family)
+static void fill_denied(struct nft_set_info *s, unsigned family)
 {
-	static const uint8_t fields[KEY_FIELDS_MAX] = { ADDR, ADDR, FIELD_PROTO, FIELD_PORT };
+	static const uint8_t fields[KEY_FIELDS_MAX] = { FIELD_OIF, ADDR, ADDR, FIELD_PROTO,
+							FIELD_PORT };
 
-	snprintf(s->name, sizeof(s->name), "denied_%s%c", direction_name(direction),
-		 family == FAMILY4 ? '4' : '6');
+	snprintf(s->name, sizeof(s->name), "denied%c", family == FAMILY4 ? '4' : '6');
 	set_key(s, fields, family);
 	s->is_denied = true;
-	s->flags = NFT_SET_EVAL | NFT_SET_TIMEOUT;
+	s->flags = NFT_SET_EVAL | NFT_SET_TIMEOUT | NFT_SET_EXPR;
 }
 
 const struct nft_set_info *nft_set_info(unsigned set)
@@ -156,8 +156,7 @@ const struct nft_set_info *nft_set_info(unsigned set)
 		else if (i < SET_DENIED)
 			fill_known(&infos[i], i - SET_KNOWN);
 		else
-			fill_denied(&infos[i], (i - SET_DENIED) / FAMILIES,
-				    (i - SET_DENIED) % FAMILIES);
+			fill_denied(&infos[i], i - SET_DENIED);
 	}
 	filled = true;
 	return &infos[set];
@@ -199,24 +198,21 @@ int nft_counter_by_name(const char *name)
 	return find_name(counter_names, NFT_COUNTERS, name);
 }
 
-const char *nft_log_prefix(unsigned kind, unsigned direction)
+const char *nft_log_prefix(unsigned kind)
 {
-	static char prefixes[BH_ARRAY_SIZE(log_names)][DIRECTIONS][32];
+	static char prefixes[BH_ARRAY_SIZE(log_names)][32];
 
-	if (!prefixes[kind][direction][0])
-		snprintf(prefixes[kind][direction], sizeof(prefixes[kind][direction]),
-			 "bulkhead:%s:%s", log_names[kind], direction_name(direction));
-	return prefixes[kind][direction];
+	if (!prefixes[kind][0])
+		snprintf(prefixes[kind], sizeof(prefixes[kind]), "bulkhead:%s", log_names[kind]);
+	return prefixes[kind];
 }
 
-bool nft_prefix_parse(const char *prefix, enum nft_log_kind *ret_kind, enum direction *ret_dir)
+bool nft_prefix_parse(const char *prefix, enum nft_log_kind *ret_kind)
 {
 	for (unsigned k = 0; k < BH_ARRAY_SIZE(log_names); k++)
-		for (unsigned d = 0; d < DIRECTIONS; d++)
-			if (strcmp(prefix, nft_log_prefix(k, d)) == 0) {
-				*ret_kind = (enum nft_log_kind)k;
-				*ret_dir = (enum direction)d;
-				return true;
-			}
+		if (strcmp(prefix, nft_log_prefix(k)) == 0) {
+			*ret_kind = (enum nft_log_kind)k;
+			return true;
+		}
 	return false;
 }

@@ -25,7 +25,7 @@ static const struct feature {
 	{ "maps from flows to counters", SET_MAP(0, FAMILY4, ENTRY_EXACT), { { 0 } } },
 	{ "interval maps over several fields", SET_MAP(0, FAMILY4, ENTRY_RANGE), { { 0 } } },
 	{ "address sets with intervals", SET_KNOWN, { { 0 } } },
-	{ "dynamic sets with counters", SET_DENIED, { { 0 } } },
+	{ "dynamic sets with counters and limits", SET_DENIED, { { 0 } } },
 	{ "connection tracking (ct direction)", -1, { { .kind = OP_CT_DIRECTION } } },
 	{ "counters found by a map",
 	  SET_MAP(0, FAMILY4, ENTRY_EXACT),

@@ -15,33 +15,33 @@ enum family_index { FAMILY4, FAMILY6 };
 #define FAMILIES 2
 
 /* Maps come first: one for each direction, family and kind of entry, then those of guardrails. */
-#define SET_GUARDS          (DIRECTIONS * FAMILIES * ENTRY_KINDS)
-#define NFT_MAPS            (SET_GUARDS + DIRECTIONS * FAMILIES * GUARD_KINDS)
-#define SET_KNOWN           NFT_MAPS
-#define SET_DENIED          (SET_KNOWN + FAMILIES)
-#define NFT_SETS            (SET_DENIED + DIRECTIONS * FAMILIES)
-#define SET_MAP(d, f, k)    (((d)*FAMILIES + (f)) * ENTRY_KINDS + (k))
-#define SET_GUARD(d, f, k)  (SET_GUARDS + ((d)*FAMILIES + (f)) * GUARD_KINDS + (k))
-#define SET_DENIED_OF(d, f) (SET_DENIED + (d)*FAMILIES + (f))
+#define SET_GUARDS         (DIRECTIONS * FAMILIES * ENTRY_KINDS)
+#define NFT_MAPS           (SET_GUARDS + DIRECTIONS * FAMILIES * GUARD_KINDS)
+#define SET_KNOWN          NFT_MAPS
+#define SET_DENIED         (SET_KNOWN + FAMILIES)
+#define NFT_SETS           (SET_DENIED + FAMILIES)
+#define SET_MAP(d, f, k)   (((d)*FAMILIES + (f)) * ENTRY_KINDS + (k))
+#define SET_GUARD(d, f, k) (SET_GUARDS + ((d)*FAMILIES + (f)) * GUARD_KINDS + (k))
 
 enum nft_chain {
 	CHAIN_ABOUT,
 	CHAIN_OUTPUT,
 	CHAIN_INPUT,
 	CHAIN_FORWARD,
-	CHAIN_DENY,                           /* + direction */
-	CHAIN_ICMP = CHAIN_DENY + DIRECTIONS, /* + direction */
-	CHAIN_REFUSE = CHAIN_ICMP + DIRECTIONS,
-	CHAIN_GUARD,                                 /* + direction: what a guardrail denies */
-	CHAIN_GUARD_ICMP = CHAIN_GUARD + DIRECTIONS, /* + direction */
-	NFT_CHAINS = CHAIN_GUARD_ICMP + DIRECTIONS,
+	CHAIN_ERRORS,
+	CHAIN_RECORD,
+	CHAIN_RECORD_ICMP,
+	CHAIN_REVOKED,
+	CHAIN_GUARD, /* + direction: what a guardrail denies */
+	CHAIN_GUARD_RECORD = CHAIN_GUARD + DIRECTIONS,
+	CHAIN_GUARD_RECORD_ICMP,
+	NFT_CHAINS,
 };
 
 /* Counters that every table has, beside those of the policy rules. */
 enum nft_counter {
-	COUNTER_DENIED,                                  /* + direction */
-	COUNTER_OVERFLOW = COUNTER_DENIED + DIRECTIONS,  /* + direction */
-	COUNTER_REVOKED = COUNTER_OVERFLOW + DIRECTIONS, /* + direction */
+	COUNTER_DENIED,                                /* + direction */
+	COUNTER_REVOKED = COUNTER_DENIED + DIRECTIONS, /* + direction */
 	COUNTER_FORWARDED = COUNTER_REVOKED + DIRECTIONS,
 	NFT_COUNTERS,
 };
@@ -49,6 +49,7 @@ enum nft_counter {
 /* One part of a key, in the order in which it is concatenated. */
 enum nft_field {
 	FIELD_NONE,
+	FIELD_OIF,
 	FIELD_ADDR4,
 	FIELD_ADDR6,
 	FIELD_PROTO,
@@ -56,7 +57,7 @@ enum nft_field {
 	FIELD_ICMP_TYPE,
 	FIELD_ICMPV6_TYPE,
 };
-#define KEY_FIELDS_MAX 4
+#define KEY_FIELDS_MAX 5
 
 struct nft_field_info {
 	const char *type; /* nft's name of the datatype */
@@ -92,6 +93,7 @@ int nft_counter_by_name(const char *name);
 enum nft_op_kind {
 	OP_END,
 	OP_LOOPBACK,     /* a: direction: oif "lo" or iif "lo" */
+	OP_DIRECTION,    /* a: direction: oif != 0 or iif != 0 */
 	OP_NFPROTO,      /* a: enum family_index */
 	OP_L4PROTO,      /* a: IPPROTO_* */
 	OP_CT_DIRECTION, /* a: 0 original, 1 reply */
@@ -102,11 +104,10 @@ enum nft_op_kind {
 	OP_LOOKUP_NOT,   /* a: set, b: enum key_side: <key> != @set */
 	OP_ADD,          /* a: set, b: enum key_side: add @set { <key> } */
 	OP_COUNTER,      /* a: enum nft_counter */
-	OP_LIMIT,        /* BH_OVERFLOW_LOG_PER_S */
-	OP_LOG,          /* a: enum nft_log_kind, b: direction */
+	OP_LIMIT,        /* BH_REVOKED_LOG_PER_S */
+	OP_LOG,          /* a: enum nft_log_kind */
 	OP_ICMPV6_TYPES, /* a, b: from, to */
-	OP_HOPLIMIT,   /* a: the one hop limit */
-	OP_MULTICAST6, /* ip6 daddr ff00::/8 */
+	OP_HOPLIMIT,     /* a: the one hop limit */
 	OP_ACCEPT,
 	OP_DROP,
 	OP_CONTINUE,
@@ -134,7 +135,7 @@ struct nft_rule {
 	char comment[BH_NFT_COMMENT_MAX + 1]; /* "" = none */
 };
 
-#define PROGRAM_RULES_MAX 256
+#define PROGRAM_RULES_MAX 224
 
 struct nft_program {
 	const struct ruleset *ruleset;
@@ -154,7 +155,10 @@ void nft_lower(const struct ruleset *r, struct nft_program *p);
 struct nft_state;
 void nft_lower_state(const struct nft_state *s, struct nft_program *p);
 
-/* The prefix of a log rule: "bulkhead:deny:egress". */
-const char *nft_log_prefix(unsigned kind, unsigned direction);
+/* The line of the chain about that tells how the table treats what it denies. */
+const char *nft_manner(enum mode mode, enum on_deny on_deny, bool log_denied);
+
+/* The prefix of a log rule: "bulkhead:deny". */
+const char *nft_log_prefix(unsigned kind);
 
 #endif

@@ -14,45 +14,51 @@
 
 /* --- image to ruleset ------------------------------------------------------------------------ */
 
-/* The value behind "KEY " in a line of the about chain, or NULL. */
-static const char *about(const struct image *im, const char *key)
+/* The value behind "KEY " in a comment of the chain, or NULL. */
+static const char *about(const struct image *im, unsigned chain, const char *key)
 {
 	const struct image_rule *rules = im->rules.data;
 	size_t len = strlen(key);
 
 	for (size_t i = 0; i < im->rules.n; i++)
-		if (rules[i].chain == CHAIN_ABOUT && strncmp(rules[i].comment, key, len) == 0 &&
+		if (rules[i].chain == chain && strncmp(rules[i].comment, key, len) == 0 &&
 		    rules[i].comment[len] == ' ')
 			return rules[i].comment + len + 1;
 	return NULL;
 }
 
-static const char *about_copy(const struct image *im, struct ruleset *r, const char *key)
+static const char *about_copy(const struct image *im, struct ruleset *r, unsigned chain,
+			      const char *key)
 {
-	const char *v = about(im, key);
+	const char *v = about(im, chain, key);
 
 	return v ? bh_arena_strdup(r->arena, v) : NULL;
 }
 
+static bool take_manner(const struct image *im, struct ruleset *r)
+{
+	const char *line = about(im, CHAIN_ABOUT, "mode");
+
+	for (unsigned i = 0; line && i < 8; i++) {
+		r->mode = i & 4 ? MODE_AUDIT : MODE_ENFORCE;
+		r->on_deny = i & 2 ? ON_DENY_REJECT : ON_DENY_DROP;
+		r->log_denied = i & 1;
+		if (strcmp(line, nft_manner(r->mode, r->on_deny, r->log_denied) + 5) == 0)
+			return true;
+	}
+	return false;
+}
+
 static bool take_about(struct image *im, struct ruleset *r)
 {
-	const char *mode = about(im, "mode"), *deny = about(im, "on-deny");
-	const char *log = about(im, "log-denied");
-
-	r->endpoint = about_copy(im, r, "endpoint");
-	r->services = about_copy(im, r, "services");
-	r->generation = about_copy(im, r, "generation");
-	r->open = about(im, "default") != NULL;
-	r->deny_where[DIRECTION_EGRESS] = about_copy(im, r, "default-deny egress");
-	r->deny_where[DIRECTION_INGRESS] = about_copy(im, r, "default-deny ingress");
-	if (!r->endpoint || !r->services || !r->generation || !mode || !deny || !log)
-		return false;
-	if (!r->open && (!r->deny_where[0] || !r->deny_where[1]))
-		return false;
-	r->mode = strcmp(mode, "audit") == 0 ? MODE_AUDIT : MODE_ENFORCE;
-	r->on_deny = strcmp(deny, "reject") == 0 ? ON_DENY_REJECT : ON_DENY_DROP;
-	r->log_denied = strcmp(log, "true") == 0;
-	return true;
+	r->endpoint = about_copy(im, r, CHAIN_ABOUT, "endpoint");
+	r->services = about_copy(im, r, CHAIN_ABOUT, "services");
+	r->generation = about_copy(im, r, CHAIN_ABOUT, "generation");
+	r->open = about(im, CHAIN_ABOUT, "default") != NULL;
+	r->deny_where[DIRECTION_EGRESS] = about_copy(im, r, CHAIN_OUTPUT, "default-deny egress");
+	r->deny_where[DIRECTION_INGRESS] = about_copy(im, r, CHAIN_INPUT, "default-deny ingress");
+	return r->endpoint && r->services && r->generation &&
+	       (r->open || (r->deny_where[0] && r->deny_where[1])) && take_manner(im, r);
 }
 
 /* "<service>.in.<rest>" or "<service>.out.<rest>": no service or guardrail has a dot. */
@@ -246,7 +252,6 @@ static int take_counts(const struct image *im, struct nft_state *s)
 
 	for (unsigned d = 0; d < DIRECTIONS; d++) {
 		s->totals.denied[d] = im->fixed[COUNTER_DENIED + d].packets;
-		s->totals.overflow[d] = im->fixed[COUNTER_OVERFLOW + d].packets;
 		s->totals.revoked[d] = im->fixed[COUNTER_REVOKED + d].packets;
 	}
 	s->totals.forwarded = im->fixed[COUNTER_FORWARDED].packets;

@@ -11,10 +11,12 @@
 /* How one field of a key is read from the packet: "ip daddr", "th sport". */
 static const char *selector(enum nft_field f, unsigned side, unsigned n_addr)
 {
-	/* Keys of denied flows have both addresses: source, then destination. */
-	bool src = n_addr == 0 ? (side & SIDE_SRC) : n_addr == 1;
+	/* Keys of denied flows have both addresses: source, then destination, behind the device. */
+	bool src = n_addr == 0 ? (side & SIDE_SRC) : n_addr == 2;
 
 	switch (f) {
+	case FIELD_OIF:
+		return "oif";
 	case FIELD_ADDR4:
 		return src ? "ip saddr" : "ip daddr";
 	case FIELD_ADDR6:
@@ -50,7 +52,7 @@ static void lookup_text(const struct nft_op *op, const char *relation, struct bh
 
 static void log_text(const struct nft_op *op, struct bh_buf *out)
 {
-	bh_buf_addf(out, "log prefix \"%s\" group %d snaplen %d", nft_log_prefix(op->a, op->b),
+	bh_buf_addf(out, "log prefix \"%s\" group %d snaplen %d", nft_log_prefix(op->a),
 		    NFT_NFLOG_GROUP, BH_NFLOG_COPY_RANGE);
 }
 
@@ -61,6 +63,9 @@ static void op_text(const struct nft_op *op, struct bh_buf *out)
 		break;
 	case OP_LOOPBACK:
 		bh_buf_addf(out, "%s \"lo\"", op->a == DIRECTION_EGRESS ? "oif" : "iif");
+		break;
+	case OP_DIRECTION:
+		bh_buf_addf(out, "%s != 0", op->a == DIRECTION_EGRESS ? "oif" : "iif");
 		break;
 	case OP_NFPROTO:
 		bh_buf_addf(out, "meta nfproto %s", op->a == FAMILY4 ? "ipv4" : "ipv6");
@@ -96,8 +101,8 @@ static void op_text(const struct nft_op *op, struct bh_buf *out)
 		bh_buf_addf(out, "counter name \"%s\"", nft_counter_name(op->a));
 		break;
 	case OP_LIMIT:
-		bh_buf_addf(out, "limit rate %d/second burst %d packets", BH_OVERFLOW_LOG_PER_S,
-			    BH_OVERFLOW_LOG_PER_S);
+		bh_buf_addf(out, "limit rate %d/second burst %d packets", BH_REVOKED_LOG_PER_S,
+			    BH_REVOKED_LOG_PER_S);
 		break;
 	case OP_LOG:
 		log_text(op, out);
@@ -108,9 +113,6 @@ static void op_text(const struct nft_op *op, struct bh_buf *out)
 		break;
 	case OP_HOPLIMIT:
 		bh_buf_addf(out, "ip6 hoplimit %u", op->a);
-		break;
-	case OP_MULTICAST6:
-		bh_buf_addstr(out, "ip6 daddr ff00::/8");
 		break;
 	case OP_ACCEPT:
 		bh_buf_addstr(out, "accept");
@@ -152,10 +154,10 @@ void nft_rule_text(const struct nft_rule *r, struct bh_buf *out)
 static void flags_text(const struct nft_set_info *s, struct bh_buf *out)
 {
 	if (s->is_denied)
-		bh_buf_addf(
-			out,
-			"\t\tsize %d\n\t\tflags dynamic,timeout\n\t\tcounter\n\t\ttimeout %us\n",
-			BH_DENIED_SET_SIZE, BH_DENIED_TIMEOUT_MS / 1000);
+		bh_buf_addf(out,
+			    "\t\tsize %d\n\t\tflags dynamic,timeout\n"
+			    "\t\tcounter limit rate 1/day burst 1 packets\n\t\ttimeout %us\n",
+			    BH_DENIED_SET_SIZE, BH_DENIED_TIMEOUT_MS / 1000);
 	else if (s->is_map && !s->is_guard)
 		bh_buf_addf(out, "\t\tflags %stimeout\n", s->is_interval ? "interval," : "");
 	else

@@ -47,23 +47,33 @@ static bool is_policy_file(const struct dirent *e)
 	       (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0);
 }
 
+/* Anybody may have chosen the name of a file. */
+static int cannot_read(struct bh_err *err, int r, const char *path)
+{
+	char shown[BH_ERR_MAX / 2];
+
+	return bh_err_errno(err, r, "cannot read %s", bh_escape_str(shown, sizeof(shown), path));
+}
+
 static int add_directory(struct loading *l, const char *path, struct bh_err *err)
 {
+	char shown[BH_ERR_MAX / 2];
 	size_t before = l->paths.n;
 	DIR *dir = opendir(path);
 	struct dirent *e;
 	int r = 0;
 
 	if (!dir)
-		return bh_err_errno(err, -errno, "cannot read %s", path);
+		return cannot_read(err, -errno, path);
 	while (errno = 0, r >= 0 && (e = readdir(dir)) != NULL)
 		if (is_policy_file(e))
 			r = add_path(l, path, e->d_name, err);
 	if (r >= 0 && errno)
-		r = bh_err_errno(err, -errno, "cannot read %s", path);
+		r = cannot_read(err, -errno, path);
 	closedir(dir);
 	if (r >= 0 && l->paths.n == before)
-		r = bh_err_set(err, -ENODATA, "there is no *.yaml or *.yml file in %s", path);
+		r = bh_err_set(err, -ENODATA, "there is no *.yaml or *.yml file in %s",
+			       bh_escape_str(shown, sizeof(shown), path));
 	return r;
 }
 
@@ -72,7 +82,7 @@ static int add_argument(struct loading *l, const char *path, struct bh_err *err)
 	struct stat st;
 
 	if (stat(path, &st) < 0)
-		return bh_err_errno(err, -errno, "cannot read %s", path);
+		return cannot_read(err, -errno, path);
 	return S_ISDIR(st.st_mode) ? add_directory(l, path, err) : add_path(l, path, NULL, err);
 }
 
@@ -84,6 +94,7 @@ static int path_cmp(const void *a, const void *b)
 static int read_path(struct loading *l, const char *path, struct diag_list *diags,
 		     struct bh_err *err)
 {
+	char shown[BH_ERR_MAX / 2];
 	struct policy_source *src;
 	bh_autofree char *data = NULL;
 	size_t len = 0;
@@ -95,9 +106,10 @@ static int read_path(struct loading *l, const char *path, struct diag_list *diag
 		return 0;
 	}
 	if (r == -EINVAL)
-		return bh_err_set(err, r, "%s is not a regular file", path);
+		return bh_err_set(err, r, "%s is not a regular file",
+				  bh_escape_str(shown, sizeof(shown), path));
 	if (r < 0)
-		return bh_err_errno(err, r, "cannot read %s", path);
+		return cannot_read(err, r, path);
 	l->bytes += len;
 	if (l->bytes > BH_POLICY_SET_BYTES_MAX)
 		return bh_err_set(err, -EFBIG, "the policy files together are larger than %u MiB",

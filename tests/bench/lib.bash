@@ -15,20 +15,18 @@ die() {
 	exit 3
 }
 
-# The fair scheduler of 6.18 does not charge a task in full where kernel threads cut in (40 % of an
-# apply went uncounted), and other work on the machine delays it. A real-time task has neither; both
-# sides of each comparison run alike.
-fifo=()
-chrt -f 10 true 2>/dev/null && fifo=(chrt -f 10)
-
-# cost FILE COMMAND...: adds "cpu wall" in microseconds to $tmp/FILE; the command must succeed.
+# cost FILE COMMAND...: adds "cpu wall" in microseconds to $tmp/FILE; the command must succeed. As
+# any user runs it, under the ordinary scheduler.
 cost() {
-	run_cost "${fifo[@]}" "$build/tests/bench/cost" "$tmp/$1" "${@:2}"
+	run_cost "$build/tests/bench/cost" "$tmp/$1" "${@:2}"
 }
 
-# The same as any user runs it, under the fair scheduler.
-cost_fair() {
-	run_cost "$build/tests/bench/cost" "$tmp/$1" "${@:2}"
+# The same as a real-time task. The ordinary scheduler of 6.18 does not charge a task in full where
+# kernel threads cut in, and charges them the less the shorter the task: this shows by how much.
+fifo=()
+chrt -f 10 true 2>/dev/null && fifo=(chrt -f 10)
+cost_fifo() {
+	run_cost "${fifo[@]}" "$build/tests/bench/cost" "$tmp/$1" "${@:2}"
 }
 
 run_cost() {

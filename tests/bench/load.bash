@@ -134,7 +134,7 @@ bench_load() {
 	load_apply 8080 >"$tmp/said" # not counted: namespaces remember their first table
 	for ((run = 0; run < runs; run++)); do
 		load_round cost load
-		load_round cost_fair load-fair
+		load_round cost_fifo load-fifo
 	done
 	remove_namespaces
 	load_report
@@ -149,10 +149,10 @@ load_report() {
 	local eighth=0.125 sixth=0.1667 what
 	for what in first replace; do
 		compare "200x20 $what, equal table," load-$what load-$what-equal $eighth $sixth
-		compare "200x20 $what, equal table, fair scheduler," load-fair-$what load-fair-$what-equal '' ''
+		compare "200x20 $what, equal table, real-time task," load-fifo-$what load-fifo-$what-equal '' ''
 		compare "200x20 $what, least table," load-$what load-$what-minimal '' ''
-		compare "200x20 $what, least table, fair scheduler," load-fair-$what \
-			load-fair-$what-minimal '' ''
+		compare "200x20 $what, least table, real-time task," load-fifo-$what \
+			load-fifo-$what-minimal '' ''
 	done
 	emit "200x20 status wall" "$(in_ms "$(median load-status 2)")" '' ms '' "$runs"
 }

@@ -33,7 +33,7 @@ packets_flood() {
 }
 
 packets_forget_denied() {
-	nsenter --net="/run/netns/$prefix-00$1" nft flush set inet bulkhead denied_egress4
+	nsenter --net="/run/netns/$prefix-00$1" nft flush set inet bulkhead denied4
 }
 
 # Denied again: the flow has an element already, and no record is made of it.

@@ -102,7 +102,7 @@ others() { ns "$1" nft -sa list ruleset | sed '/^table inet bulkhead {/,/^}/d'; 
 		opened   add element inet bulkhead egress4 { 192.0.2.1 . tcp . 443 : "web.out.to-db.5432-tcp" }
 		closed   flush map inet bulkhead egress4
 		policy   chain inet bulkhead output { policy accept; }
-		flushed  flush chain inet bulkhead deny_egress
+		flushed  flush chain inet bulkhead record
 		emptied  flush table inet bulkhead
 		chain    add chain inet bulkhead mine
 		hook     add chain inet bulkhead mine { type filter hook output priority -500; policy accept; }

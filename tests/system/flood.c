@@ -2,11 +2,12 @@
 /*
  * Numbered datagrams at full speed or at a pace, counted at both ends to the packet.
  *
- *   flood run BOARD [--id N] [--rate PPS] [--at PORT[+MORE]] [--to ADDRESS PORT]...
+ *   flood run BOARD [--answer] [--id N] [--rate PPS] [--at PORT[+MORE]] [--to ADDRESS PORT]...
  *       Opens sockets for IPv4 and IPv6, bound to PORT and the MORE ports after it (any port
  *       without --at). With --to it sends to all targets from all sockets in turn, PPS datagrams
- *       a second in all; without --rate as fast as it can. What comes in is counted by the number
- *       that its sender has (--id, 0 to 15). Ends on SIGTERM.
+ *       a second in all; without --rate as fast as it can; with --answer not before something
+ *       came in. What comes in is counted by the number that its sender has (--id, 0 to 15).
+ *       Sends no more after SIGUSR1, ends on SIGTERM.
  *   flood look BOARD [ID]
  *       "sent N refused N received N highest N repeated N", the last three for sender ID.
  *
@@ -59,14 +60,17 @@ static struct {
 	uint16_t port, more;
 	struct sockaddr_in6 to[TARGETS];
 	size_t n_to, n_sockets;
+	bool waits;
 	struct pollfd socket[SOCKETS];
 } flood;
 
-static volatile sig_atomic_t ends;
+static volatile sig_atomic_t ends, hushed;
 
-static void end(int signal)
+static void told(int signal)
 {
-	ends = 1;
+	if (signal == SIGTERM)
+		ends = 1;
+	hushed = 1;
 }
 
 static void die(const char *what)
@@ -154,6 +158,7 @@ static void count(const struct message *m)
 	}
 	mark(id, m->number, true);
 	h->received++;
+	flood.waits = false;
 }
 
 static void drain(int fd)
@@ -180,7 +185,7 @@ static uint64_t due(uint64_t start)
 {
 	uint64_t n;
 
-	if (flood.n_to == 0)
+	if (flood.n_to == 0 || flood.waits || hushed)
 		return 0;
 	if (flood.rate == 0)
 		return BURST;
@@ -194,7 +199,8 @@ static void run(void)
 	uint64_t start = now_ns();
 
 	while (!ends) {
-		struct timespec tick = { .tv_nsec = flood.n_to ? 100000 : 100000000 };
+		bool waited = flood.waits;
+		struct timespec tick = { .tv_nsec = flood.n_to && !hushed ? 100000 : 100000000 };
 		uint64_t n = due(start);
 		int ready;
 
@@ -206,6 +212,8 @@ static void run(void)
 		for (size_t i = 0; i < flood.n_sockets && ready > 0; i++)
 			if (flood.socket[i].revents)
 				drain(flood.socket[i].fd);
+		if (waited && !flood.waits)
+			start = now_ns();
 	}
 }
 
@@ -254,6 +262,10 @@ static int parse_ports(const char *arg)
 static int parse(char **argv)
 {
 	for (int r = 0; *argv; argv++) {
+		if (!strcmp(*argv, "--answer")) {
+			flood.waits = true;
+			continue;
+		}
 		if (!argv[1])
 			return -EINVAL;
 		if (!strcmp(*argv, "--to") && argv[2]) {
@@ -277,19 +289,20 @@ static int parse(char **argv)
 
 int main(int argc, char **argv)
 {
-	const struct sigaction action = { .sa_handler = end };
+	const struct sigaction action = { .sa_handler = told };
 
 	if (argc >= 3 && argc <= 4 && !strcmp(argv[1], "look") && !look(argv[2], argv[3]))
 		return 0;
 	if (argc < 3 || strcmp(argv[1], "run") || parse(argv + 3)) {
-		fputs("usage: flood run BOARD [--id N] [--rate PPS] [--at PORT[+MORE]] "
-		      "[--to ADDRESS PORT]...\n       flood look BOARD [ID]\n",
+		fputs("usage: flood run BOARD [--answer] [--id N] [--rate PPS] [--at PORT[+MORE]]"
+		      " [--to ADDRESS PORT]...\n       flood look BOARD [ID]\n",
 		      stderr);
 		return 2;
 	}
 	for (unsigned i = 0; i <= flood.more; i++)
 		open_socket(flood.port ? (uint16_t)(flood.port + i) : 0);
 	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGUSR1, &action, NULL);
 	flood.board = open_board(argv[2], O_CREAT | O_EXCL);
 	run();
 	return 0;

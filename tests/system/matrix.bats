@@ -220,7 +220,7 @@ listing() { # NAME
 	ns "$1" nft -nn -s -j list table inet bulkhead | jq -S '
 		def settled:
 			del(.metainfo, .[]?.handle?, .counter.packets?, .counter.bytes?)
-			| if .set.name? // "" | startswith("denied_") then del(.set.elem) else . end
+			| if .set.name? // "" | startswith("denied") then del(.set.elem) else . end
 			| if .map.elem? then .map.elem |= sort_by(tostring) else . end
 			| if .set.elem? then .set.elem |= sort_by(tostring) else . end;
 		.nftables | map(settled)

@@ -4,6 +4,7 @@
  *
  *   talk STATUS-FILE listen ADDRESS PORT/PROTO     (an own address)
  *   talk STATUS-FILE call ADDRESS PORT/PROTO
+ *   talk STATUS-FILE hear ADDRESS PORT/tcp         (calls, and says nothing at all)
  *
  * The listener waits for the first one to call. From then on each end sends a numbered message
  * every 5 ms and keeps STATUS-FILE up to date, one line of fixed width:
@@ -11,7 +12,8 @@
  *   sent N highest N received N retransmitted N error N
  *
  * `sent` counts attempts, `highest` is the largest number heard. Messages are lost if fewer were
- * received; what TCP had to send again is in `retransmitted`. `error` is an errno that ended it.
+ * received; what TCP had to send again is in `retransmitted`, less what the other end had already
+ * (a busy machine makes TCP impatient). `error` is an errno that ended it.
  */
 #include <bulkhead/base/addr.h>
 #include <bulkhead/model/flowspec.h>
@@ -20,7 +22,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
+#include <linux/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +35,7 @@
 
 static struct {
 	int fd, status;
-	bool stream;
+	bool stream, mute;
 	uint64_t sent, highest, received;
 	int error;
 	uint8_t partial[8]; /* of a message in a stream */
@@ -59,14 +61,18 @@ static void write_status(void)
 	struct tcp_info info = { 0 };
 	socklen_t len = sizeof(info);
 	char line[160];
+	unsigned again;
 	int n;
 
 	if (talk.stream && talk.fd >= 0)
 		getsockopt(talk.fd, IPPROTO_TCP, TCP_INFO, &info, &len);
+	again = info.tcpi_total_retrans > info.tcpi_dsack_dups
+			? info.tcpi_total_retrans - info.tcpi_dsack_dups
+			: 0;
 	n = snprintf(line, sizeof(line),
 		     "sent %-10" PRIu64 " highest %-10" PRIu64 " received %-10" PRIu64
 		     " retransmitted %-6u error %-4d\n",
-		     talk.sent, talk.highest, talk.received, info.tcpi_total_retrans, talk.error);
+		     talk.sent, talk.highest, talk.received, again, talk.error);
 	if (pwrite(talk.status, line, (size_t)n, 0) != n)
 		die("status");
 }
@@ -125,7 +131,8 @@ static void converse(void)
 		uint64_t now = now_ns();
 
 		if (now >= next) {
-			speak();
+			if (!talk.mute)
+				speak();
 			next += PACE_NS;
 		} else if (poll(&p, 1, (int)((next - now) / 1000000) + 1) > 0) {
 			take();
@@ -184,10 +191,11 @@ int main(int argc, char **argv)
 	socklen_t len;
 
 	if (argc != 5 || port_spec_parse(argv[4], &port, &why)) {
-		fprintf(stderr, "usage: talk STATUS-FILE listen|call ADDRESS PORT/PROTO\n");
+		fprintf(stderr, "usage: talk STATUS-FILE listen|call|hear ADDRESS PORT/PROTO\n");
 		return 2;
 	}
 	listens = !strcmp(argv[2], "listen");
+	talk.mute = !strcmp(argv[2], "hear");
 	talk.stream = port.proto == IPPROTO_TCP;
 	talk.status = open(argv[1], O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0644);
 	len = socket_address(argv[3], port.lo, &at);

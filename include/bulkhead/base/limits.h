@@ -49,9 +49,9 @@
 /* Kernel table */
 #define BH_NFT_COMMENT_MAX      127     /* bytes, without the NUL: what nft(8) takes and prints */
 #define BH_NFT_NAME_MAX         127     /* our own bound, below the kernel's 255 */
-#define BH_DENIED_SET_SIZE      4096    /* denied flows remembered per direction and family */
+#define BH_DENIED_SET_SIZE      4096    /* denied flows remembered per family */
 #define BH_DENIED_TIMEOUT_MS    3600000 /* a denied flow logs again after this at the latest */
-#define BH_OVERFLOW_LOG_PER_S   10 /* logged packets of flows that the full set could not take */
+#define BH_REVOKED_LOG_PER_S    10 /* logged packets of connections that a newer policy ended */
 #define BH_BATCH_BYTES_MAX      (64u << 20)
 #define BH_NLSOCK_RCVBUF        (8u << 20)
 #define BH_READBACK_RULES_MAX   4096

@@ -10,31 +10,46 @@
  * The accounting of one namespace: log events and the kernel's counts in, records out, so that the
  * packets of all records plus those not recorded are the packets denied. Pure: no I/O, no clock.
  *
- * The caller's order, which the sums depend on:
- *   1. read the denied flows, then the totals: flow_account_baseline(), _flow()..., _end();
+ * The caller's order, which the sums depend on. "The counts" are read so: the totals, then the
+ * denied flows, then the totals again; flow_account_end() gets `denied` from the first totals and
+ * `revoked` from the second.
+ *   1. read the counts, the flows twice: flow_account_baseline(), _flow()..., _end();
  *   2. only then flow_log_open();
  *   3. again and again: read the log until it is drained and feed flow_account_event(); read the
- *      denied flows, then the totals, and feed flow_account_snapshot(), _flow()..., _end(); take
+ *      counts and feed flow_account_snapshot(), _flow()..., _end(); take
  *      flow_account_candidates(), retire them in the kernel, feed the final counts to
  *      flow_account_retired();
- *   4. at the end one more snapshot, no event behind it, flow_account_finish().
+ *   4. at the end two more snapshots, or some more until flow_account_settled(), no event behind
+ *      them; flow_account_finish().
  *
  * A denied flow is logged once while the kernel remembers it and its packets are counted in the
  * kernel; an event's packet is part of that count. So an event makes a record of one packet at
  * once, and what the count has above the packets already recorded is recorded later.
+ *
+ * Packets that are denied and that no known flow counts (the kernel's set was full, or its element
+ * went before it was read, or there was no room in memory) become part of an aggregated record.
+ * The kernel counts a packet in its flow or in `revoked` before it counts it in `denied`. So, in
+ * that order of reading, denied less revoked less what the flows count is never more than those
+ * packets are, but for a flow that one dump has missed: the smaller of two snapshots counts, and
+ * none that does not show all flows in memory.
  */
 
 enum flow_log_kind {
 	FLOW_LOG_DENY,
 	FLOW_LOG_AUDIT,
-	FLOW_LOG_OVERFLOW,
 	FLOW_LOG_REVOKED,
-	FLOW_LOG_GUARD, /* a guardrail denied it, in audit mode, too */
+	FLOW_LOG_GUARD, /* a guardrail denied it, in audit mode and where nothing is logged, too */
 };
+
+/* The direction of a packet that leaves by the interface OIF; 0 = it does not leave. */
+static inline enum direction flow_direction(uint32_t oif)
+{
+	return oif ? DIRECTION_EGRESS : DIRECTION_INGRESS;
+}
 
 /* A denied flow as the kernel counts it. */
 struct flow_count {
-	enum direction direction;
+	uint32_t oif; /* see flow_direction() */
 	struct bh_addr source, destination;
 	uint8_t proto;
 	uint16_t port; /* destination port; for ICMP and ICMPv6 type << 8 | code */
@@ -44,7 +59,7 @@ struct flow_count {
 
 /* Packets by the kernel's counters. A value below the one before = the table was made anew. */
 struct flow_totals {
-	uint64_t denied[DIRECTIONS], overflow[DIRECTIONS], revoked[DIRECTIONS];
+	uint64_t denied[DIRECTIONS], revoked[DIRECTIONS];
 };
 
 /* Flows in memory, shared between the accounts of all namespaces. */
@@ -60,6 +75,7 @@ typedef int flow_account_emit(struct flow_record *rec, void *arg);
 
 struct flow_account_options {
 	bool audit;          /* the namespace is in audit mode: verdict of flows without event */
+	bool logged;         /* else nothing is recorded but what guardrails deny */
 	int64_t update_usec; /* a flow that goes on is recorded again after this; 0 = at the end */
 	struct flow_budget *budget; /* borrowed */
 	flow_account_emit *emit;
@@ -72,12 +88,12 @@ int flow_account_new(const struct flow_account_options *o, struct flow_account *
 void flow_account_free(struct flow_account *a); /* takes NULL */
 
 /* The namespace's rules are others now: its mode, and what denies a flow that is known. */
-void flow_account_set_audit(struct flow_account *a, bool audit);
+void flow_account_set_mode(struct flow_account *a, bool audit, bool logged);
 
 /* All times: microseconds since the epoch, never going back. */
 
 /* A first packet. The event's own when is used. */
-int flow_account_event(struct flow_account *a, enum flow_log_kind kind, enum direction direction,
+int flow_account_event(struct flow_account *a, enum flow_log_kind kind,
 		       const struct flow_log_event *ev);
 
 /* What the kernel held before we came: it is not ours to record. */
@@ -87,8 +103,8 @@ void flow_account_snapshot(struct flow_account *a, int64_t now);
 /* Each flow of either; a flow may come twice (a dump during a resize), or be missed once. */
 int flow_account_flow(struct flow_account *a, const struct flow_count *f);
 /*
- * TOTALS must have been read after the flows. Records what is due. When the flows or totals could
- * not be read to the end this is left out, and the next snapshot begun.
+ * TOTALS are of two readings, see above. Records what is due. When the flows or totals could not be
+ * read to the end this is left out, and the next snapshot begun.
  */
 int flow_account_end(struct flow_account *a, const struct flow_totals *totals);
 
@@ -100,6 +116,8 @@ size_t flow_account_candidates(struct flow_account *a, struct flow_count *out, s
 /* The final count of one: the kernel has just deleted it. Those that it no longer had: no call. */
 int flow_account_retired(struct flow_account *a, const struct flow_count *final, int64_t now);
 
+/* False: a dump has just missed a known flow; before the end, further snapshots are better. */
+bool flow_account_settled(const struct flow_account *a);
 /* Record all that is counted and not yet recorded. */
 int flow_account_finish(struct flow_account *a, int64_t now);
 

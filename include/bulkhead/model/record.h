@@ -40,7 +40,7 @@ struct flow_record {
 	uint8_t icmp_type, icmp_code;
 	bool has_tcp_flags;
 	uint8_t tcp_flags;
-	bool aggregated; /* stands for several flows whose tuples were not kept (overflow) */
+	bool aggregated; /* stands for several flows whose tuples were not kept one by one */
 	char interface[16];
 	char endpoint_id[RECORD_STR], endpoint_name[RECORD_STR], runtime[16], image[RECORD_STR];
 	char netns[RECORD_STR];

@@ -18,9 +18,8 @@
 /* Packets by the counters that every table has. */
 struct nft_totals {
 	uint64_t denied[DIRECTIONS];
-	uint64_t overflow[DIRECTIONS]; /* denied, but of flows that the full sets could not take */
-	uint64_t revoked[DIRECTIONS];  /* denied, of connections that a newer policy ended */
-	uint64_t forwarded;            /* routed through the container: dropped */
+	uint64_t revoked[DIRECTIONS]; /* denied, of connections that a newer policy ended */
+	uint64_t forwarded;           /* routed through the container: dropped */
 };
 
 /* What a policy rule let through since the table was made. */
@@ -85,6 +84,7 @@ int nft_probe(char *missing, size_t cap, struct bh_err *err);
 /* One element of the kernel's denied sets. */
 struct nft_denied {
 	enum direction direction;
+	uint32_t oif; /* the interface it would have left by; 0: ingress */
 	struct bh_addr source, destination;
 	uint8_t proto;
 	uint16_t port; /* destination port; for ICMP and ICMPv6 type << 8 | code */
@@ -106,14 +106,13 @@ int nft_denied_retire(struct nlsock *s, const struct nft_denied *flows, size_t n
 /* The totals alone. */
 int nft_denied_totals(struct nlsock *s, struct nft_totals *ret, struct bh_err *err);
 
-/* The NFLOG prefixes of our rules: "bulkhead:deny:egress" and so on. */
+/* The NFLOG prefixes of our rules: "bulkhead:deny" and so on. */
 enum nft_log_kind {
 	NFT_LOG_DENY,
 	NFT_LOG_AUDIT,
-	NFT_LOG_OVERFLOW,
 	NFT_LOG_REVOKED,
 	NFT_LOG_GUARD, /* a guardrail denies it */
 };
-bool nft_prefix_parse(const char *prefix, enum nft_log_kind *ret_kind, enum direction *ret_dir);
+bool nft_prefix_parse(const char *prefix, enum nft_log_kind *ret_kind);
 
 #endif

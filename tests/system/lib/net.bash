@@ -16,6 +16,7 @@
 #
 #   net_up NAME...            the switch and end points; `NAME:app=x,tier=y` gives other labels
 #   member NAME [LABELS]      one more end point, later; it is in the inventory from then on
+#   member_bare NAME [LABELS] the same without an interface, until `wire NAME NUMBER`
 #   outsider NAME [NUMBER]    one that no inventory knows: the world
 #   member_gone NAME          takes one away, its processes too
 #   net_down                  ends and removes everything; silent when there is nothing
@@ -84,8 +85,7 @@ net_up() {
 	write_inventory
 }
 
-plug() { # NAME NUMBER: a namespace on the bridge, up and running
-	ip netns add "${NET:?net_up comes first}-$1" || return
+wire() { # NAME NUMBER: the namespace's interface
 	ns "$1" sysctl -qw net.ipv6.conf.default.accept_dad=0 || return
 	ip link add eth0 netns "$NET-$1" type veth peer name "port$2" netns "$NET-switch" || return
 	ns switch ip link set "port$2" master br0 up
@@ -98,15 +98,19 @@ plug() { # NAME NUMBER: a namespace on the bridge, up and running
 }
 
 member() { # NAME [[:]LABELS]
-	local number labels=${2#:}
+	member_bare "$@" && wire "$1" "$number"
+}
+
+member_bare() { # NAME [[:]LABELS]: sets $number
+	local labels=${2#:}
 	number=$(awk '$2 < 200 && $2 > n { n = $2 } END { print n + 1 }' "$NET_DIR/members")
 	printf '%s %s %s\n' "$1" "$number" "${labels:-app=$1}" >>"$NET_DIR/members"
-	plug "$1" "$number" && write_inventory
+	ip netns add "${NET:?net_up comes first}-$1" && write_inventory
 }
 
 outsider() { # NAME [NUMBER]
 	printf '%s %s -\n' "$1" "${2:-200}" >>"$NET_DIR/members"
-	plug "$1" "${2:-200}"
+	ip netns add "${NET:?net_up comes first}-$1" && wire "$1" "${2:-200}"
 }
 
 write_inventory() {

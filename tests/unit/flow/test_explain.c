@@ -218,7 +218,8 @@ static const struct sentence {
 	  { 0 },
 	  0,
 	  0,
-	  "packets that web sent in more flows than the kernel remembers one by one (4096)",
+	  "packets that web sent in flows that were not remembered one by one: there were too "
+	  "many, or their counts were deleted",
 	  "",
 	  "",
 	  .aggregated = true },

@@ -65,7 +65,7 @@ static struct nlmsghdr *put_egress(void *buf, uint8_t family, uint32_t seq)
 {
 	struct nlmsghdr *nlh = begin(buf, family);
 
-	mnl_attr_put_strz(nlh, NFULA_PREFIX, "bulkhead:deny:egress");
+	mnl_attr_put_strz(nlh, NFULA_PREFIX, "bulkhead:deny");
 	mnl_attr_put_u32(nlh, NFULA_IFINDEX_OUTDEV, htonl(7));
 	mnl_attr_put_u32(nlh, NFULA_UID, htonl(1000));
 	mnl_attr_put_u32(nlh, NFULA_GID, htonl(0));
@@ -82,7 +82,7 @@ static void test_event(void **state)
 
 	assert_int_equal(parse(buf, nlh->nlmsg_len, &s), 0);
 	assert_int_equal(s.n, 1);
-	assert_string_equal(s.last.prefix, "bulkhead:deny:egress");
+	assert_string_equal(s.last.prefix, "bulkhead:deny");
 	assert_int_equal(s.last.ifindex_out, 7);
 	assert_int_equal(s.last.ifindex_in, 0);
 	assert_true(s.last.has_uid && s.last.uid == 1000);

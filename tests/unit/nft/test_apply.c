@@ -159,19 +159,19 @@ static void test_guard_comes_and_goes(void **state)
 		      "new counter guardrail_no-metadata.out.all\n"
 		      "new set guard_egress4\nnew element guard_egress4\n"
 		      "new chain guard_egress\nnew chain guard_ingress\n"
-		      "new chain guard_icmp_egress\nnew chain guard_icmp_ingress\n"
+		      "new chain guard_record\nnew chain guard_record_icmp\n"
 		      "new rule output\nnew rule input\nnew rule guard_egress\n"
-		      "new rule guard_ingress\nnew rule guard_icmp_egress\n"
-		      "new rule guard_icmp_ingress\n");
+		      "new rule guard_ingress\nnew rule guard_record\n"
+		      "new rule guard_record_icmp\n");
 	nft_state_done(&have);
 	stand(&k, &with.r, &have);
 	assert_change(&k, &with.r, &have, "");
 	assert_change(&k, &without.r, &have,
 		      "flush chain output\nflush chain input\nflush chain guard_egress\n"
-		      "flush chain guard_ingress\nflush chain guard_icmp_egress\n"
-		      "flush chain guard_icmp_ingress\ndelete chain guard_egress\n"
-		      "delete chain guard_ingress\ndelete chain guard_icmp_egress\n"
-		      "delete chain guard_icmp_ingress\n"
+		      "flush chain guard_ingress\nflush chain guard_record\n"
+		      "flush chain guard_record_icmp\ndelete chain guard_egress\n"
+		      "delete chain guard_ingress\ndelete chain guard_record\n"
+		      "delete chain guard_record_icmp\n"
 		      "delete element guard_egress4\ndelete set guard_egress4\n"
 		      "delete counter guardrail_cde.in.boundary\n"
 		      "delete counter guardrail_no-metadata.out.all\n"
@@ -288,9 +288,9 @@ static void test_made_anew(void **state)
 	assert_true(position(text, "new counter payments.out.migration\n") <
 		    position(text, "new set "));
 	assert_true(position(text, "new element egress4\n") < position(text, "new chain "));
-	assert_true(position(text, "new chain deny_egress\n") < position(text, "new rule "));
-	assert_true(position(text, "new rule deny_egress\n") < position(text, "new rule input\n"));
-	assert_true(position(text, "new rule icmp_ingress\n") < position(text, "new rule output"));
+	assert_true(position(text, "new chain record\n") < position(text, "new rule "));
+	assert_true(position(text, "new rule record\n") < position(text, "new rule input\n"));
+	assert_true(position(text, "new rule record_icmp\n") < position(text, "new rule output"));
 	assert_int_equal(counted(data, len, "payments.out.dns", NFTA_COUNTER_PACKETS), 123);
 	assert_int_equal(counted(data, len, "denied.ingress", NFTA_COUNTER_PACKETS), 77);
 	nft_state_done(&have);
@@ -363,11 +363,10 @@ static void test_order(void **state)
 	fx_add(&b, 1, ENTRY_RANGE, "10.0.0.0/8", FX_TCP(9), fx_rule(&b, "z.in.new", "z:1"), 0);
 	data = change(&k, fx_finish(&b), &have, &len);
 	text = said(data, len);
-	assert_true(position(text, "flush chain deny_egress") <
-		    position(text, "delete chain icmp_egress"));
-	assert_true(position(text, "flush chain refuse_egress") <
-		    position(text, "delete chain refuse_egress"));
-	assert_true(position(text, "delete chain refuse_egress") < position(text, "delete set"));
+	assert_true(position(text, "flush chain output") < position(text, "delete chain record\n"));
+	assert_true(position(text, "flush chain record\n") <
+		    position(text, "delete chain record_icmp"));
+	assert_true(position(text, "delete chain record_icmp") < position(text, "delete set"));
 	assert_true(position(text, "delete element egress4\ndelete set egress4\n") <
 		    position(text, "delete counter payments.out.db"));
 	assert_true(position(text, "flush chain output") < position(text, "delete set egress4\n"));
@@ -376,8 +375,7 @@ static void test_order(void **state)
 		    position(text, "new element ingress4_range"));
 	assert_true(position(text, "new element ingress4_range") <
 		    position(text, "new rule input"));
-	assert_true(position(text, "flush chain deny_egress") <
-		    position(text, "delete set denied_egress4"));
+	assert_true(position(text, "flush chain record\n") < position(text, "delete set denied4"));
 	nft_state_done(&have);
 	fx_done(&a);
 	fx_done(&b);

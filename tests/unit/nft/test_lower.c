@@ -30,26 +30,26 @@ static void assert_chain(const struct nft_program *p, unsigned chain, const char
 	bh_buf_done(&text);
 }
 
-#define ABOUT_HEAD                                                                                 \
+#define ABOUT(manner)                                                                              \
 	"continue comment \"endpoint shop/payments\"\n"                                            \
 	"continue comment \"services payments\"\n"                                                 \
-	"continue comment \"generation 0123456789abcdef\"\n"
-#define ABOUT_TAIL                                                                                 \
-	"continue comment \"default-deny egress policies/payments.yaml:12\"\n"                     \
-	"continue comment \"default-deny ingress policies/payments.yaml:7\"\n"
+	"continue comment \"generation 0123456789abcdef\"\n"                                       \
+	"continue comment \"" manner "\"\n"
+#define ICMPV6(types, limit, comment)                                                              \
+	"meta nfproto ipv6 meta l4proto 58 icmpv6 type " types " ip6 hoplimit " limit              \
+	" accept comment \"" comment "\"\n"
+#define OUT_BASICS                                                                                 \
+	ICMPV6("135-136", "255", "neighbour discovery")                                            \
+	ICMPV6("133", "255", "router solicitation")                                                \
+	ICMPV6("131-132", "1", "multicast listener report")                                        \
+	ICMPV6("143", "1", "multicast listener report 2")
+#define IN_BASICS                                                                                  \
+	ICMPV6("134-136", "255", "router advertisement, neighbour discovery")                      \
+	ICMPV6("130", "1", "multicast listener query")
 #define ERRORS                                                                                     \
-	"meta l4proto 1 ct state related accept comment \"errors of connections, path MTU among "  \
-	"them\"\n"                                                                                 \
-	"meta l4proto 58 ct state related accept comment \"errors of connections, path MTU "       \
-	"among them\"\n"
-#define ND                                                                                         \
-	"meta nfproto ipv6 meta l4proto 58 icmpv6 type 135-136 ip6 hoplimit 255 accept comment "   \
-	"\"neighbour discovery\"\n"
-#define MLD(group)                                                                                 \
-	"meta nfproto ipv6 meta l4proto 58 icmpv6 type 130-132 ip6 hoplimit 1 " group              \
-	"accept comment \"multicast listener discovery\"\n"                                        \
-	"meta nfproto ipv6 meta l4proto 58 icmpv6 type 143 ip6 hoplimit 1 " group                  \
-	"accept comment \"multicast listener discovery 2\"\n"
+	"ct state related jump errors comment \"errors of connections, path MTU among them\"\n"
+#define COUNT(dir)       "counter name \"denied." dir "\" "
+#define PLACE(dir, line) " comment \"default-deny " dir " policies/payments.yaml:" line "\"\n"
 
 /* Nothing allowed: what passes then is loopback and what IP itself needs. */
 static void test_nothing_allowed(void **state)
@@ -59,22 +59,15 @@ static void test_nothing_allowed(void **state)
 
 	fx_init(&f);
 	p = lower(fx_finish(&f));
-	assert_chain(p, CHAIN_ABOUT,
-		     ABOUT_HEAD "continue comment \"mode enforce\"\n"
-				"continue comment \"on-deny drop\"\n"
-				"continue comment \"log-denied true\"\n" ABOUT_TAIL);
+	assert_chain(p, CHAIN_ABOUT, ABOUT("mode enforce, on-deny drop, log-denied true"));
 	assert_chain(p, CHAIN_OUTPUT,
-		     "oif \"lo\" accept\n"
-		     "meta nfproto ipv6 meta l4proto 58 icmpv6 type 133 ip6 hoplimit 255 "
-		     "ip6 daddr ff00::/8 accept "
-		     "comment \"router solicitation\"\n" ND MLD("ip6 daddr ff00::/8 ") ERRORS
-		     "goto deny_egress\n");
+		     "oif \"lo\" accept\n" OUT_BASICS ERRORS
+		     "jump record\n" COUNT("egress") "drop" PLACE("egress", "12"));
 	assert_chain(p, CHAIN_INPUT,
-		     "iif \"lo\" accept\n"
-		     "meta nfproto ipv6 meta l4proto 58 icmpv6 type 134 ip6 hoplimit 255 accept "
-		     "comment \"router advertisement\"\n" ND MLD("") ERRORS "goto deny_ingress\n");
+		     "iif \"lo\" accept\n" IN_BASICS ERRORS
+		     "jump record\n" COUNT("ingress") "drop" PLACE("ingress", "7"));
 	assert_chain(p, CHAIN_FORWARD, "counter name \"forwarded\" drop\n");
-	assert_chain(p, CHAIN_REFUSE, "");
+	assert_chain(p, CHAIN_ERRORS, "meta l4proto 1 accept\nmeta l4proto 58 accept\n");
 	for (unsigned i = 0; i < SET_DENIED; i++)
 		assert_false(p->has_set[i]);
 	for (unsigned i = SET_DENIED; i < NFT_SETS; i++)
@@ -82,32 +75,21 @@ static void test_nothing_allowed(void **state)
 	fx_done(&f);
 }
 
-#define KEY4 "ip saddr . ip daddr . meta l4proto . th "
-#define KEY6 "ip6 saddr . ip6 daddr . meta l4proto . th "
-/* Both rules of a denied set, for both families. */
-#define DENIED_SETS(port, dir, log, end)                                                           \
-	"meta nfproto ipv4 " KEY4 port " @denied_" dir "4 " end "\n"                               \
-	"meta nfproto ipv4 add @denied_" dir "4 { " KEY4 port " } log prefix \"bulkhead:" log      \
-	":" dir "\" group 48 snaplen 128 " end "\n"                                                \
-	"meta nfproto ipv6 " KEY6 port " @denied_" dir "6 " end "\n"                               \
-	"meta nfproto ipv6 add @denied_" dir "6 { " KEY6 port " } log prefix \"bulkhead:" log      \
-	":" dir "\" group 48 snaplen 128 " end "\n"
-#define COUNT(dir, line)                                                                           \
-	"counter name \"denied." dir "\" comment \"default-deny " dir                              \
-	" policies/payments.yaml:" line "\"\n"
-#define REVOKED(dir)                                                                               \
-	"ct direction reply counter name \"revoked." dir "\" comment \"of connections that a "     \
-	"newer policy ended\"\n"
-#define REVOKED_LOG(dir)                                                                           \
-	"ct direction reply limit rate 10/second burst 10 packets log prefix "                     \
-	"\"bulkhead:revoked:" dir "\" group 48 snaplen 128\n"
-#define ICMP(dir) "meta l4proto 1 jump icmp_" dir "\nmeta l4proto 58 jump icmp_" dir "\n"
-#define OVERFLOW(dir)                                                                              \
-	"counter name \"overflow." dir "\" comment \"of flows that the full sets could not "       \
-	"take\"\n"                                                                                 \
-	"limit rate 10/second burst 10 packets log prefix \"bulkhead:overflow:" dir                \
+#define ADD(n, family, addr, port, log)                                                            \
+	"meta nfproto " family " add @denied" n " { oif . " addr " saddr . " addr                  \
+	" daddr . meta l4proto . th " port " } log prefix \"bulkhead:" log                         \
 	"\" group 48 snaplen 128\n"
+#define DENIED_SETS(port, log) ADD("4", "ipv4", "ip", port, log) ADD("6", "ipv6", "ip6", port, log)
+#define ICMP                   "meta l4proto 1 goto record_icmp\nmeta l4proto 58 goto record_icmp\n"
+#define REVOKED                                                                                    \
+	"oif != 0 counter name \"revoked.egress\" comment \"of connections that a newer policy "   \
+	"ended\"\n"                                                                                \
+	"iif != 0 counter name \"revoked.ingress\"\n"
+#define REVOKED_LOG                                                                                \
+	"limit rate 10/second burst 10 packets log prefix \"bulkhead:revoked\" group 48 snaplen "  \
+	"128\n"
 
+/* Each flow is counted and logged once, replies of ended connections apart; then it is dropped. */
 static void test_denied_drop(void **state)
 {
 	const struct nft_program *p;
@@ -115,20 +97,10 @@ static void test_denied_drop(void **state)
 
 	fx_init(&f);
 	p = lower(fx_finish(&f));
-	assert_chain(p, CHAIN_DENY + DIRECTION_EGRESS,
-		     COUNT("egress", "12") REVOKED("egress")
-			     REVOKED_LOG("egress") "ct direction reply drop\n" ICMP("egress")
-				     DENIED_SETS("dport", "egress", "deny", "drop")
-					     OVERFLOW("egress") "drop\n");
-	assert_chain(p, CHAIN_DENY + DIRECTION_INGRESS,
-		     COUNT("ingress", "7") REVOKED("ingress")
-			     REVOKED_LOG("ingress") "ct direction reply drop\n" ICMP("ingress")
-				     DENIED_SETS("dport", "ingress", "deny", "drop")
-					     OVERFLOW("ingress") "drop\n");
-	assert_chain(p, CHAIN_ICMP + DIRECTION_EGRESS,
-		     DENIED_SETS("sport", "egress", "deny", "drop"));
-	assert_chain(p, CHAIN_ICMP + DIRECTION_INGRESS,
-		     DENIED_SETS("sport", "ingress", "deny", "drop"));
+	assert_chain(p, CHAIN_RECORD,
+		     "ct direction reply goto revoked\n" ICMP DENIED_SETS("dport", "deny"));
+	assert_chain(p, CHAIN_RECORD_ICMP, DENIED_SETS("sport", "deny"));
+	assert_chain(p, CHAIN_REVOKED, REVOKED REVOKED_LOG);
 	fx_done(&f);
 }
 
@@ -141,22 +113,25 @@ static void test_denied_reject(void **state)
 	fx_init(&f);
 	f.r.on_deny = ON_DENY_REJECT;
 	p = lower(fx_finish(&f));
-	assert_chain(p, CHAIN_DENY + DIRECTION_EGRESS,
-		     COUNT("egress", "12") REVOKED("egress")
-			     REVOKED_LOG("egress") "ct direction reply drop\n" ICMP("egress")
-				     DENIED_SETS("dport", "egress", "deny", "goto refuse_egress")
-					     OVERFLOW("egress") "goto refuse_egress\n");
-	assert_chain(p, CHAIN_ICMP + DIRECTION_EGRESS,
-		     DENIED_SETS("sport", "egress", "deny", "goto refuse_egress"));
-	assert_chain(p, CHAIN_ICMP + DIRECTION_INGRESS,
-		     DENIED_SETS("sport", "ingress", "deny", "drop"));
-	assert_chain(p, CHAIN_REFUSE,
-		     "meta l4proto 6 reject with tcp reset\n"
-		     "reject with icmpx admin-prohibited\n");
+	assert_chain(p, CHAIN_ABOUT, ABOUT("mode enforce, on-deny reject, log-denied true"));
+	assert_chain(
+		p, CHAIN_OUTPUT,
+		"oif \"lo\" accept\n" OUT_BASICS ERRORS "jump record\n"
+		"ct direction reply " COUNT(
+			"egress") "drop\n"
+				  "meta l4proto 6 " COUNT("egress") "reject with tcp reset\n" COUNT(
+					  "egress") "reject with icmpx admin-prohibited" PLACE("egr"
+											       "es"
+											       "s",
+											       "1"
+											       "2"));
+	assert_chain(p, CHAIN_INPUT,
+		     "iif \"lo\" accept\n" IN_BASICS ERRORS
+		     "jump record\n" COUNT("ingress") "drop" PLACE("ingress", "7"));
 	fx_done(&f);
 }
 
-/* Audit: the same counters and sets, other prefixes, and everything passes. */
+/* Audit: the same counters and sets, another prefix, and everything passes. */
 static void test_denied_audit(void **state)
 {
 	const struct nft_program *p;
@@ -166,14 +141,15 @@ static void test_denied_audit(void **state)
 	f.r.mode = MODE_AUDIT;
 	f.r.on_deny = ON_DENY_REJECT;
 	p = lower(fx_finish(&f));
-	assert_chain(p, CHAIN_DENY + DIRECTION_EGRESS,
-		     "ct direction reply accept\n" COUNT("egress", "12") ICMP("egress")
-			     DENIED_SETS("dport", "egress", "audit", "accept")
-				     OVERFLOW("egress") "accept\n");
-	assert_chain(p, CHAIN_ICMP + DIRECTION_INGRESS,
-		     DENIED_SETS("sport", "ingress", "audit", "accept"));
+	assert_chain(p, CHAIN_ABOUT, ABOUT("mode audit, on-deny reject, log-denied true"));
+	assert_chain(p, CHAIN_OUTPUT,
+		     "oif \"lo\" accept\n" OUT_BASICS ERRORS
+		     "ct direction reply accept\njump record\n" COUNT("egress") "accept" PLACE(
+			     "egress", "12"));
+	assert_chain(p, CHAIN_RECORD, ICMP DENIED_SETS("dport", "audit"));
+	assert_chain(p, CHAIN_RECORD_ICMP, DENIED_SETS("sport", "audit"));
+	assert_chain(p, CHAIN_REVOKED, "");
 	assert_chain(p, CHAIN_FORWARD, "counter name \"forwarded\" drop\n");
-	assert_chain(p, CHAIN_REFUSE, "");
 	fx_done(&f);
 }
 
@@ -185,9 +161,14 @@ static void test_denied_silent(void **state)
 	fx_init(&f);
 	f.r.log_denied = false;
 	p = lower(fx_finish(&f));
-	assert_chain(p, CHAIN_DENY + DIRECTION_EGRESS,
-		     COUNT("egress", "12") REVOKED("egress") "ct direction reply drop\ndrop\n");
-	assert_chain(p, CHAIN_ICMP + DIRECTION_EGRESS, "");
+	assert_chain(p, CHAIN_ABOUT, ABOUT("mode enforce, on-deny drop, log-denied false"));
+	assert_chain(
+		p, CHAIN_OUTPUT,
+		"oif \"lo\" accept\n" OUT_BASICS ERRORS
+		"ct direction reply jump revoked\n" COUNT("egress") "drop" PLACE("egress", "12"));
+	assert_chain(p, CHAIN_RECORD, "");
+	assert_chain(p, CHAIN_RECORD_ICMP, "");
+	assert_chain(p, CHAIN_REVOKED, REVOKED);
 	for (unsigned i = 0; i < NFT_SETS; i++)
 		assert_false(p->has_set[i]);
 	fx_done(&f);

@@ -75,7 +75,7 @@ static void assert_ends(const struct nft_program *p, unsigned chain)
 		assert_ends(p, end->a);
 	else if (p->ruleset->open && chain <= CHAIN_FORWARD)
 		assert_int_equal(end->kind, OP_ACCEPT);
-	else if (p->ruleset->mode == MODE_AUDIT && chain > CHAIN_FORWARD && chain < CHAIN_REFUSE)
+	else if (p->ruleset->mode == MODE_AUDIT && chain < CHAIN_FORWARD)
 		assert_int_equal(end->kind, OP_ACCEPT);
 	else if (end->kind != OP_REJECT)
 		assert_int_equal(end->kind, OP_DROP);
@@ -96,26 +96,24 @@ static void test_every_way_ends(void **state)
 }
 
 /*
- * In the chains of denied packets nothing is accepted, but in audit mode nothing else is done. What
- * a guardrail denies is refused and logged in any mode.
+ * In the chains that record there is no verdict at all: how it ends is said where they are called,
+ * by a base chain, or by a guardrail's, which refuses in any mode and always records.
  */
 static void check_denied(const struct nft_program *p)
 {
-	bool audit_mode = p->ruleset->mode == MODE_AUDIT;
-
 	for (size_t i = 0; i < p->n_rules; i++) {
 		const struct nft_rule *r = &p->rules[i];
 
-		bool guard = r->chain >= CHAIN_REFUSE, audit = audit_mode && !guard;
+		bool record = r->chain >= CHAIN_GUARD_RECORD, guard = r->chain >= CHAIN_GUARD;
 
-		if (r->chain < CHAIN_DENY)
+		if (r->chain < CHAIN_RECORD)
 			continue;
 		for (const struct nft_op *op = r->ops; op->kind; op++) {
-			if (audit && (op->kind == OP_DROP || op->kind == OP_GOTO ||
-				      op->kind == OP_REJECT || op->kind == OP_REJECT_TCP))
-				fail_msg("audit mode refuses: %s", text(r));
-			if (!audit && op->kind == OP_ACCEPT)
-				fail_msg("a denied packet passes: %s", text(r));
+			bool ends = op->kind == OP_DROP || op->kind == OP_REJECT ||
+				    op->kind == OP_REJECT_TCP;
+
+			if (op->kind == OP_ACCEPT || (ends && (record || !guard)))
+				fail_msg("it ends there: %s", text(r));
 			if (!guard && !p->ruleset->log_denied &&
 			    (op->kind == OP_LOG || op->kind == OP_ADD))
 				fail_msg("it is logged: %s", text(r));
@@ -163,7 +161,7 @@ static void check_rules(const struct nft_program *p)
 	for (size_t i = 0; i < p->n_rules; i++) {
 		const struct nft_rule *r = &p->rules[i];
 
-		assert_true(i == 0 || r->chain >= p->rules[i - 1].chain || r->chain >= CHAIN_DENY);
+		assert_true(i == 0 || r->chain >= p->rules[i - 1].chain);
 		for (const struct nft_op *op = last_op(r) + 1; op <= &r->ops[RULE_OPS_MAX]; op++)
 			assert_memory_equal(op, &zero, sizeof(zero));
 		for (const struct nft_op *op = r->ops; op < last_op(r); op++)
@@ -341,7 +339,7 @@ static void test_guards_come_first(void **state)
 				    place_of(chain, OP_OBJMAP, (int)i) > guard);
 		for (unsigned i = SET_GUARDS; i < NFT_MAPS; i++)
 			assert_true(place_of(chain, OP_OBJMAP, (int)i) <
-				    place_of(chain, OP_GOTO, (int)(CHAIN_DENY + d)));
+				    place_of(chain, OP_JUMP, CHAIN_RECORD));
 	}
 	fx_done(&f);
 }
@@ -378,6 +376,7 @@ static void test_guards(void **state)
 			 1);
 	assert_int_equal(place_of(CHAIN_OUTPUT, OP_CT_UNKNOWN, -1), -1);
 	assert_int_equal(place_of(CHAIN_FORWARD, OP_OBJMAP, -1), -1);
+	assert_true(place_of(CHAIN_GUARD, OP_JUMP, CHAIN_GUARD_RECORD) == 0);
 	fx_done(&f);
 }
 
@@ -393,14 +392,15 @@ static void test_guards_in_the_open(void **state)
 			       "ip daddr . meta l4proto map @guard_egress4 goto guard_egress"),
 			 1);
 	assert_int_equal(count(&program, CHAIN_FORWARD,
-			       NEW V4 C
-			       "ip daddr . meta l4proto map @guard_egress4 goto guard_egress"),
+			       NEW V4 C "ip daddr . meta l4proto map @guard_egress4 counter name "
+					"\"forwarded\" drop"),
 			 1);
 	assert_int_equal(count(&program, CHAIN_FORWARD,
-			       OLD V4 "ip saddr . meta l4proto @guard_egress4 goto guard_ingress"),
+			       OLD V4 "ip saddr . meta l4proto @guard_egress4 counter name "
+				      "\"forwarded\" drop"),
 			 1);
 	assert_int_equal(count(&program, CHAIN_ABOUT, "continue comment \"default accept\""), 1);
-	assert_false(program.has_chain[CHAIN_DENY]);
+	assert_false(program.has_chain[CHAIN_RECORD]);
 	fx_done(&f);
 	fx_full_and(&f, true);
 	f.r.mode = MODE_AUDIT;

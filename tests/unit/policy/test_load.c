@@ -308,10 +308,14 @@ static void test_documented_policies(void **state)
 		"---\nservice: ledger\nselect: {labels: {app: ledger}}\n"
 		"ingress: [{from: [{service: payments}], ports: [5432/tcp]}]\n";
 	char *service = example(0), *group = example(1), *all;
+	char *scope = example(2), *guardrail = example(3);
 
-	assert_true(asprintf(&all, "%s---\n%s%s", service, group, others) > 0);
+	assert_true(asprintf(&all, "%s---\n%s---\n%s---\n%s%s", service, group, scope, guardrail,
+			     others) > 0);
 	assert_lint(all, 1790000000, "");
 	free(all);
+	free(guardrail);
+	free(scope);
 	free(group);
 	free(service);
 }
@@ -319,7 +323,7 @@ static void test_documented_policies(void **state)
 static void test_documented_host_file(void **state)
 {
 	struct host_config c, defaults;
-	char *host = example(2), *text;
+	char *host = example(4), *text;
 
 	memset(&c, 0, sizeof(c));
 	memset(&defaults, 0, sizeof(defaults));

@@ -1,0 +1,456 @@
+#!/usr/bin/env bats
+# Policies change while packets flow: what two versions deny never passes in between, what both
+# allow is never lost, and what a newer one ends is over when the command returns.
+
+load lib/net
+
+flood_program=${PROBE%/*}/flood
+talk_program=${PROBE%/*}/talk
+
+setup() { dir=$BATS_TEST_TMPDIR/boards && mkdir "$dir"; }
+teardown() {
+	[ -z "${follower:-}" ] || kill "$follower" 2>/dev/null || true
+	net_down
+}
+
+# --- senders and receivers -------------------------------------------------------------------
+
+# In namespace NAME, with a board of that name.
+declare -gA pid_of
+flood() { # NAME:BOARD OPTIONS...
+	local board=${1#*:}
+	start "${1%%:*}" nice -n "${nice:-0}" "$flood_program" run "$dir/$board" "${@:2}"
+	pid_of[$board]=$started
+	await test -s "$dir/$board"
+}
+
+ends() { # BOARD...
+	local board
+	for board in "$@"; do
+		stop "${pid_of[$board]}"
+		wait "${pid_of[$board]}" || true # its sockets are closed by then
+	done
+}
+
+hush() { # BOARD...: they send no more, and still listen
+	local board
+	for board in "$@"; do
+		kill -USR1 "${pid_of[$board]}"
+	done
+}
+
+# $sent $refused $received $highest of a board; talk's boards are text: $retransmitted $error.
+board() { # BOARD [SENDER-ID]
+	if [ -n "${is_stream[$1]:-}" ]; then
+		read -r _ sent _ highest _ received _ retransmitted _ error <"$dir/$1"
+	else
+		read -r _ sent _ refused _ received _ highest _ < <("$flood_program" look "$dir/$1" "${2:-0}")
+	fi
+}
+declare -gA is_stream
+
+heard() { board "$1" && [ "$received" -ge "$2" ]; }
+said() { board "$1" && [ "$sent" -ge "$2" ]; }
+
+# Waits until a board stands still.
+settled() { # BOARD [SENDER-ID]
+	local before=-1
+	board "$@"
+	while [ "$sent $received" != "$before" ]; do
+		before="$sent $received"
+		read -r -t 0.1 <> <(:) || true
+		board "$@"
+	done
+}
+
+# Of what a sender, hushed or gone, has sent. Sets $lost.
+lost_between() { # FROM-BOARD TO-BOARD
+	local all
+	settled "$1"
+	all=$sent
+	settled "$2"
+	lost=$((all - received))
+}
+
+both_to() { echo "--to $(v4 "$1") $2 --to $(v6 "$1") $2"; } # NAME PORT
+
+apply() { # POLICIES [INVENTORY]
+	"$bulkhead_program" apply --policies "$NET_DIR/policies/$1" \
+		--inventory "$NET_DIR/${2:-inventory}.json" --config "$NET_DIR/bulkhead.yaml"
+}
+
+# --- swap ------------------------------------------------------------------------------------
+
+# a is held when it sends, b when it receives; the stranger u at the other end is not. All versions
+# allow 7001/udp and deny 7009/udp. They differ in how: the PEERS, PORTS and NAME of their rule.
+version() { # VERSION PEERS PORTS NAME
+	mkdir -p "$NET_DIR/policies/a$1" "$NET_DIR/policies/b$1"
+	policy "a$1/a" <<<"{service: a, select: {labels: {app: a}}, egress: [{name: $4, to: [$2], ports: [$3]}]}"
+	policy "b$1/b" <<<"{service: b, select: {labels: {app: b}}, ingress: [{name: $4, from: [$2], ports: [$3]}]}"
+}
+
+# Each of a and b is replaced by a loop of its own, from here to there.
+alone() { # NAME: an inventory of it alone
+	jq --arg id "shop/$1" '.endpoints |= map(select(.id == $id))' "$NET_DIR/inventory.json" \
+		>"$NET_DIR/$1.json"
+}
+
+replace() { # NAME TIMES VERSIONS
+	local i
+	for ((i = 1; i <= $2; i++)); do
+		apply "$1$((i % $3))" "$1" >"$dir/replace-$1" 2>&1 3>&- || break
+		grep -q ' 1 updated' "$dir/replace-$1" || break
+	done
+	[ "$i" -gt "$2" ] || echo "replacement $i: $(cat "$dir/replace-$1")" >"$dir/failed-$1"
+}
+
+replace_both() { # TIMES VERSIONS
+	local other
+	replace a "$@" &
+	other=$!
+	replace b "$@"
+	wait $other
+	[ ! -e "$dir/failed-a" ] && [ ! -e "$dir/failed-b" ] || fail "$(cat "$dir"/failed-*)"
+}
+
+# Four senders, two of them denied; their boards are called after who sends what.
+flood_swap() {
+	local to_u to_b
+	read -ra to_u < <(both_to u 7001)
+	read -ra to_b < <(both_to b 7001)
+	flood u:at-u --at 7001
+	flood b:at-b --at 7001
+	flood u:denied-at-u --at 7009
+	flood b:denied-at-b --at 7009
+	flood a:from-a --at 40000+15 --rate 10000 "${to_u[@]}"
+	flood u:from-u --at 40000+15 --rate 10000 "${to_b[@]}"
+	nice=19 flood a:denied-from-a --at 41000+15 "${to_u[@]//7001/7009}"
+	nice=19 flood u:denied-from-u --at 41000+15 --rate 20000 "${to_b[@]//7001/7009}"
+}
+
+nothing_lost() { # DATAGRAMS-AT-LEAST
+	local end
+	ends from-a from-u denied-from-a denied-from-u
+	for end in "a u" "u b"; do
+		lost_between "from-${end% *}" "at-${end#* }"
+		[ "$lost" -eq 0 ] || fail "lost $lost of $sent on the way from ${end% *} to ${end#* }" || return
+		[ "$received" -ge "$1" ] || fail "${end% *} sent only $received" || return
+	done
+}
+
+nothing_leaked() { # DATAGRAMS-AT-LEAST
+	local end
+	for end in "a u" "u b"; do
+		settled "denied-at-${end#* }"
+		[ "$received" -eq 0 ] || fail "$received denied ones came from ${end% *} to ${end#* }" || return
+		board "denied-from-${end% *}"
+		[ "$sent" -ge "$1" ] || fail "${end% *} sent only $sent" || return
+	done
+}
+
+swap_up() {
+	net_up a b
+	outsider u
+	alone a
+	alone b
+	single="{cidr: $(v4 u)}, {cidr: '$(v6 u)'}"
+	wide="{cidr: 10.77.0.0/16}, {cidr: 'fd00:77::/48'}"
+	near="{cidr: 10.77.0.0/24}, {cidr: 'fd00:77::/64'}"
+}
+
+@test "300 replacements under four senders: nothing denied passes, nothing allowed is lost" {
+	swap_up
+	version 0 "$single" 7001/udp one
+	version 1 "$single" "7001/udp, 7002/udp" two
+	version 2 "$single" "7001/udp, icmp, icmpv6" one
+	apply a0 a
+	apply b0 b
+	flood_swap
+	replace_both 150 3
+	nothing_lost 50000
+	nothing_leaked 50000
+}
+
+@test "the counting above sees a single datagram that is lost, and a gap that lets some out" {
+	swap_up
+	version 0 "$single" 7001/udp one
+	apply a0 a
+	apply b0 b
+	flood_swap
+	ns u nft -f - <<-'N'
+		table inet mine {
+			chain in {
+				type filter hook input priority 0; policy accept;
+				udp dport 7001 ip version 4 quota over 4000 bytes jump once
+			}
+			chain once { quota until 45 bytes drop; }
+		}
+	N
+	await said from-a 5000
+	run nothing_lost 1
+	[[ $output == "lost 1 of "*" from a to u" ]] || fail "$output"
+	run nothing_leaked 1
+	[ "$status" -eq 0 ]
+
+	nice=19 flood a:late --at 42000 --to "$(v4 u)" 7009 --id 1
+	await said late 1000
+	ns a nft delete table inet bulkhead
+	apply a0 a
+	ends late
+	settled denied-at-u 1
+	[ "$received" -ge 1 ]
+}
+
+# --- tighten ---------------------------------------------------------------------------------
+
+# What a may send to b, and what b takes from a: PORTS each.
+tightened() { # VERSION PORTS-OUT PORTS-IN
+	mkdir -p "$NET_DIR/policies/$1"
+	policy "$1/ab" <<-Y
+		service: a
+		select: {labels: {app: a}}
+		egress: [{to: [{service: b}], ports: [$2]}]
+		---
+		service: b
+		select: {labels: {app: b}}
+		ingress: [{from: [{service: a}], ports: [$3]}]
+	Y
+}
+
+# Ports of both kinds: those that only 7001 to 7004 cover end.
+#   7001, 7005   datagrams both ways        7002, 7006   only b sends, what a asked for once
+#   7003, 7007   a stream, both talk        7004, 7008   a stream, only b talks and b begins
+ended="7001 7002 7003 7004"
+kept="7005 7006 7007 7008"
+
+chat() { # PORT
+	local to_a to_b
+	read -ra to_a < <(both_to a "1$1")
+	read -ra to_b < <(both_to b "$1")
+	flood "b:$1-b" --answer --at "$1" --rate 4000 "${to_a[@]}"
+	flood "a:$1-a" --at "1$1" --rate 4000 "${to_b[@]}"
+	await eval "heard $1-a 100 && heard $1-b 100"
+}
+
+lecture() { # PORT
+	local to_a to_b
+	read -ra to_a < <(both_to a "1$1")
+	read -ra to_b < <(both_to b "$1")
+	flood "b:$1-asked" --at "$1"
+	flood "a:$1-asks" --at "1$1" --rate 1000 "${to_b[@]}"
+	await heard "$1-asked" 2
+	ends "$1-asks" "$1-asked"
+	flood "a:$1-a" --at "1$1"
+	flood "b:$1-b" --at "$1" --rate 4000 "${to_a[@]}"
+	await heard "$1-a" 100
+}
+
+stream() { # PORT FAMILY call|hear
+	is_stream[$1-a]=1 is_stream[$1-b]=1
+	start b "$talk_program" "$dir/$1-b" listen "$(v"$2" b)" "$1/tcp"
+	pid_of[$1-b]=$started
+	await test -s "$dir/$1-b"
+	start a "$talk_program" "$dir/$1-a" "$3" "$(v"$2" b)" "$1/tcp"
+	pid_of[$1-a]=$started
+	await heard "$1-a" 10
+}
+
+begin_all() {
+	local port
+	for port in 7001 7005; do
+		chat $port && lecture $((port + 1)) || return
+	done
+	stream 7003 4 call && stream 7004 6 hear && stream 7007 6 call && stream 7008 4 hear || return
+	# b's first datagrams may have left before a's had made them replies.
+	for port in $ended $kept; do
+		refused=0
+		board "$port-b"
+		early[$port]=$refused
+	done
+}
+declare -gA early marked
+
+end_all() {
+	local port
+	for port in $ended $kept; do
+		ends "$port-a" "$port-b"
+		rm -f "$dir/$port"-*
+	done
+}
+
+mark() { # what had been said until now: nothing later may be heard
+	local port end
+	for port in $ended; do
+		for end in a b; do
+			board "$port-$end"
+			marked[$port-$end]=$sent
+		done
+	done
+}
+
+# Whoever talked goes on, and it is in vain.
+nothing_after_mark() {
+	local port from to more
+	for port in $ended; do
+		for from in a b; do
+			[ "${marked[$port-$from]}" -gt 0 ] || continue
+			to=b && [ "$from" = a ] || to=a
+			more=2000 && [ -z "${is_stream[$port-$from]:-}" ] || more=50
+			await said "$port-$from" $((marked[$port-$from] + more)) || return
+			board "$port-$to"
+			[ "$highest" -le "${marked[$port-$from]}" ] ||
+				fail "$port from $from: heard $highest, said ${marked[$port-$from]} when told to stop" || return
+		done
+	done
+}
+
+nothing_lost_of_kept() {
+	local port
+	for port in 7007 7008; do
+		for end in a b; do
+			board "$port-$end"
+			[ "$highest $retransmitted $error" = "$received 0 0" ] ||
+				fail "stream $port: $(cat "$dir/$port-$end")" || return
+		done
+		[ "$received" -gt 100 ] || [ $port = 7008 ] || fail "stream $port stands still" || return
+	done
+	for port in 7005 7006; do
+		hush "$port-a" "$port-b"
+		lost_between "$port-b" "$port-a"
+		[ "$lost" -eq "${early[$port]}" ] || fail "$port: lost $lost from b, ${early[$port]} at first" || return
+		lost_between "$port-a" "$port-b"
+		[ "$lost" -eq 0 ] || [ $port = 7006 ] || fail "$port: lost $lost from a" || return
+	done
+}
+
+@test "tightened under flood: nothing passes once the command is back, what stays loses nothing" {
+	local who name
+	net_up a b
+	outsider u
+	for name in a b; do
+		ns $name sysctl -qw net.ipv4.tcp_early_retrans=0 # sent twice is then lost once
+	done
+	all=7001-7008/udp,7001-7008/tcp some=7005-7008/udp,7005-7008/tcp
+	tightened open "$all" "$all"
+	tightened sender "$some" "$all"
+	tightened receiver "$all" "$some"
+	apply open
+	read -ra to_b < <(both_to b 7009)
+	read -ra to_u < <(both_to u 7009)
+	flood b:denied-at-b --at 7009
+	nice=19 flood u:denied-from-u --at 41000+15 --rate 20000 "${to_b[@]}"
+	nice=19 flood a:denied-from-a --at 41000+15 "${to_u[@]}"
+	for who in sender receiver; do
+		begin_all
+		apply $who
+		mark
+		nothing_after_mark
+		nothing_lost_of_kept
+		end_all
+		apply open
+	done
+	board denied-at-b
+	[ "$received" -eq 0 ]
+}
+
+# --- addresses that move ---------------------------------------------------------------------
+
+# Numbers 101 and 102 pass between b and c; c would let anybody in, but a may send to b alone.
+moving_up() {
+	net_up a b c
+	policy all <<-'Y'
+		service: a
+		select: {labels: {app: a}}
+		egress: [{to: [{service: b}], ports: [7001/udp]}]
+		---
+		service: b
+		select: {labels: {app: b}}
+		ingress: [{from: [{service: a}], ports: [7001/udp]}]
+		---
+		service: c
+		select: {labels: {app: c}}
+		ingress: [{from: [{cidr: 10.77.0.0/24}, {cidr: 'fd00:77::/64'}], ports: [7001/udp]}]
+	Y
+}
+
+addresses() { # add|del NAME NUMBER
+	printf 'addr %s %s dev eth0%s\n' "$1" "10.77.0.$3/24" '' \
+		"$1" "$(printf 'fd00:77::%x/64' "$3")" ' nodad' | ns "$2" ip -batch -
+}
+
+declared() { # NAME NUMBER: in the inventory it has this address alone
+	jq --arg id "shop/$1" --arg v4 "10.77.0.$2" --arg v6 "$(printf 'fd00:77::%x' "$2")" \
+		'(.endpoints[] | select(.id == $id)).addresses |= [$v4, $v6]' \
+		"$NET_DIR/inventory.json" >"$dir/inventory" && mv "$dir/inventory" "$NET_DIR/inventory.json"
+}
+
+swap_addresses() { # B'S C'S [true]: both lose theirs, then both have the other's; true: no apply
+	addresses del b "$2"
+	addresses del c "$1"
+	declared b "$1"
+	declared c "$2"
+	"${3:-apply}" .
+	addresses add b "$1"
+	addresses add c "$2"
+	ns a ip -force -batch - >/dev/null 2>&1 <<-N || true
+		neigh del 10.77.0.101 dev eth0
+		neigh del 10.77.0.102 dev eth0
+		neigh del fd00:77::65 dev eth0
+		neigh del fd00:77::66 dev eth0
+	N
+}
+
+@test "addresses pass from b to c twenty times at full speed: a, allowed to b, never reaches c" {
+	local mine=101 its=102 swap i was=0
+	moving_up
+	addresses add b $mine
+	addresses add c $its
+	declared b $mine
+	declared c $its
+	apply .
+	flood b:at-b --at 7001
+	flood c:at-c --at 7001
+	for i in 101 102; do
+		nice=19 flood "a:to-$i" --at "40$i" --to "10.77.0.$i" 7001 --to "$(printf 'fd00:77::%x' $i)" 7001
+	done
+	for i in {1..20}; do
+		swap=$mine mine=$its its=$swap
+		swap_addresses $mine $its
+		board at-b
+		was=$received
+		await heard at-b $((was + 100)) # who has the address now is reached at it
+		board at-c
+		[ "$received" -eq 0 ] || fail "move $i: a reached c $received times"
+	done
+	# Were it not for the apply in between, c would be reached at once.
+	swap_addresses $its $mine true
+	await heard at-c 1
+}
+
+@test "an address that two claim is denied to all, and both are named" {
+	moving_up
+	bulkhead apply
+	flood b:at-b --at 7001
+	flood c:at-c --at 7001
+	jq --arg v4 "$(v4 b)" '(.endpoints[] | select(.id == "shop/c")).addresses += [$v4]' \
+		"$NET_DIR/inventory.json" >"$dir/inventory" && mv "$dir/inventory" "$NET_DIR/inventory.json"
+	flood a:to-b --rate 1000 --to "$(v4 b)" 7001
+	await heard at-b 100
+	run bulkhead apply
+	echo "$output"
+	[ "$status" -eq 0 ]
+	grep "warning.*$(v4 b) " <<<"$output" | grep shop/b | grep -q shop/c
+	board to-b
+	was=$sent
+	await said to-b $((was + 500))
+	board at-b
+	[ "$highest" -le "$was" ]
+	# its other address is its own
+	flood a:to-b6 --rate 1000 --id 1 --to "$(v6 b)" 7001
+	await eval 'board at-b 1 && [ "$received" -gt 100 ]'
+	# the claim withdrawn, all is as before
+	write_inventory
+	bulkhead apply
+	board at-b
+	await heard at-b $((received + 100))
+}
