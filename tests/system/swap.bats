@@ -454,3 +454,69 @@ swap_addresses() { # B'S C'S [true]: both lose theirs, then both have the other'
 	board at-b
 	await heard at-b $((received + 100))
 }
+
+# --- the first packet ------------------------------------------------------------------------
+
+follow() { # records to $NET_DIR/records
+	(exec "$bulkhead_program" denied --follow --json --policies "$NET_DIR/policies" \
+		--inventory "$NET_DIR/inventory.json" --config "$NET_DIR/bulkhead.yaml" \
+		>"$NET_DIR/records" 2>"$NET_DIR/messages" 3>&-) &
+	follower=$!
+	await grep -q following "$NET_DIR/messages"
+}
+
+# What left the namespace: all but what IPv6 itself says (neighbour discovery and the like).
+capture() { # NUMBER
+	start switch tcpdump --immediate-mode -nlQ in -i "port$1" \
+		'arp or ip or (ip6 proto not 0 and (not icmp6 or icmp6[icmp6type] == icmp6-echo))'
+	await grep -q 'listening on' "$NET_DIR/switch.log"
+}
+frames() { grep -E '^[0-9:.]+ (ARP|IP|IP6)' "$NET_DIR/switch.log"; }
+captured() { [ "$(frames | wc -l)" -ge "$1" ]; }
+
+@test "a table before the interface and the first process: its first packets stay inside, recorded" {
+	local number to
+	net_up b
+	member_bare late
+	policy all <<-'Y'
+		service: late
+		select: {labels: {app: late}}
+		egress: [{to: [{service: b}], ports: [7001/udp]}]
+		---
+		service: b
+		select: {labels: {app: b}}
+		ingress: [{from: [{service: late}]}]
+	Y
+	bulkhead apply
+	follow
+	wire late "$number"
+	capture "$number"
+	serve b 7001/udp 7002/udp 7002/tcp
+	ns late "$probe_program" ask --tries 1 <<-Q
+		$(v4 b) 7002/tcp
+		$(v6 b) 7002/tcp
+		$(v4 b) 7002/udp
+		$(v6 b) 7002/udp
+		$(v4 b) icmp
+		$(v6 b) icmp
+		192.0.2.1 7001/udp
+		2001:db8::1 7001/udp
+	Q
+	[ "$(ask late b 7001/udp)" = "open open" ]
+	# The first frames that left are those of the allowed flow: IPv4's begins with asking who has it.
+	await captured 3
+	frames
+	frames | sed -n 1p | grep -q "ARP, Request who-has $(v4 b) "
+	[ -z "$(frames | grep -vE 'ARP,|\.7001: ')" ]
+	kill -INT "$follower"
+	wait "$follower"
+	follower=
+	grep -q ' + not recorded 0$' "$NET_DIR/messages"
+	for to in "$(v4 b) tcp" "$(v6 b) tcp" "$(v4 b) udp" "$(v6 b) udp" "$(v4 b) icmp" \
+		"$(v6 b) icmpv6" "192.0.2.1 udp" "2001:db8::1 udp"; do
+		jq -es --arg to "${to% *}" --arg proto "${to#* }" 'any(.endpoint.id == "shop/late"
+			and .destination.address == $to and .protocol == $proto and .packets >= 1
+			and .verdict == "deny" and .direction == "egress")' "$NET_DIR/records" ||
+			fail "no record of $to: $(cat "$NET_DIR/records")"
+	done
+}
