@@ -520,3 +520,73 @@ captured() { [ "$(frames | wc -l)" -ge "$1" ]; }
 			fail "no record of $to: $(cat "$NET_DIR/records")"
 	done
 }
+
+# --- death -----------------------------------------------------------------------------------
+
+# The table without what packets change; only rules have an order.
+listing() { # NAME
+	ns "$1" nft -nn -s -j list table inet bulkhead | jq -S '
+		def settled:
+			del(.metainfo, .[]?.handle?, .counter.packets?, .counter.bytes?)
+			| if .set.name? // "" | startswith("denied") then del(.set.elem) else . end
+			| if .map.elem? then .map.elem |= sort_by(tostring) else . end
+			| if .set.elem? then .set.elem |= sort_by(tostring) else . end;
+		.nftables | map(settled)
+		| (map(select(.rule)) | group_by(.rule.chain)), (map(select(.rule | not)) | sort_by(tostring))'
+}
+
+# Lets a command run for so long, then kills it. Sets $killed: was it still there?
+killed_after() { # MILLISECONDS COMMAND...
+	local pid
+	killed=
+	(exec "${@:2}" >/dev/null 2>&1 3>&-) &
+	pid=$!
+	read -r -t "$(printf '0.%03d' "$1")" <> <(:) || true
+	kill -KILL $pid 2>/dev/null || true
+	wait $pid || [ $? -ne 137 ] || killed=yes
+}
+
+@test "50 kills at random moments under flood: always one policy or the other, never in between" {
+	local i name other now before=0 after=0
+	swap_up
+	version 0 "$single" 7001/udp one
+	version 1 "$single" "7001/udp, 7002/udp" two
+	for i in 1 0; do
+		for name in a b; do
+			apply "$name$i" $name
+			listing $name >"$dir/$name$i.listing"
+		done
+	done
+	[ -n "$(diff "$dir/a0.listing" "$dir/a1.listing")" ]
+	flood_swap
+	for ((i = 1; i <= 50; i++)); do
+		for name in a b; do
+			killed_after $((RANDOM % 30)) "$bulkhead_program" denied --follow --json \
+				--policies "$NET_DIR/policies/${name}0" --inventory "$NET_DIR/$name.json" \
+				--config "$NET_DIR/bulkhead.yaml" &
+			other=$!
+			killed_after $((RANDOM % 10)) "$bulkhead_program" apply \
+				--policies "$NET_DIR/policies/$name$((i % 2))" --inventory "$NET_DIR/$name.json" \
+				--config "$NET_DIR/bulkhead.yaml"
+			wait $other
+			listing $name >"$dir/now"
+			if cmp -s "$dir/now" "$dir/$name$((i % 2)).listing"; then
+				[ -z "$killed" ] || after=$((after + 1))
+			else
+				cmp -s "$dir/now" "$dir/$name$(((i + 1) % 2)).listing" ||
+					fail "kill $i of $name left $(cat "$dir/now")"
+				before=$((before + 1))
+			fi
+		done
+	done
+	# Some died before they had written, some after it.
+	[ "$before" -ge 5 ] && [ "$after" -ge 5 ] || fail "$before and $after are not both enough"
+	for name in a b; do
+		apply "${name}0" $name
+		"$bulkhead_program" status --strict --policies "$NET_DIR/policies/${name}0" \
+			--inventory "$NET_DIR/$name.json" --config "$NET_DIR/bulkhead.yaml"
+		[ "$(listing $name)" = "$(cat "$dir/${name}0.listing")" ]
+	done
+	nothing_lost 1000
+	nothing_leaked 1000
+}
