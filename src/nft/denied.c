@@ -108,18 +108,81 @@ static int on_elements(const struct nlmsghdr *nlh, void *arg)
 	return r;
 }
 
+/* The elements of one set, before anybody sees them. */
+struct listed {
+	struct denied_key key;
+	struct nft_denied d;
+};
+
+struct list {
+	unsigned set;
+	struct bh_vec v; /* struct listed */
+};
+
+/* Our sets hold fewer than there is room for: what is over that is of another's making. */
+static int list_one(const struct nft_denied *d, void *arg)
+{
+	struct list *l = arg;
+	struct listed *slot = bh_vec_push(&l->v);
+
+	if (!slot)
+		return l->v.n == l->v.max ? 0 : -ENOMEM;
+	slot->d = *d;
+	put_key(l->set, d, &slot->key);
+	return 0;
+}
+
+static int order_keys(const void *a, const void *b)
+{
+	const struct listed *x = a, *y = b;
+
+	return memcmp(&x->key, &y->key, sizeof(x->key));
+}
+
+static bool is_twice_in(const struct bh_vec *sorted)
+{
+	const struct listed *e = sorted->data;
+
+	for (size_t i = 1; i < sorted->n; i++)
+		if (order_keys(&e[i - 1], &e[i]) == 0)
+			return true;
+	return false;
+}
+
+static int read_set(struct nlsock *s, struct list *l, struct bh_err *err)
+{
+	struct denied_reader rd = { (int)l->set, list_one, l };
+	unsigned try = 0;
+	int r;
+
+	do {
+		l->v.n = 0;
+		r = nft_query(s, NFT_MSG_GETSETELEM, NLM_F_DUMP, NFTA_SET_ELEM_LIST_TABLE,
+			      nft_set_info(l->set)->name, on_elements, &rd, err);
+		if (r < 0)
+			return r == -ENOENT ? 0 : r; /* nothing is logged in this table */
+		if (l->v.n)
+			qsort(l->v.data, l->v.n, l->v.size, order_keys);
+		if (!is_twice_in(&l->v))
+			return 0;
+	} while (nft_wait_for_resize(try++));
+	return bh_err_set(err, -EINTR, "the kernel is still resizing the set %s",
+			  nft_set_info(l->set)->name);
+}
+
 int nft_denied_dump(struct nlsock *s, int (*fn)(const struct nft_denied *, void *), void *arg,
 		    struct bh_err *err)
 {
 	int r = 0;
 
-	for (int set = SET_DENIED; set < NFT_SETS && r >= 0; set++) {
-		struct denied_reader rd = { set, fn, arg };
+	for (unsigned set = SET_DENIED; set < NFT_SETS && r >= 0; set++) {
+		struct list l = { .set = set };
 
-		r = nft_query(s, NFT_MSG_GETSETELEM, NLM_F_DUMP, NFTA_SET_ELEM_LIST_TABLE,
-			      nft_set_info((unsigned)set)->name, on_elements, &rd, err);
-		if (r == -ENOENT) /* nothing is logged in this table */
-			r = 0;
+		bh_vec_init(&l.v, sizeof(struct listed), 4 * BH_DENIED_SET_SIZE);
+		r = read_set(s, &l, err);
+		for (size_t i = 0; i < l.v.n && r >= 0; i++)
+			r = fn(&((const struct listed *)l.v.data)[i].d, arg);
+		bh_vec_done(&l.v);
 	}
 	return r;
 }

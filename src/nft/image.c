@@ -552,7 +552,39 @@ static int order_entries(const void *a, const void *b)
 
 /* --- asking ---------------------------------------------------------------------------------- */
 
-static int read_elements(struct image *im, struct nlsock *s, unsigned set, struct bh_err *err)
+static bool is_twice_in(const struct bh_vec *sorted)
+{
+	const struct entry *e = sorted->data;
+
+	for (size_t i = 1; i < sorted->n; i++)
+		if (entry_cmp(&e[i - 1], &e[i]) == 0)
+			return true;
+	return false;
+}
+
+static int read_map(struct image *im, struct nlsock *s, unsigned set, struct bh_err *err)
+{
+	struct element_reader rd = { .im = im, .set = set };
+	struct bh_vec *v = &im->entries[set];
+	unsigned try = 0;
+	int r;
+
+	do {
+		v->n = 0;
+		r = nft_query(s, NFT_MSG_GETSETELEM, NLM_F_DUMP, NFTA_SET_ELEM_LIST_TABLE,
+			      nft_set_info(set)->name, on_elements, &rd, err);
+		if (r < 0)
+			return r;
+		if (v->n)
+			qsort(v->data, v->n, sizeof(struct entry), order_entries);
+		if (im->drift[0] || !is_twice_in(v))
+			return 0;
+	} while (nft_wait_for_resize(try++));
+	return bh_err_set(err, -EINTR, "the kernel is still resizing the map %s",
+			  nft_set_info(set)->name);
+}
+
+static int read_ranges(struct image *im, struct nlsock *s, unsigned set, struct bh_err *err)
 {
 	struct element_reader rd = { .im = im, .set = set };
 	int r;
@@ -560,11 +592,8 @@ static int read_elements(struct image *im, struct nlsock *s, unsigned set, struc
 	bh_vec_init(&rd.bounds, sizeof(struct bound), 2 * BH_RANGES_MAX);
 	r = nft_query(s, NFT_MSG_GETSETELEM, NLM_F_DUMP, NFTA_SET_ELEM_LIST_TABLE,
 		      nft_set_info(set)->name, on_elements, &rd, err);
-	if (r >= 0 && set >= NFT_MAPS)
+	if (r >= 0)
 		r = pair_bounds(&rd);
-	if (r >= 0 && set < NFT_MAPS && im->entries[set].n)
-		qsort(im->entries[set].data, im->entries[set].n, sizeof(struct entry),
-		      order_entries);
 	bh_vec_done(&rd.bounds);
 	return r;
 }
@@ -594,7 +623,7 @@ int image_read(struct image *im, struct nlsock *s, struct bh_err *err)
 		      order_counters);
 	for (unsigned i = 0; r >= 0 && i < SET_DENIED; i++)
 		if (im->has_set[i])
-			r = read_elements(im, s, i, err);
+			r = i < NFT_MAPS ? read_map(im, s, i, err) : read_ranges(im, s, i, err);
 	if (r >= 0)
 		r = nft_query(s, NFT_MSG_GETRULE, NLM_F_DUMP, NFTA_RULE_TABLE, NULL, on_rule, im,
 			      err);

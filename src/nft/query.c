@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <libmnl/libmnl.h>
 
@@ -11,6 +12,8 @@
 
 #include "attr.h"
 #include "kernel.h"
+
+#define RESIZE_TRIES 7
 
 int nft_query(struct nlsock *s, uint8_t message, uint16_t flags, uint16_t table_attr,
 	      const char *set, int (*fn)(const struct nlmsghdr *, void *), void *arg,
@@ -30,6 +33,15 @@ int nft_query(struct nlsock *s, uint8_t message, uint16_t flags, uint16_t table_
 	if (set)
 		mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_SET, set);
 	return nlsock_query(s, nlh, fn, arg, err);
+}
+
+/* 1 ms, 2 ms, ... */
+bool nft_wait_for_resize(unsigned try)
+{
+	if (try >= RESIZE_TRIES)
+		return false;
+	usleep(1000u << try);
+	return true;
 }
 
 static int on_generation(const struct nlmsghdr *nlh, void *arg)

@@ -2,6 +2,8 @@
 #ifndef NFT_QUERY_H
 #define NFT_QUERY_H
 
+#include <stdbool.h>
+
 #include <bulkhead/base/err.h>
 #include <bulkhead/sys/nlsock.h>
 
@@ -14,5 +16,11 @@ struct nlmsghdr;
 int nft_query(struct nlsock *s, uint8_t message, uint16_t flags, uint16_t table_attr,
 	      const char *set, int (*fn)(const struct nlmsghdr *, void *), void *arg,
 	      struct bh_err *err);
+
+/*
+ * A hash that the kernel is resizing is listed in disorder: some elements twice, and as many not at
+ * all. Whoever finds one twice waits (true) and reads again, TRY = 0, 1, ...; false: often enough.
+ */
+bool nft_wait_for_resize(unsigned try);
 
 #endif

@@ -223,7 +223,7 @@ is() { [ "$1" = "$2" ] || fail "got '$1', not '$2'"; }
 			--inventory "$NET_DIR/inventory.json" --config "$NET_DIR/bulkhead.yaml"
 		is "$(metadata web 80/tcp)" "timeout timeout"
 		is "$(world web 80/tcp)" "open open"
-		ns web nft list chain inet bulkhead guard_egress | grep -q 'bulkhead:guard:egress'
+		ns web nft list chain inet bulkhead guard_record | grep -q '"bulkhead:guard"'
 	done
 }
 

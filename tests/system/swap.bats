@@ -454,3 +454,139 @@ swap_addresses() { # B'S C'S [true]: both lose theirs, then both have the other'
 	board at-b
 	await heard at-b $((received + 100))
 }
+
+# --- the first packet ------------------------------------------------------------------------
+
+follow() { # records to $NET_DIR/records
+	(exec "$bulkhead_program" denied --follow --json --policies "$NET_DIR/policies" \
+		--inventory "$NET_DIR/inventory.json" --config "$NET_DIR/bulkhead.yaml" \
+		>"$NET_DIR/records" 2>"$NET_DIR/messages" 3>&-) &
+	follower=$!
+	await grep -q following "$NET_DIR/messages"
+}
+
+# What left the namespace: all but what IPv6 itself says (neighbour discovery and the like).
+capture() { # NUMBER
+	start switch tcpdump --immediate-mode -nlQ in -i "port$1" \
+		'arp or ip or (ip6 proto not 0 and (not icmp6 or icmp6[icmp6type] == icmp6-echo))'
+	await grep -q 'listening on' "$NET_DIR/switch.log"
+}
+frames() { grep -E '^[0-9:.]+ (ARP|IP|IP6)' "$NET_DIR/switch.log"; }
+captured() { [ "$(frames | wc -l)" -ge "$1" ]; }
+
+@test "a table before the interface and the first process: its first packets stay inside, recorded" {
+	local number to
+	net_up b
+	member_bare late
+	policy all <<-'Y'
+		service: late
+		select: {labels: {app: late}}
+		egress: [{to: [{service: b}], ports: [7001/udp]}]
+		---
+		service: b
+		select: {labels: {app: b}}
+		ingress: [{from: [{service: late}]}]
+	Y
+	bulkhead apply
+	follow
+	wire late "$number"
+	capture "$number"
+	serve b 7001/udp 7002/udp 7002/tcp
+	ns late "$probe_program" ask --tries 1 <<-Q
+		$(v4 b) 7002/tcp
+		$(v6 b) 7002/tcp
+		$(v4 b) 7002/udp
+		$(v6 b) 7002/udp
+		$(v4 b) icmp
+		$(v6 b) icmp
+		192.0.2.1 7001/udp
+		2001:db8::1 7001/udp
+	Q
+	[ "$(ask late b 7001/udp)" = "open open" ]
+	# The first frames that left are those of the allowed flow: IPv4's begins with asking who has it.
+	await captured 3
+	frames
+	frames | sed -n 1p | grep -q "ARP, Request who-has $(v4 b) "
+	[ -z "$(frames | grep -vE 'ARP,|\.7001: ')" ]
+	kill -INT "$follower"
+	wait "$follower"
+	follower=
+	grep -q ' + not recorded 0$' "$NET_DIR/messages"
+	for to in "$(v4 b) tcp" "$(v6 b) tcp" "$(v4 b) udp" "$(v6 b) udp" "$(v4 b) icmp" \
+		"$(v6 b) icmpv6" "192.0.2.1 udp" "2001:db8::1 udp"; do
+		jq -es --arg to "${to% *}" --arg proto "${to#* }" 'any(.endpoint.id == "shop/late"
+			and .destination.address == $to and .protocol == $proto and .packets >= 1
+			and .verdict == "deny" and .direction == "egress")' "$NET_DIR/records" ||
+			fail "no record of $to: $(cat "$NET_DIR/records")"
+	done
+}
+
+# --- death -----------------------------------------------------------------------------------
+
+# The table without what packets change; only rules have an order.
+listing() { # NAME
+	ns "$1" nft -nn -s -j list table inet bulkhead | jq -S '
+		def settled:
+			del(.metainfo, .[]?.handle?, .counter.packets?, .counter.bytes?)
+			| if .set.name? // "" | startswith("denied") then del(.set.elem) else . end
+			| if .map.elem? then .map.elem |= sort_by(tostring) else . end
+			| if .set.elem? then .set.elem |= sort_by(tostring) else . end;
+		.nftables | map(settled)
+		| (map(select(.rule)) | group_by(.rule.chain)), (map(select(.rule | not)) | sort_by(tostring))'
+}
+
+# Lets a command run for so long, then kills it. Sets $killed: was it still there?
+killed_after() { # MILLISECONDS COMMAND...
+	local pid
+	killed=
+	(exec "${@:2}" >/dev/null 2>&1 3>&-) &
+	pid=$!
+	read -r -t "$(printf '0.%03d' "$1")" <> <(:) || true
+	kill -KILL $pid 2>/dev/null || true
+	wait $pid || [ $? -ne 137 ] || killed=yes
+}
+
+@test "50 kills at random moments under flood: always one policy or the other, never in between" {
+	local i name other now before=0 after=0
+	swap_up
+	version 0 "$single" 7001/udp one
+	version 1 "$single" "7001/udp, 7002/udp" two
+	for i in 1 0; do
+		for name in a b; do
+			apply "$name$i" $name
+			listing $name >"$dir/$name$i.listing"
+		done
+	done
+	[ -n "$(diff "$dir/a0.listing" "$dir/a1.listing")" ]
+	flood_swap
+	for ((i = 1; i <= 50; i++)); do
+		for name in a b; do
+			killed_after $((RANDOM % 30)) "$bulkhead_program" denied --follow --json \
+				--policies "$NET_DIR/policies/${name}0" --inventory "$NET_DIR/$name.json" \
+				--config "$NET_DIR/bulkhead.yaml" &
+			other=$!
+			killed_after $((RANDOM % 10)) "$bulkhead_program" apply \
+				--policies "$NET_DIR/policies/$name$((i % 2))" --inventory "$NET_DIR/$name.json" \
+				--config "$NET_DIR/bulkhead.yaml"
+			wait $other
+			listing $name >"$dir/now"
+			if cmp -s "$dir/now" "$dir/$name$((i % 2)).listing"; then
+				[ -z "$killed" ] || after=$((after + 1))
+			else
+				cmp -s "$dir/now" "$dir/$name$(((i + 1) % 2)).listing" ||
+					fail "kill $i of $name left $(cat "$dir/now")"
+				before=$((before + 1))
+			fi
+		done
+	done
+	# Some died before they had written, some after it.
+	[ "$before" -ge 5 ] && [ "$after" -ge 5 ] || fail "$before and $after are not both enough"
+	for name in a b; do
+		apply "${name}0" $name
+		"$bulkhead_program" status --strict --policies "$NET_DIR/policies/${name}0" \
+			--inventory "$NET_DIR/$name.json" --config "$NET_DIR/bulkhead.yaml"
+		[ "$(listing $name)" = "$(cat "$dir/${name}0.listing")" ]
+	done
+	nothing_lost 1000
+	nothing_leaked 1000
+}

@@ -28,8 +28,9 @@ struct fake {
 	pthread_t thread;
 	struct nlmsghdr *kept[FAKE_MESSAGES_MAX]; /* malloc()ed each by itself */
 	size_t n;
-	int intr; /* so many dumps of chains are cut short by a change */
-	int busy; /* so often somebody else commits while we read */
+	int intr;     /* so many dumps of chains are cut short by a change */
+	int busy;     /* so often somebody else commits while we read */
+	int resizing; /* so many lists of elements have one twice */
 	uint32_t commit;
 	unsigned queries; /* so far */
 };
@@ -225,6 +226,10 @@ static inline void fake_answer(struct fake *k, const struct nlmsghdr *ask)
 		nlh->nlmsg_flags = 0;
 		fake_send(k, nlh);
 		found = true;
+		if (elements && k->resizing > 0) {
+			k->resizing--;
+			fake_send(k, nlh);
+		}
 	}
 	if (elements && !found && !fake_has_set(k, fake_attr(ask, NFTA_SET_ELEM_LIST_SET)))
 		fake_ack(k, ask->nlmsg_seq, -ENOENT);

@@ -129,8 +129,8 @@ static void assert_seen(size_t i, enum direction d, const struct element *e)
 }
 
 static const struct element out4[] = {
-	{ 2, "10.77.1.2", "203.0.113.9", IPPROTO_TCP, 443, 3, 180, 3599000 },
 	{ 2, "10.77.1.2", "203.0.113.9", IPPROTO_ICMP, 8 << 8, 1, 84, 1 },
+	{ 2, "10.77.1.2", "203.0.113.9", IPPROTO_TCP, 443, 3, 180, 3599000 },
 };
 static const struct element in6[] = {
 	{ 0, "fd77::9", "fd77::2", IPPROTO_UDP, 65535, UINT64_C(1) << 40, UINT64_MAX, 1 },
@@ -148,6 +148,22 @@ static void test_dump(void **state)
 	assert_seen(0, DIRECTION_EGRESS, &out4[0]);
 	assert_seen(1, DIRECTION_EGRESS, &out4[1]);
 	assert_seen(2, DIRECTION_INGRESS, &in6[0]);
+	fake_close(&k);
+}
+
+/* A hash in disorder, with an element twice, is read again before anybody hears of it. */
+static void test_dump_while_resized(void **state)
+{
+	struct fake k;
+
+	fake_open(&k);
+	keep(&k, "denied4", out4, 2);
+	k.resizing = 4;
+	assert_int_equal(dump(&k), 0);
+	assert_int_equal(seen.n, 2);
+	k.resizing = 1000;
+	assert_int_equal(dump(&k), -EINTR);
+	assert_int_equal(seen.n, 0);
 	fake_close(&k);
 }
 
@@ -325,6 +341,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_dump),
 		cmocka_unit_test(test_dump_ended),
+		cmocka_unit_test(test_dump_while_resized),
 		cmocka_unit_test(test_dump_of_odd_elements),
 		cmocka_unit_test(test_dump_of_other_keys),
 		cmocka_unit_test(test_retire),

@@ -105,6 +105,28 @@ static void test_commit_meanwhile(void **state)
 	fake_close(&k);
 }
 
+/* A hash in disorder, with an element twice, is read again. */
+static void test_resized_meanwhile(void **state)
+{
+	struct bh_err err = BH_ERR_INIT;
+	struct nft_state st;
+	struct fake k;
+	struct fx f;
+
+	fake_open(&k);
+	fx_init(&f);
+	fx_add(&f, 0, ENTRY_HOST, "10.0.0.1", FX_ALL, fx_rule(&f, "a.out.b", "p:1"), 0);
+	fx_add(&f, 0, ENTRY_HOST, "10.0.0.2", FX_ALL, 0, 0);
+	fake_create(&k, fx_finish(&f));
+	k.resizing = 4;
+	assert_intact(&k, &f.r);
+	k.resizing = 1000;
+	assert_int_equal(fake_readback(&k, &st, &err), -EINTR);
+	assert_string_equal(err.msg, "the kernel is still resizing the map egress4_host");
+	fx_done(&f);
+	fake_close(&k);
+}
+
 /* --- altered --------------------------------------------------------------------------------- */
 
 static bool reads_as(struct fake *k, const struct ruleset *r, char drift[256])
@@ -492,9 +514,9 @@ int main(void)
 		cmocka_unit_test(test_round_trip),       cmocka_unit_test(test_absent),
 		cmocka_unit_test(test_interrupted),      cmocka_unit_test(test_every_part_counts),
 		cmocka_unit_test(test_order_of_rules),   cmocka_unit_test(test_hostile_texts),
-		cmocka_unit_test(test_commit_meanwhile), cmocka_unit_test(test_damaged),
-		cmocka_unit_test(test_altered_rules),    cmocka_unit_test(test_altered_objects),
-		cmocka_unit_test(test_emptied_guard),
+		cmocka_unit_test(test_commit_meanwhile), cmocka_unit_test(test_resized_meanwhile),
+		cmocka_unit_test(test_damaged),          cmocka_unit_test(test_altered_rules),
+		cmocka_unit_test(test_altered_objects),  cmocka_unit_test(test_emptied_guard),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
