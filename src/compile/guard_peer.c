@@ -41,7 +41,7 @@ static int services_list(struct resolver *r, const char *service, const char *sc
 {
 	const struct policy_set *p = r->in->policies;
 	size_t total = 0;
-	uint32_t *v;
+	uint32_t *v = NULL;
 
 	for (int pass = 0; pass < 2; pass++) {
 		if (pass) {
