@@ -18,8 +18,8 @@
 /* Packets by the counters that every table has. */
 struct nft_totals {
 	uint64_t denied[DIRECTIONS];
-	uint64_t revoked[DIRECTIONS];  /* denied, of connections that a newer policy ended */
-	uint64_t forwarded;            /* routed through the container: dropped */
+	uint64_t revoked[DIRECTIONS]; /* denied, of connections that a newer policy ended */
+	uint64_t forwarded;           /* routed through the container: dropped */
 };
 
 /* What a policy rule let through since the table was made. */
