@@ -336,7 +336,8 @@ static int build_and_commit(struct change *c, struct nlsock *s, struct bh_err *e
 	else if (batch_messages(&c->b) > 0)
 		r = batch_commit(&c->b, s, NULL, NULL, err);
 	batch_done(&c->b);
-	return r;
+	/* An element that has expired since it was read cannot be deleted; that is no commit. */
+	return r == -ENOENT && c->old ? -ERESTART : r;
 }
 
 int nft_apply(struct nlsock *s, const struct ruleset *r, const struct nft_state *have,

@@ -33,6 +33,21 @@ static uint32_t commits(void)
 	return id;
 }
 
+/* How many flows the table allows. */
+static size_t elements(void)
+{
+	struct nft_state st;
+	size_t n = 0;
+
+	place_read(&here, &st);
+	assert_true(st.intact);
+	for (int d = 0; d < DIRECTIONS; d++)
+		for (int k = 0; k < ENTRY_KINDS; k++)
+			n += st.ruleset->entries[d][k].n;
+	nft_state_done(&st);
+	return n;
+}
+
 /* --- a change that fails --------------------------------------------------------------------- */
 
 /* The kernel refuses some message: all that stood stands, to the last handle. */
@@ -175,6 +190,31 @@ static void test_changed_meanwhile(void **state)
 	fx_done(&b);
 }
 
+/* Nor when the kernel has ended a rule in between, which is no commit. */
+static void test_expired_meanwhile(void **state)
+{
+	struct nft_state have;
+	struct fx a, b;
+	int tries = 0;
+
+	fx_init(&a);
+	fx_add(&a, 0, ENTRY_HOST, "10.0.0.1", FX_ALL, fx_rule(&a, "web.out.all", "p:1"),
+	       time(NULL) + 1);
+	fx_add(&a, 0, ENTRY_HOST, "10.0.0.2", FX_ALL, 0, 0);
+	place_apply(&here, fx_finish(&a));
+	place_read(&here, &have);
+	while (elements() > 1 && tries++ < 100)
+		usleep(50000);
+	fx_init(&b);
+	fx_add(&b, 0, ENTRY_HOST, "10.0.0.2", FX_ALL, fx_rule(&b, "web.out.all", "p:1"), 0);
+	fx_finish(&b);
+	assert_int_equal(nft_apply(&here.s, &b.r, &have, NULL), -ERESTART);
+	nft_state_done(&have);
+	place_apply(&here, &b.r);
+	fx_done(&a);
+	fx_done(&b);
+}
+
 static void test_commit_id(void **state)
 {
 	uint32_t id = commits();
@@ -188,20 +228,6 @@ static void test_commit_id(void **state)
 }
 
 /* --- rules that end by themselves ------------------------------------------------------------ */
-
-static size_t elements(void)
-{
-	struct nft_state st;
-	size_t n = 0;
-
-	place_read(&here, &st);
-	assert_true(st.intact);
-	for (int d = 0; d < DIRECTIONS; d++)
-		for (int k = 0; k < ENTRY_KINDS; k++)
-			n += st.ruleset->entries[d][k].n;
-	nft_state_done(&st);
-	return n;
-}
 
 /* One element of each kind and family; those of IPv4 end in SECONDS, the others never. */
 static void one_of_each(struct fx *f, int64_t seconds)
@@ -378,6 +404,7 @@ int main(void)
 		CASE(test_no_right),
 		CASE(test_changed_meanwhile),
 		CASE(test_commit_id),
+		CASE(test_expired_meanwhile),
 		CASE(test_expiry),
 		CASE(test_ended_before),
 		CASE(test_expiry_is_not_put_off),

@@ -53,7 +53,8 @@ int nft_readback(struct nlsock *s, struct nft_state *ret, struct bh_err *err);
  * Make the namespace enforce R in one atomic batch. HAVE is the present state as nft_readback()
  * gave it: base chains are kept, rules and sets are refilled, counters of rules that stay go on
  * counting; a table that is not of our making is replaced within the same batch. -ERESTART: somebody
- * changed nf_tables in the namespace since HAVE was read; read again. On an error nothing changed.
+ * changed nf_tables in the namespace since HAVE was read, or an element has expired; read again. On
+ * an error nothing changed.
  */
 int nft_apply(struct nlsock *s, const struct ruleset *r, const struct nft_state *have,
 	      struct bh_err *err);
