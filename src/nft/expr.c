@@ -225,7 +225,7 @@ static void log_expr(struct builder *b, const struct nft_op *op)
 	nftnl_expr_set_u32(e, NFTNL_EXPR_LOG_SNAPLEN, BH_NFLOG_COPY_RANGE);
 }
 
-static void icmpv6_types(struct builder *b, const struct nft_op *op)
+static void icmp_types(struct builder *b, const struct nft_op *op)
 {
 	payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, NFT_REG_1);
 	if (op->a == op->b) {
@@ -307,8 +307,9 @@ static void emit(struct builder *b, const struct nft_op *op)
 	case OP_LOG:
 		log_expr(b, op);
 		break;
+	case OP_ICMP_TYPES:
 	case OP_ICMPV6_TYPES:
-		icmpv6_types(b, op);
+		icmp_types(b, op);
 		break;
 	case OP_HOPLIMIT:
 		payload(b, NFT_PAYLOAD_NETWORK_HEADER, 7, 1, NFT_REG_1);

@@ -258,7 +258,10 @@ static void lower_guards(struct nft_program *p, unsigned chain, unsigned directi
 		lower_guarding(p, &(struct guarding) { chain, direction, side, UNKNOWN, { to } });
 }
 
-/* What is routed through an open container may not go where its own packets may not. */
+/*
+ * Nothing is routed through a container. Through an open or an audited one it may, but for where
+ * its own packets may not go.
+ */
 static void lower_forward(struct nft_program *p)
 {
 	struct nft_op count = OP2(OP_COUNTER, COUNTER_FORWARDED), drop = OP1(OP_DROP);
@@ -266,7 +269,9 @@ static void lower_forward(struct nft_program *p)
 		CHAIN_FORWARD, DIRECTION_EGRESS, SIDE_DST, ORIGINAL, { count, drop }
 	};
 
-	if (!p->ruleset->open) {
+	bool audit = p->ruleset->mode == MODE_AUDIT;
+
+	if (!p->ruleset->open && !audit) {
 		RULE(p, CHAIN_FORWARD, NULL, count, drop);
 		return;
 	}
@@ -276,7 +281,10 @@ static void lower_forward(struct nft_program *p)
 	g.match = REPLY;
 	g.side = SIDE_SRC;
 	lower_guarding(p, &g);
-	RULE(p, CHAIN_FORWARD, NULL, OP1(OP_ACCEPT));
+	if (audit)
+		RULE(p, CHAIN_FORWARD, NULL, count, OP1(OP_ACCEPT));
+	else
+		RULE(p, CHAIN_FORWARD, NULL, OP1(OP_ACCEPT));
 }
 
 /* --- the hooks ------------------------------------------------------------------------------- */
@@ -342,10 +350,15 @@ static void lower_base(struct nft_program *p, unsigned chain, unsigned direction
 
 /* --- denied packets -------------------------------------------------------------------------- */
 
+/* What tells of a connection that exists; a redirect tells of another way, and is no error. */
 static void lower_errors(struct nft_program *p)
 {
-	RULE(p, CHAIN_ERRORS, NULL, OP2(OP_L4PROTO, IPPROTO_ICMP), OP1(OP_ACCEPT));
-	RULE(p, CHAIN_ERRORS, NULL, OP2(OP_L4PROTO, IPPROTO_ICMPV6), OP1(OP_ACCEPT));
+	RULE(p, CHAIN_ERRORS, "unreachable, path MTU", OP2(OP_L4PROTO, IPPROTO_ICMP),
+	     OP3(OP_ICMP_TYPES, 3, 3), OP1(OP_ACCEPT));
+	RULE(p, CHAIN_ERRORS, "time exceeded, parameter problem", OP2(OP_L4PROTO, IPPROTO_ICMP),
+	     OP3(OP_ICMP_TYPES, 11, 12), OP1(OP_ACCEPT));
+	RULE(p, CHAIN_ERRORS, "unreachable, path MTU, time exceeded, parameter problem",
+	     OP2(OP_L4PROTO, IPPROTO_ICMPV6), OP3(OP_ICMPV6_TYPES, 1, 4), OP1(OP_ACCEPT));
 }
 
 /*

@@ -106,6 +106,7 @@ enum nft_op_kind {
 	OP_COUNTER,      /* a: enum nft_counter */
 	OP_LIMIT,        /* BH_REVOKED_LOG_PER_S */
 	OP_LOG,          /* a: enum nft_log_kind */
+	OP_ICMP_TYPES,   /* a, b: from, to */
 	OP_ICMPV6_TYPES, /* a, b: from, to */
 	OP_HOPLIMIT,     /* a: the one hop limit */
 	OP_ACCEPT,

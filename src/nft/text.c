@@ -107,6 +107,9 @@ static void op_text(const struct nft_op *op, struct bh_buf *out)
 	case OP_LOG:
 		log_text(op, out);
 		break;
+	case OP_ICMP_TYPES:
+		bh_buf_addf(out, op->a == op->b ? "icmp type %u" : "icmp type %u-%u", op->a, op->b);
+		break;
 	case OP_ICMPV6_TYPES:
 		bh_buf_addf(out, op->a == op->b ? "icmpv6 type %u" : "icmpv6 type %u-%u", op->a,
 			    op->b);

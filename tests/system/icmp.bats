@@ -245,3 +245,34 @@ except PermissionError:
 		for type in 133 135 136; do printf "$type %d\n" 1 64; done)
 	raw 135 255 "$(v6 b)"    # neighbour discovery does
 }
+
+@test "a redirect is no error: nobody diverts an allowed connection" {
+	allow_ping
+	bulkhead apply
+	outsider stranger
+	serve b 7001/udp
+	ask a b 7001/udp
+	redirects() { # TYPE: an ICMP message about a's datagram to b, from the stranger
+		ns stranger python3 -c '
+import socket, struct, sys
+def total(b):
+    s = sum(struct.unpack("!%dH" % (len(b) // 2), b)); s = (s >> 16) + (s & 0xffff); return ~(s + (s >> 16)) & 0xffff
+a, b, gateway = (socket.inet_aton(x) for x in sys.argv[2:5])
+ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 28, 0, 0, 64, 17, 0, a, b)
+inner = ip + struct.pack("!HHHH", int(sys.argv[5]), 7001, 8, 0)
+head = struct.pack("!BBH4s", int(sys.argv[1]), 1, 0, gateway if sys.argv[1] == "5" else b"\0" * 4)
+head = struct.pack("!BBH4s", head[0], 1, total(head + inner), head[4:])
+s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+s.sendto(head + inner, (sys.argv[2], 0))
+' "$1" "$(v4 a)" "$(v4 b)" "$(v4 stranger)" "$port"
+	}
+	port=$(ns a conntrack -L -p udp --dport 7001 2>/dev/null | sed -n 's/.* src=10.77[^ ]* .*sport=\([0-9]*\) dport=7001 .*\[.*/\1/p;s/.*src=10.77[^ ]* dst=[^ ]* sport=\([0-9]*\) dport=7001 .*/\1/p' | head -n 1)
+	[ -n "$port" ]
+	denied_in() { ns a nft -j list counter inet bulkhead denied.ingress | jq '.nftables[] | select(.counter).counter.packets'; }
+	before=$(denied_in)
+	redirects 3    # an error of this connection comes in
+	redirects 5
+	one_more() { [ "$(denied_in)" -eq $((before + 1)) ]; }
+	await one_more
+	[[ $(ns a ip route get "$(v4 b)") != *redirected* ]]
+}

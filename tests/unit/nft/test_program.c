@@ -75,7 +75,7 @@ static void assert_ends(const struct nft_program *p, unsigned chain)
 		assert_ends(p, end->a);
 	else if (p->ruleset->open && chain <= CHAIN_FORWARD)
 		assert_int_equal(end->kind, OP_ACCEPT);
-	else if (p->ruleset->mode == MODE_AUDIT && chain < CHAIN_FORWARD)
+	else if (p->ruleset->mode == MODE_AUDIT && chain <= CHAIN_FORWARD)
 		assert_int_equal(end->kind, OP_ACCEPT);
 	else if (end->kind != OP_REJECT)
 		assert_int_equal(end->kind, OP_DROP);
