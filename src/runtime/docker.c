@@ -259,7 +259,7 @@ static int inspect(struct listing *l, const char *id)
 	r = docker_parse_container(bh_buf_str(&l->body), l->body.len, l->arena, &c, l->err);
 	if (r >= 0 && strcmp(c.e.id, id) != 0)
 		r = bh_err_set(l->err, -EBADMSG, "the answer speaks of %s", c.e.id);
-	if (r >= 0 && !c.running)
+	if (r >= 0 && !c.alive)
 		return 0;
 	if (r >= 0)
 		r = take_container(l, &c);
@@ -337,7 +337,7 @@ static int ask_all(struct listing *l)
 {
 	const char **ids;
 	size_t n = 0;
-	int r = docker_api_get(l->api, "/containers/json", &l->body, l->err);
+	int r = docker_api_get(l->api, "/containers/json?all=1", &l->body, l->err);
 
 	if (r >= 0)
 		r = docker_parse_list(bh_buf_str(&l->body), l->body.len, l->arena, &ids, &n,

@@ -34,7 +34,7 @@ int docker_api_get(struct docker_api *api, const char *path, struct bh_buf *body
 /* What one container's document says. Strings live in the arena that the reader was given. */
 struct docker_container {
 	struct endpoint e;         /* labels undivided, resolvers and inode not known yet */
-	bool running;              /* there is something to protect */
+	bool alive;                /* runs, is paused or restarts: there is something to protect */
 	bool host_network;         /* --network host */
 	bool joined;               /* --network container:OTHER */
 	const char *image_id;      /* or NULL: it has none */
@@ -51,7 +51,7 @@ bool docker_id_is_valid(const char *id);
 /* "sha256:" and 64 hexadecimal digits, or these alone. */
 bool docker_image_id_is_valid(const char *id);
 
-/* The ids of GET /containers/json, valid ones all. */
+/* The ids of GET /containers/json?all=1, valid ones all; those that have ended are left out. */
 int docker_parse_list(const char *json, size_t len, struct bh_arena *arena, const char ***ret_ids,
 		      size_t *ret_n, struct bh_err *err);
 

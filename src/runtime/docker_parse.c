@@ -307,8 +307,10 @@ static void take_state(struct doc *d, struct docker_container *c)
 {
 	const json_t *state = member(d, d->root, "State", JSON_OBJECT);
 
-	c->running = flag(d, state, "Running");
 	c->e.pid = number(d, state, "Pid", PID_MAX);
+	/* Podman does not call a paused one running. Its namespace and connections stay. */
+	c->alive = flag(d, state, "Running") || flag(d, state, "Paused") ||
+		   flag(d, state, "Restarting") || c->e.pid;
 }
 
 int docker_parse_container(const char *json, size_t len, struct bh_arena *arena,
@@ -333,6 +335,14 @@ int docker_parse_container(const char *json, size_t len, struct bh_arena *arena,
 
 /* --- the other documents --------------------------------------------------------------------- */
 
+/* Of one that has ended there is nothing to protect; a state not known here is looked at. */
+static bool has_ended(struct doc *d, const json_t *item)
+{
+	const char *state = borrow(d, item, "State");
+
+	return state && (strcmp(state, "exited") == 0 || strcmp(state, "dead") == 0);
+}
+
 static int take_ids(struct doc *d, const char **ids, size_t *n)
 {
 	const json_t *item;
@@ -346,8 +356,13 @@ static int take_ids(struct doc *d, const char **ids, size_t *n)
 		id = text(d, item, "Id");
 		if (d->r >= 0 && (!id || !docker_id_is_valid(id)))
 			doc_wrong(d, "Id", "is not 64 hexadecimal digits");
+		if (has_ended(d, item))
+			continue;
 		if (d->r < 0)
 			return d->r;
+		if (*n == BH_ENDPOINTS_MAX)
+			return bh_err_set(d->err, -E2BIG, "more than %d containers",
+					  BH_ENDPOINTS_MAX);
 		ids[(*n)++] = id;
 	}
 	return 0;
@@ -364,10 +379,7 @@ int docker_parse_list(const char *json, size_t len, struct bh_arena *arena, cons
 	if (r < 0)
 		return r;
 	ids = bh_arena_array(arena, json_array_size(d.root), sizeof(*ids));
-	if (json_array_size(d.root) > BH_ENDPOINTS_MAX)
-		r = bh_err_set(err, -E2BIG, "more than %d containers", BH_ENDPOINTS_MAX);
-	else
-		r = ids ? take_ids(&d, ids, &n) : bh_err_oom(err);
+	r = ids ? take_ids(&d, ids, &n) : bh_err_oom(err);
 	json_decref(d.root);
 	if (r < 0)
 		return r;
@@ -482,7 +494,7 @@ int runtime_docker_parse(const char *container_json, size_t container_len, const
 	if (!arena)
 		return bh_err_oom(err);
 	r = parse_both(container_json, container_len, image_json, image_len, arena, &c, err);
-	if (r >= 0 && c.running) {
+	if (r >= 0 && c.alive) {
 		snprintf(proc, sizeof(proc), "/proc/%d/ns/net", c.e.pid);
 		c.e.runtime = runtime;
 		if (c.host_network)

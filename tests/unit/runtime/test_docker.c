@@ -235,6 +235,10 @@ static void test_namespace_path(void **state)
 	m = make(text, image_docker);
 	assert_null(m.e->netns);
 	has_obstacle(m, ENDPOINT_NO_NETNS);
+	twice = edited(text, "\"Running\": true, \"Paused\": false",
+		       "\"Running\": false, \"Paused\": true");
+	has_obstacle(make(twice, image_docker), ENDPOINT_NO_NETNS);
+	free(twice);
 	twice = edited(text, "\"Running\": true", "\"Running\": false");
 	m = make(twice, image_docker);
 	assert_int_equal(m.r, 0);

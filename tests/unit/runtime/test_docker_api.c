@@ -195,7 +195,7 @@ static void fails(const struct answer *answers, int r, const char *why)
 	listed_done(&l);
 }
 
-#define LIST         "/containers/json"
+#define LIST         "/containers/json?all=1"
 #define INSPECT(id)  "/containers/" id "/json"
 #define IMAGE_OF(id) "/images/" id "/json"
 
@@ -263,6 +263,37 @@ static void test_ended_meanwhile(void **state)
 	listed_done(&l);
 }
 
+/* Podman's list has them only when all are asked for, and does not call them running. */
+static void test_paused(void **state)
+{
+	static const char ran[] = "\"running\", \"Running\": true, \"Paused\": false";
+	bh_autofree char *two = stopped(docker_two, "14203"), *doc = NULL;
+	const char *at = strstr(two, ran);
+	struct answer answers[] = {
+		{ LIST, 200,
+		  "[{\"Id\": \"" ONE "\", \"State\": \"exited\"},"
+		  " {\"Id\": \"" TWO "\", \"State\": \"paused\"}]",
+		  NULL },
+		{ INSPECT(TWO), 200, NULL, NULL },
+		{ IMAGE_OF(IMAGE), 200, image_docker, NULL },
+		{ INSPECT(ONE), 200, docker_one, NULL },
+		{ 0 },
+	};
+	unsigned asked[8];
+	struct listed l;
+
+	assert_non_null(at);
+	assert_true(asprintf(&doc, "%.*s\"paused\", \"Running\": false, \"Paused\": true%s",
+			     (int)(at - two), two, at + strlen(ran)) > 0);
+	answers[1].body = doc;
+	l = list(answers, asked);
+	assert_int_equal(l.r, 0);
+	assert_int_equal(l.set->n, 1);
+	assert_string_equal(l.set->endpoints[0].id, TWO);
+	assert_int_equal(asked[3], 0); /* it has ended */
+	listed_done(&l);
+}
+
 static void test_image_is_gone(void **state)
 {
 	bh_autofree char *one = stopped(docker_one, "14136"), *two = stopped(docker_two, "14203");
@@ -309,7 +340,7 @@ static void test_failures(void **state)
 {
 	fails((struct answer[]) { { LIST, 500, "{\"message\": \"bad \\u001b day\"}", NULL },
 				  { 0 } },
-	      -EIO, "Docker: /containers/json: status 500: {");
+	      -EIO, "Docker: /containers/json?all=1: status 500: {");
 	fails((struct answer[]) { { LIST, 200, "no JSON", NULL }, { 0 } }, -EBADMSG, "is not JSON");
 	fails((struct answer[]) { { LIST, 200, docker_list, NULL },
 				  { INSPECT(TWO), 200, docker_one, NULL },
@@ -342,7 +373,7 @@ static void test_redirect(void **state)
 static void test_too_large(void **state)
 {
 	fails((struct answer[]) { { LIST, 200, ENDLESS, NULL }, { 0 } }, -EFBIG,
-	      "its answer to /containers/json is larger than 64 MiB");
+	      "its answer to /containers/json?all=1 is larger than 64 MiB");
 }
 
 static void test_nobody_there(void **state)
@@ -382,7 +413,7 @@ int main(void)
 		cmocka_unit_test(test_image_is_gone), cmocka_unit_test(test_own_namespace),
 		cmocka_unit_test(test_failures),      cmocka_unit_test(test_redirect),
 		cmocka_unit_test(test_too_large),     cmocka_unit_test(test_nobody_there),
-		cmocka_unit_test(test_left_behind),
+		cmocka_unit_test(test_left_behind),   cmocka_unit_test(test_paused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
