@@ -10,7 +10,7 @@
 
 struct tally {
 	const struct site *site;
-	bool json;
+	bool json, clean;
 	size_t n[APPLY_FAILED + 1];
 };
 
@@ -45,6 +45,9 @@ static int on_result(const struct apply_result *res, void *arg)
 		cli_fail(CLI_FAILED, "%s: %s", who, res->why);
 	else if (res->why[0])
 		fprintf(stderr, "bulkhead: %s: repaired: %s\n", who, res->why);
+	else if (res->outcome == APPLY_REMOVED && !t->clean)
+		fprintf(stderr,
+			"bulkhead: %s: its table was removed: nothing selects it any more\n", who);
 	return 0;
 }
 
@@ -69,13 +72,16 @@ int cmd_apply(struct cli_options *o)
 {
 	unsigned need = NEED_ENDPOINTS;
 	struct bh_err err = BH_ERR_INIT;
-	struct tally t = { .json = o->json };
+	struct tally t = { .json = o->json, .clean = o->clean };
 	struct site s;
 	int code, r;
 
 	if (!o->clean)
 		need |= NEED_POLICIES | NEED_RULESETS;
 	code = cli_load(&s, o, need);
+	if (code == CLI_YES && !o->clean && !s.policies->n_services && !s.policies->n_guardrails)
+		code = cli_fail(CLI_USAGE, "apply: there is not one service in the policies; "
+					   "bulkhead apply --clean takes all tables away");
 	if (code == CLI_YES) {
 		t.site = &s;
 		r = o->clean ? enforce_clean(&s, on_result, &t, &err)

@@ -124,5 +124,5 @@ int cli_load(struct site *s, const struct cli_options *o, unsigned need)
 	diag_list_sort(&diags);
 	diag_list_print(&diags, stderr, cli_colour(stderr));
 	diag_list_done(&diags);
-	return err.msg[0] ? cli_fail(code, "%s", err.msg) : code;
+	return code != CLI_YES && err.msg[0] ? cli_fail(code, "%s", err.msg) : code;
 }

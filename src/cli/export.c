@@ -19,6 +19,8 @@ static int export_one(const struct site *s, const struct ruleset_item *item, str
 	if (e->netns)
 		bh_escape(out, e->netns, strlen(e->netns));
 	bh_buf_addstr(out, "\n");
+	/* Loaded anew it takes the place of what is there, at once. */
+	bh_buf_addstr(out, "table inet bulkhead\ndelete table inet bulkhead\n");
 	if (nft_text(item->ruleset, s->now, out) < 0)
 		return cli_fail(CLI_FAILED, "export: out of memory");
 	return cli_flush(out);

@@ -73,5 +73,8 @@ int main(int argc, char **argv)
 	r = cli_parse(verb, argc - 1, argv + 1, &options);
 	if (r != 0)
 		return r < 0 ? CLI_YES : r;
-	return verb->run(&options);
+	r = verb->run(&options);
+	if (fflush(stdout) != 0 || ferror(stdout))
+		return cli_fail(CLI_FAILED, "cannot write the output");
+	return r;
 }

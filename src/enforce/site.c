@@ -94,6 +94,20 @@ int site_load_endpoints(struct site *s, const struct site_options *o, struct dia
 	return r;
 }
 
+/* A selector with a slip of the pen protects nobody: it is the likeliest mistake of all. */
+static void warn_of_nobody(const struct site *s, struct diag_list *diags)
+{
+	for (size_t k = 0; k < s->policies->n_services; k++) {
+		const struct service *v = &s->policies->services[k];
+
+		if (v->mode != MODE_OFF && s->selection->endpoints_of[k].n == 0)
+			diag_add(diags, DIAG_WARNING, &v->loc, "selects-nobody",
+				 "compare select: with what bulkhead endpoints lists",
+				 "service %s selects none of the %zu endpoints", v->name,
+				 s->endpoints->n);
+	}
+}
+
 int site_compile(struct site *s, bool all_subjects, struct diag_list *diags, struct bh_err *err)
 {
 	struct compile_input in = {
@@ -105,6 +119,8 @@ int site_compile(struct site *s, bool all_subjects, struct diag_list *diags, str
 	int r;
 
 	r = selection_new(s->policies, s->endpoints, s->host.image_labels, &s->selection, err);
+	if (r >= 0)
+		warn_of_nobody(s, diags);
 	if (r >= 0)
 		r = compile_rulesets(&in, all_subjects, &s->rulesets, diags, err);
 	return r;

@@ -289,6 +289,10 @@ int schema_read_time(struct reader *rd, const struct field *f, const struct node
 	char hint[HINT_MAX] = "write a date and a time, like 2027-01-31T00:00:00Z";
 
 	if (bh_parse_time(n->text, &t) >= 0 && t > 0) {
+		if (t >= BH_EXPIRES_MAX)
+			mistake(rd, n, "bad-time", "leave it out for what does not end",
+				"\"%s\" is later than the year 2199: \"%s\"", f->key,
+				SHOWN(n->text));
 		*at = t;
 		return 0;
 	}

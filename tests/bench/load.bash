@@ -44,9 +44,9 @@ load_equal_files() {
 	for ((i = 0; i < load_namespaces; i++)); do
 		s=$(printf '%s-%03d' "$prefix" $i)
 		{
-			[ -z "$replaces" ] || printf 'table inet bulkhead\ndelete table inet bulkhead\n'
 			"$bulkhead" export --format nft --endpoint "$s" --policies "$tmp/site/policies" \
-				--inventory "$tmp/site/inventory.json"
+				--inventory "$tmp/site/inventory.json" |
+				if [ -n "$replaces" ]; then cat; else sed '/^table inet bulkhead$/d; /^delete table/d'; fi
 		} >"$tmp/equal-$port/$s"
 	done
 }

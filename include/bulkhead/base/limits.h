@@ -47,9 +47,10 @@
 #define BH_RULESET_RULES_MAX   8192    /* policy rules that meet in one ruleset */
 
 /* Kernel table */
-#define BH_NFT_COMMENT_MAX      127     /* bytes, without the NUL: what nft(8) takes and prints */
-#define BH_NFT_NAME_MAX         127     /* our own bound, below the kernel's 255 */
-#define BH_DENIED_SET_SIZE      4096    /* denied flows remembered per family */
+#define BH_NFT_COMMENT_MAX      127 /* bytes, without the NUL: what nft(8) takes and prints */
+#define BH_NFT_NAME_MAX         127 /* our own bound, below the kernel's 255 */
+#define BH_EXPIRES_MAX          INT64_C(7258118400) /* 2200-01-01; kernel timeouts end at 584 years */
+#define BH_DENIED_SET_SIZE      4096                /* denied flows remembered per family */
 #define BH_DENIED_TIMEOUT_MS    3600000 /* a denied flow logs again after this at the latest */
 #define BH_REVOKED_LOG_PER_S    10 /* logged packets of connections that a newer policy ended */
 #define BH_BATCH_BYTES_MAX      (64u << 20)
