@@ -247,7 +247,7 @@ write_policy() { printf '%s\n' "$@" >"$dir/p.yaml"; }
 @test "export: one endpoint, an unknown one, another format" {
 	run "$bulkhead" export "${shop[@]}" --format nft --endpoint vault
 	[ "$status" -eq 0 ]
-	[ "$(grep -c '^table inet bulkhead' <<<"$output")" -eq 1 ]
+	[ "$(grep -c '^table inet bulkhead {' <<<"$output")" -eq 1 ]
 	run "$bulkhead" export "${shop[@]}" --format nft --endpoint nobody
 	[ "$status" -eq 2 ]
 	run "$bulkhead" export "${shop[@]}" --format svg
