@@ -36,21 +36,26 @@ struct listing {
 	uint64_t own_ino, init_ino;
 };
 
+static const char *shown_name(const struct docker_container *c, char *buf, size_t size)
+{
+	return bh_escape_str(buf, size, c->e.name ? c->e.name : c->e.id);
+}
+
 /* --- labels ---------------------------------------------------------------------------------- */
 
 static int ask_image(struct listing *l, struct image *img)
 {
+	struct bh_err why = BH_ERR_INIT;
 	char path[160];
 	int r;
 
 	snprintf(path, sizeof(path), "/images/%s/json", img->id);
-	r = docker_api_get(l->api, path, &l->body, l->err);
-	img->gone = r == -ENOENT;
-	if (r < 0)
-		return img->gone ? 0 : r;
-	r = docker_parse_image(bh_buf_str(&l->body), l->body.len, l->arena, &img->labels,
-			       &img->n_labels, l->err);
-	return r < 0 ? bh_err_prefix(l->err, r, "image %s", img->id) : 0;
+	r = docker_api_get(l->api, path, &l->body, &why);
+	if (r >= 0)
+		r = docker_parse_image(bh_buf_str(&l->body), l->body.len, l->arena, &img->labels,
+				       &img->n_labels, &why);
+	img->gone = r == -ENOENT || r == -EBADMSG;
+	return img->gone || r >= 0 ? 0 : bh_err_set(l->err, r, "%s", why.msg);
 }
 
 /* Each image is asked about once. NULL, and why, when it cannot be. */
@@ -73,21 +78,22 @@ static const struct image *find_image(struct listing *l, const char *id, int *re
 
 static int divide_labels(struct listing *l, struct docker_container *c)
 {
-	const struct image *img;
+	const struct image *img = NULL;
 	char name[256];
 	int r = 0;
 
-	if (!c->image_id)
+	if (docker_made_without_image(c, l->runtime))
 		return docker_divide_labels(c, NULL, 0, l->arena, l->err);
-	img = find_image(l, c->image_id, &r);
-	if (!img)
+	if (c->image_id)
+		img = find_image(l, c->image_id, &r);
+	if (r < 0)
 		return r;
-	if (!img->gone)
+	if (img && !img->gone)
 		return docker_divide_labels(c, img->labels, img->n_labels, l->arena, l->err);
 	diag_add(l->diags, DIAG_WARNING, NULL, "image-gone", "start the container again",
-		 "%s container %s: its image is gone, so that none of its labels is known to be "
+		 "%s container %s: its image is %s, so that none of its labels is known to be "
 		 "given at creation: they do not select",
-		 l->who, bh_escape_str(name, sizeof(name), c->e.name ? c->e.name : c->e.id));
+		 l->who, shown_name(c, name, sizeof(name)), img ? "gone" : "not known");
 	return docker_distrust_labels(c, l->arena, l->err);
 }
 
@@ -121,7 +127,7 @@ static int open_netns(struct listing *l, struct docker_container *c, const char 
 	int r = -ENOENT;
 
 	if (c->e.pid)
-		r = netns_open(proc, &by_pid, &pid_ino, l->err);
+		r = netns_open(proc, &by_pid, &pid_ino, NULL);
 	if (c->sandbox && netns_open(c->sandbox, &by_file, &file_ino, NULL) >= 0 &&
 	    (by_pid < 0 || file_ino == pid_ino)) {
 		c->e.netns = c->sandbox;
@@ -143,12 +149,13 @@ static int add_inner_addrs(struct listing *l, struct docker_container *c, int fd
 	struct bh_addr inner[BH_ENDPOINT_ADDRS_MAX], *all;
 	size_t n_inner = 0, n = c->e.n_addrs;
 	char name[256];
-	int r = runtime_netns_addrs(fd, inner, BH_ARRAY_SIZE(inner), &n_inner, l->err);
+	struct bh_err why = BH_ERR_INIT;
+	int r = runtime_netns_addrs(fd, inner, BH_ARRAY_SIZE(inner), &n_inner, &why);
 
 	if (r == -EPERM)
 		return 0; /* asked without the right to look inside */
 	if (r < 0 && r != -E2BIG)
-		return r;
+		return bh_err_set(l->err, r, "%s", why.msg);
 	all = bh_arena_array(l->arena, n + n_inner, sizeof(*all));
 	if (!all)
 		return bh_err_oom(l->err);
@@ -166,8 +173,7 @@ static int add_inner_addrs(struct listing *l, struct docker_container *c, int fd
 		diag_add(l->diags, DIAG_WARNING, NULL, "too-many-addresses", NULL,
 			 "%s container %s has more than %d addresses: only those that %s gave it "
 			 "count",
-			 l->who, bh_escape_str(name, sizeof(name), c->e.name ? c->e.name : c->e.id),
-			 BH_ENDPOINT_ADDRS_MAX, l->who);
+			 l->who, shown_name(c, name, sizeof(name)), BH_ENDPOINT_ADDRS_MAX, l->who);
 		return 0;
 	}
 	c->e.addrs = all;
@@ -228,8 +234,8 @@ static int find_resolvers(struct listing *l, struct docker_container *c)
 			 "name it in an egress rule if it is meant to be used",
 			 "%s container %s: its resolv.conf was changed and names %zu name server%s "
 			 "that neither %s nor this host gave it: \"dns: allow\" does not cover %s",
-			 l->who, bh_escape_str(name, sizeof(name), c->e.name ? c->e.name : c->e.id),
-			 left_out, left_out == 1 ? "" : "s", l->who, left_out == 1 ? "it" : "them");
+			 l->who, shown_name(c, name, sizeof(name)), left_out,
+			 left_out == 1 ? "" : "s", l->who, left_out == 1 ? "it" : "them");
 	return 0;
 }
 
@@ -243,28 +249,66 @@ static int take_container(struct listing *l, struct docker_container *c)
 	return r < 0 ? r : find_netns(l, c);
 }
 
+/*
+ * Its document cannot be read. That is no reason to hold up all others; what stands in its
+ * namespace is left there, as nothing is known of what it should be.
+ */
+static int take_remains(struct listing *l, const char *id, const char *why,
+			struct docker_container *c)
+{
+	bh_autoclose int fd = -1;
+	char name[256], proc[64];
+	int r = docker_parse_remains(bh_buf_str(&l->body), l->body.len, l->arena, id, c);
+
+	if (r < 0)
+		return bh_err_oom(l->err);
+	if (!c->alive)
+		return 0;
+	diag_add(l->diags, DIAG_WARNING, NULL, "unreadable-container", NULL,
+		 "%s container %s: %s: nothing is enforced for it", l->who,
+		 shown_name(c, name, sizeof(name)), why);
+	snprintf(proc, sizeof(proc), "/proc/%d/ns/net", c->e.pid);
+	if (open_netns(l, c, proc, &fd) == -ENOMEM) /* for its inode: it is no named one */
+		return -ENOMEM;
+	c->e.runtime = l->runtime;
+	c->e.netns = NULL;
+	c->e.obstacle = ENDPOINT_NO_NETNS;
+	return 0;
+}
+
+static int read_container(struct listing *l, const char *id, struct docker_container *c)
+{
+	struct bh_err why = BH_ERR_INIT;
+	int r = docker_parse_container(bh_buf_str(&l->body), l->body.len, l->arena, c, &why);
+
+	if (r >= 0 && strcmp(c->e.id, id) != 0)
+		r = bh_err_set(&why, -EBADMSG, "the answer speaks of %s", c->e.id);
+	if (r == -EBADMSG)
+		return take_remains(l, id, why.msg, c);
+	if (r < 0)
+		return bh_err_set(l->err, r, "%s", why.msg);
+	return c->alive ? take_container(l, c) : 0;
+}
+
 /* One that ended since the list was made is none. */
 static int inspect(struct listing *l, const char *id)
 {
 	struct docker_container c = { 0 }, *slot;
+	struct bh_err why = BH_ERR_INIT;
 	char path[128];
 	int r;
 
 	snprintf(path, sizeof(path), "/containers/%s/json", id);
-	r = docker_api_get(l->api, path, &l->body, l->err);
+	r = docker_api_get(l->api, path, &l->body, &why);
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)
-		return r;
-	r = docker_parse_container(bh_buf_str(&l->body), l->body.len, l->arena, &c, l->err);
-	if (r >= 0 && strcmp(c.e.id, id) != 0)
-		r = bh_err_set(l->err, -EBADMSG, "the answer speaks of %s", c.e.id);
-	if (r >= 0 && !c.alive)
-		return 0;
-	if (r >= 0)
-		r = take_container(l, &c);
+		return bh_err_set(l->err, r, "%s", why.msg);
+	r = read_container(l, id, &c);
 	if (r < 0)
 		return bh_err_prefix(l->err, r, "%s container %.12s", l->who, id);
+	if (!c.alive)
+		return 0;
 	slot = bh_vec_push(&l->containers);
 	if (!slot)
 		return bh_err_oom(l->err);

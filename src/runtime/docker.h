@@ -37,7 +37,8 @@ struct docker_container {
 	bool alive;                /* runs, is paused or restarts: there is something to protect */
 	bool host_network;         /* --network host */
 	bool joined;               /* --network container:OTHER */
-	const char *image_id;      /* or NULL: it has none */
+	const char *image_id;      /* or NULL: it has none, or it is not told */
+	bool no_image;             /* the engine says that it has none */
 	const char *sandbox;       /* path of its namespace, as its engine says; or NULL */
 	const char *resolv_conf;   /* the file that it sees as /etc/resolv.conf; or NULL */
 	const struct bh_addr *dns; /* --dns */
@@ -59,6 +60,13 @@ int docker_parse_list(const char *json, size_t len, struct bh_arena *arena, cons
 int docker_parse_container(const char *json, size_t len, struct bh_arena *arena,
 			   struct docker_container *ret, struct bh_err *err);
 
+/*
+ * What can be used of a document that the above refused: name, process and file of the namespace,
+ * each if it is right; ID is the id. -ENOMEM.
+ */
+int docker_parse_remains(const char *json, size_t len, struct bh_arena *arena, const char *id,
+			 struct docker_container *ret);
+
 /* The labels of GET /images/ID/json. */
 int docker_parse_image(const char *json, size_t len, struct bh_arena *arena,
 		       const struct label **ret_labels, size_t *ret_n, struct bh_err *err);
@@ -69,6 +77,9 @@ int docker_parse_image(const char *json, size_t len, struct bh_arena *arena,
  */
 int docker_divide_labels(struct docker_container *c, const struct label *image, size_t n_image,
 			 struct bh_arena *arena, struct bh_err *err);
+
+/* Podman's --rootfs: there is no image whose labels could be among the container's. */
+bool docker_made_without_image(const struct docker_container *c, enum endpoint_runtime runtime);
 
 /* Its image is not known: every label may be the image's. */
 int docker_distrust_labels(struct docker_container *c, struct bh_arena *arena, struct bh_err *err);

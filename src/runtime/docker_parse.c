@@ -285,21 +285,38 @@ static void take_networks(struct doc *d, const json_t *root, struct docker_conta
 	}
 }
 
+static void take_name(struct doc *d, struct docker_container *c)
+{
+	const char *name = text(d, d->root, "Name");
+
+	c->e.name = name && name[0] == '/' && name[1] ? name + 1 : name;
+}
+
+/* Podman writes "sha256:" and no reference of a container that was made of a --rootfs. */
+static void take_image_id(struct doc *d, struct docker_container *c)
+{
+	const json_t *v = d->r >= 0 ? json_object_get(d->root, "Image") : NULL;
+	const char *id = json_string_value(v);
+
+	if (!id)
+		return;
+	if (docker_image_id_is_valid(id))
+		c->image_id = text(d, d->root, "Image");
+	else
+		c->no_image = !c->e.image && (!id[0] || strcmp(id, "sha256:") == 0);
+}
+
 static void take_identity(struct doc *d, struct docker_container *c)
 {
 	const json_t *config = member(d, d->root, "Config", JSON_OBJECT);
-	const char *name = text(d, d->root, "Name"), *image = borrow(d, d->root, "Image");
 
 	c->e.id = text(d, d->root, "Id");
 	if (d->r >= 0 && (!c->e.id || !docker_id_is_valid(c->e.id)))
 		doc_wrong(d, "Id", "is not 64 hexadecimal digits");
-	c->e.name = name && name[0] == '/' && name[1] ? name + 1 : name;
+	take_name(d, c);
 	c->e.image = text(d, config, "Image");
 	c->e.labels = labels(d, config, &c->e.n_labels);
-	if (image && !docker_image_id_is_valid(image))
-		doc_wrong(d, "Image", "is not a digest");
-	else if (image)
-		c->image_id = text(d, d->root, "Image");
+	take_image_id(d, c);
 	c->resolv_conf = path(d, d->root, "ResolvConfPath");
 }
 
@@ -331,6 +348,39 @@ int docker_parse_container(const char *json, size_t len, struct bh_arena *arena,
 		return d.r;
 	*ret = c;
 	return 0;
+}
+
+static void take_sandbox(struct doc *d, struct docker_container *c)
+{
+	c->sandbox = path(d, member(d, d->root, "NetworkSettings", JSON_OBJECT), "SandboxKey");
+}
+
+int docker_parse_remains(const char *json, size_t len, struct bh_arena *arena, const char *id,
+			 struct docker_container *ret)
+{
+	static void (*const takes[])(struct doc *, struct docker_container *) = {
+		take_name,
+		take_state,
+		take_sandbox,
+	};
+	struct doc d = { .arena = arena };
+
+	*ret = (struct docker_container) { .alive = true };
+	ret->e.id = bh_arena_strdup(arena, id);
+	if (!ret->e.id)
+		return -ENOMEM;
+	if (doc_open(&d, json, len, JSON_OBJECT, "") < 0)
+		return 0;
+	for (size_t i = 0; i < BH_ARRAY_SIZE(takes) && d.r != -ENOMEM; i++) {
+		struct doc part = { .arena = arena, .root = d.root };
+
+		takes[i](&part, ret);
+		if (takes[i] == take_state && part.r < 0)
+			ret->alive = true; /* not known: better one too many */
+		d.r = part.r;
+	}
+	json_decref(d.root);
+	return d.r == -ENOMEM ? -ENOMEM : 0;
 }
 
 /* --- the other documents --------------------------------------------------------------------- */
@@ -458,6 +508,11 @@ int docker_divide_labels(struct docker_container *c, const struct label *image, 
 	return 0;
 }
 
+bool docker_made_without_image(const struct docker_container *c, enum endpoint_runtime runtime)
+{
+	return runtime == ENDPOINT_PODMAN && c->no_image;
+}
+
 int docker_distrust_labels(struct docker_container *c, struct bh_arena *arena, struct bh_err *err)
 {
 	return docker_divide_labels(c, c->e.labels, c->e.n_labels, arena, err);
@@ -466,8 +521,8 @@ int docker_distrust_labels(struct docker_container *c, struct bh_arena *arena, s
 /* --- a container without asking anybody ------------------------------------------------------ */
 
 static int parse_both(const char *container_json, size_t container_len, const char *image_json,
-		      size_t image_len, struct bh_arena *arena, struct docker_container *c,
-		      struct bh_err *err)
+		      size_t image_len, enum endpoint_runtime runtime, struct bh_arena *arena,
+		      struct docker_container *c, struct bh_err *err)
 {
 	const struct label *image = NULL;
 	size_t n_image = 0;
@@ -475,7 +530,7 @@ static int parse_both(const char *container_json, size_t container_len, const ch
 
 	if (r < 0)
 		return r;
-	if (!image_json && c->image_id)
+	if (!image_json && !docker_made_without_image(c, runtime))
 		return docker_distrust_labels(c, arena, err);
 	if (image_json)
 		r = docker_parse_image(image_json, image_len, arena, &image, &n_image, err);
@@ -493,7 +548,8 @@ int runtime_docker_parse(const char *container_json, size_t container_len, const
 
 	if (!arena)
 		return bh_err_oom(err);
-	r = parse_both(container_json, container_len, image_json, image_len, arena, &c, err);
+	r = parse_both(container_json, container_len, image_json, image_len, runtime, arena, &c,
+		       err);
 	if (r >= 0 && c.alive) {
 		snprintf(proc, sizeof(proc), "/proc/%d/ns/net", c.e.pid);
 		c.e.runtime = runtime;

@@ -296,8 +296,39 @@ static void test_ids(void **state)
 	refused(docker_one, in_doc, "\"Id\": \"../containers/x\"",
 		"Id is not 64 hexadecimal digits");
 	refused(docker_one, in_doc, "\"Id\": null", "Id is not 64 hexadecimal digits");
-	snprintf(in_doc, sizeof(in_doc), "\"%s\"", image);
-	refused(docker_one, in_doc, "\"../../version\"", "Image is not a digest");
+}
+
+/* Only Podman makes containers without an image; nobody else is believed. */
+static void trusts(const char *image, enum endpoint_runtime runtime, size_t n_labels)
+{
+	char *a = edited(podman_one,
+			 "\"sha256:"
+			 "fb56b05ff670ec092c33fbf5a15c377208632cd8506154de04844ab737d0bf1f\"",
+			 image);
+	char *doc = edited(a, "\"localhost/bb:1\"", "\"\"");
+	struct endpoint_builder *b = endpoint_builder_new();
+	struct endpoint_set *set;
+	struct bh_err err;
+
+	assert_int_equal(runtime_docker_parse(doc, strlen(doc), NULL, 0, runtime, b, &err), 0);
+	assert_int_equal(endpoint_builder_finish(b, &set, NULL), 0);
+	assert_int_equal(set->endpoints[0].n_labels, n_labels);
+	assert_int_equal(set->endpoints[0].n_image_labels, 2 - n_labels);
+	endpoint_set_free(set);
+	endpoint_builder_free(b);
+	free(doc);
+	free(a);
+}
+
+static void test_no_image(void **state)
+{
+	trusts("\"sha256:\"", ENDPOINT_PODMAN, 2); /* --rootfs */
+	trusts("\"\"", ENDPOINT_PODMAN, 2);
+	trusts("\"sha256:\"", ENDPOINT_DOCKER, 0);
+	trusts("\"\"", ENDPOINT_DOCKER, 0);
+	trusts("\"../../version\"", ENDPOINT_PODMAN, 0);
+	trusts("null", ENDPOINT_PODMAN, 0);
+	trusts("7", ENDPOINT_PODMAN, 0);
 }
 
 static void test_missing_keys(void **state)
@@ -447,6 +478,7 @@ int main(void)
 		cmocka_unit_test(test_namespace_path),
 		cmocka_unit_test(test_wrong_types),
 		cmocka_unit_test(test_ids),
+		cmocka_unit_test(test_no_image),
 		cmocka_unit_test(test_missing_keys),
 		cmocka_unit_test(test_junk),
 		cmocka_unit_test(test_many_labels),
