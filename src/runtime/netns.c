@@ -44,7 +44,12 @@ static int add_namespace(const char *dir, const char *name, struct endpoint_buil
 		return 0;
 	}
 	r = runtime_netns_addrs(fd, addrs, BH_ARRAY_SIZE(addrs), &e.n_addrs, err);
-	if (r < 0)
+	/* Root inside may add addresses; this must not stop the work for all others. */
+	if (r == -E2BIG)
+		diag_add(diags, DIAG_WARNING, NULL, "too-many-addresses", NULL,
+			 "network namespace %s has more than %d addresses: none of them count",
+			 bh_escape_str(conf, sizeof(conf), name), BH_ENDPOINT_ADDRS_MAX);
+	else if (r < 0)
 		return bh_err_prefix(err, r, "network namespace %s",
 				     bh_escape_str(conf, sizeof(conf), name));
 	snprintf(conf, sizeof(conf), "/etc/netns/%s/resolv.conf", name);

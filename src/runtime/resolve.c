@@ -7,6 +7,7 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <libmnl/libmnl.h>
@@ -26,6 +27,9 @@ uint64_t runtime_netns_ino(const char *path)
 	close(fd);
 	return ino;
 }
+
+/* The kernel answers at once; this only bounds a defect. */
+#define RECV_TIMEOUT_S 10
 
 /* --- addresses ------------------------------------------------------------------------------- */
 
@@ -61,8 +65,27 @@ static int on_addr(const struct nlmsghdr *nlh, void *arg)
 	return MNL_CB_OK;
 }
 
+/* Any process may write to our socket: only what the kernel sent counts. */
+static ssize_t receive(int fd, void *buf, size_t len)
+{
+	struct sockaddr_nl from = { 0 };
+	struct iovec iov = { buf, len };
+	struct msghdr msg = {
+		.msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &iov, .msg_iovlen = 1
+	};
+	ssize_t n;
+
+	do {
+		n = recvmsg(fd, &msg, 0);
+	} while ((n < 0 && errno == EINTR) || (n >= 0 && from.nl_pid != 0));
+	if (n < 0)
+		return -errno;
+	return msg.msg_flags & MSG_TRUNC ? -EMSGSIZE : n;
+}
+
 static int dump_addrs(int fd, struct addr_list *l)
 {
+	const struct timeval timeout = { .tv_sec = RECV_TIMEOUT_S };
 	char buf[32768] __attribute__((aligned(16)));
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 	struct ifaddrmsg *ifa;
@@ -74,14 +97,13 @@ static int dump_addrs(int fd, struct addr_list *l)
 	nlh->nlmsg_seq = 1;
 	ifa = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifa));
 	ifa->ifa_family = AF_UNSPEC;
-	if (send(fd, nlh, nlh->nlmsg_len, 0) < 0)
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0 ||
+	    send(fd, nlh, nlh->nlmsg_len, 0) < 0)
 		return -errno;
 	while (r > MNL_CB_STOP) {
-		n = recv(fd, buf, sizeof(buf), 0);
-		if (n < 0 && errno == EINTR)
-			continue;
+		n = receive(fd, buf, sizeof(buf));
 		if (n < 0)
-			return -errno;
+			return (int)n;
 		r = mnl_cb_run(buf, (size_t)n, 1, 0, on_addr, l);
 	}
 	return r < 0 ? -errno : 0;

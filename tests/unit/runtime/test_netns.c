@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include <bulkhead/base/limits.h>
 #include <bulkhead/runtime/runtime.h>
 #include <bulkhead/sys/netns.h>
 
@@ -163,13 +165,78 @@ static void test_without_rights(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* Needs root, as the system tests do: a namespace of its own with N addresses. */
+static void list_with_addresses(int n)
+{
+	char line[64], link[64];
+	FILE *ip;
+
+	if (unshare(CLONE_NEWNET) < 0)
+		_exit(77);
+	ip = popen("ip -batch -", "w");
+	if (!ip)
+		_exit(2);
+	fprintf(ip, "link set lo up\n");
+	for (int i = 0; i < n; i++) {
+		snprintf(line, sizeof(line), "addr add 10.9.%d.%d/32 dev lo\n", i / 250,
+			 i % 250 + 1);
+		fputs(line, ip);
+	}
+	if (pclose(ip) != 0)
+		_exit(3);
+	snprintf(link, sizeof(link), "/proc/%d/ns/net", getpid());
+	if (symlink(link, in_dir("full")) < 0)
+		_exit(4);
+	if (list(dir) != 0 || set->n != 1)
+		_exit(5);
+	if (n <= BH_ENDPOINT_ADDRS_MAX)
+		_exit(set->endpoints[0].n_addrs == (size_t)n && !said[0] ? 0 : 6);
+	_exit(set->endpoints[0].n_addrs == 0 &&
+			      strcmp(said,
+				     "warning: network namespace full has more than 256 "
+				     "addresses: none of them count [too-many-addresses]\n") == 0
+		      ? 0
+		      : 7);
+}
+
+static void holds_addresses(int n)
+{
+	int status = -1;
+	pid_t child = fork();
+
+	assert_true(child >= 0);
+	if (child == 0)
+		list_with_addresses(n);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		skip();
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void test_addresses(void **state)
+{
+	holds_addresses(BH_ENDPOINT_ADDRS_MAX);
+}
+
+/* Whoever is root inside adds them: no reason to end the run. */
+static void test_too_many_addresses(void **state)
+{
+	holds_addresses(BH_ENDPOINT_ADDRS_MAX + 1);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(test_empty), CASE(test_absent),         CASE(test_no_directory),
-		CASE(test_junk),  CASE(test_without_rights),
+		CASE(test_empty),
+		CASE(test_absent),
+		CASE(test_no_directory),
+		CASE(test_junk),
+		CASE(test_without_rights),
+		CASE(test_addresses),
+		CASE(test_too_many_addresses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
