@@ -353,12 +353,14 @@ static void lower_base(struct nft_program *p, unsigned chain, unsigned direction
 /* What tells of a connection that exists; a redirect tells of another way, and is no error. */
 static void lower_errors(struct nft_program *p)
 {
-	RULE(p, CHAIN_ERRORS, "unreachable, path MTU", OP2(OP_L4PROTO, IPPROTO_ICMP),
-	     OP3(OP_ICMP_TYPES, 3, 3), OP1(OP_ACCEPT));
-	RULE(p, CHAIN_ERRORS, "time exceeded, parameter problem", OP2(OP_L4PROTO, IPPROTO_ICMP),
-	     OP3(OP_ICMP_TYPES, 11, 12), OP1(OP_ACCEPT));
-	RULE(p, CHAIN_ERRORS, "unreachable, path MTU, time exceeded, parameter problem",
-	     OP2(OP_L4PROTO, IPPROTO_ICMPV6), OP3(OP_ICMPV6_TYPES, 1, 4), OP1(OP_ACCEPT));
+#define ERRORS(comment, family, proto, kind, from, to)                                             \
+	RULE(p, CHAIN_ERRORS, comment, OP2(OP_NFPROTO, family), OP2(OP_L4PROTO, proto),            \
+	     OP3(kind, from, to), OP1(OP_ACCEPT))
+	ERRORS("unreachable, path MTU", FAMILY4, IPPROTO_ICMP, OP_ICMP_TYPES, 3, 3);
+	ERRORS("time exceeded, parameter problem", FAMILY4, IPPROTO_ICMP, OP_ICMP_TYPES, 11, 12);
+	ERRORS("unreachable, path MTU, time exceeded, parameter problem", FAMILY6, IPPROTO_ICMPV6,
+	       OP_ICMPV6_TYPES, 1, 4);
+#undef ERRORS
 }
 
 /*

@@ -293,6 +293,98 @@ static void test_retire_nothing(void **state)
 	fake_close(&k);
 }
 
+/*
+ * A kernel before 6.3. A batch is answered before its sending returns, as the kernel does, so the
+ * sending itself is replaced.
+ */
+static struct {
+	struct fake *k;             /* NULL: nobody answers */
+	const struct element *gone; /* expired meanwhile */
+	unsigned destroys, deletes; /* batches so far */
+	int refusal;                /* of a delete */
+} old;
+
+static void answer_delete(const struct nlmsghdr *nlh)
+{
+	const struct nlattr *list = (void *)(fake_attr(nlh, NFTA_SET_ELEM_LIST_ELEMENTS) -
+					     sizeof(struct nlattr)),
+			    *elem;
+	static const struct element *const all[] = { &out4[0], &out4[1], &in6[0] };
+	const char *set = fake_attr(nlh, NFTA_SET_ELEM_LIST_SET);
+	char buf[8192] __attribute__((aligned(16)));
+	unsigned n = 0;
+
+	assert_true(nlh->nlmsg_flags & NLM_F_ECHO);
+	mnl_attr_for_each_nested (elem, list)
+		n++;
+	assert_int_equal(n, 1);
+	if (old.refusal) {
+		fake_ack(old.k, nlh->nlmsg_seq, old.refusal);
+		return;
+	}
+	for (size_t i = 0; i < BH_ARRAY_SIZE(all); i++) {
+		uint8_t key[44];
+		size_t len = key_of(all[i], key);
+
+		if (!memmem(list, list->nla_len, key, len))
+			continue;
+		assert_string_equal(set, all[i] == &in6[0] ? "denied6" : "denied4");
+		if (all[i] == old.gone) {
+			fake_ack(old.k, nlh->nlmsg_seq, -ENOENT);
+			return;
+		}
+		fake_send(old.k, elements(buf, NFT_MSG_DELSETELEM, NFT_TABLE_NAME, set, all[i], 1));
+	}
+	fake_ack(old.k, nlh->nlmsg_seq, 0);
+}
+
+ssize_t sendto(int fd, const void *data, size_t len, int flags, __CONST_SOCKADDR_ARG to,
+	       socklen_t to_len)
+{
+	if (!old.k)
+		return send(fd, data, len, flags);
+	fake_each(nlh, data, len)
+	{
+		if (fake_type(nlh) == BH_NFT_MSG_DESTROYSETELEM) {
+			old.destroys++;
+			fake_ack(old.k, nlh->nlmsg_seq, -EINVAL);
+		} else if (fake_type(nlh) == NFT_MSG_DELSETELEM) {
+			old.deletes++;
+			answer_delete(nlh);
+		}
+	}
+	return (ssize_t)len;
+}
+
+/* Last of the retirements: from here on the kernel is known to be an old one. */
+static void test_retire_on_old_kernel(void **state)
+{
+	struct nft_denied flows[] = { flow(DIRECTION_EGRESS, &out4[0]),
+				      flow(DIRECTION_INGRESS, &in6[0]),
+				      flow(DIRECTION_EGRESS, &out4[1]) };
+	struct fake k;
+
+	fake_open(&k);
+	seen.n = 0;
+	old.k = &k;
+	old.gone = &out4[0];
+	assert_int_equal(nft_denied_retire(&k.s, flows, 3, on_denied, &seen, NULL), 0);
+	assert_int_equal(old.destroys, 2); /* messages of one batch */
+	assert_int_equal(old.deletes, 3);
+	assert_int_equal(seen.n, 2);
+	assert_seen(0, DIRECTION_EGRESS, &out4[1]);
+	assert_seen(1, DIRECTION_INGRESS, &in6[0]);
+	assert_int_equal(nft_denied_retire(&k.s, flows, 1, on_denied, &seen, NULL), 0);
+	assert_int_equal(old.destroys, 2); /* tried once */
+	assert_int_equal(old.deletes, 4);
+	assert_int_equal(seen.n, 2);
+	old.refusal = -EPERM;
+	assert_int_equal(nft_denied_retire(&k.s, flows, 3, on_denied, &seen, NULL), -EPERM);
+	assert_int_equal(old.deletes, 5);
+	old.k = NULL;
+	fake_close(&k);
+}
+
 /* --- totals ---------------------------------------------------------------------------------- */
 
 static void keep_counter(struct fake *k, const char *table, const char *name, uint64_t packets)
@@ -346,6 +438,7 @@ int main(void)
 		cmocka_unit_test(test_dump_of_other_keys),
 		cmocka_unit_test(test_retire),
 		cmocka_unit_test(test_retire_nothing),
+		cmocka_unit_test(test_retire_on_old_kernel),
 		cmocka_unit_test(test_totals),
 	};
 

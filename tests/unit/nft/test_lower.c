@@ -68,10 +68,13 @@ static void test_nothing_allowed(void **state)
 		     "jump record\n" COUNT("ingress") "drop" PLACE("ingress", "7"));
 	assert_chain(p, CHAIN_FORWARD, "counter name \"forwarded\" drop\n");
 	assert_chain(p, CHAIN_ERRORS,
-		     "meta l4proto 1 icmp type 3 accept comment \"unreachable, path MTU\"\n"
-		     "meta l4proto 1 icmp type 11-12 accept comment \"time exceeded, parameter "
+		     "meta nfproto ipv4 meta l4proto 1 icmp type 3 accept comment \"unreachable, "
+		     "path MTU\"\n"
+		     "meta nfproto ipv4 meta l4proto 1 icmp type 11-12 accept comment \"time "
+		     "exceeded, parameter "
 		     "problem\"\n"
-		     "meta l4proto 58 icmpv6 type 1-4 accept comment \"unreachable, path MTU, time "
+		     "meta nfproto ipv6 meta l4proto 58 icmpv6 type 1-4 accept comment "
+		     "\"unreachable, path MTU, time "
 		     "exceeded, parameter problem\"\n");
 	for (unsigned i = 0; i < SET_DENIED; i++)
 		assert_false(p->has_set[i]);
