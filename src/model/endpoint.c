@@ -30,6 +30,8 @@ const char *endpoint_obstacle_text(enum endpoint_obstacle o)
 			"it shares the host's network namespace, where nothing is enforced",
 		[ENDPOINT_PRIVILEGED] = "it is privileged: root in it can take the table away",
 		[ENDPOINT_NET_ADMIN] = "it has CAP_NET_ADMIN: root in it can take the table away",
+		[ENDPOINT_RAW_SOCKETS] = "it may open raw sockets (CAP_NET_RAW): frames made by "
+					 "hand pass the table; drop the capability",
 		[ENDPOINT_NO_NETNS] = "its network namespace was not found",
 		[ENDPOINT_OWN_STACK] =
 			"its runtime has a network stack of its own, which no table here sees",

@@ -13,7 +13,9 @@
 #include "docker.h"
 #include "resolve.h"
 
-#define CAP_NET_ADMIN_BIT 12 /* include/uapi/linux/capability.h */
+/* include/uapi/linux/capability.h */
+#define CAP_NET_ADMIN_BIT 12
+#define CAP_NET_RAW_BIT   13
 
 struct image {
 	const char *id;
@@ -99,11 +101,10 @@ static int divide_labels(struct listing *l, struct docker_container *c)
 
 /* --- what the kernel says of it -------------------------------------------------------------- */
 
-/* Some engines give capabilities that the document does not name. */
-static bool may_gain_net_admin(int pid)
+/* What a process in it can ever have. */
+static bool read_bounding(int pid, unsigned long long *ret)
 {
 	bh_autofree char *text = NULL;
-	unsigned long long bounding;
 	const char *at;
 	char path[64];
 	size_t len;
@@ -112,8 +113,21 @@ static bool may_gain_net_admin(int pid)
 	if (!pid || bh_read_file(path, BH_RESOLV_CONF_BYTES_MAX, &text, &len) < 0)
 		return false;
 	at = strstr(text, "\nCapBnd:");
-	return at && sscanf(at, "\nCapBnd: %llx", &bounding) == 1 &&
-	       bounding >> CAP_NET_ADMIN_BIT & 1;
+	return at && sscanf(at, "\nCapBnd: %llx", ret) == 1;
+}
+
+/* Engines give and keep capabilities that the document does not name: the kernel knows. */
+static enum endpoint_obstacle obstacle_by_caps(enum endpoint_obstacle said, int pid)
+{
+	unsigned long long bounding;
+
+	if (said != ENDPOINT_HOLDABLE && said != ENDPOINT_RAW_SOCKETS)
+		return said;
+	if (!read_bounding(pid, &bounding))
+		return said;
+	if (bounding >> CAP_NET_ADMIN_BIT & 1)
+		return ENDPOINT_NET_ADMIN;
+	return bounding >> CAP_NET_RAW_BIT & 1 ? ENDPOINT_RAW_SOCKETS : ENDPOINT_HOLDABLE;
 }
 
 /*
@@ -214,8 +228,7 @@ static int find_netns(struct listing *l, struct docker_container *c)
 		c->e.obstacle = ENDPOINT_NO_NETNS;
 		return 0;
 	}
-	if (c->e.obstacle == ENDPOINT_HOLDABLE && may_gain_net_admin(c->e.pid))
-		c->e.obstacle = ENDPOINT_NET_ADMIN;
+	c->e.obstacle = obstacle_by_caps(c->e.obstacle, c->e.pid);
 	return add_inner_addrs(l, c, fd);
 }
 

@@ -197,23 +197,31 @@ bool docker_image_id_is_valid(const char *id)
 	return is_hex(strncmp(id, "sha256:", 7) == 0 ? id + 7 : id, 64);
 }
 
-/* "NET_ADMIN", "CAP_NET_ADMIN", in any case; or all of them. */
-static bool gives_net_admin(const char *cap)
+/* Is CAP in the list, as "NET_ADMIN" or "CAP_NET_ADMIN" in any case, or are all of them? */
+static bool lists_cap(struct doc *d, const json_t *host, const char *key, const char *cap)
 {
-	if (strncasecmp(cap, "CAP_", 4) == 0)
-		cap += 4;
-	return strcasecmp(cap, "NET_ADMIN") == 0 || strcasecmp(cap, "ALL") == 0;
-}
-
-static bool has_net_admin(struct doc *d, const json_t *host)
-{
-	json_t *list = member(d, host, "CapAdd", JSON_ARRAY), *item;
+	json_t *list = member(d, host, key, JSON_ARRAY), *item;
 	size_t i;
 
-	json_array_foreach (list, i, item)
-		if (json_is_string(item) && gives_net_admin(json_string_value(item)))
+	json_array_foreach (list, i, item) {
+		const char *s = json_string_value(item);
+
+		if (s && strncasecmp(s, "CAP_", 4) == 0)
+			s += 4;
+		if (s && (strcasecmp(s, cap) == 0 || strcasecmp(s, "ALL") == 0))
 			return true;
+	}
 	return false;
+}
+
+/* Docker gives NET_RAW unless told not to; NET_ADMIN it does not. */
+static enum endpoint_obstacle cap_obstacle(struct doc *d, const json_t *host)
+{
+	if (lists_cap(d, host, "CapAdd", "NET_ADMIN"))
+		return ENDPOINT_NET_ADMIN;
+	if (lists_cap(d, host, "CapAdd", "NET_RAW") || !lists_cap(d, host, "CapDrop", "NET_RAW"))
+		return ENDPOINT_RAW_SOCKETS;
+	return ENDPOINT_HOLDABLE;
 }
 
 /* Engines that give a container a kernel or a network stack of its own, by how they are named. */
@@ -235,7 +243,7 @@ static enum endpoint_obstacle obstacle(struct doc *d, const json_t *host, bool h
 		return ENDPOINT_OWN_STACK;
 	if (flag(d, host, "Privileged"))
 		return ENDPOINT_PRIVILEGED;
-	return has_net_admin(d, host) ? ENDPOINT_NET_ADMIN : ENDPOINT_HOLDABLE;
+	return cap_obstacle(d, host);
 }
 
 static void take_host_config(struct doc *d, const json_t *root, struct docker_container *c)

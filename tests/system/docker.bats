@@ -13,15 +13,15 @@ setup_file() {
 	image box:1
 	image box:baked 'LABEL app=web' 'LABEL tier=front'
 	docker network create --ipv6 --subnet 10.66.0.0/24 --subnet fd00:66::/64 shop >/dev/null
-	container web --network shop --label app=web
-	container db --network shop --label app=db
+	container web --network shop --label app=web --cap-drop NET_RAW
+	container db --network shop --label app=db --cap-drop NET_RAW
 	IMAGE=box:baked container imposter --network shop
 	container legacy --label app=legacy --publish 127.0.0.1:8081:5432
 	container agent --network host --label app=agent
 	docker run --detach --name agent2 --network container:agent box:1 sleep 1000 >/dev/null
 	container admin --network shop --label app=admin --cap-add NET_ADMIN
-	docker run --detach --name sidecar --network container:web --label app=sidecar box:1 \
-		sleep 1000 >/dev/null
+	docker run --detach --name sidecar --network container:web --label app=sidecar --cap-drop NET_RAW \
+		box:1 sleep 1000 >/dev/null
 	policy shop <<-END
 		service: web
 		select: {labels: {app: web}}
@@ -161,6 +161,14 @@ resolves() { docker exec "$1" nslookup -type=a "$2" "$3" | grep -q "^Address: ${
 	refused fetch admin "$(v4 db)" 5432
 }
 
+@test "a container with Docker's own set of capabilities is enforced, but never called protected" {
+	bulkhead apply
+	[ "$(state legacy '[.state, .finding]')" = '["weak",true]' ]
+	[[ $(state legacy .why) == *CAP_NET_RAW*"drop the capability"* ]]
+	[ "$(endpoint web .obstacle)" = null ]
+	refused fetch web "$(v4 legacy)" 9999
+}
+
 # --- life ------------------------------------------------------------------------------------
 
 @test "a published port is entity: host" {
@@ -177,6 +185,16 @@ resolves() { docker exec "$1" nslookup -type=a "$2" "$3" | grep -q "^Address: ${
 	bulkhead apply
 	[ "$(state db .state)" = protected ]
 	await fetch web "$(v4 db)" 5432
+	refused fetch web "$(v4 db)" 9999
+}
+
+@test "a paused container keeps its table" {
+	bulkhead apply
+	docker pause db >/dev/null
+	bulkhead apply
+	[ "$(state db .state)" = protected ]
+	docker unpause db >/dev/null
+	fetch web "$(v4 db)" 5432
 	refused fetch web "$(v4 db)" 9999
 }
 
@@ -227,7 +245,8 @@ pfetch() { # ADDRESS PORT
 	podman_up
 	pack | podman import --change 'LABEL app=web' - box:baked >/dev/null
 	for name in client server; do
-		podman run --detach --name "p$name" --label "app=p$name" localhost/box:baked \
+		podman run --detach --name "p$name" --label "app=p$name" --cap-drop NET_RAW \
+			localhost/box:baked \
 			sh -c 'httpd -p 9999; exec httpd -f -p 5432' >/dev/null
 	done
 	podman run --detach --name pagent --network host box:baked sleep 1000 >/dev/null
@@ -257,6 +276,15 @@ pfetch() { # ADDRESS PORT
 	[ "$(jq -r 'select(.services | startswith("p")) | .services + " " + .state' \
 		"$NET_DIR/status" | sort | xargs)" = \
 		"pagent host-network pclient protected pserver protected" ]
+	podman pause pserver >/dev/null
+	bulkhead apply
+	podman unpause pserver >/dev/null
+	pfetch "$server" 5432
+	refused pfetch "$server" 9999
+	podman run --detach --name proot --label app=proot --rootfs "$NET_DIR/root" \
+		/bin/sleep 1000 >/dev/null
+	[ "$(endpoint proot '[.labels, .image_labels]')" = '[{"app":"proot"},{}]' ]
+	[[ $(endpoint proot .obstacle) == *CAP_NET_RAW* ]]
 	rm "$NET_DIR/policies/podman.yaml"
 }
 

@@ -26,6 +26,7 @@ enum endpoint_obstacle {
 	ENDPOINT_HOST_NETWORK, /* shares the host's namespace: never touched */
 	ENDPOINT_PRIVILEGED,   /* enforced, but it can take the table away */
 	ENDPOINT_NET_ADMIN,    /* the same */
+	ENDPOINT_RAW_SOCKETS,  /* enforced, but packet sockets pass the table: CAP_NET_RAW */
 	ENDPOINT_NO_NETNS,     /* running, but its namespace was not found */
 	ENDPOINT_OWN_STACK,    /* gVisor, Kata: its packets do not pass the namespace's hooks */
 };

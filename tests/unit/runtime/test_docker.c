@@ -101,7 +101,7 @@ static void test_a_container(void **state)
 	assert_string_equal(m.e->netns, "/var/run/docker/netns/eaa596a62387");
 	assert_int_equal(m.e->n_addrs, 1);
 	has_addr(m.e, 0, "172.17.0.2");
-	assert_int_equal(m.e->obstacle, ENDPOINT_HOLDABLE);
+	assert_int_equal(m.e->obstacle, ENDPOINT_RAW_SOCKETS);
 	assert_null(m.e->compose_project);
 	endpoint_set_free(m.set);
 }
@@ -213,7 +213,21 @@ static void test_obstacles(void **state)
 	has_obstacle(make_edited(docker_one, "\"CapAdd\": null", "\"CapAdd\": [\"NET_ADMIN\"]"),
 		     ENDPOINT_NET_ADMIN);
 	has_obstacle(make_edited(docker_one, "\"CapAdd\": null", "\"CapAdd\": [\"NET_RAW\", 3]"),
+		     ENDPOINT_RAW_SOCKETS);
+	has_obstacle(
+		make_edited(docker_one, "\"CapDrop\": null", "\"CapDrop\": [3, \"cap_net_raw\"]"),
+		ENDPOINT_HOLDABLE);
+	has_obstacle(make_edited(docker_one, "\"CapDrop\": null", "\"CapDrop\": [\"ALL\"]"),
 		     ENDPOINT_HOLDABLE);
+	has_obstacle(make_edited(docker_one, "\"CapDrop\": null", "\"CapDrop\": [\"MKNOD\"]"),
+		     ENDPOINT_RAW_SOCKETS);
+	has_obstacle(make_edited(docker_one, "\"CapAdd\": null, \"CapDrop\": null",
+				 "\"CapAdd\": [\"NET_RAW\"], \"CapDrop\": [\"ALL\"]"),
+		     ENDPOINT_RAW_SOCKETS);
+	has_obstacle(make_edited(docker_one, "\"CapAdd\": null, \"CapDrop\": null",
+				 "\"CapAdd\": [\"NET_ADMIN\"], \"CapDrop\": [\"NET_RAW\"]"),
+		     ENDPOINT_NET_ADMIN);
+	has_obstacle(make(podman_one, image_podman), ENDPOINT_HOLDABLE);
 	has_obstacle(make_edited(docker_one, "\"Privileged\": false", "\"Privileged\": true"),
 		     ENDPOINT_PRIVILEGED);
 	has_obstacle(make_edited(docker_one, "\"runc\"", "\"io.containerd.runsc.v1\""),
