@@ -555,21 +555,33 @@ void batch_new_ranges(struct batch *b, unsigned set, const struct bh_range *rang
 	writer_close(&w);
 }
 
+static void write_keys(struct element_writer *w, const struct denied_key *keys, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct nlmsghdr *nlh = writer_next(w);
+		struct nlattr *nest;
+
+		if (!nlh)
+			return;
+		nest = mnl_attr_nest_start(nlh, NFTA_LIST_ELEM);
+		put_key(nlh, NFTA_SET_ELEM_KEY, keys[i].bytes, nft_set_info(w->set)->key_len);
+		mnl_attr_nest_end(nlh, nest);
+	}
+	writer_close(w);
+}
+
 void batch_destroy_keys(struct batch *b, unsigned set, const struct denied_key *keys, size_t n)
 {
 	struct element_writer w = {
 		b, BH_NFT_MSG_DESTROYSETELEM, NLM_F_ECHO, set, NULL, NULL,
 	};
 
-	for (size_t i = 0; i < n; i++) {
-		struct nlmsghdr *nlh = writer_next(&w);
-		struct nlattr *nest;
+	write_keys(&w, keys, n);
+}
 
-		if (!nlh)
-			return;
-		nest = mnl_attr_nest_start(nlh, NFTA_LIST_ELEM);
-		put_key(nlh, NFTA_SET_ELEM_KEY, keys[i].bytes, nft_set_info(set)->key_len);
-		mnl_attr_nest_end(nlh, nest);
-	}
-	writer_close(&w);
+void batch_delete_key(struct batch *b, unsigned set, const struct denied_key *key)
+{
+	struct element_writer w = { b, NFT_MSG_DELSETELEM, NLM_F_ECHO, set, NULL, NULL };
+
+	write_keys(&w, key, 1);
 }

@@ -54,7 +54,10 @@ void batch_new_ranges(struct batch *b, unsigned set, const struct bh_range *rang
 struct denied_key {
 	uint8_t bytes[44];
 };
+/* From Linux 6.3 on; one that is not there is passed over. */
 void batch_destroy_keys(struct batch *b, unsigned set, const struct denied_key *keys, size_t n);
+/* On any kernel; -ENOENT from the commit when it is not there. */
+void batch_delete_key(struct batch *b, unsigned set, const struct denied_key *key);
 
 /* The bytes of an entry's key (LO: lowest, else highest of the intervals); returns the length. */
 size_t entry_key(const struct nft_set_info *s, const struct entry *e, bool lo, uint8_t out[40]);

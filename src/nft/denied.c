@@ -213,27 +213,78 @@ static size_t keys_of_set(unsigned set, const struct nft_denied *flows, size_t n
 	return count;
 }
 
-int nft_denied_retire(struct nlsock *s, const struct nft_denied *flows, size_t n,
-		      int (*fn)(const struct nft_denied *, void *), void *arg, struct bh_err *err)
+struct retirement {
+	struct nlsock *s;
+	const struct nft_denied *flows;
+	size_t n;
+	struct denied_key *keys; /* room for N */
+	struct denied_reader *rd;
+};
+
+/* All in one batch. */
+static int destroy_all(const struct retirement *t, struct bh_err *err)
 {
-	struct denied_reader rd = { -1, fn, arg };
-	bh_autofree struct denied_key *keys = calloc(n + 1, sizeof(*keys));
 	struct batch b;
 	int r = 0;
 
-	if (!keys)
-		return bh_err_oom(err);
 	batch_begin(&b);
 	for (unsigned set = SET_DENIED; set < NFT_SETS; set++) {
-		size_t count = keys_of_set(set, flows, n, keys);
+		size_t count = keys_of_set(set, t->flows, t->n, t->keys);
 
 		if (count)
-			batch_destroy_keys(&b, set, keys, count);
+			batch_destroy_keys(&b, set, t->keys, count);
 	}
 	if (batch_messages(&b) > 0)
-		r = batch_commit(&b, s, on_echo, &rd, err);
+		r = batch_commit(&b, t->s, on_echo, t->rd, err);
 	batch_done(&b);
 	return r;
+}
+
+static int delete_one(const struct retirement *t, unsigned set, const struct denied_key *key,
+		      struct bh_err *err)
+{
+	struct batch b;
+	int r;
+
+	batch_begin(&b);
+	batch_delete_key(&b, set, key);
+	r = batch_commit(&b, t->s, on_echo, t->rd, err);
+	batch_done(&b);
+	return r == -ENOENT ? 0 : r; /* it expired before */
+}
+
+/* Each in a batch of its own: one that is not there any more would undo the others. */
+static int delete_each(const struct retirement *t, struct bh_err *err)
+{
+	int r = 0;
+
+	for (unsigned set = SET_DENIED; set < NFT_SETS && r >= 0; set++) {
+		size_t count = keys_of_set(set, t->flows, t->n, t->keys);
+
+		for (size_t i = 0; i < count && r >= 0; i++)
+			r = delete_one(t, set, &t->keys[i], err);
+	}
+	return r;
+}
+
+int nft_denied_retire(struct nlsock *s, const struct nft_denied *flows, size_t n,
+		      int (*fn)(const struct nft_denied *, void *), void *arg, struct bh_err *err)
+{
+	static bool no_destroy; /* the kernel is older than 6.3 */
+	struct denied_reader rd = { -1, fn, arg };
+	bh_autofree struct denied_key *keys = calloc(n + 1, sizeof(*keys));
+	const struct retirement t = { s, flows, n, keys, &rd };
+	int r;
+
+	if (!keys)
+		return bh_err_oom(err);
+	if (!no_destroy) {
+		r = destroy_all(&t, err);
+		if (r != -EINVAL && r != -EOPNOTSUPP)
+			return r;
+		no_destroy = true;
+	}
+	return delete_each(&t, err);
 }
 
 /* --- totals ---------------------------------------------------------------------------------- */

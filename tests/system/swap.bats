@@ -167,7 +167,7 @@ swap_up() {
 	apply b0 b
 	flood_swap
 	replace_both 150 3
-	nothing_lost 50000
+	nothing_lost 10000
 	nothing_leaked 50000
 }
 
