@@ -58,6 +58,9 @@ static int follow(struct site *s, const struct cli_options *o)
 			"bulkhead: %" PRIu64 " log messages were lost; their packets are "
 			"counted above\n",
 			sums.log_lost);
+	if (sums.cut_short)
+		return cli_fail(CLI_FAILED, "denied: %zu %s could not be followed to the end",
+				sums.cut_short, sums.cut_short == 1 ? "namespace" : "namespaces");
 	return CLI_YES;
 }
 

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -12,7 +11,6 @@
 #include <systemd/sd-event.h>
 
 #include <bulkhead/base/limits.h>
-#include <bulkhead/base/text.h>
 #include <bulkhead/sys/netns.h>
 
 #include "watch.h"
@@ -41,15 +39,6 @@ static int64_t now_usec(void)
 	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
-static void notice(struct follower *f, const struct endpoint *e, const char *what)
-{
-	char name[128], sentence[128 + BH_ERR_MAX];
-
-	bh_escape_str(name, sizeof(name), e->name);
-	snprintf(sentence, sizeof(sentence), "%s: %s", name, what);
-	f->shared.cb->notice(sentence, f->shared.cb->arg);
-}
-
 static const struct endpoint *slot_endpoint(const struct follow_slot *slot)
 {
 	return &slot->f->shared.site->endpoints->endpoints[slot->watch->endpoint];
@@ -66,6 +55,13 @@ static void slot_close(struct follow_slot *slot)
 	slot->watch = NULL;
 }
 
+/* What is denied there from its last look on, no sum will hold. */
+static void slot_lost(struct follow_slot *slot, int r, const struct bh_err *err)
+{
+	slot->f->sums.cut_short++;
+	watch_notice(&slot->f->shared, slot_endpoint(slot), err->msg[0] ? err->msg : strerror(-r));
+}
+
 /* A record that could not be handed out ends the run; any other failure ends this namespace. */
 static int slot_failed(struct follow_slot *slot, int r, const struct bh_err *err)
 {
@@ -74,7 +70,7 @@ static int slot_failed(struct follow_slot *slot, int r, const struct bh_err *err
 			   r == -EPIPE ? "the output was closed" : "out of memory");
 		return sd_event_exit(slot->f->event, r);
 	}
-	notice(slot->f, slot_endpoint(slot), err->msg[0] ? err->msg : strerror(-r));
+	slot_lost(slot, r, err);
 	slot_close(slot);
 	return 0;
 }
@@ -97,7 +93,7 @@ static void look_at(struct follow_slot *slot, int64_t now)
 	if (r < 0) {
 		slot_failed(slot, r, &err);
 	} else if (gone) {
-		notice(slot->f, slot_endpoint(slot), "its namespace has gone");
+		watch_notice(&slot->f->shared, slot_endpoint(slot), "its namespace has gone");
 		slot_close(slot);
 	}
 }
@@ -149,7 +145,7 @@ static int open_slot(struct follower *f, size_t i, int64_t now)
 		return 0;
 	r = watch_new(&f->shared, i, now, &slot->watch, &err);
 	if (r < 0) {
-		notice(f, e, err.msg);
+		watch_notice(&f->shared, e, err.msg);
 		return r;
 	}
 	if (!slot->watch)
@@ -216,7 +212,7 @@ static void finish_all(struct follower *f)
 			continue;
 		r = watch_finish(f->slots[i].watch, now, &err);
 		if (r < 0)
-			notice(f, slot_endpoint(&f->slots[i]), err.msg);
+			slot_lost(&f->slots[i], r, &err);
 	}
 	for (size_t i = 0; i < f->n; i++)
 		slot_close(&f->slots[i]);

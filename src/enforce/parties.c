@@ -33,7 +33,7 @@ static void merge_equal(struct parties *p)
 	p->n = n;
 }
 
-void parties_forget(struct parties *p, size_t endpoint)
+void parties_reset(struct parties *p, size_t endpoint)
 {
 	const struct ruleset_item *item = site_item_of(p->site, endpoint);
 
@@ -55,7 +55,7 @@ int parties_init(struct parties *p, const struct site *site, struct bh_err *err)
 		return bh_err_oom(err);
 	}
 	for (size_t i = 0; i < endpoints->n; i++) {
-		parties_forget(p, i);
+		parties_reset(p, i);
 		for (size_t k = 0; k < endpoints->endpoints[i].n_addrs; k++)
 			p->e[p->n++] =
 				(struct party_entry) { .addr = endpoints->endpoints[i].addrs[k],

@@ -22,8 +22,11 @@ struct parties {
 
 int parties_init(struct parties *p, const struct site *site, struct bh_err *err);
 void parties_done(struct parties *p);
-/* What stands in the endpoint's kernel is known no longer: back to what the policies say. */
-void parties_forget(struct parties *p, size_t endpoint);
+/*
+ * The endpoint's ruleset is what the policies say: at first, and when what stands in its kernel is
+ * known no longer.
+ */
+void parties_reset(struct parties *p, size_t endpoint);
 /* A flow_context.party_of; ARG is a struct parties. */
 bool parties_find(const struct bh_addr *a, struct flow_party *ret, void *arg);
 

@@ -2,10 +2,12 @@
 #include "watch.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <bulkhead/base/cleanup.h>
+#include <bulkhead/base/text.h>
 #include <bulkhead/sys/netns.h>
 
 #include "handle.h"
@@ -19,6 +21,15 @@
 static const struct endpoint *endpoint_of(const struct watch *w)
 {
 	return &w->shared->site->endpoints->endpoints[w->endpoint];
+}
+
+void watch_notice(const struct watch_shared *shared, const struct endpoint *e, const char *what)
+{
+	char name[128], sentence[sizeof(name) + BH_ERR_MAX + 128];
+
+	bh_escape_str(name, sizeof(name), e->name);
+	snprintf(sentence, sizeof(sentence), "%s: %s", name, what);
+	shared->cb->notice(sentence, shared->cb->arg);
 }
 
 /* The owner of the first service of this endpoint, when the policies are known. */
@@ -115,14 +126,44 @@ static int on_retired(const struct nft_denied *d, void *arg)
 	struct watch *w = arg;
 	struct flow_count c = count_of(d);
 
-	return flow_account_retired(w->account, &c, w->now);
+	w->retired++;
+	w->retired_error = flow_account_retired(w->account, &c, w->now);
+	return w->retired_error;
 }
 
-/* Close the counts of flows that are idle or that the kernel will forget soon. */
+/*
+ * Our own change is no reason to read the table again. Any other number than the next one: somebody
+ * else made a change as well, and the next reading of the log looks at it.
+ */
+static void pass_own_commit(struct watch *w)
+{
+	uint32_t commit;
+
+	if (w->retired && nft_commit_id(&w->nl, &commit, NULL) >= 0 && commit == w->commit + 1)
+		w->commit = commit;
+}
+
+static void tell_cannot_retire(struct watch *w, int r, const struct bh_err *err)
+{
+	char what[BH_ERR_MAX + 128];
+
+	if (w->cannot_retire)
+		return;
+	w->cannot_retire = true;
+	snprintf(what, sizeof(what), "ended flows stay in the kernel until they expire there: %s",
+		 err->msg[0] ? err->msg : strerror(-r));
+	watch_notice(w->shared, endpoint_of(w), what);
+}
+
+/*
+ * Close the counts of flows that are idle or that the kernel will forget soon. A kernel that refuses
+ * does not end the following: it forgets them by itself, later.
+ */
 static int retire(struct watch *w, struct bh_err *err)
 {
 	bh_autofree struct flow_count *due = calloc(RETIRE_MAX, sizeof(*due));
 	bh_autofree struct nft_denied *keys = calloc(RETIRE_MAX, sizeof(*keys));
+	struct bh_err refused = BH_ERR_INIT;
 	size_t n;
 	int r;
 
@@ -140,9 +181,13 @@ static int retire(struct watch *w, struct bh_err *err)
 		};
 	if (n == 0)
 		return 0;
-	r = nft_denied_retire(&w->nl, keys, n, on_retired, w, err);
-	nft_commit_id(&w->nl, &w->commit, NULL); /* this change was ours */
-	return r;
+	w->retired = 0;
+	w->retired_error = 0;
+	r = nft_denied_retire(&w->nl, keys, n, on_retired, w, &refused);
+	pass_own_commit(w);
+	if (r < 0 && w->retired_error == 0)
+		tell_cannot_retire(w, r, &refused);
+	return w->retired_error < 0 ? w->retired_error : 0;
 }
 
 /* --- one namespace -------------------------------------------------------------------------- */
@@ -217,7 +262,7 @@ void watch_free(struct watch *w)
 {
 	if (!w)
 		return;
-	parties_forget(w->shared->parties, w->endpoint);
+	parties_reset(w->shared->parties, w->endpoint);
 	flow_log_close(w->log);
 	flow_account_free(w->account);
 	nft_state_done(&w->have);

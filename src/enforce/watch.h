@@ -28,7 +28,13 @@ struct watch {
 	struct nft_state have; /* as read at the start, or after the table was changed */
 	uint32_t commit;       /* of the namespace's nftables, when `have` was read */
 	int64_t now;           /* of the look that is going on */
+	size_t retired;        /* flows, in this look */
+	int retired_error;     /* of handing out what was retired */
+	bool cannot_retire;    /* the kernel refused, and that was told */
 };
+
+/* Tell a person something about an endpoint. */
+void watch_notice(const struct watch_shared *shared, const struct endpoint *e, const char *what);
 
 /*
  * Start to follow the namespace of an endpoint. *ret is NULL and 0 returned when it holds no table

@@ -231,3 +231,23 @@ recorded_packets() { jq -s 'map(select('"${1:-true}"') | .packets) | add // 0' "
 	finish
 	[ "$denied" -ge 50 ]
 }
+
+@test "a namespace that cannot be read any more: named, and the sum says that it was cut short" {
+	bulkhead apply
+	follow --json
+	burst db "$(v4 stranger)" 5 10
+	await test -s "$NET_DIR/records"
+	strace -qq -p "$follower" -o /dev/null -e trace=recvmsg -e inject=recvmsg:error=EIO 3>&- &
+	local tracer=$!
+	await grep -q "bulkhead: db: .*Input/output error" "$NET_DIR/messages"
+	await grep -q "bulkhead: web: .*Input/output error" "$NET_DIR/messages"
+	kill "$tracer"
+	wait "$tracer" || true
+	kill -INT "$follower"
+	local status=0
+	wait "$follower" || status=$?
+	follower=
+	[ "$status" -eq 3 ]
+	grep -q "2 namespaces could not be followed to the end" "$NET_DIR/messages"
+	grep -q "denied [1-9][0-9]* = recorded" "$NET_DIR/messages"
+}

@@ -15,6 +15,7 @@ struct follow_sums {
 	uint64_t recorded;     /* packets in the records handed out */
 	uint64_t not_recorded; /* denied - recorded */
 	uint64_t log_lost; /* NFLOG messages lost; their packets are in the counts all the same */
+	size_t cut_short;  /* namespaces that a failure ended; what came after it is in no count */
 };
 
 struct follow_callbacks {
