@@ -251,3 +251,20 @@ recorded_packets() { jq -s 'map(select('"${1:-true}"') | .packets) | add // 0' "
 	grep -q "2 namespaces could not be followed to the end" "$NET_DIR/messages"
 	grep -q "denied [1-9][0-9]* = recorded" "$NET_DIR/messages"
 }
+
+forgotten() { [ "$(remembered "$@")" -eq 0 ]; } # NAME SET
+
+@test "flows that ended leave the kernel's set, and count again when they come back" {
+	bulkhead apply
+	follow --json
+	for round in 1 2; do
+		burst web "$(v4 db)" 20 10
+		[ "$(remembered web denied4)" -gt 0 ]
+		await forgotten web denied4
+	done
+	finish
+	[ "$denied" -eq 400 ]
+	[ "$lost" -eq 0 ]
+	[ "$(recorded_packets '.aggregated | not')" -eq 400 ]
+	[ "$(grep -c . "$NET_DIR/messages")" -eq 2 ]
+}
