@@ -12,7 +12,10 @@
 static int export_one(const struct site *s, const struct ruleset_item *item, struct bh_buf *out)
 {
 	const struct endpoint *e = &s->endpoints->endpoints[item->endpoint];
+	struct nft_frames frames = { 0 };
+	const struct nft_want want = { .ruleset = item->ruleset, .frames = &frames };
 
+	nft_frames_add_late(&frames);
 	bh_buf_addstr(out, "# endpoint ");
 	bh_escape(out, e->id, strlen(e->id));
 	bh_buf_addstr(out, e->netns ? ", namespace " : ", no namespace on this host");
@@ -20,8 +23,9 @@ static int export_one(const struct site *s, const struct ruleset_item *item, str
 		bh_escape(out, e->netns, strlen(e->netns));
 	bh_buf_addstr(out, "\n");
 	/* Loaded anew it takes the place of what is there, at once. */
-	bh_buf_addstr(out, "table inet bulkhead\ndelete table inet bulkhead\n");
-	if (nft_text(item->ruleset, s->now, out) < 0)
+	bh_buf_addstr(out, "table inet bulkhead\ndelete table inet bulkhead\n"
+			   "table netdev bulkhead\ndelete table netdev bulkhead\n");
+	if (nft_text(&want, s->now, out) < 0)
 		return cli_fail(CLI_FAILED, "export: out of memory");
 	return cli_flush(out);
 }

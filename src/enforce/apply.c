@@ -11,6 +11,8 @@
 #include <bulkhead/sys/workers.h>
 
 #include "handle.h"
+#include "kernel.h"
+#include "want.h"
 
 /* Others may change nf_tables between our reading and our writing; then it is begun again. */
 #define WRITE_TRIES 16
@@ -26,67 +28,87 @@ const char *apply_outcome_name(enum apply_outcome o)
 	return names[o];
 }
 
-/* Do two rulesets differ? *why gets the first difference. */
-static bool differs(const struct ruleset *want, const struct nft_state *have, char *why, size_t cap)
+bool differs(const struct nft_want *want, const struct nft_state *have, char *why, size_t cap)
 {
 	why[0] = '\0';
 	if (!have->intact) {
 		snprintf(why, cap, "%s", have->drift);
 		return true;
 	}
-	return !ruleset_equal(want, have->ruleset, why, cap);
+	return !ruleset_equal(want->ruleset, have->ruleset, why, cap) ||
+	       !nft_frames_equal(want->frames, have->frames, why, cap);
 }
 
-/* A refusal that a missing kernel feature may explain: ask which, and say so. */
+void want_of(const struct ruleset *ruleset, struct nft_frames *frames, struct nft_want *ret)
+{
+	if (kernel_has(NFT_HAS_LATE_DEVICES))
+		nft_frames_add_late(frames);
+	*ret = (struct nft_want) {
+		.ruleset = ruleset,
+		.frames = kernel_has(NFT_HAS_FRAMES) ? frames : NULL,
+	};
+}
+
+/*
+ * A refusal that a missing kernel feature may explain: ask which, and say so. -ERESTART: it can be
+ * done without.
+ */
 static int explain_refusal(int r, struct bh_err *err)
 {
 	static const int suspects[] = { -EOPNOTSUPP, -EPROTONOSUPPORT, -ENOENT, -EINVAL, -EPROTO };
+	bool suspect = false, knew = kernel_is_known();
 	char missing[256];
 
 	bh_err_prefix(err, r, "writing the table");
 	for (size_t i = 0; i < BH_ARRAY_SIZE(suspects); i++)
-		if (r == suspects[i] && nft_probe(missing, sizeof(missing), NULL) >= 0 &&
-		    missing[0])
-			return bh_err_set(err, r, "this kernel's nf_tables lacks: %s", missing);
-	return r;
+		suspect |= r == suspects[i];
+	if (!suspect || kernel_learn(NULL) < 0)
+		return r;
+	if (!nft_kernel_suffices(kernel_features(), missing, sizeof(missing)))
+		return bh_err_set(err, r, "this kernel's nf_tables lacks: %s", missing);
+	return knew ? r : -ERESTART;
 }
 
 /* Read, and write if it differs. -ERESTART: somebody else wrote in between, nothing was done. */
-static int write_one(struct nlsock *sock, const struct ruleset *want, struct apply_result *res,
-		     uint32_t *ret_commit, struct bh_err *err)
+static int write_one(struct nlsock *sock, const struct ruleset *ruleset, struct nft_frames *frames,
+		     struct apply_result *res, uint32_t *ret_commit, struct bh_err *err)
 {
 	struct nft_state have = { 0 };
+	struct nft_want want;
 	char why[256];
 	int r;
 
+	want_of(ruleset, frames, &want);
 	r = nft_readback(sock, &have, err);
 	if (r < 0)
 		return bh_err_prefix(err, r, "reading the table");
 	*ret_commit = have.commit_id;
 	res->outcome = have.present ? APPLY_UPDATED : APPLY_CREATED;
-	if (have.present && !differs(want, &have, why, sizeof(why))) {
+	if (have.present && !differs(&want, &have, why, sizeof(why))) {
 		res->outcome = APPLY_UNCHANGED;
 	} else {
 		if (have.present && !have.intact)
 			snprintf(res->why, sizeof(res->why), "%s", have.drift);
-		r = nft_apply(sock, want, &have, err);
+		r = nft_apply(sock, &want, &have, err);
 	}
 	nft_state_done(&have);
 	return r == -ERESTART || r >= 0 ? r : explain_refusal(r, err);
 }
 
 /* The kernel's word for what was written when its nf_tables were at COMMIT. */
-static int verify_one(struct nlsock *sock, const struct ruleset *want, uint32_t commit,
-		      struct bh_err *err)
+static int verify_one(struct nlsock *sock, const struct ruleset *ruleset, struct nft_frames *frames,
+		      uint32_t commit, struct bh_err *err)
 {
 	struct nft_state have = { 0 };
+	struct nft_want want;
 	char why[256] = "the table is not there";
 	int r;
 
 	r = nft_readback(sock, &have, err);
 	if (r < 0)
 		return bh_err_prefix(err, r, "verifying the table");
-	if (!have.present || differs(want, &have, why, sizeof(why))) {
+	want_of(ruleset, frames, &want);
+	if (!have.present || differs(&want, &have, why, sizeof(why))) {
 		if (have.commit_id != commit + 1)
 			r = bh_err_set(err, -EAGAIN,
 				       "somebody else changed the table right after: %s; "
@@ -100,19 +122,21 @@ static int verify_one(struct nlsock *sock, const struct ruleset *want, uint32_t 
 	return r;
 }
 
-static int apply_one(struct nlsock *sock, const struct ruleset *want, struct apply_result *res,
-		     struct bh_err *err)
+static int apply_one(struct nlsock *sock, const struct ruleset *want, struct nft_frames *frames,
+		     struct apply_result *res, struct bh_err *err)
 {
 	uint32_t commit = 0;
 	int r = -ERESTART;
 
 	for (int i = 0; i < WRITE_TRIES && r == -ERESTART; i++)
-		r = write_one(sock, want, res, &commit, err);
+		r = write_one(sock, want, frames, res, &commit, err);
 	if (r == -ERESTART)
 		return bh_err_set(err, r,
 				  "somebody else keeps changing nf_tables there; "
 				  "run the command again");
-	return r < 0 || res->outcome == APPLY_UNCHANGED ? r : verify_one(sock, want, commit, err);
+	if (r < 0 || res->outcome == APPLY_UNCHANGED)
+		return r;
+	return verify_one(sock, want, frames, commit, err);
 }
 
 static int remove_one(struct nlsock *sock, struct apply_result *res, struct bh_err *err)
@@ -154,12 +178,14 @@ static void work_on(void *state, size_t i, void *arg)
 	const struct job *job = &jobs->job[i];
 	struct apply_result res = { .endpoint = job->endpoint };
 	struct bh_err err = BH_ERR_INIT;
+	struct nft_frames frames;
 	struct nlsock *sock;
 	int r;
 
-	r = handles_open(state, &jobs->site->endpoints->endpoints[job->endpoint], &sock, &err);
+	r = handles_open(state, &jobs->site->endpoints->endpoints[job->endpoint], &sock, &frames,
+			 &err);
 	if (r >= 0)
-		r = job->want ? apply_one(sock, job->want, &res, &err)
+		r = job->want ? apply_one(sock, job->want, &frames, &res, &err)
 			      : remove_one(sock, &res, &err);
 	if (r < 0) {
 		res.outcome = APPLY_FAILED;

@@ -2,10 +2,14 @@
 #include "handle.h"
 
 #include <errno.h>
+#include <linux/netlink.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 #include <bulkhead/base/cleanup.h>
+#include <bulkhead/runtime/runtime.h>
 #include <bulkhead/sys/netns.h>
 
 /* Descriptors that the rest of the process needs. */
@@ -66,8 +70,32 @@ int endpoint_netns_open(const struct endpoint *e, int *ret_fd, uint64_t *ret_ino
 	return 0;
 }
 
+/* Who has no IPv4 address of its own for good asks for one by DHCP. */
+static void take_device(struct nft_frames *f, const struct net_device *d)
+{
+	memcpy(f->devices[f->n_devices++], d->name, sizeof(d->name));
+	if (d->ethernet && !d->permanent4)
+		memcpy(f->dhcp[f->n_dhcp++], d->mac, sizeof(d->mac));
+}
+
+int frames_of(int netns_fd, struct nft_frames *ret, struct bh_err *err)
+{
+	struct net_devices devices;
+	int r = runtime_devices(netns_fd, &devices, err);
+
+	if (r < 0)
+		return r;
+	*ret = (struct nft_frames) { 0 };
+	for (size_t i = 0; i < devices.n; i++)
+		take_device(ret, &devices.d[i]);
+	if (devices.more)
+		return bh_err_set(err, -E2BIG, "it has more than %d network devices",
+				  BH_DEVICES_MAX);
+	return 0;
+}
+
 int handles_open(struct handles *h, const struct endpoint *e, struct nlsock **ret,
-		 struct bh_err *err)
+		 struct nft_frames *frames, struct bh_err *err)
 {
 	bh_autoclose int fd = -1;
 	int r;
@@ -80,7 +108,9 @@ int handles_open(struct handles *h, const struct endpoint *e, struct nlsock **re
 	if (r < 0)
 		return r;
 	h->s[h->n] = (struct nlsock)NLSOCK_INIT;
-	r = nlsock_open(&h->s[h->n], fd, err);
+	r = frames_of(fd, frames, err);
+	if (r >= 0)
+		r = nlsock_open(&h->s[h->n], fd, NETLINK_NETFILTER, err);
 	if (r < 0)
 		return r;
 	*ret = &h->s[h->n++];

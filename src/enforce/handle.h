@@ -3,6 +3,7 @@
 #define ENFORCE_HANDLE_H
 
 #include <bulkhead/model/endpoint.h>
+#include <bulkhead/nft/nft.h>
 #include <bulkhead/sys/nlsock.h>
 
 /*
@@ -23,8 +24,14 @@ void handles_done(struct handles *h);
 int endpoint_netns_open(const struct endpoint *e, int *ret_fd, uint64_t *ret_ino,
 			struct bh_err *err);
 
-/* Open a socket in the endpoint's namespace. *ret is owned by H and valid until the next call. */
+/*
+ * Open a socket in the endpoint's namespace. *ret is owned by H and valid until the next call.
+ * *FRAMES: what its devices ask of the table netdev.
+ */
 int handles_open(struct handles *h, const struct endpoint *e, struct nlsock **ret,
-		 struct bh_err *err);
+		 struct nft_frames *frames, struct bh_err *err);
+
+/* The same without keeping a socket. */
+int frames_of(int netns_fd, struct nft_frames *ret, struct bh_err *err);
 
 #endif

@@ -7,6 +7,8 @@
 #include <bulkhead/sys/netns.h>
 
 #include "handle.h"
+#include "kernel.h"
+#include "want.h"
 
 static const struct {
 	const char *name;
@@ -41,8 +43,17 @@ static void say(struct endpoint_status *st, enum endpoint_state state, const cha
 	snprintf(st->why, sizeof(st->why), "%s", why);
 }
 
+/* Why the wanted table does not hold it. */
+static const char *weakness(const struct endpoint *e, const struct nft_want *want)
+{
+	if (e->obstacle == ENDPOINT_RAW_SOCKETS && want->frames)
+		return "it may open AF_XDP sockets (CAP_NET_RAW), whose frames pass all hooks; "
+		       "drop the capability";
+	return endpoint_obstacle_text(e->obstacle);
+}
+
 /* The kernel's table against the wanted ruleset; the endpoint can be held unless it says not. */
-static void judge(const struct endpoint *e, const struct ruleset *want,
+static void judge(const struct endpoint *e, const struct nft_want *want,
 		  const struct nft_state *have, struct endpoint_status *st)
 {
 	char what[256];
@@ -56,18 +67,18 @@ static void judge(const struct endpoint *e, const struct ruleset *want,
 	st->totals = have->totals;
 	if (!have->intact)
 		snprintf(st->why, sizeof(st->why), "the table was altered: %s", have->drift);
-	else if (!ruleset_equal(want, have->ruleset, what, sizeof(what)))
+	else if (differs(want, have, what, sizeof(what)))
 		snprintf(st->why, sizeof(st->why), "the table is not what the policies say: %s",
 			 what);
 	if (st->why[0])
 		st->state = STATE_DRIFT;
 	else if (e->obstacle != ENDPOINT_HOLDABLE)
-		say(st, STATE_WEAK, endpoint_obstacle_text(e->obstacle));
-	else if (want->open)
+		say(st, STATE_WEAK, weakness(e, want));
+	else if (want->ruleset->open)
 		say(st, STATE_GUARDED,
 		    "only guardrails hold it: what they do not deny passes, both ways");
 	else
-		st->state = want->mode == MODE_AUDIT ? STATE_AUDIT : STATE_PROTECTED;
+		st->state = want->ruleset->mode == MODE_AUDIT ? STATE_AUDIT : STATE_PROTECTED;
 }
 
 static void read_and_judge(struct handles *h, const struct endpoint *e, const struct ruleset *want,
@@ -75,17 +86,20 @@ static void read_and_judge(struct handles *h, const struct endpoint *e, const st
 {
 	struct bh_err err = BH_ERR_INIT;
 	struct nft_state have = { 0 };
+	struct nft_frames frames;
+	struct nft_want wanted;
 	struct nlsock *sock;
 	int r;
 
-	r = handles_open(h, e, &sock, &err);
+	r = handles_open(h, e, &sock, &frames, &err);
 	if (r >= 0)
 		r = nft_readback(sock, &have, &err);
 	if (r < 0) {
 		say(st, STATE_UNREACHABLE, err.msg);
 		return;
 	}
-	judge(e, want, &have, st);
+	want_of(want, &frames, &wanted);
+	judge(e, &wanted, &have, st);
 	nft_state_done(&have);
 }
 
@@ -127,8 +141,10 @@ int enforce_status(struct site *s, int (*fn)(const struct endpoint_status *, voi
 {
 	uint64_t host_ino = netns_own_ino();
 	struct handles h;
-	int r = 0;
+	int r = kernel_learn(err);
 
+	if (r < 0)
+		return bh_err_prefix(err, r, "asking the kernel what it can do");
 	handles_init(&h);
 	for (size_t i = 0; i < s->endpoints->n && r >= 0; i++) {
 		struct endpoint_status st = { .endpoint = i };

@@ -2,6 +2,7 @@
 #include "watch.h"
 
 #include <errno.h>
+#include <linux/netlink.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -218,7 +219,7 @@ static int open_all(struct watch *w, int64_t now, bool *ret_ours, struct bh_err 
 	*ret_ours = false;
 	r = endpoint_netns_open(e, &fd, &w->ino, err);
 	if (r >= 0)
-		r = nlsock_open(&w->nl, fd, err);
+		r = nlsock_open(&w->nl, fd, NETLINK_NETFILTER, err);
 	if (r >= 0)
 		r = nft_commit_id(&w->nl, &w->commit, err);
 	if (r >= 0)

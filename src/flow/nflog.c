@@ -169,7 +169,7 @@ int flow_log_open(int netns_fd, uint16_t group, struct flow_log **ret, struct bh
 	if (!l)
 		return bh_err_oom(err);
 	l->sock = (struct nlsock)NLSOCK_INIT;
-	r = nlsock_open(&l->sock, netns_fd, err);
+	r = nlsock_open(&l->sock, netns_fd, NETLINK_NETFILTER, err);
 	if (r >= 0) {
 		raise_rcvbuf(l->sock.fd);
 		r = bind_group(l, group, err);

@@ -9,6 +9,12 @@
 #include <bulkhead/base/cleanup.h>
 
 #include "batch.h"
+#include "kernel.h"
+#include "query.h"
+#include "rules.h"
+
+/* So many deletions from an interval map, and it is made anew (docs/benchmarks.md). */
+#define REMAKE_MIN 2
 
 /*
  * A change in place is a merge of two programs, what stands and what is wanted, both sorted. The
@@ -20,8 +26,15 @@ struct change {
 	const struct nft_state *have;
 	const struct nft_program *old, *new; /* old is NULL when the table is made anew */
 	bool *recreate;                      /* [new rule]: its counter is deleted and made again */
+	bool remake[NFT_MAPS];               /* the map is deleted and made again */
+	uint32_t flags;                      /* NFT_TABLE_F_* of the tables */
 	int64_t now;
 };
+
+static bool had_table(const struct change *c, unsigned table)
+{
+	return table == TABLE_INET ? c->have->present : c->have->frames != NULL;
+}
 
 /* --- counters -------------------------------------------------------------------------------- */
 
@@ -78,8 +91,8 @@ static void add_rule_counters(struct change *c)
 			continue; /* it goes on counting */
 		if (old >= 0)
 			n = c->have->rule_counts[old];
-		batch_new_counter(&c->b, want->rules[i].name, want->rules[i].where, n.packets,
-				  n.bytes);
+		batch_new_counter(&c->b, TABLE_INET, want->rules[i].name, want->rules[i].where,
+				  n.packets, n.bytes);
 	}
 }
 
@@ -90,14 +103,15 @@ static uint64_t fixed_count(const struct nft_totals *t, unsigned counter)
 		return t->denied[counter - COUNTER_DENIED];
 	if (counter < COUNTER_FORWARDED)
 		return t->revoked[counter - COUNTER_REVOKED];
-	return t->forwarded;
+	return counter == COUNTER_RAW ? t->raw : t->forwarded;
 }
 
-static void add_fixed_counters(struct change *c)
+static void add_fixed_counters(struct change *c, unsigned table)
 {
 	for (unsigned i = 0; i < NFT_COUNTERS; i++)
-		batch_new_counter(&c->b, nft_counter_name(i), "", fixed_count(&c->have->totals, i),
-				  0);
+		if (nft_counter_table(i) == table)
+			batch_new_counter(&c->b, table, nft_counter_name(i), "",
+					  fixed_count(&c->have->totals, i), 0);
 }
 
 /* --- elements -------------------------------------------------------------------------------- */
@@ -152,6 +166,30 @@ static int diff_map(const struct change *c, unsigned set, struct map_diff *d)
 	return 0;
 }
 
+/*
+ * Taking an element out of an interval map costs the kernel a copy of the map each time, so a map
+ * that loses several is made anew under its name, and so are the rules that name it.
+ */
+static void find_remade(struct change *c, const struct map_diff *diffs)
+{
+	for (unsigned i = 0; i < NFT_MAPS; i++)
+		c->remake[i] = nft_set_info(i)->is_interval && diffs[i].n_gone >= REMAKE_MIN &&
+			       c->old->has_set[i] && c->new->has_set[i];
+}
+
+static bool names_remade(const struct change *c, unsigned chain)
+{
+	for (size_t i = 0; i < c->old->n_rules; i++) {
+		const struct nft_rule *r = &c->old->rules[i];
+
+		for (int k = 0; r->chain == chain && r->ops[k].kind; k++)
+			if ((r->ops[k].kind == OP_OBJMAP || r->ops[k].kind == OP_LOOKUP) &&
+			    r->ops[k].a < NFT_MAPS && c->remake[r->ops[k].a])
+				return true;
+	}
+	return false;
+}
+
 static bool same_ranges(const struct change *c, unsigned family)
 {
 	size_t n = c->new->n_known[family];
@@ -191,18 +229,53 @@ static void add_chain_rules(struct change *c, unsigned chain)
 			batch_new_rule(&c->b, &c->new->rules[i]);
 }
 
+/* --- tables ---------------------------------------------------------------------------------- */
+
+static void new_table(struct change *c, unsigned table)
+{
+	batch_new_table(&c->b, table, c->flags);
+	add_fixed_counters(c, table);
+}
+
+/* Those that are there have our name, but are not of our making, or altered. */
+static void replace_tables(struct change *c)
+{
+	for (unsigned t = 0; t < NFT_TABLES; t++) {
+		if (had_table(c, t))
+			batch_delete_table(&c->b, t);
+		if (nft_program_has_table(c->new, t))
+			new_table(c, t);
+	}
+}
+
+/* Of a process that is gone: from now on only this socket may change them. */
+static void adopt_tables(struct change *c)
+{
+	for (unsigned t = 0; t < NFT_TABLES; t++)
+		if (had_table(c, t))
+			batch_new_table(&c->b, t, c->flags);
+}
+
+/* The table netdev may come or go by itself: a kernel that lacks something is found out later. */
+static void change_tables(struct change *c)
+{
+	bool was = c->old->frames, is = c->new->frames;
+
+	if (c->flags && !c->have->owned)
+		adopt_tables(c);
+	if (was && !is)
+		batch_delete_table(&c->b, TABLE_NETDEV);
+	if (!was && is)
+		new_table(c, TABLE_NETDEV);
+}
+
 /* --- a table made anew ----------------------------------------------------------------------- */
 
 static void create_all(struct change *c)
 {
 	const struct nft_program *p = c->new;
 
-	batch_new_table(&c->b);
-	if (c->have->present) { /* with our name but not of our making, or altered */
-		batch_delete_table(&c->b);
-		batch_new_table(&c->b);
-	}
-	add_fixed_counters(c);
+	replace_tables(c);
 	add_rule_counters(c);
 	for (unsigned i = 0; i < NFT_SETS; i++) {
 		if (!p->has_set[i])
@@ -217,30 +290,72 @@ static void create_all(struct change *c)
 	/* Base chains last: from their first rule on the chains that they go to are there. */
 	for (unsigned i = NFT_CHAINS; i-- > 0;)
 		if (p->has_chain[i])
-			batch_new_chain(&c->b, i);
+			batch_new_chain(&c->b, i, p->frames);
 	for (unsigned i = NFT_CHAINS; i-- > 0;)
 		add_chain_rules(c, i);
 }
 
 /* --- a change in place ----------------------------------------------------------------------- */
 
-/* Rules first: of chains that differ, and of those that go. */
-static void flush_chains(struct change *c, bool flushed[NFT_CHAINS])
+/*
+ * Another device is hooked in a chain made anew: in one batch, so that a device of both is never
+ * without.
+ */
+static bool hook_moves(const struct change *c, unsigned chain)
+{
+	const struct nft_frames *old = c->old->frames, *new = c->new->frames;
+
+	return chain == CHAIN_EGRESS && old && new && !nft_frames_covers(new, old);
+}
+
+/* What becomes of the chains. */
+struct chain_changes {
+	bool flush[NFT_CHAINS], remove[NFT_CHAINS], create[NFT_CHAINS], fill[NFT_CHAINS];
+};
+
+static void compare_chains(const struct change *c, struct chain_changes *k)
 {
 	for (unsigned i = 0; i < NFT_CHAINS; i++) {
-		flushed[i] = !same_chain(c->old, c->new, i);
-		if (flushed[i] && c->old->has_chain[i])
-			batch_flush_chain(&c->b, i);
+		bool table_goes = !nft_program_has_table(c->new, nft_chain_table(i));
+		bool was = c->old->has_chain[i] && !table_goes, is = c->new->has_chain[i];
+		bool moves = hook_moves(c, i);
+
+		k->fill[i] = is && (moves || names_remade(c, i) || !same_chain(c->old, c->new, i));
+		k->remove[i] = was && (moves || !is);
+		k->flush[i] = was && (k->fill[i] || k->remove[i]);
+		k->create[i] = is && (moves || !was);
 	}
+}
+
+/* Rules first: of chains that differ, and of those that go. */
+static void flush_chains(struct change *c, const struct chain_changes *k)
+{
 	for (unsigned i = 0; i < NFT_CHAINS; i++)
-		if (c->old->has_chain[i] && !c->new->has_chain[i])
+		if (k->flush[i])
+			batch_flush_chain(&c->b, i);
+	for (unsigned i = 0; i < NFT_CHAINS; i++)
+		if (k->remove[i])
 			batch_delete_chain(&c->b, i);
+}
+
+static void fill_chains(struct change *c, const struct chain_changes *k)
+{
+	for (unsigned i = 0; i < NFT_CHAINS; i++)
+		if (k->create[i])
+			batch_new_chain(&c->b, i, c->new->frames);
+	for (unsigned i = 0; i < NFT_CHAINS; i++)
+		if (k->fill[i])
+			add_chain_rules(c, i);
 }
 
 static void remove_elements(struct change *c, unsigned set, const struct map_diff *d)
 {
 	bool goes = c->old->has_set[set] && !c->new->has_set[set];
 
+	if (c->remake[set]) { /* and its elements with it */
+		batch_delete_set(&c->b, set);
+		return;
+	}
 	if (goes || (d->n_gone && d->n_gone == c->old->maps[set].n))
 		batch_flush_set(&c->b, set);
 	else if (d->n_gone)
@@ -268,11 +383,13 @@ static void replace_known(struct change *c, unsigned family)
 
 static void add_elements(struct change *c, unsigned set, const struct map_diff *d)
 {
-	if (c->new->has_set[set] && !c->old->has_set[set])
+	bool made = c->new->has_set[set] && (!c->old->has_set[set] || c->remake[set]);
+
+	if (made)
 		batch_new_set(&c->b, set);
-	if (d->n_added)
-		batch_new_entries(&c->b, set, c->new->ruleset, &c->new->maps[set], d->added,
-				  c->now);
+	if (d->n_added || c->remake[set])
+		batch_new_entries(&c->b, set, c->new->ruleset, &c->new->maps[set],
+				  c->remake[set] ? NULL : d->added, c->now);
 }
 
 static void replace_denied_sets(struct change *c)
@@ -301,20 +418,18 @@ static void change_sets(struct change *c, const struct map_diff *diffs)
 static int change_in_place(struct change *c)
 {
 	struct map_diff diffs[NFT_MAPS] = { 0 };
-	bool flushed[NFT_CHAINS];
+	struct chain_changes chains;
 	int r = 0;
 
 	for (unsigned i = 0; i < NFT_MAPS && r >= 0; i++)
 		r = diff_map(c, i, &diffs[i]);
 	if (r >= 0) {
-		flush_chains(c, flushed);
+		find_remade(c, diffs);
+		compare_chains(c, &chains);
+		change_tables(c);
+		flush_chains(c, &chains);
 		change_sets(c, diffs);
-		for (unsigned i = 0; i < NFT_CHAINS; i++)
-			if (c->new->has_chain[i] && !c->old->has_chain[i])
-				batch_new_chain(&c->b, i);
-		for (unsigned i = 0; i < NFT_CHAINS; i++)
-			if (flushed[i])
-				add_chain_rules(c, i);
+		fill_chains(c, &chains);
 	}
 	for (unsigned i = 0; i < NFT_MAPS; i++)
 		map_diff_done(&diffs[i]);
@@ -340,18 +455,30 @@ static int build_and_commit(struct change *c, struct nlsock *s, struct bh_err *e
 	return r == -ENOENT && c->old ? -ERESTART : r;
 }
 
-int nft_apply(struct nlsock *s, const struct ruleset *r, const struct nft_state *have,
+/* A plain table cannot become an owned one: it is made anew, in one batch as ever. */
+static bool may_change_in_place(const struct nft_want *want, const struct nft_state *have)
+{
+	return have->intact && (!want->own || have->persists);
+}
+
+int nft_apply(struct nlsock *s, const struct nft_want *want, const struct nft_state *have,
 	      struct bh_err *err)
 {
 	bh_autofree struct nft_program *new = calloc(1, sizeof(*new));
 	bh_autofree struct nft_program *old = calloc(1, sizeof(*old));
-	bh_autofree bool *recreate = calloc(r->n_rules + 1, sizeof(*recreate));
-	struct change c = { .have = have, .new = new, .recreate = recreate, .now = time(NULL) };
+	bh_autofree bool *recreate = calloc(want->ruleset->n_rules + 1, sizeof(*recreate));
+	struct change c = {
+		.have = have,
+		.new = new,
+		.recreate = recreate,
+		.flags = want->own ? BH_NFT_TABLE_F_OWNER | BH_NFT_TABLE_F_PERSIST : 0,
+		.now = time(NULL),
+	};
 
 	if (!new || !old || !recreate)
 		return bh_err_oom(err);
-	nft_lower(r, new);
-	if (have->intact) {
+	nft_lower(want, new);
+	if (may_change_in_place(want, have)) {
 		nft_lower_state(have, old);
 		c.old = old;
 	}
@@ -360,16 +487,20 @@ int nft_apply(struct nlsock *s, const struct ruleset *r, const struct nft_state 
 
 int nft_remove(struct nlsock *s, bool *ret_was_there, struct bh_err *err)
 {
-	bool there;
+	bool there[NFT_TABLES] = { false };
 	struct batch b;
-	int r = nft_present(s, &there, err);
+	int r = 0;
 
+	for (unsigned t = 0; t < NFT_TABLES && r >= 0; t++)
+		r = nft_table_present(s, t, &there[t], err);
 	if (ret_was_there)
-		*ret_was_there = r >= 0 && there;
-	if (r < 0 || !there)
+		*ret_was_there = r >= 0 && (there[TABLE_INET] || there[TABLE_NETDEV]);
+	if (r < 0 || (!there[TABLE_INET] && !there[TABLE_NETDEV]))
 		return r;
 	batch_begin(&b);
-	batch_delete_table(&b);
+	for (unsigned t = 0; t < NFT_TABLES; t++)
+		if (there[t])
+			batch_delete_table(&b, t);
 	r = batch_commit(&b, s, NULL, NULL, err);
 	batch_done(&b);
 	return r;

@@ -68,9 +68,10 @@ static struct nlmsghdr *begin_raw(struct batch *b, uint16_t type, uint16_t flags
 	return nlh;
 }
 
-static struct nlmsghdr *begin(struct batch *b, uint8_t message, uint16_t flags)
+static struct nlmsghdr *begin(struct batch *b, unsigned table, uint8_t message, uint16_t flags)
 {
-	return begin_raw(b, (NFNL_SUBSYS_NFTABLES << 8) | message, flags, NFPROTO_INET, 0);
+	return begin_raw(b, (NFNL_SUBSYS_NFTABLES << 8) | message, flags, nft_table_family(table),
+			 0);
 }
 
 static void end(struct batch *b, const struct nlmsghdr *nlh)
@@ -152,22 +153,22 @@ static void put_comment(struct nlmsghdr *nlh, uint16_t attr, const char *comment
 	mnl_attr_put(nlh, attr, 2 + len, udata);
 }
 
-/* table inet bulkhead */
-void batch_new_table(struct batch *b)
+/* table inet bulkhead { flags owner; } */
+void batch_new_table(struct batch *b, unsigned table, uint32_t flags)
 {
-	struct nlmsghdr *nlh = begin(b, NFT_MSG_NEWTABLE, NLM_F_CREATE);
+	struct nlmsghdr *nlh = begin(b, table, NFT_MSG_NEWTABLE, NLM_F_CREATE);
 
 	if (!nlh)
 		return;
 	mnl_attr_put_strz(nlh, NFTA_TABLE_NAME, NFT_TABLE_NAME);
-	mnl_attr_put_u32(nlh, NFTA_TABLE_FLAGS, 0);
+	mnl_attr_put_u32(nlh, NFTA_TABLE_FLAGS, htonl(flags));
 	end(b, nlh);
 }
 
 /* delete table inet bulkhead */
-void batch_delete_table(struct batch *b)
+void batch_delete_table(struct batch *b, unsigned table)
 {
-	struct nlmsghdr *nlh = begin(b, NFT_MSG_DELTABLE, 0);
+	struct nlmsghdr *nlh = begin(b, table, NFT_MSG_DELTABLE, 0);
 
 	if (!nlh)
 		return;
@@ -175,40 +176,47 @@ void batch_delete_table(struct batch *b)
 	end(b, nlh);
 }
 
-static const struct {
-	unsigned chain, hook;
-} hooks[] = {
-	{ CHAIN_OUTPUT, NF_INET_LOCAL_OUT },
-	{ CHAIN_INPUT, NF_INET_LOCAL_IN },
-	{ CHAIN_FORWARD, NF_INET_FORWARD },
-};
+/* devices = { "eth0", "eth1" } */
+static void put_devices(struct nlmsghdr *nlh, const struct nft_frames *f)
+{
+	struct nlattr *nest = mnl_attr_nest_start(nlh, BH_NFTA_HOOK_DEVS);
+
+	for (size_t i = 0; i < f->n_devices; i++)
+		mnl_attr_put_strz(nlh, NFTA_DEVICE_NAME, f->devices[i]);
+	mnl_attr_nest_end(nlh, nest);
+}
+
+static void put_hook(struct nlmsghdr *nlh, const struct nft_hook *h, const struct nft_frames *f)
+{
+	struct nlattr *nest = mnl_attr_nest_start(nlh, NFTA_CHAIN_HOOK);
+
+	mnl_attr_put_u32(nlh, NFTA_HOOK_HOOKNUM, htonl(h->number));
+	mnl_attr_put_u32(nlh, NFTA_HOOK_PRIORITY, htonl((uint32_t)h->priority));
+	if (f)
+		put_devices(nlh, f);
+	mnl_attr_nest_end(nlh, nest);
+	mnl_attr_put_u32(nlh, NFTA_CHAIN_POLICY, htonl(NF_DROP));
+	mnl_attr_put_strz(nlh, NFTA_CHAIN_TYPE, "filter");
+}
 
 /* chain output { type filter hook output priority filter; policy drop; } */
-void batch_new_chain(struct batch *b, unsigned chain)
+void batch_new_chain(struct batch *b, unsigned chain, const struct nft_frames *frames)
 {
-	struct nlmsghdr *nlh = begin(b, NFT_MSG_NEWCHAIN, NLM_F_CREATE);
-	struct nlattr *nest;
+	struct nlmsghdr *nlh = begin(b, nft_chain_table(chain), NFT_MSG_NEWCHAIN, NLM_F_CREATE);
+	const struct nft_hook *hook = nft_chain_hook(chain);
 
 	if (!nlh)
 		return;
 	mnl_attr_put_strz(nlh, NFTA_CHAIN_TABLE, NFT_TABLE_NAME);
 	mnl_attr_put_strz(nlh, NFTA_CHAIN_NAME, nft_chain_name(chain));
-	for (size_t i = 0; i < BH_ARRAY_SIZE(hooks); i++) {
-		if (hooks[i].chain != chain)
-			continue;
-		nest = mnl_attr_nest_start(nlh, NFTA_CHAIN_HOOK);
-		mnl_attr_put_u32(nlh, NFTA_HOOK_HOOKNUM, htonl(hooks[i].hook));
-		mnl_attr_put_u32(nlh, NFTA_HOOK_PRIORITY, htonl(0));
-		mnl_attr_nest_end(nlh, nest);
-		mnl_attr_put_u32(nlh, NFTA_CHAIN_POLICY, htonl(NF_DROP));
-		mnl_attr_put_strz(nlh, NFTA_CHAIN_TYPE, "filter");
-	}
+	if (hook)
+		put_hook(nlh, hook, nft_chain_table(chain) == TABLE_NETDEV ? frames : NULL);
 	end(b, nlh);
 }
 
 void batch_delete_chain(struct batch *b, unsigned chain)
 {
-	struct nlmsghdr *nlh = begin(b, NFT_MSG_DELCHAIN, 0);
+	struct nlmsghdr *nlh = begin(b, nft_chain_table(chain), NFT_MSG_DELCHAIN, 0);
 
 	if (!nlh)
 		return;
@@ -220,7 +228,7 @@ void batch_delete_chain(struct batch *b, unsigned chain)
 /* flush chain inet bulkhead output */
 void batch_flush_chain(struct batch *b, unsigned chain)
 {
-	struct nlmsghdr *nlh = begin(b, NFT_MSG_DELRULE, 0);
+	struct nlmsghdr *nlh = begin(b, nft_chain_table(chain), NFT_MSG_DELRULE, 0);
 
 	if (!nlh)
 		return;
@@ -231,7 +239,8 @@ void batch_flush_chain(struct batch *b, unsigned chain)
 
 void batch_new_rule(struct batch *b, const struct nft_rule *r)
 {
-	struct nlmsghdr *nlh = begin(b, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND);
+	struct nlmsghdr *nlh = begin(b, nft_chain_table(r->chain), NFT_MSG_NEWRULE,
+				     NLM_F_CREATE | NLM_F_APPEND);
 	const struct expr_bytes *e = expr_of_rule(r);
 
 	if (!nlh)
@@ -249,10 +258,10 @@ void batch_new_rule(struct batch *b, const struct nft_rule *r)
 
 /* --- counters -------------------------------------------------------------------------------- */
 
-void batch_new_counter(struct batch *b, const char *name, const char *comment, uint64_t packets,
-		       uint64_t bytes)
+void batch_new_counter(struct batch *b, unsigned table, const char *name, const char *comment,
+		       uint64_t packets, uint64_t bytes)
 {
-	struct nlmsghdr *nlh = begin(b, NFT_MSG_NEWOBJ, NLM_F_CREATE);
+	struct nlmsghdr *nlh = begin(b, table, NFT_MSG_NEWOBJ, NLM_F_CREATE);
 	struct nlattr *nest;
 
 	if (!nlh)
@@ -270,7 +279,7 @@ void batch_new_counter(struct batch *b, const char *name, const char *comment, u
 
 void batch_delete_counter(struct batch *b, const char *name)
 {
-	struct nlmsghdr *nlh = begin(b, NFT_MSG_DELOBJ, 0);
+	struct nlmsghdr *nlh = begin(b, TABLE_INET, NFT_MSG_DELOBJ, 0);
 
 	if (!nlh)
 		return;
@@ -344,7 +353,7 @@ static void put_byteorder(struct nlmsghdr *nlh)
 void batch_new_set(struct batch *b, unsigned set)
 {
 	const struct nft_set_info *s = nft_set_info(set);
-	struct nlmsghdr *nlh = begin(b, NFT_MSG_NEWSET, NLM_F_CREATE);
+	struct nlmsghdr *nlh = begin(b, TABLE_INET, NFT_MSG_NEWSET, NLM_F_CREATE);
 
 	if (!nlh)
 		return;
@@ -367,7 +376,7 @@ void batch_new_set(struct batch *b, unsigned set)
 
 void batch_delete_set(struct batch *b, unsigned set)
 {
-	struct nlmsghdr *nlh = begin(b, NFT_MSG_DELSET, 0);
+	struct nlmsghdr *nlh = begin(b, TABLE_INET, NFT_MSG_DELSET, 0);
 
 	if (!nlh)
 		return;
@@ -379,7 +388,7 @@ void batch_delete_set(struct batch *b, unsigned set)
 static struct nlmsghdr *begin_elements(struct batch *b, uint8_t message, uint16_t flags,
 				       unsigned set)
 {
-	struct nlmsghdr *nlh = begin(b, message, flags);
+	struct nlmsghdr *nlh = begin(b, TABLE_INET, message, flags);
 
 	if (!nlh)
 		return NULL;

@@ -5,6 +5,8 @@
 #include <bulkhead/base/err.h>
 #include <bulkhead/sys/nlsock.h>
 
+#include <bulkhead/nft/nft.h>
+
 #include "program.h"
 
 /*
@@ -30,17 +32,20 @@ size_t batch_messages(const struct batch *b); /* without begin and end */
 int batch_commit(struct batch *b, struct nlsock *s,
 		 int (*on_message)(const struct nlmsghdr *, void *), void *arg, struct bh_err *err);
 
-void batch_new_table(struct batch *b);
-void batch_delete_table(struct batch *b);
-void batch_new_chain(struct batch *b, unsigned chain);
+/* FLAGS: NFT_TABLE_F_* of a table that is made, or adopted from a socket that is gone. */
+void batch_new_table(struct batch *b, unsigned table, uint32_t flags);
+void batch_delete_table(struct batch *b, unsigned table);
+/* FRAMES: the devices of CHAIN_EGRESS. */
+void batch_new_chain(struct batch *b, unsigned chain, const struct nft_frames *frames);
 void batch_delete_chain(struct batch *b, unsigned chain);
 void batch_flush_chain(struct batch *b, unsigned chain);
 void batch_new_rule(struct batch *b, const struct nft_rule *r);
 void batch_new_set(struct batch *b, unsigned set);
 void batch_delete_set(struct batch *b, unsigned set);
 void batch_flush_set(struct batch *b, unsigned set);
-void batch_new_counter(struct batch *b, const char *name, const char *comment, uint64_t packets,
-		       uint64_t bytes);
+void batch_new_counter(struct batch *b, unsigned table, const char *name, const char *comment,
+		       uint64_t packets, uint64_t bytes);
+/* Of a policy rule. */
 void batch_delete_counter(struct batch *b, const char *name);
 
 /* Elements of a map: those entries of L for which PICK[i] is set (NULL = all). */

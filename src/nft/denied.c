@@ -294,14 +294,15 @@ static int on_total(const struct nlmsghdr *nlh, void *arg)
 	const struct nlattr *tb[NFTA_OBJ_DATA + 1], *data[NFTA_COUNTER_PACKETS + 1];
 	uint64_t *packets = arg;
 	char name[64];
+	unsigned table;
 	int counter;
 
 	attr_parse(nlh, tb, NFTA_OBJ_DATA);
-	if (!attr_is(tb[NFTA_OBJ_TABLE], NFT_TABLE_NAME) ||
+	if (!nft_message_table(nlh, &table) || !attr_is(tb[NFTA_OBJ_TABLE], NFT_TABLE_NAME) ||
 	    !attr_string(tb[NFTA_OBJ_NAME], name, sizeof(name)))
 		return 0;
 	counter = nft_counter_by_name(name);
-	if (counter < 0)
+	if (counter < 0 || nft_counter_table((unsigned)counter) != table)
 		return 0;
 	attr_parse_nested(tb[NFTA_OBJ_DATA], data, NFTA_COUNTER_PACKETS);
 	attr_u64(data[NFTA_COUNTER_PACKETS], &packets[counter]);
@@ -321,5 +322,6 @@ int nft_denied_totals(struct nlsock *s, struct nft_totals *ret, struct bh_err *e
 		ret->revoked[d] = packets[COUNTER_REVOKED + d];
 	}
 	ret->forwarded = packets[COUNTER_FORWARDED];
+	ret->raw = packets[COUNTER_RAW];
 	return 0;
 }

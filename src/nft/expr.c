@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "expr.h"
 
+#include <arpa/inet.h>
+#include <net/ethernet.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +13,7 @@
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_conntrack_tuple_common.h>
 #include <linux/netfilter/nf_log.h>
+#include <linux/rtnetlink.h>
 #include <uthash.h>
 
 #include <bulkhead/base/buf.h>
@@ -201,15 +204,15 @@ static void counter(struct builder *b, const struct nft_op *op)
 	set_str(b, e, NFTNL_EXPR_OBJREF_IMM_NAME, nft_counter_name(op->a));
 }
 
-static void limit(struct builder *b)
+static void limit(struct builder *b, uint64_t per_second, uint32_t burst)
 {
 	struct nftnl_expr *e = add(b, "limit");
 
 	if (!e)
 		return;
-	nftnl_expr_set_u64(e, NFTNL_EXPR_LIMIT_RATE, BH_REVOKED_LOG_PER_S);
+	nftnl_expr_set_u64(e, NFTNL_EXPR_LIMIT_RATE, per_second);
 	nftnl_expr_set_u64(e, NFTNL_EXPR_LIMIT_UNIT, 1);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_LIMIT_BURST, BH_REVOKED_LOG_PER_S);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_LIMIT_BURST, burst);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_LIMIT_TYPE, NFT_LIMIT_PKTS);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_LIMIT_FLAGS, 0);
 }
@@ -254,6 +257,115 @@ static void reject(struct builder *b, uint32_t type, uint8_t code)
 	if (e)
 		nftnl_expr_set_u8(e, NFTNL_EXPR_REJECT_CODE, code);
 }
+
+/* --- frames ---------------------------------------------------------------------------------- */
+
+static void protocol(struct builder *b, const struct nft_op *op)
+{
+	static const uint16_t types[] = {
+		[PROTOCOL_IP] = ETH_P_IP,
+		[PROTOCOL_IP6] = ETH_P_IPV6,
+		[PROTOCOL_ARP] = ETH_P_ARP,
+	};
+	uint16_t type = htons(types[op->a]);
+
+	meta(b, NFT_META_PROTOCOL, NFT_REG_1);
+	cmp(b, NFT_CMP_EQ, &type, sizeof(type));
+}
+
+/* 127.0.0.0/8 by its first byte, ::1 whole */
+static void not_loopback(struct builder *b, const struct nft_op *op)
+{
+	static const uint8_t one[16] = { [15] = 1 };
+
+	if (op->a == FAMILY4) {
+		payload(b, NFT_PAYLOAD_NETWORK_HEADER, 12, 1, NFT_REG_1);
+		cmp8(b, NFT_CMP_NEQ, 127);
+	} else {
+		payload(b, NFT_PAYLOAD_NETWORK_HEADER, 8, 16, NFT_REG_1);
+		cmp(b, NFT_CMP_NEQ, one, sizeof(one));
+	}
+}
+
+static void unspecified(struct builder *b, const struct nft_op *op)
+{
+	static const uint8_t zero[16];
+	uint32_t len = op->a == FAMILY4 ? 4 : 16;
+
+	payload(b, NFT_PAYLOAD_NETWORK_HEADER, op->a == FAMILY4 ? 12 : 8, len, NFT_REG_1);
+	cmp(b, NFT_CMP_EQ, zero, len);
+}
+
+/* fib saddr type local */
+static void own_source(struct builder *b)
+{
+	struct nftnl_expr *e = add(b, "fib");
+
+	set_u32(b, e, NFTNL_EXPR_FIB_FLAGS, NFTA_FIB_F_SADDR);
+	set_u32(b, e, NFTNL_EXPR_FIB_RESULT, NFT_FIB_RESULT_ADDRTYPE);
+	set_u32(b, e, NFTNL_EXPR_FIB_DREG, NFT_REG_1);
+	cmp32(b, NFT_CMP_EQ, RTN_LOCAL);
+}
+
+/* meta KEY >= 0: true when there is such a thing at all */
+static void is_there(struct builder *b, uint32_t key)
+{
+	struct nftnl_expr *e;
+
+	meta(b, key, NFT_REG_1);
+	e = add(b, "byteorder");
+	set_u32(b, e, NFTNL_EXPR_BYTEORDER_SREG, NFT_REG_1);
+	set_u32(b, e, NFTNL_EXPR_BYTEORDER_DREG, NFT_REG_1);
+	set_u32(b, e, NFTNL_EXPR_BYTEORDER_OP, NFT_BYTEORDER_HTON);
+	set_u32(b, e, NFTNL_EXPR_BYTEORDER_LEN, 4);
+	set_u32(b, e, NFTNL_EXPR_BYTEORDER_SIZE, 4);
+	cmp32(b, NFT_CMP_GTE, 0);
+}
+
+static void not_ethertype(struct builder *b, const struct nft_op *op)
+{
+	const uint8_t type[2] = { op->a, op->b };
+
+	payload(b, NFT_PAYLOAD_LL_HEADER, 12, 2, NFT_REG_1);
+	cmp(b, NFT_CMP_NEQ, type, sizeof(type));
+}
+
+/* @ll,0,48 0xffffffffffff @ll,96,16 0x0800 @nh,0,8 0x45 */
+static void broadcast(struct builder *b)
+{
+	static const uint8_t all[6] = { 255, 255, 255, 255, 255, 255 }, ip[2] = { 8, 0 };
+
+	payload(b, NFT_PAYLOAD_LL_HEADER, 0, sizeof(all), NFT_REG_1);
+	cmp(b, NFT_CMP_EQ, all, sizeof(all));
+	payload(b, NFT_PAYLOAD_LL_HEADER, 12, sizeof(ip), NFT_REG_1);
+	cmp(b, NFT_CMP_EQ, ip, sizeof(ip));
+	payload(b, NFT_PAYLOAD_NETWORK_HEADER, 0, 1, NFT_REG_1);
+	cmp8(b, NFT_CMP_EQ, 0x45);
+}
+
+/* ip daddr 255.255.255.255 udp sport 68 udp dport 67 */
+static void dhcp(struct builder *b)
+{
+	static const uint8_t ports[4] = { 0, 68, 0, 67 };
+
+	payload(b, NFT_PAYLOAD_NETWORK_HEADER, 16, 4, NFT_REG_1);
+	cmp32(b, NFT_CMP_EQ, INADDR_BROADCAST);
+	meta(b, NFT_META_L4PROTO, NFT_REG_1);
+	cmp8(b, NFT_CMP_EQ, IPPROTO_UDP);
+	payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, 0, sizeof(ports), NFT_REG_1);
+	cmp(b, NFT_CMP_EQ, ports, sizeof(ports));
+}
+
+/* LO is OP_MAC_LO, and OP_MAC_HI stands before it. */
+static void mac_at(struct builder *b, const struct nft_op *lo, uint32_t base, uint32_t offset)
+{
+	const uint8_t mac[6] = { lo[-1].a, lo[-1].b, lo[-1].c, lo->a, lo->b, lo->c };
+
+	payload(b, base, offset, sizeof(mac), NFT_REG_1);
+	cmp(b, NFT_CMP_EQ, mac, sizeof(mac));
+}
+
+/* --- all of them ----------------------------------------------------------------------------- */
 
 static void emit(struct builder *b, const struct nft_op *op)
 {
@@ -302,7 +414,7 @@ static void emit(struct builder *b, const struct nft_op *op)
 		counter(b, op);
 		break;
 	case OP_LIMIT:
-		limit(b);
+		limit(b, op->a, op->a);
 		break;
 	case OP_LOG:
 		log_expr(b, op);
@@ -312,7 +424,7 @@ static void emit(struct builder *b, const struct nft_op *op)
 		icmp_types(b, op);
 		break;
 	case OP_HOPLIMIT:
-		payload(b, NFT_PAYLOAD_NETWORK_HEADER, 7, 1, NFT_REG_1);
+		payload(b, NFT_PAYLOAD_NETWORK_HEADER, op->b == FAMILY4 ? 8 : 7, 1, NFT_REG_1);
 		cmp8(b, NFT_CMP_EQ, op->a);
 		break;
 	case OP_ACCEPT:
@@ -335,6 +447,44 @@ static void emit(struct builder *b, const struct nft_op *op)
 		break;
 	case OP_REJECT:
 		reject(b, NFT_REJECT_ICMPX_UNREACH, NFT_REJECT_ICMPX_ADMIN_PROHIBITED);
+		break;
+	case OP_PROTOCOL:
+		protocol(b, op);
+		break;
+	case OP_NOT_LOOPBACK:
+		not_loopback(b, op);
+		break;
+	case OP_UNSPECIFIED:
+		unspecified(b, op);
+		break;
+	case OP_OWN_SOURCE:
+		own_source(b);
+		break;
+	case OP_STACK:
+		is_there(b, NFT_META_RTCLASSID);
+		break;
+	case OP_SOCKET:
+		is_there(b, NFT_META_SKUID);
+		break;
+	case OP_NOT_ETHERTYPE:
+		not_ethertype(b, op);
+		break;
+	case OP_BROADCAST:
+		broadcast(b);
+		break;
+	case OP_DHCP:
+		dhcp(b);
+		break;
+	case OP_MAC_HI:
+		break;
+	case OP_MAC_LO:
+		mac_at(b, op, NFT_PAYLOAD_LL_HEADER, 6);
+		break;
+	case OP_CHADDR: /* behind 8 bytes of UDP and 28 of BOOTP (RFC 2131, section 2) */
+		mac_at(b, op - 1, NFT_PAYLOAD_TRANSPORT_HEADER, 8 + 28);
+		break;
+	case OP_DHCP_LIMIT:
+		limit(b, BH_DHCP_PER_S, BH_DHCP_BURST);
 		break;
 	}
 }

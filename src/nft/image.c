@@ -90,62 +90,83 @@ static void take_text(struct image *im, char *s, size_t cap)
 
 static int on_table(const struct nlmsghdr *nlh, void *arg)
 {
-	const struct nlattr *tb[NFTA_TABLE_FLAGS + 1];
+	const struct nlattr *tb[BH_NFTA_TABLE_OWNER + 1];
 	struct image *im = arg;
 	uint32_t flags = 0;
+	unsigned t;
 
-	attr_parse(nlh, tb, NFTA_TABLE_FLAGS);
-	im->present = true;
+	attr_parse(nlh, tb, BH_NFTA_TABLE_OWNER);
+	if (!nft_message_table(nlh, &t) || !attr_is(tb[NFTA_TABLE_NAME], NFT_TABLE_NAME))
+		return 0;
+	im->has_table[t] = true;
 	attr_u32(tb[NFTA_TABLE_FLAGS], &flags);
+	attr_u32(tb[BH_NFTA_TABLE_OWNER], &im->owner[t]);
+	im->flags[t] = flags;
 	if (flags & NFT_TABLE_F_DORMANT)
 		image_drift(im, "the table is dormant: it filters nothing");
-	else if (flags)
+	else if (flags & ~(uint32_t)(BH_NFT_TABLE_F_OWNER | BH_NFT_TABLE_F_PERSIST))
 		image_drift(im, "the table has the flags %u", flags);
 	return 0;
 }
 
 /* --- chains ---------------------------------------------------------------------------------- */
 
-static bool base_chain_is_ours(unsigned chain, const struct nlattr **tb)
+static bool base_chain_is_ours(const struct nft_hook *want, const struct nlattr **tb,
+			       const struct nlattr **hook)
 {
-	static const int hooks[NFT_CHAINS] = {
-		[CHAIN_OUTPUT] = NF_INET_LOCAL_OUT,
-		[CHAIN_INPUT] = NF_INET_LOCAL_IN,
-		[CHAIN_FORWARD] = NF_INET_FORWARD,
-	};
-	const struct nlattr *hook[NFTA_HOOK_PRIORITY + 1];
-	uint32_t number = 0, priority = 1, policy = NF_ACCEPT;
-	bool is_base = chain >= CHAIN_OUTPUT && chain <= CHAIN_FORWARD;
+	uint32_t number = UINT32_MAX, priority = 0, policy = NF_ACCEPT;
 
-	if (!is_base)
-		return !tb[NFTA_CHAIN_HOOK];
-	attr_parse_nested(tb[NFTA_CHAIN_HOOK], hook, NFTA_HOOK_PRIORITY);
 	return attr_u32(hook[NFTA_HOOK_HOOKNUM], &number) &&
 	       attr_u32(hook[NFTA_HOOK_PRIORITY], &priority) &&
-	       attr_u32(tb[NFTA_CHAIN_POLICY], &policy) && number == (uint32_t)hooks[chain] &&
-	       priority == 0 && policy == NF_DROP && attr_is(tb[NFTA_CHAIN_TYPE], "filter");
+	       attr_u32(tb[NFTA_CHAIN_POLICY], &policy) && number == want->number &&
+	       (int32_t)priority == want->priority && policy == NF_DROP &&
+	       attr_is(tb[NFTA_CHAIN_TYPE], "filter");
+}
+
+static void take_devices(struct image *im, const struct nlattr *list)
+{
+	struct nft_frames *f = &im->frames;
+	const struct nlattr *a;
+
+	if (!list)
+		return;
+	mnl_attr_for_each_nested (a, list) {
+		if (mnl_attr_get_type(a) == NFTA_DEVICE_NAME &&
+		    f->n_devices < BH_ARRAY_SIZE(f->devices) &&
+		    attr_string(a, f->devices[f->n_devices], sizeof(f->devices[0])))
+			f->n_devices++;
+		else
+			image_drift(im, "the chain egress is hooked on a device of odd name");
+	}
 }
 
 static int on_chain(const struct nlmsghdr *nlh, void *arg)
 {
 	const struct nlattr *tb[NFTA_CHAIN_TYPE + 1];
+	const struct nlattr *hook[BH_NFTA_HOOK_DEVS + 1];
+	const struct nft_hook *want;
 	struct image *im = arg;
 	char name[256];
+	unsigned table;
 	int chain;
 
 	attr_parse(nlh, tb, NFTA_CHAIN_TYPE);
-	if (!attr_is(tb[NFTA_CHAIN_TABLE], NFT_TABLE_NAME))
+	if (!nft_message_table(nlh, &table) || !attr_is(tb[NFTA_CHAIN_TABLE], NFT_TABLE_NAME))
 		return 0;
 	if (!attr_string(tb[NFTA_CHAIN_NAME], name, sizeof(name)))
 		return -EBADMSG;
 	chain = nft_chain_by_name(name);
-	if (chain < 0) {
+	if (chain < 0 || nft_chain_table((unsigned)chain) != table) {
 		image_drift(im, "a foreign chain %s is in the table", name);
 		return 0;
 	}
 	im->has_chain[chain] = true;
-	if (!base_chain_is_ours((unsigned)chain, tb))
+	want = nft_chain_hook((unsigned)chain);
+	attr_parse_nested(tb[NFTA_CHAIN_HOOK], hook, BH_NFTA_HOOK_DEVS);
+	if (want ? !base_chain_is_ours(want, tb, hook) : tb[NFTA_CHAIN_HOOK] != NULL)
 		image_drift(im, "chain %s has another hook, priority or policy", name);
+	if (chain == CHAIN_EGRESS)
+		take_devices(im, hook[BH_NFTA_HOOK_DEVS]);
 	return 0;
 }
 
@@ -245,15 +266,16 @@ static int on_set(const struct nlmsghdr *nlh, void *arg)
 	const struct nlattr *tb[BH_NFTA_SET_EXPRESSIONS + 1];
 	struct image *im = arg;
 	char name[256];
+	unsigned table;
 	int set;
 
 	attr_parse(nlh, tb, BH_NFTA_SET_EXPRESSIONS);
-	if (!attr_is(tb[NFTA_SET_TABLE], NFT_TABLE_NAME))
+	if (!nft_message_table(nlh, &table) || !attr_is(tb[NFTA_SET_TABLE], NFT_TABLE_NAME))
 		return 0;
 	if (!attr_string(tb[NFTA_SET_NAME], name, sizeof(name)))
 		return -EBADMSG;
 	set = nft_set_by_name(name);
-	if (set < 0) {
+	if (set < 0 || table != TABLE_INET) {
 		image_drift(im, "a foreign set %s is in the table", name);
 		return 0;
 	}
@@ -272,11 +294,12 @@ static int on_counter(const struct nlmsghdr *nlh, void *arg)
 	struct image *im = arg;
 	struct image_counter *c, scratch = { 0 };
 	uint32_t type = 0;
+	unsigned table;
 	void *slot;
 	int fixed, r;
 
 	attr_parse(nlh, tb, NFTA_OBJ_USERDATA);
-	if (!attr_is(tb[NFTA_OBJ_TABLE], NFT_TABLE_NAME))
+	if (!nft_message_table(nlh, &table) || !attr_is(tb[NFTA_OBJ_TABLE], NFT_TABLE_NAME))
 		return 0;
 	attr_u32(tb[NFTA_OBJ_TYPE], &type);
 	if (type != NFT_OBJECT_COUNTER ||
@@ -291,9 +314,13 @@ static int on_counter(const struct nlmsghdr *nlh, void *arg)
 	attr_u64(data[NFTA_COUNTER_PACKETS], &scratch.packets);
 	attr_u64(data[NFTA_COUNTER_BYTES], &scratch.bytes);
 	fixed = nft_counter_by_name(scratch.name);
-	if (fixed >= 0) {
+	if (fixed >= 0 && nft_counter_table((unsigned)fixed) == table) {
 		im->fixed[fixed] = scratch;
 		im->has_fixed[fixed] = true;
+		return 0;
+	}
+	if (fixed >= 0 || table != TABLE_INET) {
+		image_drift(im, "a foreign counter %s is in the table", scratch.name);
 		return 0;
 	}
 	r = push(im, &im->counters, &slot);
@@ -318,17 +345,19 @@ static int on_rule(const struct nlmsghdr *nlh, void *arg)
 	struct image *im = arg;
 	struct image_rule *rule;
 	char name[256];
+	unsigned table;
 	void *slot;
 	int chain, r;
 
 	attr_parse(nlh, tb, NFTA_RULE_USERDATA);
-	if (!attr_is(tb[NFTA_RULE_TABLE], NFT_TABLE_NAME))
+	if (!nft_message_table(nlh, &table) || !attr_is(tb[NFTA_RULE_TABLE], NFT_TABLE_NAME))
 		return 0;
 	if (!attr_string(tb[NFTA_RULE_CHAIN], name, sizeof(name)))
 		return -EBADMSG;
 	chain = nft_chain_by_name(name);
 	e = tb[NFTA_RULE_EXPRESSIONS];
-	if (chain < 0 || !e || mnl_attr_get_len(e) > EXPRESSIONS_MAX) {
+	if (chain < 0 || nft_chain_table((unsigned)chain) != table || !e ||
+	    mnl_attr_get_len(e) > EXPRESSIONS_MAX) {
 		image_drift(im, "a foreign rule is in chain %s", name);
 		return 0;
 	}
@@ -598,23 +627,18 @@ static int read_ranges(struct image *im, struct nlsock *s, unsigned set, struct 
 	return r;
 }
 
-/* Absent is an answer. */
-static int read_table(struct image *im, struct nlsock *s, struct bh_err *err)
-{
-	int r = nft_query(s, NFT_MSG_GETTABLE, NLM_F_ACK, NFTA_TABLE_NAME, NULL, on_table, im, err);
-
-	return r == -ENOENT ? 0 : r;
-}
-
 int image_read(struct image *im, struct nlsock *s, struct bh_err *err)
 {
-	int r = read_table(im, s, err);
+	/* Of all tables: absent is an answer. */
+	int r = nft_query(s, NFT_MSG_GETTABLE, NLM_F_DUMP, 0, NULL, on_table, im, err);
 
-	if (r < 0 || !im->present)
+	if (r < 0 || (!im->has_table[TABLE_INET] && !im->has_table[TABLE_NETDEV]))
 		return r;
 	r = nft_query(s, NFT_MSG_GETCHAIN, NLM_F_DUMP, NFTA_CHAIN_TABLE, NULL, on_chain, im, err);
-	if (r >= 0)
-		r = nft_query(s, NFT_MSG_GETSET, NLM_F_DUMP, NFTA_SET_TABLE, NULL, on_set, im, err);
+	for (unsigned t = 0; t < NFT_TABLES && r >= 0; t++)
+		if (im->has_table[t])
+			r = nft_query_table(s, t, NFT_MSG_GETSET, NLM_F_DUMP, NFTA_SET_TABLE,
+					    on_set, im, err);
 	if (r >= 0)
 		r = nft_query(s, NFT_MSG_GETOBJ, NLM_F_DUMP, NFTA_OBJ_TABLE, NULL, on_counter, im,
 			      err);
@@ -624,8 +648,9 @@ int image_read(struct image *im, struct nlsock *s, struct bh_err *err)
 	for (unsigned i = 0; r >= 0 && i < SET_DENIED; i++)
 		if (im->has_set[i])
 			r = i < NFT_MAPS ? read_map(im, s, i, err) : read_ranges(im, s, i, err);
-	if (r >= 0)
-		r = nft_query(s, NFT_MSG_GETRULE, NLM_F_DUMP, NFTA_RULE_TABLE, NULL, on_rule, im,
-			      err);
+	for (unsigned t = 0; t < NFT_TABLES && r >= 0; t++)
+		if (im->has_table[t])
+			r = nft_query_table(s, t, NFT_MSG_GETRULE, NLM_F_DUMP, NFTA_RULE_TABLE,
+					    on_rule, im, err);
 	return r;
 }

@@ -26,7 +26,9 @@ struct image_rule {
 
 struct image {
 	struct bh_arena *arena;
-	bool present;
+	bool has_table[NFT_TABLES];
+	uint32_t flags[NFT_TABLES], owner[NFT_TABLES];
+	struct nft_frames frames; /* the devices that the table netdev is hooked on */
 	bool has_chain[NFT_CHAINS], has_set[NFT_SETS];
 	struct bh_vec counters; /* struct image_counter: those of policy rules, sorted by name */
 	struct image_counter fixed[NFT_COUNTERS];

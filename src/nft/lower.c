@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "program.h"
+#include "rules.h"
 
 #include <netinet/in.h>
 #include <stdarg.h>
@@ -9,18 +9,10 @@
 
 #include <bulkhead/nft/nft.h>
 
-/* --- a small way of writing rules down ------------------------------------------------------- */
+/* --- rules -------------------------------------------------------------------------------------- */
 
-#define OP1(k)       ((struct nft_op) { .kind = (k) })
-#define OP2(k, x)    ((struct nft_op) { .kind = (k), .a = (uint8_t)(x) })
-#define OP3(k, x, y) ((struct nft_op) { .kind = (k), .a = (uint8_t)(x), .b = (uint8_t)(y) })
-
-/* RULE(program, chain, comment, op, op, ...) */
-#define RULE(p, chain, comment, ...)                                                               \
-	add_rule(p, chain, comment, (const struct nft_op[]) { __VA_ARGS__, { 0 } })
-
-static void add_rule(struct nft_program *p, unsigned chain, const char *comment,
-		     const struct nft_op *ops)
+void program_add_rule(struct nft_program *p, unsigned chain, const char *comment,
+		      const struct nft_op *ops)
 {
 	struct nft_rule *r = &p->rules[p->n_rules];
 
@@ -63,7 +55,7 @@ static void slice_entries(struct nft_program *p, uint32_t idle)
 		p->has_set[i] = p->maps[i].n > 0 || (i < SET_GUARDS && (idle >> i & 1));
 }
 
-static bool has_guards(const struct nft_program *p)
+bool program_has_guards(const struct nft_program *p)
 {
 	for (unsigned i = SET_GUARDS; i < NFT_MAPS; i++)
 		if (p->has_set[i])
@@ -153,7 +145,7 @@ static void flow_rule(struct nft_program *p, unsigned chain, unsigned set, unsig
 	else
 		ops[n++] = OP3(OP_OBJMAP, set, side);
 	ops[n++] = OP1(OP_ACCEPT);
-	add_rule(p, chain, NULL, ops);
+	program_add_rule(p, chain, NULL, ops);
 }
 
 /*
@@ -175,14 +167,19 @@ static void lower_flows(struct nft_program *p, unsigned chain, unsigned directio
 }
 
 /*
- * Neighbour discovery never leaves the link (RFC 4861: hop limit 255), multicast listener discovery
- * neither (RFC 2710, RFC 3810: hop limit 1). What hosts say goes out, what routers say comes in.
+ * Neighbour discovery never leaves the link (RFC 4861: hop limit 255), who listens to which group
+ * neither (RFC 2236, RFC 3376, RFC 2710, RFC 3810: 1). What hosts say goes out, what routers say
+ * comes in.
  */
-static void lower_ipv6_basics(struct nft_program *p, unsigned direction)
+static void lower_link_basics(struct nft_program *p, unsigned direction)
 {
 #define ICMPV6(chain, comment, from, to, limit)                                                    \
 	RULE(p, chain, comment, OP2(OP_NFPROTO, FAMILY6), OP2(OP_L4PROTO, IPPROTO_ICMPV6),         \
-	     OP3(OP_ICMPV6_TYPES, from, to), OP2(OP_HOPLIMIT, limit), OP1(OP_ACCEPT))
+	     OP3(OP_ICMPV6_TYPES, from, to), OP3(OP_HOPLIMIT, limit, FAMILY6), OP1(OP_ACCEPT))
+	unsigned chain = direction == DIRECTION_INGRESS ? CHAIN_INPUT : CHAIN_OUTPUT;
+
+	RULE(p, chain, "multicast group membership", OP2(OP_NFPROTO, FAMILY4),
+	     OP3(OP_HOPLIMIT, 1, FAMILY4), OP2(OP_L4PROTO, IPPROTO_IGMP), OP1(OP_ACCEPT));
 	if (direction == DIRECTION_INGRESS) {
 		ICMPV6(CHAIN_INPUT, "router advertisement, neighbour discovery", 134, 136, 255);
 		ICMPV6(CHAIN_INPUT, "multicast listener query", 130, 130, 1);
@@ -230,7 +227,7 @@ static void guard_rule(struct nft_program *p, unsigned set, const struct guardin
 		ops[n++] = OP3(OP_OBJMAP, set, g->side);
 	ops[n++] = g->end[0];
 	ops[n] = g->end[1];
-	add_rule(p, g->chain, NULL, ops);
+	program_add_rule(p, g->chain, NULL, ops);
 }
 
 static void lower_guarding(struct nft_program *p, const struct guarding *g)
@@ -331,18 +328,18 @@ static void lower_end(struct nft_program *p, unsigned chain, unsigned direction)
 /* What guardrails deny comes before all that is allowed; the basics pass whatever they say. */
 static void lower_base(struct nft_program *p, unsigned chain, unsigned direction)
 {
-	bool guarded = has_guards(p);
+	bool guarded = program_has_guards(p);
 
 	RULE(p, chain, NULL, OP2(OP_LOOPBACK, direction), OP1(OP_ACCEPT));
 	if (guarded) {
-		lower_ipv6_basics(p, direction);
+		lower_link_basics(p, direction);
 		lower_related(p, chain);
 		lower_guards(p, chain, direction);
 	}
 	if (!p->ruleset->open)
 		lower_flows(p, chain, direction);
 	if (!guarded && !p->ruleset->open) {
-		lower_ipv6_basics(p, direction);
+		lower_link_basics(p, direction);
 		lower_related(p, chain);
 	}
 	lower_end(p, chain, direction);
@@ -399,7 +396,7 @@ static void lower_record(struct nft_program *p)
 /* Neither audit mode nor `log: {denied: false}` of a service is a way round a guardrail. */
 static void lower_guard_chains(struct nft_program *p)
 {
-	if (!has_guards(p))
+	if (!program_has_guards(p))
 		return;
 	for (unsigned d = 0; d < DIRECTIONS; d++) {
 		RULE(p, CHAIN_GUARD + d, NULL, OP2(OP_JUMP, CHAIN_GUARD_RECORD));
@@ -412,18 +409,20 @@ static void lower_revoked(struct nft_program *p)
 {
 	const struct ruleset *r = p->ruleset;
 
-	if ((r->mode == MODE_AUDIT || r->open) && !has_guards(p))
+	if ((r->mode == MODE_AUDIT || r->open) && !program_has_guards(p))
 		return;
 	for (unsigned d = 0; d < DIRECTIONS; d++)
 		RULE(p, CHAIN_REVOKED, d ? NULL : "of connections that a newer policy ended",
 		     OP2(OP_DIRECTION, d), OP2(OP_COUNTER, COUNTER_REVOKED + d));
 	if (r->log_denied)
-		RULE(p, CHAIN_REVOKED, NULL, OP1(OP_LIMIT), OP2(OP_LOG, NFT_LOG_REVOKED));
+		RULE(p, CHAIN_REVOKED, NULL, OP2(OP_LIMIT, BH_REVOKED_LOG_PER_S),
+		     OP2(OP_LOG, NFT_LOG_REVOKED));
 }
 
-static void lower(const struct ruleset *r, uint32_t idle, struct nft_program *p)
+static void lower(const struct nft_want *w, uint32_t idle, struct nft_program *p)
 {
-	p->ruleset = r;
+	p->ruleset = w->ruleset;
+	p->frames = w->frames;
 	p->n_rules = 0;
 	memset(p->has_set, 0, sizeof(p->has_set));
 	memset(p->has_chain, 0, sizeof(p->has_chain));
@@ -433,19 +432,28 @@ static void lower(const struct ruleset *r, uint32_t idle, struct nft_program *p)
 	lower_base(p, CHAIN_OUTPUT, DIRECTION_EGRESS);
 	lower_base(p, CHAIN_INPUT, DIRECTION_INGRESS);
 	lower_forward(p);
-	if (has_guards(p) || !r->open)
+	if (program_has_guards(p) || !p->ruleset->open)
 		lower_errors(p);
 	lower_record(p);
 	lower_revoked(p);
 	lower_guard_chains(p);
+	if (p->frames)
+		lower_frames(p);
 }
 
-void nft_lower(const struct ruleset *r, struct nft_program *p)
+bool nft_program_has_table(const struct nft_program *p, unsigned table)
 {
-	lower(r, 0, p);
+	return table == TABLE_INET || p->frames;
+}
+
+void nft_lower(const struct nft_want *w, struct nft_program *p)
+{
+	lower(w, 0, p);
 }
 
 void nft_lower_state(const struct nft_state *s, struct nft_program *p)
 {
-	lower(s->ruleset, s->idle_maps, p);
+	const struct nft_want w = { .ruleset = s->ruleset, .frames = s->frames };
+
+	lower(&w, s->idle_maps, p);
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "program.h"
 
-#include <linux/netfilter/nf_tables.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/nft/nft.h>
+
+#include "kernel.h"
 
 const struct nft_field_info nft_fields[] = {
 	[FIELD_NONE] = { "", 0, 0 },
@@ -58,6 +59,18 @@ static const char *const chain_names[NFT_CHAINS] = {
 	[CHAIN_GUARD + DIRECTION_INGRESS] = "guard_ingress",
 	[CHAIN_GUARD_RECORD] = "guard_record",
 	[CHAIN_GUARD_RECORD_ICMP] = "guard_record_icmp",
+	[CHAIN_EGRESS] = "egress",
+	[CHAIN_FRAMES] = "frames",
+	[CHAIN_DHCP] = "dhcp",
+	[CHAIN_RAW] = "raw",
+};
+
+static const struct nft_hook hooks[] = {
+	{ CHAIN_OUTPUT, NF_INET_LOCAL_OUT, 0, "output" },
+	{ CHAIN_INPUT, NF_INET_LOCAL_IN, 0, "input" },
+	{ CHAIN_FORWARD, NF_INET_FORWARD, 0, "forward" },
+	/* Last of all: a chain of somebody else at the same place would come before it. */
+	{ CHAIN_EGRESS, BH_NF_NETDEV_EGRESS, INT32_MAX, "egress" },
 };
 
 static const char *const counter_names[NFT_COUNTERS] = {
@@ -66,6 +79,7 @@ static const char *const counter_names[NFT_COUNTERS] = {
 	[COUNTER_REVOKED + DIRECTION_EGRESS] = "revoked.egress",
 	[COUNTER_REVOKED + DIRECTION_INGRESS] = "revoked.ingress",
 	[COUNTER_FORWARDED] = "forwarded",
+	[COUNTER_RAW] = "raw",
 };
 
 static const char *const log_names[] = {
@@ -73,6 +87,8 @@ static const char *const log_names[] = {
 	[NFT_LOG_AUDIT] = "audit",
 	[NFT_LOG_REVOKED] = "revoked",
 	[NFT_LOG_GUARD] = "guard",
+	[NFT_LOG_RAW] = "raw",
+	[NFT_LOG_RAW_AUDIT] = "raw-audit",
 };
 
 /* Keys of several fields pad each to 4 bytes; the type is the fields' types, 6 bits each. */
@@ -162,9 +178,38 @@ const struct nft_set_info *nft_set_info(unsigned set)
 	return &infos[set];
 }
 
+uint8_t nft_table_family(unsigned table)
+{
+	return table == TABLE_INET ? NFPROTO_INET : NFPROTO_NETDEV;
+}
+
+bool nft_table_by_family(uint8_t family, unsigned *ret_table)
+{
+	*ret_table = family == NFPROTO_NETDEV ? TABLE_NETDEV : TABLE_INET;
+	return family == NFPROTO_NETDEV || family == NFPROTO_INET;
+}
+
 const char *nft_chain_name(unsigned chain)
 {
 	return chain_names[chain];
+}
+
+unsigned nft_chain_table(unsigned chain)
+{
+	return chain >= CHAIN_EGRESS ? TABLE_NETDEV : TABLE_INET;
+}
+
+const struct nft_hook *nft_chain_hook(unsigned chain)
+{
+	for (unsigned i = 0; i < BH_ARRAY_SIZE(hooks); i++)
+		if (hooks[i].chain == chain)
+			return &hooks[i];
+	return NULL;
+}
+
+unsigned nft_counter_table(unsigned counter)
+{
+	return counter == COUNTER_RAW ? TABLE_NETDEV : TABLE_INET;
 }
 
 const char *nft_counter_name(unsigned counter)

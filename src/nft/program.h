@@ -23,6 +23,10 @@ enum family_index { FAMILY4, FAMILY6 };
 #define SET_MAP(d, f, k)   (((d)*FAMILIES + (f)) * ENTRY_KINDS + (k))
 #define SET_GUARD(d, f, k) (SET_GUARDS + ((d)*FAMILIES + (f)) * GUARD_KINDS + (k))
 
+/* Both are named `bulkhead`. */
+enum nft_table { TABLE_INET, TABLE_NETDEV };
+#define NFT_TABLES 2
+
 enum nft_chain {
 	CHAIN_ABOUT,
 	CHAIN_OUTPUT,
@@ -35,6 +39,10 @@ enum nft_chain {
 	CHAIN_GUARD, /* + direction: what a guardrail denies */
 	CHAIN_GUARD_RECORD = CHAIN_GUARD + DIRECTIONS,
 	CHAIN_GUARD_RECORD_ICMP,
+	CHAIN_EGRESS, /* from here on in the table netdev: the hook of the devices */
+	CHAIN_FRAMES,
+	CHAIN_DHCP,
+	CHAIN_RAW,
 	NFT_CHAINS,
 };
 
@@ -43,6 +51,7 @@ enum nft_counter {
 	COUNTER_DENIED,                                /* + direction */
 	COUNTER_REVOKED = COUNTER_DENIED + DIRECTIONS, /* + direction */
 	COUNTER_FORWARDED = COUNTER_REVOKED + DIRECTIONS,
+	COUNTER_RAW, /* in the table netdev */
 	NFT_COUNTERS,
 };
 
@@ -81,7 +90,20 @@ struct nft_set_info {
 	uint8_t kind; /* enum entry_kind, or enum guard_kind */
 };
 const struct nft_set_info *nft_set_info(unsigned set);
+uint8_t nft_table_family(unsigned table); /* NFPROTO_* */
+/* Is it a family that a table of ours has? Sets *RET_TABLE. */
+bool nft_table_by_family(uint8_t family, unsigned *ret_table);
 const char *nft_chain_name(unsigned chain);
+unsigned nft_chain_table(unsigned chain);
+unsigned nft_counter_table(unsigned counter);
+/* The hook of a base chain; NULL for the others. */
+struct nft_hook {
+	uint8_t chain;
+	uint32_t number; /* NF_INET_* or NF_NETDEV_* */
+	int32_t priority;
+	const char *name; /* nft's words */
+};
+const struct nft_hook *nft_chain_hook(unsigned chain);
 const char *nft_counter_name(unsigned counter);
 /* -1 when there is no such name. */
 int nft_set_by_name(const char *name);
@@ -104,11 +126,11 @@ enum nft_op_kind {
 	OP_LOOKUP_NOT,   /* a: set, b: enum key_side: <key> != @set */
 	OP_ADD,          /* a: set, b: enum key_side: add @set { <key> } */
 	OP_COUNTER,      /* a: enum nft_counter */
-	OP_LIMIT,        /* BH_REVOKED_LOG_PER_S */
+	OP_LIMIT,        /* a: packets a second, and the burst */
 	OP_LOG,          /* a: enum nft_log_kind */
 	OP_ICMP_TYPES,   /* a, b: from, to */
 	OP_ICMPV6_TYPES, /* a, b: from, to */
-	OP_HOPLIMIT,     /* a: the one hop limit */
+	OP_HOPLIMIT,     /* a: the one hop limit, b: enum family_index */
 	OP_ACCEPT,
 	OP_DROP,
 	OP_CONTINUE,
@@ -116,7 +138,23 @@ enum nft_op_kind {
 	OP_JUMP, /* a: chain */
 	OP_REJECT_TCP,
 	OP_REJECT,
+	/* of frames */
+	OP_PROTOCOL,      /* a: enum nft_protocol: what the kernel takes the frame for */
+	OP_NOT_LOOPBACK,  /* a: enum family_index: its source is no loopback address */
+	OP_UNSPECIFIED,   /* a: enum family_index: its source is :: or 0.0.0.0 */
+	OP_OWN_SOURCE,    /* its source is an address of this namespace */
+	OP_STACK,         /* the stack has routed it: what a packet socket sends has no route */
+	OP_SOCKET,        /* a socket has sent it */
+	OP_NOT_ETHERTYPE, /* a, b: high and low byte of what the frame itself says */
+	OP_BROADCAST,     /* to ff:ff:ff:ff:ff:ff, with an IPv4 header without options */
+	OP_DHCP,          /* as a client sends when it has no lease yet, or wants it anew */
+	OP_MAC_HI,        /* a, b, c: the first half of the frame's source, before OP_MAC_LO */
+	OP_MAC_LO,        /* a, b, c: the second half */
+	OP_CHADDR,        /* behind OP_MAC_LO: the same stands in the DHCP message as the client's */
+	OP_DHCP_LIMIT,    /* BH_DHCP_PER_S */
 };
+
+enum nft_protocol { PROTOCOL_IP, PROTOCOL_IP6, PROTOCOL_ARP };
 
 /* Where the parts of a key come from. */
 enum key_side {
@@ -126,7 +164,7 @@ enum key_side {
 };
 
 struct nft_op {
-	uint8_t kind, a, b, pad;
+	uint8_t kind, a, b, c;
 };
 #define RULE_OPS_MAX 7
 
@@ -136,10 +174,13 @@ struct nft_rule {
 	char comment[BH_NFT_COMMENT_MAX + 1]; /* "" = none */
 };
 
-#define PROGRAM_RULES_MAX 224
+#define PROGRAM_RULES_MAX (224 + 2 * BH_DEVICES_MAX)
+
+struct nft_frames;
 
 struct nft_program {
 	const struct ruleset *ruleset;
+	const struct nft_frames *frames; /* NULL: no table netdev */
 	bool has_set[NFT_SETS];
 	struct entry_list maps[NFT_MAPS]; /* the entries of each map: slices of the ruleset's */
 	const struct bh_range *known[FAMILIES];
@@ -150,14 +191,21 @@ struct nft_program {
 	size_t n_rules;
 };
 
-/* Ruleset -> program. P borrows from R. Cannot fail: everything is bounded. */
-void nft_lower(const struct ruleset *r, struct nft_program *p);
+/* Is there a table of this family? */
+bool nft_program_has_table(const struct nft_program *p, unsigned table);
+
+/* What is wanted -> program. P borrows from W. Cannot fail: everything is bounded. */
+struct nft_want;
+void nft_lower(const struct nft_want *w, struct nft_program *p);
 /* The program of a table that was read back: with its idle maps. */
 struct nft_state;
 void nft_lower_state(const struct nft_state *s, struct nft_program *p);
 
 /* The line of the chain about that tells how the table treats what it denies. */
 const char *nft_manner(enum mode mode, enum on_deny on_deny, bool log_denied);
+
+/* What comes before the address in the comment of a DHCP client's first rule. */
+#define DHCP_COMMENT "client "
 
 /* The prefix of a log rule: "bulkhead:deny". */
 const char *nft_log_prefix(unsigned kind);

@@ -12,12 +12,13 @@
 
 #include "attr.h"
 #include "kernel.h"
+#include "program.h"
 
 #define RESIZE_TRIES 7
 
-int nft_query(struct nlsock *s, uint8_t message, uint16_t flags, uint16_t table_attr,
-	      const char *set, int (*fn)(const struct nlmsghdr *, void *), void *arg,
-	      struct bh_err *err)
+static int query(struct nlsock *s, uint8_t family, uint8_t message, uint16_t flags,
+		 uint16_t table_attr, const char *set, int (*fn)(const struct nlmsghdr *, void *),
+		 void *arg, struct bh_err *err)
 {
 	char buf[512] __attribute__((aligned(16)));
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
@@ -26,13 +27,36 @@ int nft_query(struct nlsock *s, uint8_t message, uint16_t flags, uint16_t table_
 	nlh->nlmsg_type = (NFNL_SUBSYS_NFTABLES << 8) | message;
 	nlh->nlmsg_flags = NLM_F_REQUEST | flags;
 	nfg = mnl_nlmsg_put_extra_header(nlh, sizeof(*nfg));
-	nfg->nfgen_family = table_attr ? NFPROTO_INET : AF_UNSPEC;
+	nfg->nfgen_family = family;
 	nfg->version = NFNETLINK_V0;
 	if (table_attr)
 		mnl_attr_put_strz(nlh, table_attr, NFT_TABLE_NAME);
 	if (set)
 		mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_SET, set);
 	return nlsock_query(s, nlh, fn, arg, err);
+}
+
+int nft_query(struct nlsock *s, uint8_t message, uint16_t flags, uint16_t table_attr,
+	      const char *set, int (*fn)(const struct nlmsghdr *, void *), void *arg,
+	      struct bh_err *err)
+{
+	return query(s, set ? NFPROTO_INET : NFPROTO_UNSPEC, message, flags, table_attr, set, fn,
+		     arg, err);
+}
+
+bool nft_message_table(const struct nlmsghdr *nlh, unsigned *ret_table)
+{
+	const struct nfgenmsg *nfg = mnl_nlmsg_get_payload(nlh);
+
+	return nlh->nlmsg_len >= NLMSG_LENGTH(sizeof(*nfg)) &&
+	       nft_table_by_family(nfg->nfgen_family, ret_table);
+}
+
+int nft_query_table(struct nlsock *s, unsigned table, uint8_t message, uint16_t flags,
+		    uint16_t table_attr, int (*fn)(const struct nlmsghdr *, void *), void *arg,
+		    struct bh_err *err)
+{
+	return query(s, nft_table_family(table), message, flags, table_attr, NULL, fn, arg, err);
 }
 
 /* 1 ms, 2 ms, ... */
@@ -64,11 +88,22 @@ static int on_table(const struct nlmsghdr *nlh, void *arg)
 	return 0;
 }
 
-int nft_present(struct nlsock *s, bool *ret, struct bh_err *err)
+int nft_table_present(struct nlsock *s, unsigned table, bool *ret, struct bh_err *err)
 {
 	int r;
 
 	*ret = false;
-	r = nft_query(s, NFT_MSG_GETTABLE, NLM_F_ACK, NFTA_TABLE_NAME, NULL, on_table, ret, err);
+	r = nft_query_table(s, table, NFT_MSG_GETTABLE, NLM_F_ACK, NFTA_TABLE_NAME, on_table, ret,
+			    err);
 	return r == -ENOENT ? 0 : r;
+}
+
+int nft_present(struct nlsock *s, bool *ret, struct bh_err *err)
+{
+	int r = 0;
+
+	*ret = false;
+	for (unsigned t = 0; t < NFT_TABLES && r >= 0 && !*ret; t++)
+		r = nft_table_present(s, t, ret, err);
+	return r;
 }

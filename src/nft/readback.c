@@ -8,6 +8,7 @@
 
 #include "expr.h"
 #include "image.h"
+#include "kernel.h"
 
 /* A table that changes while it is read is read again, this often. */
 #define READ_TRIES 8
@@ -74,6 +75,39 @@ static bool counter_direction(const char *name, enum direction *ret)
 		return false;
 	return true;
 }
+
+/* --- frames ---------------------------------------------------------------------------------- */
+
+/* The clients' addresses, from the comments of their rules: whether the rules say the same is seen later. */
+static void take_clients(const struct image *im, struct nft_frames *f)
+{
+	const struct image_rule *rules = im->rules.data;
+	const size_t len = strlen(DHCP_COMMENT);
+
+	for (size_t i = 0; i < im->rules.n && f->n_dhcp < BH_DEVICES_MAX; i++) {
+		uint8_t *m = f->dhcp[f->n_dhcp];
+
+		if (rules[i].chain == CHAIN_DHCP &&
+		    strncmp(rules[i].comment, DHCP_COMMENT, len) == 0 &&
+		    sscanf(rules[i].comment + len, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &m[0], &m[1],
+			   &m[2], &m[3], &m[4], &m[5]) == 6)
+			f->n_dhcp++;
+	}
+}
+
+static int raise_frames(const struct image *im, struct nft_frames **ret)
+{
+	if (!im->has_table[TABLE_NETDEV])
+		return 0;
+	*ret = malloc(sizeof(**ret));
+	if (!*ret)
+		return -ENOMEM;
+	**ret = im->frames;
+	take_clients(im, *ret);
+	return 0;
+}
+
+/* --- policy rules ---------------------------------------------------------------------------- */
 
 static int take_rules(struct image *im, struct ruleset *r)
 {
@@ -185,7 +219,7 @@ static void compare_objects(struct image *im, const struct nft_program *p)
 			image_drift(im, "set %s is %s", nft_set_info(i)->name,
 				    p->has_set[i] ? "missing or empty" : "there and should not be");
 	for (unsigned i = 0; i < NFT_COUNTERS; i++)
-		if (!im->has_fixed[i])
+		if (!im->has_fixed[i] && nft_program_has_table(p, nft_counter_table(i)))
 			image_drift(im, "counter %s is missing", nft_counter_name(i));
 }
 
@@ -255,6 +289,7 @@ static int take_counts(const struct image *im, struct nft_state *s)
 		s->totals.revoked[d] = im->fixed[COUNTER_REVOKED + d].packets;
 	}
 	s->totals.forwarded = im->fixed[COUNTER_FORWARDED].packets;
+	s->totals.raw = im->fixed[COUNTER_RAW].packets;
 	s->rule_counts = calloc(im->counters.n + 1, sizeof(*s->rule_counts));
 	if (!s->rule_counts)
 		return -ENOMEM;
@@ -263,13 +298,30 @@ static int take_counts(const struct image *im, struct nft_state *s)
 	return 0;
 }
 
+/* Each of the tables that are there. */
+static bool all_have_flag(const struct image *im, uint32_t flag)
+{
+	for (unsigned t = 0; t < NFT_TABLES; t++)
+		if (im->has_table[t] && !(im->flags[t] & flag))
+			return false;
+	return true;
+}
+
+static void take_ownership(const struct image *im, struct nft_state *s)
+{
+	s->persists = all_have_flag(im, BH_NFT_TABLE_F_PERSIST);
+	s->owned = all_have_flag(im, BH_NFT_TABLE_F_OWNER);
+	s->owner = im->owner[TABLE_INET];
+}
+
 static int judge(struct image *im, struct nft_state *s)
 {
-	int r;
+	int r = raise_frames(im, &s->frames);
 
-	s->present = im->present;
-	if (!im->present)
-		return 0;
+	s->present = im->has_table[TABLE_INET];
+	if (r < 0 || !s->present)
+		return r;
+	take_ownership(im, s);
 	s->idle_maps = idle_maps(im);
 	r = raise_ruleset(im, &s->ruleset);
 	if (r >= 0 && s->ruleset)
@@ -284,6 +336,7 @@ static int judge(struct image *im, struct nft_state *s)
 void nft_state_done(struct nft_state *s)
 {
 	ruleset_free(s->ruleset);
+	free(s->frames);
 	free(s->rule_counts);
 	*s = (struct nft_state) { 0 };
 }
@@ -298,9 +351,9 @@ static int read_once(struct nlsock *s, struct nft_state *ret, struct bh_err *err
 		r = nft_commit_id(s, &before, err);
 	if (r >= 0)
 		r = image_read(&im, s, err);
-	if (r >= 0 && im.present)
+	if (r >= 0)
 		r = nft_commit_id(s, &after, err);
-	if (r >= 0 && im.present && before != after)
+	if (r >= 0 && before != after)
 		r = bh_err_set(err, -EINTR, "nf_tables change faster than they can be read");
 	ret->commit_id = before;
 	if (r >= 0) {

@@ -56,6 +56,19 @@ static void log_text(const struct nft_op *op, struct bh_buf *out)
 		    NFT_NFLOG_GROUP, BH_NFLOG_COPY_RANGE);
 }
 
+static const char *const protocols[] = {
+	[PROTOCOL_IP] = "ip",
+	[PROTOCOL_IP6] = "ip6",
+	[PROTOCOL_ARP] = "arp",
+};
+
+/* HI is OP_MAC_HI, OP_MAC_LO stands behind it. */
+static void mac_text(const struct nft_op *hi, struct bh_buf *out)
+{
+	bh_buf_addf(out, "0x%02x%02x%02x%02x%02x%02x", hi[0].a, hi[0].b, hi[0].c, hi[1].a, hi[1].b,
+		    hi[1].c);
+}
+
 static void op_text(const struct nft_op *op, struct bh_buf *out)
 {
 	switch ((enum nft_op_kind)op->kind) {
@@ -101,8 +114,7 @@ static void op_text(const struct nft_op *op, struct bh_buf *out)
 		bh_buf_addf(out, "counter name \"%s\"", nft_counter_name(op->a));
 		break;
 	case OP_LIMIT:
-		bh_buf_addf(out, "limit rate %d/second burst %d packets", BH_REVOKED_LOG_PER_S,
-			    BH_REVOKED_LOG_PER_S);
+		bh_buf_addf(out, "limit rate %u/second burst %u packets", op->a, op->a);
 		break;
 	case OP_LOG:
 		log_text(op, out);
@@ -115,7 +127,7 @@ static void op_text(const struct nft_op *op, struct bh_buf *out)
 			    op->b);
 		break;
 	case OP_HOPLIMIT:
-		bh_buf_addf(out, "ip6 hoplimit %u", op->a);
+		bh_buf_addf(out, op->b == FAMILY4 ? "ip ttl %u" : "ip6 hoplimit %u", op->a);
 		break;
 	case OP_ACCEPT:
 		bh_buf_addstr(out, "accept");
@@ -138,13 +150,55 @@ static void op_text(const struct nft_op *op, struct bh_buf *out)
 	case OP_REJECT:
 		bh_buf_addstr(out, "reject with icmpx admin-prohibited");
 		break;
+	case OP_PROTOCOL:
+		bh_buf_addf(out, "meta protocol %s", protocols[op->a]);
+		break;
+	case OP_NOT_LOOPBACK:
+		bh_buf_addstr(out,
+			      op->a == FAMILY4 ? "ip saddr != 127.0.0.0/8" : "ip6 saddr != ::1");
+		break;
+	case OP_UNSPECIFIED:
+		bh_buf_addstr(out, op->a == FAMILY4 ? "ip saddr 0.0.0.0" : "ip6 saddr ::");
+		break;
+	case OP_OWN_SOURCE:
+		bh_buf_addstr(out, "fib saddr type local");
+		break;
+	case OP_STACK:
+		bh_buf_addstr(out, "meta rtclassid >= 0");
+		break;
+	case OP_SOCKET:
+		bh_buf_addstr(out, "meta skuid >= 0");
+		break;
+	case OP_NOT_ETHERTYPE:
+		bh_buf_addf(out, "@ll,96,16 != 0x%02x%02x", op->a, op->b);
+		break;
+	case OP_BROADCAST:
+		bh_buf_addstr(out, "@ll,0,48 0xffffffffffff @ll,96,16 0x0800 @nh,0,8 0x45");
+		break;
+	case OP_DHCP:
+		bh_buf_addstr(out, "ip daddr 255.255.255.255 udp sport 68 udp dport 67");
+		break;
+	case OP_MAC_HI: /* with OP_MAC_LO behind it */
+		bh_buf_addstr(out, "@ll,48,48 ");
+		mac_text(op, out);
+		break;
+	case OP_MAC_LO:
+		break;
+	case OP_CHADDR:
+		bh_buf_addstr(out, "@th,288,48 ");
+		mac_text(op - 2, out);
+		break;
+	case OP_DHCP_LIMIT:
+		bh_buf_addf(out, "limit rate %u/second burst %u packets", BH_DHCP_PER_S,
+			    BH_DHCP_BURST);
+		break;
 	}
 }
 
 void nft_rule_text(const struct nft_rule *r, struct bh_buf *out)
 {
 	for (int i = 0; r->ops[i].kind; i++) {
-		if (i)
+		if (i && r->ops[i].kind != OP_MAC_LO)
 			bh_buf_addstr(out, " ");
 		op_text(&r->ops[i], out);
 	}
@@ -240,28 +294,42 @@ static void set_text(const struct nft_program *p, unsigned set, int64_t now, str
 	bh_buf_addstr(out, "\t}\n\n");
 }
 
-/* --- the table ------------------------------------------------------------------------------- */
+/* --- the tables ------------------------------------------------------------------------------ */
 
-static void counters_text(const struct ruleset *r, struct bh_buf *out)
+static void counters_text(const struct ruleset *r, unsigned table, struct bh_buf *out)
 {
 	for (unsigned i = 0; i < NFT_COUNTERS; i++)
-		bh_buf_addf(out, "\tcounter %s {\n\t}\n\n", nft_counter_name(i));
-	for (size_t i = 0; i < r->n_rules; i++)
+		if (nft_counter_table(i) == table)
+			bh_buf_addf(out, "\tcounter %s {\n\t}\n\n", nft_counter_name(i));
+	for (size_t i = 0; table == TABLE_INET && i < r->n_rules; i++)
 		bh_buf_addf(out, "\tcounter %s {\n\t\tcomment \"%s\"\n\t}\n\n", r->rules[i].name,
 			    r->rules[i].where);
 }
 
-static void hook_text(unsigned chain, struct bh_buf *out)
+static void devices_text(const struct nft_frames *f, struct bh_buf *out)
 {
-	if (chain >= CHAIN_OUTPUT && chain <= CHAIN_FORWARD)
-		bh_buf_addf(out, "\t\ttype filter hook %s priority filter; policy drop;\n",
-			    nft_chain_name(chain));
+	bh_buf_addstr(out, " devices = {");
+	for (size_t i = 0; i < f->n_devices; i++)
+		bh_buf_addf(out, "%s \"%s\"", i ? "," : "", f->devices[i]);
+	bh_buf_addstr(out, " }");
+}
+
+static void hook_text(const struct nft_program *p, unsigned chain, struct bh_buf *out)
+{
+	const struct nft_hook *h = nft_chain_hook(chain);
+
+	if (!h)
+		return;
+	bh_buf_addf(out, "\t\ttype filter hook %s", h->name);
+	if (nft_chain_table(chain) == TABLE_NETDEV)
+		devices_text(p->frames, out);
+	bh_buf_addf(out, " priority %d; policy drop;\n", h->priority);
 }
 
 static void chain_text(const struct nft_program *p, unsigned chain, struct bh_buf *out)
 {
 	bh_buf_addf(out, "\tchain %s {\n", nft_chain_name(chain));
-	hook_text(chain, out);
+	hook_text(p, chain, out);
 	for (size_t i = 0; i < p->n_rules; i++) {
 		if (p->rules[i].chain != chain)
 			continue;
@@ -272,22 +340,29 @@ static void chain_text(const struct nft_program *p, unsigned chain, struct bh_bu
 	bh_buf_addstr(out, "\t}\n\n");
 }
 
-int nft_text(const struct ruleset *r, int64_t now, struct bh_buf *out)
+static void table_text(const struct nft_program *p, unsigned table, int64_t now, struct bh_buf *out)
+{
+	bh_buf_addf(out, "table %s %s {\n", table == TABLE_INET ? "inet" : "netdev", NFT_TABLE_NAME);
+	counters_text(p->ruleset, table, out);
+	for (unsigned i = 0; table == TABLE_INET && i < NFT_SETS; i++)
+		if (p->has_set[i])
+			set_text(p, i, now, out);
+	for (unsigned i = 0; i < NFT_CHAINS; i++)
+		if (p->has_chain[i] && nft_chain_table(i) == table)
+			chain_text(p, i, out);
+	bh_buf_addstr(out, "}\n");
+}
+
+int nft_text(const struct nft_want *w, int64_t now, struct bh_buf *out)
 {
 	struct nft_program *p = calloc(1, sizeof(*p));
 
 	if (!p)
 		return -ENOMEM;
-	nft_lower(r, p);
-	bh_buf_addf(out, "table inet %s {\n", NFT_TABLE_NAME);
-	counters_text(r, out);
-	for (unsigned i = 0; i < NFT_SETS; i++)
-		if (p->has_set[i])
-			set_text(p, i, now, out);
-	for (unsigned i = 0; i < NFT_CHAINS; i++)
-		if (p->has_chain[i])
-			chain_text(p, i, out);
+	nft_lower(w, p);
+	for (unsigned t = 0; t < NFT_TABLES; t++)
+		if (nft_program_has_table(p, t))
+			table_text(p, t, now, out);
 	free(p);
-	bh_buf_addstr(out, "}\n");
 	return bh_buf_error(out);
 }

@@ -35,14 +35,14 @@ static int raise_buffer(int fd, int forced, int plain, size_t bytes)
 	return setsockopt(fd, SOL_SOCKET, plain, &v, sizeof(v)) < 0 ? -errno : 0;
 }
 
-int nlsock_open(struct nlsock *s, int netns_fd, struct bh_err *err)
+int nlsock_open(struct nlsock *s, int netns_fd, int protocol, struct bh_err *err)
 {
 	const struct timeval timeout = { .tv_sec = RECV_TIMEOUT_S };
 	struct sockaddr_nl addr = { .nl_family = AF_NETLINK };
 	socklen_t len = sizeof(addr);
 	bh_autoclose int fd = -1;
 	int one = 1;
-	int r = netns_socket(netns_fd, AF_NETLINK, SOCK_RAW, NETLINK_NETFILTER, &fd, err);
+	int r = netns_socket(netns_fd, AF_NETLINK, SOCK_RAW, protocol, &fd, err);
 
 	if (r < 0)
 		return r;

@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <time.h>
 
+#include <linux/netlink.h>
+
 #include <bulkhead/sys/netns.h>
 
 /* --- a namespace ----------------------------------------------------------------------------- */
@@ -23,7 +25,7 @@ static inline void place_open(struct place *p)
 	struct bh_err err = BH_ERR_INIT;
 
 	*p = (struct place) { .fd = -1, .s = NLSOCK_INIT };
-	if (netns_scratch(&p->fd, &err) < 0 || nlsock_open(&p->s, p->fd, &err) < 0)
+	if (netns_scratch(&p->fd, &err) < 0 || nlsock_open(&p->s, p->fd, NETLINK_NETFILTER, &err) < 0)
 		fail_msg("%s", err.msg);
 }
 
@@ -124,7 +126,7 @@ static inline int place_try(struct place *p, const struct ruleset *r, struct bh_
 	int result;
 
 	place_read(p, &have);
-	result = nft_apply(&p->s, r, &have, err);
+	result = nft_apply(&p->s, fx_want(r), &have, err);
 	nft_state_done(&have);
 	return result;
 }

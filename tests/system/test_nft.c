@@ -76,7 +76,7 @@ static void test_text(void **state)
 		assert_non_null(out);
 		rnd_ruleset(&f, 1 + 3 * i);
 		bh_buf_init(&text, 64 << 20);
-		assert_int_equal(nft_text(&f.r, time(NULL), &text), 0);
+		assert_int_equal(nft_text(fx_want(&f.r), time(NULL), &text), 0);
 		assert_int_equal(fwrite(text.data, 1, text.len, out), text.len);
 		assert_int_equal(fclose(out), 0);
 		place_do(&here, "nft -f %s 2>&1", path);
@@ -116,7 +116,7 @@ static void set_counts(struct place *p, const struct ruleset *r)
 	st.totals.denied[DIRECTION_INGRESS] = 77;
 	st.totals.forwarded = 3;
 	st.intact = false;
-	assert_int_equal(nft_apply(&p->s, r, &st, NULL), 0);
+	assert_int_equal(nft_apply(&p->s, fx_want(r), &st, NULL), 0);
 	nft_state_done(&st);
 }
 

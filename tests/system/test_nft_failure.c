@@ -131,8 +131,8 @@ static void test_no_socket(void **state)
 	other = (struct nlsock) { .fd = null };
 	fx_init(&f);
 	fx_finish(&f);
-	assert_int_equal(nft_apply(&closed, &f.r, &have, &err), -EBADF);
-	assert_int_equal(nft_apply(&other, &f.r, &have, &err), -ENOTSOCK);
+	assert_int_equal(nft_apply(&closed, fx_want(&f.r), &have, &err), -EBADF);
+	assert_int_equal(nft_apply(&other, fx_want(&f.r), &have, &err), -ENOTSOCK);
 	assert_int_equal(nft_readback(&closed, &have, &err), -EBADF);
 	assert_false(have.present || have.intact || have.ruleset);
 	assert_int_equal(nft_remove(&other, NULL, &err), -ENOTSOCK);
@@ -155,9 +155,9 @@ static void test_no_right(void **state)
 		struct nft_state have = { 0 };
 		struct nlsock s = NLSOCK_INIT;
 
-		if (nlsock_open(&s, here.fd, NULL) < 0 || setresuid(65534, 65534, 65534) < 0)
+		if (nlsock_open(&s, here.fd, NETLINK_NETFILTER, NULL) < 0 || setresuid(65534, 65534, 65534) < 0)
 			_exit(2);
-		if (nft_apply(&s, &f.r, &have, NULL) != -EPERM)
+		if (nft_apply(&s, fx_want(&f.r), &have, NULL) != -EPERM)
 			_exit(3);
 		if (nft_remove(&s, NULL, NULL) != -EPERM)
 			_exit(4);
@@ -182,7 +182,7 @@ static void test_changed_meanwhile(void **state)
 	place_read(&here, &have);
 	place_do(&here, "nft add table ip other");
 	fx_init(&b);
-	assert_int_equal(nft_apply(&here.s, fx_finish(&b), &have, NULL), -ERESTART);
+	assert_int_equal(nft_apply(&here.s, fx_want(fx_finish(&b)), &have, NULL), -ERESTART);
 	assert_holds(&here, &a.r);
 	nft_state_done(&have);
 	place_apply(&here, &b.r);
@@ -208,7 +208,7 @@ static void test_expired_meanwhile(void **state)
 	fx_init(&b);
 	fx_add(&b, 0, ENTRY_HOST, "10.0.0.2", FX_ALL, fx_rule(&b, "web.out.all", "p:1"), 0);
 	fx_finish(&b);
-	assert_int_equal(nft_apply(&here.s, &b.r, &have, NULL), -ERESTART);
+	assert_int_equal(nft_apply(&here.s, fx_want(&b.r), &have, NULL), -ERESTART);
 	nft_state_done(&have);
 	place_apply(&here, &b.r);
 	fx_done(&a);
@@ -388,9 +388,14 @@ static void test_probe(void **state)
 {
 	struct bh_err err = BH_ERR_INIT;
 	char missing[512] = "x";
+	struct nft_kernel kernel;
 
-	assert_int_equal(nft_probe(missing, sizeof(missing), &err), 0);
+	assert_int_equal(nft_probe(&kernel, &err), 0);
+	assert_true(nft_kernel_suffices(&kernel, missing, sizeof(missing)));
 	assert_string_equal(missing, "");
+	for (unsigned i = 0; i < NFT_FEATURES; i++)
+		if (!kernel.has[i])
+			fail_msg("this kernel lacks %s", nft_feature_info(i)->name);
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -53,6 +53,11 @@
 #define BH_DENIED_SET_SIZE      4096                /* denied flows remembered per family */
 #define BH_DENIED_TIMEOUT_MS    3600000 /* a denied flow logs again after this at the latest */
 #define BH_REVOKED_LOG_PER_S    10 /* logged packets of connections that a newer policy ended */
+#define BH_RAW_LOG_PER_S        10 /* logged frames that were made by hand */
+#define BH_DHCP_PER_S           2  /* requests of a DHCP client that makes its own frames */
+#define BH_DHCP_BURST           10
+#define BH_DEVICES_MAX          64 /* network devices in one namespace */
+#define BH_LATE_DEVICES         16 /* names (eth0, ...) that are hooked before they are there */
 #define BH_BATCH_BYTES_MAX      (64u << 20)
 #define BH_NLSOCK_RCVBUF        (8u << 20)
 #define BH_READBACK_RULES_MAX   4096

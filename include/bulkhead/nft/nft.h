@@ -4,12 +4,14 @@
 
 #include <bulkhead/base/buf.h>
 #include <bulkhead/base/err.h>
+#include <bulkhead/base/limits.h>
 #include <bulkhead/model/ruleset.h>
 #include <bulkhead/sys/nlsock.h>
 
 /*
- * Rulesets in the kernel: table `inet bulkhead` of one namespace, through libnftnl and libmnl.
- * The shape is docs/kernel.md. Nothing but tables named `bulkhead` is ever read or written.
+ * Rulesets in the kernel: the tables `inet bulkhead` (policy) and `netdev bulkhead` (what may leave
+ * as a frame) of one namespace, through libnftnl and libmnl. The shape is docs/kernel.md. Nothing
+ * but tables named `bulkhead` is ever read or written.
  */
 
 #define NFT_TABLE_NAME  "bulkhead"
@@ -20,6 +22,36 @@ struct nft_totals {
 	uint64_t denied[DIRECTIONS];
 	uint64_t revoked[DIRECTIONS]; /* denied, of connections that a newer policy ended */
 	uint64_t forwarded;           /* routed through the container: dropped */
+	uint64_t raw; /* frames that no stack has made, or of sources not its own: dropped */
+};
+
+/*
+ * The table netdev: every frame that leaves by a device must have come through the stack, with a
+ * source address that is the namespace's own. What belongs to it beside the ruleset.
+ */
+struct nft_frames {
+	/* the names that are hooked; from Linux 6.16 on before such a device is there */
+	char devices[BH_DEVICES_MAX + BH_LATE_DEVICES][16];
+	size_t n_devices;
+	/* the addresses of Ethernet devices whose DHCP client may make frames of its own */
+	uint8_t dhcp[BH_DEVICES_MAX][6];
+	size_t n_dhcp;
+};
+
+/*
+ * Does HAVE, as read back, hold what WANT says? All devices of WANT are hooked, and the DHCP clients
+ * are the same. On false OUT (CAP bytes, may be NULL) says what differs. Either may be NULL: no table.
+ */
+bool nft_frames_equal(const struct nft_frames *want, const struct nft_frames *have, char *out,
+		      size_t cap);
+/* Hook the names that devices get which come later (eth0 to eth15), beside those that are there. */
+void nft_frames_add_late(struct nft_frames *f);
+
+/* What a namespace shall enforce. All borrowed. */
+struct nft_want {
+	const struct ruleset *ruleset;
+	const struct nft_frames *frames; /* NULL: no table netdev, the kernel cannot */
+	bool own; /* keep others from changing the tables as long as the socket is open */
 };
 
 /* What a policy rule let through since the table was made. */
@@ -30,8 +62,12 @@ struct nft_rule_count {
 /* What stands in the kernel. */
 struct nft_state {
 	bool present;            /* table inet bulkhead exists */
-	bool intact;             /* it is, to the last rule, what we would write for `ruleset` */
+	bool intact;             /* they are, to the last rule, what we would write for `ruleset` */
 	struct ruleset *ruleset; /* when it could be read back at all, else NULL; owned */
+	struct nft_frames *frames; /* of table netdev bulkhead; NULL: it does not exist; owned */
+	bool persists; /* kept by the kernel for us: flags owner and persist */
+	bool owned;    /* by a socket that is open: nobody else can change them */
+	uint32_t owner; /* that socket's netlink port */
 	char drift[256];         /* when not intact: the first difference, in words, escaped */
 	struct nft_totals totals;
 	struct nft_rule_count *rule_counts; /* parallel to ruleset->rules */
@@ -50,35 +86,69 @@ void nft_state_done(struct nft_state *s);
 int nft_readback(struct nlsock *s, struct nft_state *ret, struct bh_err *err);
 
 /*
- * Make the namespace enforce R in one atomic batch. HAVE is the present state as nft_readback()
- * gave it: base chains are kept, rules and sets are refilled, counters of rules that stay go on
- * counting; a table that is not of our making is replaced within the same batch. -ERESTART: somebody
- * changed nf_tables in the namespace since HAVE was read, or an element has expired; read again. On
- * an error nothing changed.
+ * Make the namespace enforce WANT in one atomic batch over both tables. HAVE is the present state as
+ * nft_readback() gave it: base chains are kept, rules and sets are refilled, counters of rules that
+ * stay go on counting; tables that are not of our making are replaced within the same batch.
+ * -ERESTART: somebody changed nf_tables in the namespace since HAVE was read, or an element has
+ * expired; read again. -EPERM: the tables belong to another process. On an error nothing changed.
  */
-int nft_apply(struct nlsock *s, const struct ruleset *r, const struct nft_state *have,
+int nft_apply(struct nlsock *s, const struct nft_want *want, const struct nft_state *have,
 	      struct bh_err *err);
 
-/* Delete the table. *ret_was_there (may be NULL). Absent is not an error. */
+/* Delete the tables. *ret_was_there (may be NULL). Absent is not an error. */
 int nft_remove(struct nlsock *s, bool *ret_was_there, struct bh_err *err);
 
 /* A number that changes with every nftables commit in the namespace, whoever makes it. */
 int nft_commit_id(struct nlsock *s, uint32_t *ret, struct bh_err *err);
 
-/* True when a table of ours is there: one small request. */
+/* True when a table of ours is there, of either family: one small request each. */
 int nft_present(struct nlsock *s, bool *ret, struct bh_err *err);
 
 /*
- * The same table as text for `nft -f`; what that loads reads back as intact. Appends to OUT. NOW
+ * The same tables as text for `nft -f`; what that loads reads back as intact. Appends to OUT. NOW
  * (seconds since the epoch) turns the ends of temporary rules into timeouts.
  */
-int nft_text(const struct ruleset *r, int64_t now, struct bh_buf *out);
+int nft_text(const struct nft_want *w, int64_t now, struct bh_buf *out);
+
+/* --- what the kernel gives ---------------------------------------------------------------- */
+
+enum nft_feature {
+	NFT_HAS_INET,
+	NFT_HAS_MAPS,
+	NFT_HAS_INTERVALS,
+	NFT_HAS_RANGES,
+	NFT_HAS_DENIED,
+	NFT_HAS_CT,
+	NFT_HAS_OBJMAP,
+	NFT_HAS_LOG,
+	NFT_HAS_LIMIT,
+	NFT_HAS_REJECT,
+	/* those it can be done without */
+	NFT_HAS_FRAMES,
+	NFT_HAS_LATE_DEVICES,
+	NFT_HAS_OWNER,
+	NFT_HAS_DESTROY,
+	NFT_FEATURES,
+};
+
+struct nft_feature_info {
+	const char *name;
+	const char *without; /* what it costs not to have it; NULL: nothing can be enforced */
+};
+const struct nft_feature_info *nft_feature_info(unsigned feature);
+
+struct nft_kernel {
+	bool has[NFT_FEATURES];
+};
 
 /*
- * What this kernel lacks of what our tables are made of: each feature is tried in a scratch
- * namespace, never guessed from a version. MISSING gets their names, joined; "" = all is there.
+ * What this kernel has of what our tables are made of: each feature is tried in a scratch namespace,
+ * never guessed from a version. Needs CAP_SYS_ADMIN and CAP_NET_ADMIN. What is refused takes the
+ * kernel 8 to 16 ms, what is there less than one.
  */
-int nft_probe(char *missing, size_t cap, struct bh_err *err);
+int nft_probe(struct nft_kernel *ret, struct bh_err *err);
+/* Can it be done on this kernel? If not, MISSING (CAP bytes) gets the names of what it lacks. */
+bool nft_kernel_suffices(const struct nft_kernel *k, char *missing, size_t cap);
 
 /* --- denied flows ------------------------------------------------------------------------- */
 
@@ -112,7 +182,9 @@ enum nft_log_kind {
 	NFT_LOG_DENY,
 	NFT_LOG_AUDIT,
 	NFT_LOG_REVOKED,
-	NFT_LOG_GUARD, /* a guardrail denies it */
+	NFT_LOG_GUARD,     /* a guardrail denies it */
+	NFT_LOG_RAW,       /* a frame that the stack has not made */
+	NFT_LOG_RAW_AUDIT, /* the same, and it passed */
 };
 bool nft_prefix_parse(const char *prefix, enum nft_log_kind *ret_kind);
 

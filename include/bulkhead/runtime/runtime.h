@@ -3,6 +3,7 @@
 #define BULKHEAD_RUNTIME_RUNTIME_H
 
 #include <bulkhead/base/err.h>
+#include <bulkhead/model/device.h>
 #include <bulkhead/model/diag.h>
 #include <bulkhead/model/endpoint.h>
 
@@ -49,6 +50,13 @@ int runtime_docker_list(const char *socket_path, enum endpoint_runtime runtime,
 int runtime_docker_parse(const char *container_json, size_t container_len, const char *image_json,
 			 size_t image_len, enum endpoint_runtime runtime,
 			 struct endpoint_builder *b, struct bh_err *err);
+
+/*
+ * The network devices of a namespace and whether their IPv4 addresses are leased. At most
+ * BH_DEVICES_MAX; ret->more when there are more. -EINTR: they change faster than they can be listed.
+ * Source: rtnetlink(7), RTM_GETLINK and RTM_GETADDR. *RET is large: not on a deep stack.
+ */
+int runtime_devices(int netns_fd, struct net_devices *ret, struct bh_err *err);
 
 /* The addresses of this host's interfaces, loopback left out: for entity: host. */
 int runtime_host_addrs(struct endpoint_builder *b, struct bh_err *err);

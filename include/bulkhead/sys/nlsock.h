@@ -9,7 +9,7 @@
 struct nlmsghdr;
 
 /*
- * A NETLINK_NETFILTER socket inside a namespace. Keep it open: closing one that deleted something
+ * A netlink socket inside a namespace. Keep it open: closing one that deleted something
  * waits for RCU (docs/kernel.md).
  */
 struct nlsock {
@@ -22,7 +22,8 @@ struct nlsock {
 #define NLSOCK_INIT { .fd = -1 }
 /* clang-format on */
 
-int nlsock_open(struct nlsock *s, int netns_fd, struct bh_err *err);
+/* PROTOCOL: NETLINK_NETFILTER, NETLINK_ROUTE, ... The caller closes with nlsock_done(). */
+int nlsock_open(struct nlsock *s, int netns_fd, int protocol, struct bh_err *err);
 void nlsock_done(struct nlsock *s);
 
 /*

@@ -202,6 +202,11 @@ static inline void fake_answer_commit(struct fake *k, uint32_t seq)
 	}
 }
 
+static inline uint8_t fake_family(const struct nlmsghdr *nlh)
+{
+	return ((const struct nfgenmsg *)mnl_nlmsg_get_payload(nlh))->nfgen_family;
+}
+
 /* Everything kept of the asked kind, each as a message of its own. */
 static inline void fake_answer(struct fake *k, const struct nlmsghdr *ask)
 {
@@ -219,6 +224,7 @@ static inline void fake_answer(struct fake *k, const struct nlmsghdr *ask)
 		struct nlmsghdr *nlh = k->kept[i];
 
 		if (fake_type(nlh) != want ||
+		    (fake_family(ask) != NFPROTO_UNSPEC && fake_family(ask) != fake_family(nlh)) ||
 		    (elements && strcmp(fake_attr(nlh, NFTA_SET_ELEM_LIST_SET),
 					fake_attr(ask, NFTA_SET_ELEM_LIST_SET)) != 0))
 			continue;
@@ -233,7 +239,7 @@ static inline void fake_answer(struct fake *k, const struct nlmsghdr *ask)
 	}
 	if (elements && !found && !fake_has_set(k, fake_attr(ask, NFTA_SET_ELEM_LIST_SET)))
 		fake_ack(k, ask->nlmsg_seq, -ENOENT);
-	else if (want == NFT_MSG_NEWTABLE)
+	else if (want == NFT_MSG_NEWTABLE && !(ask->nlmsg_flags & NLM_F_DUMP))
 		fake_ack(k, ask->nlmsg_seq, found ? 0 : -ENOENT);
 	else
 		fake_done(k, ask->nlmsg_seq, flags);
@@ -311,7 +317,7 @@ static inline void fake_create(struct fake *k, const struct ruleset *r)
 	int len;
 
 	fake_forget(k);
-	assert(nft_apply(&k->s, r, &nothing, NULL) == -EIO); /* nobody confirms it */
+	assert(nft_apply(&k->s, fx_want(r), &nothing, NULL) == -EIO); /* nobody confirms it */
 	data = fake_sent(k, &len);
 	assert(len > 0);
 	fake_take_batch(k, data, len);

@@ -68,6 +68,19 @@ static inline void fx_done(struct fx *f)
 	bh_arena_free(f->arena);
 }
 
+/* What enforces R, with a device and a DHCP client. Valid until the next call. */
+static inline const struct nft_want *fx_want(const struct ruleset *r)
+{
+	static struct nft_frames frames = { .devices = { "eth0", "eth1" },
+					    .n_devices = 2,
+					    .dhcp = { { 0x02, 0x42, 0xac, 0x11, 0x00, 0x02 } },
+					    .n_dhcp = 1 };
+	static struct nft_want want;
+
+	want = (struct nft_want) { .ruleset = r, .frames = &frames };
+	return &want;
+}
+
 /* "payments.in.checkout"; in the order of names. Returns its index. */
 static inline uint32_t fx_rule(struct fx *f, const char *name, const char *where)
 {

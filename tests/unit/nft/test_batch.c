@@ -44,8 +44,8 @@ static void test_frame(void **state)
 
 	batch_begin(&b);
 	assert_int_equal(batch_messages(&b), 0);
-	batch_new_table(&b);
-	batch_delete_table(&b);
+	batch_new_table(&b, TABLE_INET, 0);
+	batch_delete_table(&b, TABLE_NETDEV);
 	assert_int_equal(batch_messages(&b), 2);
 	assert_int_equal(nth(&b, 0)->nlmsg_type, NFNL_MSG_BATCH_BEGIN);
 	nfg = mnl_nlmsg_get_payload(nth(&b, 0));
@@ -55,6 +55,8 @@ static void test_frame(void **state)
 	nfg = mnl_nlmsg_get_payload(nth(&b, 1));
 	assert_int_equal(nfg->nfgen_family, NFPROTO_INET);
 	assert_string_equal(fake_attr(nth(&b, 1), NFTA_TABLE_NAME), "bulkhead");
+	nfg = mnl_nlmsg_get_payload(nth(&b, 2));
+	assert_int_equal(nfg->nfgen_family, NFPROTO_NETDEV);
 	batch_done(&b);
 }
 
@@ -235,9 +237,9 @@ static void test_comments(void **state)
 	memset(longest, 'w', sizeof(longest) - 1);
 	longest[sizeof(longest) - 1] = '\0';
 	batch_begin(&b);
-	batch_new_counter(&b, name, "p.yaml:1", 3, 4);
-	batch_new_counter(&b, name, longest, 0, 0);
-	batch_new_counter(&b, name, "", 0, 0);
+	batch_new_counter(&b, TABLE_INET, name, "p.yaml:1", 3, 4);
+	batch_new_counter(&b, TABLE_INET, name, longest, 0, 0);
+	batch_new_counter(&b, TABLE_INET, name, "", 0, 0);
 	a = attr(nth(&b, 1), NFTA_OBJ_USERDATA);
 	assert_int_equal(mnl_attr_get_payload_len(a), 2 + 9);
 	assert_memory_equal(mnl_attr_get_payload(a), "\0\11p.yaml:1", 11);

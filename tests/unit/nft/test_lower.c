@@ -11,7 +11,7 @@ static struct nft_program program;
 static const struct nft_program *lower(const struct ruleset *r)
 {
 	memset(&program, 0xa5, sizeof(program)); /* nft_lower() must not trust what was there */
-	nft_lower(r, &program);
+	nft_lower(fx_want(r), &program);
 	return &program;
 }
 

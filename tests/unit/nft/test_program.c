@@ -36,7 +36,7 @@ static void each_manner(void (*fn)(const struct nft_program *))
 		f.r.mode = i & 1 ? MODE_AUDIT : MODE_ENFORCE;
 		f.r.on_deny = i & 2 ? ON_DENY_REJECT : ON_DENY_DROP;
 		f.r.log_denied = i & 4;
-		nft_lower(fx_finish(&f), &program);
+		nft_lower(fx_want(fx_finish(&f)), &program);
 		fn(&program);
 		fx_done(&f);
 	}
@@ -216,7 +216,7 @@ static void test_flows_out(void **state)
 	struct fx f;
 
 	fx_full(&f);
-	nft_lower(&f.r, &program);
+	nft_lower(fx_want(&f.r), &program);
 	assert_flow("egress4", true, V4, C "ip daddr . meta l4proto . th dport",
 		    "ip saddr . meta l4proto . th sport");
 	assert_flow("egress6_range", true, V6, C "ip6 daddr . meta l4proto . th dport",
@@ -234,7 +234,7 @@ static void test_flows_in(void **state)
 	struct fx f;
 
 	fx_full(&f);
-	nft_lower(&f.r, &program);
+	nft_lower(fx_want(&f.r), &program);
 	assert_flow("ingress6", false, V6, C "ip6 saddr . meta l4proto . th dport",
 		    "ip6 daddr . meta l4proto . th sport");
 	assert_flow("ingress4_range", false, V4, C "ip saddr . meta l4proto . th dport",
@@ -251,7 +251,7 @@ static void test_flows_world(void **state)
 	struct fx f;
 
 	fx_full(&f);
-	nft_lower(&f.r, &program);
+	nft_lower(fx_want(&f.r), &program);
 	assert_int_equal(count(&program, CHAIN_OUTPUT,
 			       "ct direction original " V4 "ip daddr != @known4 " C
 			       "meta l4proto . th dport map @egress4_world accept"),
@@ -278,7 +278,7 @@ static void test_flows_once(void **state)
 	struct fx f;
 
 	fx_full(&f);
-	nft_lower(&f.r, &program);
+	nft_lower(fx_want(&f.r), &program);
 	for (size_t i = 0; i < program.n_rules; i++) {
 		const struct nft_op *first = program.rules[i].ops;
 
@@ -325,7 +325,7 @@ static void test_guards_come_first(void **state)
 	struct fx f;
 
 	fx_full_and(&f, true);
-	nft_lower(&f.r, &program);
+	nft_lower(fx_want(&f.r), &program);
 	for (unsigned d = 0; d < DIRECTIONS; d++) {
 		unsigned chain = CHAIN_OUTPUT + d;
 		int basics = place_of(chain, OP_HOPLIMIT, -1);
@@ -353,7 +353,7 @@ static void test_guards(void **state)
 	struct fx f;
 
 	fx_full_and(&f, true);
-	nft_lower(&f.r, &program);
+	nft_lower(fx_want(&f.r), &program);
 	assert_int_equal(count(&program, CHAIN_OUTPUT,
 			       NEW V4 C
 			       "ip daddr . meta l4proto map @guard_egress4 goto guard_egress"),
@@ -386,7 +386,7 @@ static void test_guards_in_the_open(void **state)
 	struct fx f;
 
 	fx_open(&f);
-	nft_lower(&f.r, &program);
+	nft_lower(fx_want(&f.r), &program);
 	assert_int_equal(count(&program, CHAIN_OUTPUT,
 			       "ct state invalid,untracked " V4 C
 			       "ip daddr . meta l4proto map @guard_egress4 goto guard_egress"),
@@ -404,7 +404,7 @@ static void test_guards_in_the_open(void **state)
 	fx_done(&f);
 	fx_full_and(&f, true);
 	f.r.mode = MODE_AUDIT;
-	nft_lower(&f.r, &program);
+	nft_lower(fx_want(&f.r), &program);
 	assert_true(place_of(CHAIN_OUTPUT, OP_CT_UNKNOWN, -1) > 0);
 	fx_done(&f);
 }
@@ -416,11 +416,11 @@ static void test_only_what_is_used(void **state)
 	struct fx f;
 
 	fx_init(&f);
-	nft_lower(fx_finish(&f), &program);
+	nft_lower(fx_want(fx_finish(&f)), &program);
 	empty = program.n_rules;
 	fx_add(&f, DIRECTION_EGRESS, ENTRY_HOST, "fd77::9", FX_ALL,
 	       fx_rule(&f, "payments.out.db", "p.yaml:1"), 0);
-	nft_lower(fx_finish(&f), &program);
+	nft_lower(fx_want(fx_finish(&f)), &program);
 	assert_int_equal(program.n_rules, empty + 2);
 	for (unsigned i = 0; i < SET_DENIED; i++)
 		assert_int_equal(program.has_set[i],
@@ -437,14 +437,14 @@ static void test_known_of_both_families(void **state)
 	fx_init(&f);
 	fx_add(&f, DIRECTION_INGRESS, ENTRY_WORLD_ICMP, FX_ANY4, FX_ICMP(8, 8),
 	       fx_rule(&f, "web.in.ping", "p.yaml:1"), 0);
-	nft_lower(fx_finish(&f), &program);
+	nft_lower(fx_want(fx_finish(&f)), &program);
 	assert_true(program.has_set[SET_KNOWN + FAMILY4]); /* a rule names it */
 	assert_int_equal(program.n_known[FAMILY4], 0);
 	assert_false(program.has_set[SET_KNOWN + FAMILY6]);
 	fx_known(&f, "10.0.0.0/8");
 	fx_known(&f, "fe80::/10");
 	fx_known(&f, "fd00::/16");
-	nft_lower(fx_finish(&f), &program);
+	nft_lower(fx_want(fx_finish(&f)), &program);
 	assert_true(program.has_set[SET_KNOWN + FAMILY6]);
 	assert_int_equal(program.n_known[FAMILY4], 1);
 	assert_int_equal(program.n_known[FAMILY6], 2);

@@ -39,7 +39,7 @@ static void test_golden(void **state)
 	fx_full(&f);
 	f.r.on_deny = ON_DENY_REJECT;
 	bh_buf_init(&text, 1 << 20);
-	assert_int_equal(nft_text(&f.r, FX_NOW, &text), 0);
+	assert_int_equal(nft_text(fx_want(&f.r), FX_NOW, &text), 0);
 	assert_golden("tests/golden/payments.nft", bh_buf_str(&text), text.len);
 	bh_buf_done(&text);
 	fx_done(&f);
@@ -60,7 +60,7 @@ static void test_golden_guardrails(void **state)
 		else
 			fx_full_and(&f, true);
 		bh_buf_init(&text, 1 << 20);
-		assert_int_equal(nft_text(&f.r, FX_NOW, &text), 0);
+		assert_int_equal(nft_text(fx_want(&f.r), FX_NOW, &text), 0);
 		assert_golden(files[i], bh_buf_str(&text), text.len);
 		bh_buf_done(&text);
 		fx_done(&f);
@@ -75,7 +75,7 @@ static void test_ended(void **state)
 
 	fx_full(&f);
 	bh_buf_init(&text, 1 << 20);
-	assert_int_equal(nft_text(&f.r, FX_NOW + 90, &text), 0);
+	assert_int_equal(nft_text(fx_want(&f.r), FX_NOW + 90, &text), 0);
 	assert_non_null(strstr(bh_buf_str(&text),
 			       "fd77::2 . 6 . 5432 timeout 1s : \"payments.out.migration\""));
 	assert_non_null(strstr(bh_buf_str(&text), "8000-9000 timeout 3510s"));
@@ -93,7 +93,7 @@ static void test_ceiling(void **state)
 
 	fx_full(&f);
 	bh_buf_init(&text, 1000);
-	assert_int_equal(nft_text(&f.r, FX_NOW, &text), -EFBIG);
+	assert_int_equal(nft_text(fx_want(&f.r), FX_NOW, &text), -EFBIG);
 	assert_true(text.len <= 1000);
 	bh_buf_done(&text);
 	fx_done(&f);
@@ -115,7 +115,7 @@ static void test_long_names(void **state)
 	fx_rule(&f, name, where);
 	f.r.endpoint = f.r.services = f.r.deny_where[0] = f.r.deny_where[1] = deny;
 	bh_buf_init(&text, 1 << 20);
-	assert_int_equal(nft_text(fx_finish(&f), FX_NOW, &text), 0);
+	assert_int_equal(nft_text(fx_want(fx_finish(&f)), FX_NOW, &text), 0);
 	bh_buf_addstr(&text, "\n");
 	for (char *save, *line = strtok_r(text.data, "\n", &save); line;
 	     line = strtok_r(NULL, "\n", &save)) {

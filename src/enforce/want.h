@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef ENFORCE_WANT_H
+#define ENFORCE_WANT_H
+
+#include <bulkhead/nft/nft.h>
+
+/*
+ * What a namespace shall enforce on this kernel: its ruleset, and of FRAMES (from its devices) what
+ * the kernel can do. *RET borrows from both.
+ */
+void want_of(const struct ruleset *ruleset, struct nft_frames *frames, struct nft_want *ret);
+
+/* Do they differ? WHY gets the first difference. */
+bool differs(const struct nft_want *want, const struct nft_state *have, char *why, size_t cap);
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <bulkhead/runtime/runtime.h>
+
+#include <errno.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <string.h>
+
+#include <libmnl/libmnl.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+
+#include <bulkhead/sys/nlsock.h>
+
+/* Devices come and go while they are listed: begun anew, this often. */
+#define LIST_TRIES 8
+
+static int on_link(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
+	struct net_devices *l = arg;
+	struct net_device d = { 0 };
+	const struct nlattr *a;
+
+	if (nlh->nlmsg_type != RTM_NEWLINK || mnl_nlmsg_get_payload_len(nlh) < sizeof(*ifi) ||
+	    ifi->ifi_flags & IFF_LOOPBACK)
+		return 0;
+	d.index = (uint32_t)ifi->ifi_index;
+	mnl_attr_for_each (a, nlh, sizeof(*ifi)) {
+		if (mnl_attr_get_type(a) == IFLA_IFNAME &&
+		    mnl_attr_get_payload_len(a) <= sizeof(d.name))
+			memcpy(d.name, mnl_attr_get_payload(a), mnl_attr_get_payload_len(a));
+		if (mnl_attr_get_type(a) == IFLA_ADDRESS && ifi->ifi_type == ARPHRD_ETHER &&
+		    mnl_attr_get_payload_len(a) == sizeof(d.mac)) {
+			memcpy(d.mac, mnl_attr_get_payload(a), sizeof(d.mac));
+			d.ethernet = true;
+		}
+	}
+	d.name[sizeof(d.name) - 1] = '\0';
+	if (l->n == BH_DEVICES_MAX)
+		l->more = true;
+	else
+		l->d[l->n++] = d;
+	return 0;
+}
+
+static int on_addr(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
+	struct net_devices *l = arg;
+
+	if (nlh->nlmsg_type != RTM_NEWADDR || mnl_nlmsg_get_payload_len(nlh) < sizeof(*ifa) ||
+	    ifa->ifa_family != AF_INET || !(ifa->ifa_flags & IFA_F_PERMANENT))
+		return 0;
+	for (size_t i = 0; i < l->n; i++)
+		if (l->d[i].index == ifa->ifa_index)
+			l->d[i].permanent4 = true;
+	return 0;
+}
+
+static int dump(struct nlsock *s, uint16_t type, uint8_t family,
+		int (*fn)(const struct nlmsghdr *, void *), void *arg, struct bh_err *err)
+{
+	char buf[256] __attribute__((aligned(16)));
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+
+	nlh->nlmsg_type = type;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	if (type == RTM_GETLINK) {
+		struct ifinfomsg *ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
+
+		ifi->ifi_family = family;
+		mnl_attr_put_u32(nlh, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	} else {
+		struct ifaddrmsg *ifa = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifa));
+
+		ifa->ifa_family = family;
+	}
+	return nlsock_query(s, nlh, fn, arg, err);
+}
+
+int runtime_devices(int netns_fd, struct net_devices *ret, struct bh_err *err)
+{
+	struct nlsock s = NLSOCK_INIT;
+	int r = nlsock_open(&s, netns_fd, NETLINK_ROUTE, err);
+
+	if (r < 0)
+		return r;
+	r = -EINTR;
+	for (int i = 0; i < LIST_TRIES && r == -EINTR; i++) {
+		*ret = (struct net_devices) { 0 };
+		r = dump(&s, RTM_GETLINK, AF_UNSPEC, on_link, ret, err);
+		if (r >= 0 && ret->n)
+			r = dump(&s, RTM_GETADDR, AF_INET, on_addr, ret, err);
+	}
+	nlsock_done(&s);
+	return r < 0 ? bh_err_prefix(err, r, "listing the network devices") : 0;
+}
