@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <bulkhead/runtime/runtime.h>
 
+#include "resolve.h"
+
 #include <errno.h>
 #include <ifaddrs.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <sys/stat.h>
 
@@ -19,6 +20,7 @@ static bool take_sockaddr(const struct sockaddr *sa, struct bh_addr *ret)
 	return false;
 }
 
+/* A host may have an address of the network on its loopback interface: the address decides. */
 int runtime_host_addrs(struct endpoint_builder *b, struct bh_err *err)
 {
 	struct ifaddrs *list;
@@ -28,7 +30,7 @@ int runtime_host_addrs(struct endpoint_builder *b, struct bh_err *err)
 	if (getifaddrs(&list) < 0)
 		return bh_err_errno(err, -errno, "listing the host's addresses");
 	for (const struct ifaddrs *i = list; i && r >= 0; i = i->ifa_next)
-		if (!(i->ifa_flags & IFF_LOOPBACK) && take_sockaddr(i->ifa_addr, &a))
+		if (take_sockaddr(i->ifa_addr, &a) && !runtime_is_loopback(&a))
 			r = endpoint_builder_add_host_addr(b, &a);
 	freeifaddrs(list);
 	return r < 0 ? bh_err_errno(err, r, "the host's addresses") : 0;

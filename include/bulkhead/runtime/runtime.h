@@ -50,7 +50,10 @@ int runtime_docker_parse(const char *container_json, size_t container_len, const
 			 size_t image_len, enum endpoint_runtime runtime,
 			 struct endpoint_builder *b, struct bh_err *err);
 
-/* The addresses of this host's interfaces, loopback left out: for entity: host. */
+/*
+ * The addresses of this host's interfaces, for entity: host; loopback and link-local ones left out,
+ * others on the loopback interface are not.
+ */
 int runtime_host_addrs(struct endpoint_builder *b, struct bh_err *err);
 
 /*
