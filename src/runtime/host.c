@@ -3,9 +3,12 @@
 
 #include "resolve.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <ifaddrs.h>
+#include <limits.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 static bool take_sockaddr(const struct sockaddr *sa, struct bh_addr *ret)
@@ -41,4 +44,24 @@ bool runtime_socket_exists(const char *socket_path)
 	struct stat st;
 
 	return stat(socket_path, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
+bool runtime_docker_has_namespaces(const char *dir)
+{
+	uint64_t ours = runtime_netns_ino("/proc/self/ns/net"), ino;
+	const struct dirent *ent;
+	char path[PATH_MAX];
+	bool found = false;
+	DIR *d = opendir(dir);
+
+	while (d && !found && (ent = readdir(d)) != NULL) {
+		if (ent->d_name[0] == '.' ||
+		    (size_t)snprintf(path, sizeof(path), "%s/%s", dir, ent->d_name) >= sizeof(path))
+			continue;
+		ino = runtime_netns_ino(path);
+		found = ino && ino != ours; /* ours is that of --network host */
+	}
+	if (d)
+		closedir(d);
+	return found;
 }

@@ -61,4 +61,10 @@ int runtime_host_addrs(struct endpoint_builder *b, struct bh_err *err);
  */
 bool runtime_socket_exists(const char *socket_path);
 
+/*
+ * True when DIR, where Docker keeps the network namespaces of its containers, holds any but the
+ * caller's own: they run, whether or not Docker does. False also for who may not look.
+ */
+bool runtime_docker_has_namespaces(const char *dir);
+
 #endif
