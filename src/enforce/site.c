@@ -59,14 +59,28 @@ static int list_runtime(const char *named, const char *fallback, enum endpoint_r
 	return runtime_docker_list(path, runtime, b, diags, err);
 }
 
+/*
+ * Docker takes its socket away when it ends, and with live-restore its containers run on. A listing
+ * without them would give their addresses to the world.
+ */
+static int list_docker(const char *named, const char *fallback, struct endpoint_builder *b,
+		       struct diag_list *diags, struct bh_err *err)
+{
+	static const char namespaces[] = "/var/run/docker/netns";
+	bool left = !named && !runtime_socket_exists(fallback) &&
+		    runtime_docker_has_namespaces(namespaces);
+	int r = list_runtime(left ? fallback : named, fallback, ENDPOINT_DOCKER, b, diags, err);
+
+	return r < 0 && left ? bh_err_prefix(err, r, "containers are running (%s)", namespaces) : r;
+}
+
 static int list_host(struct site *s, const struct site_options *o, struct endpoint_builder *b,
 		     struct diag_list *diags, struct bh_err *err)
 {
 	int r = runtime_host_addrs(b, err);
 
 	if (r >= 0 && (s->host.docker || o->docker_socket))
-		r = list_runtime(o->docker_socket, s->host.docker_socket, ENDPOINT_DOCKER, b, diags,
-				 err);
+		r = list_docker(o->docker_socket, s->host.docker_socket, b, diags, err);
 	if (r >= 0 && (s->host.podman || o->podman_socket))
 		r = list_runtime(o->podman_socket, s->host.podman_socket, ENDPOINT_PODMAN, b, diags,
 				 err);

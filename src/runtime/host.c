@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <bulkhead/runtime/runtime.h>
 
+#include "resolve.h"
+
+#include <dirent.h>
 #include <errno.h>
 #include <ifaddrs.h>
-#include <net/if.h>
+#include <limits.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 static bool take_sockaddr(const struct sockaddr *sa, struct bh_addr *ret)
@@ -19,6 +23,7 @@ static bool take_sockaddr(const struct sockaddr *sa, struct bh_addr *ret)
 	return false;
 }
 
+/* A host may have an address of the network on its loopback interface: the address decides. */
 int runtime_host_addrs(struct endpoint_builder *b, struct bh_err *err)
 {
 	struct ifaddrs *list;
@@ -28,7 +33,7 @@ int runtime_host_addrs(struct endpoint_builder *b, struct bh_err *err)
 	if (getifaddrs(&list) < 0)
 		return bh_err_errno(err, -errno, "listing the host's addresses");
 	for (const struct ifaddrs *i = list; i && r >= 0; i = i->ifa_next)
-		if (!(i->ifa_flags & IFF_LOOPBACK) && take_sockaddr(i->ifa_addr, &a))
+		if (take_sockaddr(i->ifa_addr, &a) && !runtime_is_loopback(&a))
 			r = endpoint_builder_add_host_addr(b, &a);
 	freeifaddrs(list);
 	return r < 0 ? bh_err_errno(err, r, "the host's addresses") : 0;
@@ -39,4 +44,24 @@ bool runtime_socket_exists(const char *socket_path)
 	struct stat st;
 
 	return stat(socket_path, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
+bool runtime_docker_has_namespaces(const char *dir)
+{
+	uint64_t ours = runtime_netns_ino("/proc/self/ns/net"), ino;
+	const struct dirent *ent;
+	char path[PATH_MAX];
+	bool found = false;
+	DIR *d = opendir(dir);
+
+	while (d && !found && (ent = readdir(d)) != NULL) {
+		if (ent->d_name[0] == '.' ||
+		    (size_t)snprintf(path, sizeof(path), "%s/%s", dir, ent->d_name) >= sizeof(path))
+			continue;
+		ino = runtime_netns_ino(path);
+		found = ino && ino != ours; /* ours is that of --network host */
+	}
+	if (d)
+		closedir(d);
+	return found;
 }

@@ -129,7 +129,7 @@ int runtime_netns_addrs(int netns_fd, struct bh_addr *out, size_t cap, size_t *r
 
 /* --- resolvers ------------------------------------------------------------------------------- */
 
-static bool is_loopback(const struct bh_addr *a)
+bool runtime_is_loopback(const struct bh_addr *a)
 {
 	static const uint8_t v6_loopback[16] = { [15] = 1 };
 
@@ -176,7 +176,7 @@ void runtime_resolvers_parse(const char *text, struct bh_addr *out, size_t cap, 
 			continue;
 		if (strcmp(word, docker) == 0)
 			*ret_embedded = true;
-		if (bh_addr_parse(word, &a) == 0 && !is_loopback(&a) && *ret_n < cap)
+		if (bh_addr_parse(word, &a) == 0 && !runtime_is_loopback(&a) && *ret_n < cap)
 			out[(*ret_n)++] = a;
 	}
 }

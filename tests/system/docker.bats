@@ -210,20 +210,15 @@ resolves() { docker exec "$1" nslookup -type=a "$2" "$3" | grep -q "^Address: ${
 
 @test "denied connections name the containers" {
 	bulkhead apply
-	bulkhead denied --follow --json >"$NET_DIR/denied" 2>"$NET_DIR/denied.err" 3>&- &
-	follower=$!
-	await follows
+	follow --json
 	refused fetch db "$(v4 web)" 9999
-	await grep -q '"port":9999' "$NET_DIR/denied"
-	on_host kill -INT "$(on_host pgrep -x bulkhead)"
-	wait $follower
+	await grep -q '"port":9999' "$NET_DIR/records"
+	followed
 	[ "$(jq -rs '[.[] | select(.direction == "egress" and .destination.port == 9999)][0]
 		| [.direction, .endpoint.name, .endpoint.runtime, .endpoint.image,
-		   .source.name, .destination.service] | join(" ")' "$NET_DIR/denied")" = \
+		   .source.name, .destination.service] | join(" ")' "$NET_DIR/records")" = \
 		"egress db docker box:1 db web" ]
 }
-# Its log group is bound.
-follows() { inside db cat /proc/net/netfilter/nfnetlink_log | grep -q .; }
 
 @test "a socket where nobody answers: said, exit 3, nothing changed" {
 	bulkhead apply

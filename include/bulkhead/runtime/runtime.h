@@ -58,12 +58,21 @@ int runtime_docker_parse(const char *container_json, size_t container_len, const
  */
 int runtime_devices(int netns_fd, struct net_devices *ret, struct bh_err *err);
 
-/* The addresses of this host's interfaces, loopback left out: for entity: host. */
+/*
+ * The addresses of this host's interfaces, for entity: host; loopback and link-local ones left out,
+ * others on the loopback interface are not.
+ */
 int runtime_host_addrs(struct endpoint_builder *b, struct bh_err *err);
 
 /*
  * True when something answers on the socket path; used to ask only the runtimes that are there.
  */
 bool runtime_socket_exists(const char *socket_path);
+
+/*
+ * True when DIR, where Docker keeps the network namespaces of its containers, holds any but the
+ * caller's own: they run, whether or not Docker does. False also for who may not look.
+ */
+bool runtime_docker_has_namespaces(const char *dir);
 
 #endif

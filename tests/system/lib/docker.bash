@@ -12,22 +12,35 @@
 #     teardown_file() { docker_down; }
 #     @test "..." { bulkhead apply; fetch web "$(v4 db)" 5432; }
 #
-#   docker_up                 the host, with dockerd on its default socket; the default bridge is
-#                             172.17.0.0/16, $RESOLVER is its name server's address, on the host
+#   docker_up [OPTION...]     the host, with dockerd on its default socket; the default bridge is
+#                             172.17.0.0/16, $RESOLVER is its name server's address, on the host.
+#                             OPTION is dockerd's
 #   docker_down               ends and removes everything; silent when there is nothing
+#   dockerd_stop              ends dockerd as a restart of its service does; containers stay with
+#                             --live-restore
+#   dockerd_start [OPTION...] starts it again; returns when it answers
 #   on_host COMMAND...        runs a command on that host
 #   start_on_host COMMAND...  the same in the background, until docker_down; output to $NET_DIR/log
 #   docker ...                its client
 #   image NAME [CHANGE...]    busybox with a web server; CHANGE as in `docker import --change`
 #   container NAME [OPTION..] one that serves on ports 5432 and 9999; IMAGE=NAME takes another image
 #   v4 NAME, v6 NAME          its address in its first network
-#   inside NAME COMMAND...    runs a command of the host in the container's network namespace
+#   outsider NAME HOST ADDRESS  a machine beside the host that nobody knows, wired to it: both
+#                             addresses with their prefix length
+#   inside NAME COMMAND...    runs a command of the host in the network namespace of a container or
+#                             an outsider; `host` is the host itself
+#   serve NAME PORT/PROTO...  servers there that answer (probe listen); returns when they listen.
+#                             Who came is in $NET_DIR/NAME.log
+#   questions NAME [OPTION...]  `probe ask` there of what standard input asks
 #   fetch NAME ADDRESS PORT   does a page arrive that the container itself asks for?
 #   refused COMMAND...        fails when the command succeeds (`!` alone fails no test)
 #   table_of NAME             the container's nftables without ours, counters left out
 #   podman_up                 Podman's service beside it, on its default socket
 #   podman ...                its client, with which containers are made
 #   bulkhead VERB ...         the program on that host, with the policies that `policy` wrote
+#   follow [OPTION...]        `denied --follow` there, records to $NET_DIR/records, messages to
+#                             $NET_DIR/messages; returns when it follows
+#   followed                  ends that; returns when the last record is written
 #
 # Beside these, `policy`, `await` and `fail` of net.bash.
 
@@ -69,7 +82,7 @@ ip addr add "$2/32" dev lo
 sleep infinity &
 wait'
 
-docker_up() {
+docker_up() { # [OPTION-OF-DOCKERD...]
 	local unshared
 	export NET_DIR=$BATS_FILE_TMPDIR/docker DOCKER_HOST_PID='' DOCKER_CGROUP=bulkhead-test-$$
 	mkdir -p "$NET_DIR/data" "$NET_DIR/policies" "$NET_DIR/root"
@@ -79,9 +92,21 @@ docker_up() {
 	unshared=$!
 	await eval "[ -e '$NET_DIR/ready' ] || ! kill -0 $unshared"
 	DOCKER_HOST_PID=$(pgrep --parent $unshared) || fail "$(cat "$NET_DIR/log")" || return
+	echo 1 >"$NET_DIR/host.pid"
+	dockerd_start "$@"
+}
+
+dockerd_start() { # [OPTION...]
 	start_on_host dockerd --storage-driver=vfs --data-root="$NET_DIR/data" \
-		--cgroup-parent="/$DOCKER_CGROUP" --log-level=warn
+		--cgroup-parent="/$DOCKER_CGROUP" --log-level=warn "$@"
 	await docker version || fail "$(tail -n 20 "$NET_DIR/log")"
+}
+
+dockerd_stop() {
+	local pid
+	pid=$(on_host cat /run/docker.pid)
+	on_host kill "$pid"
+	await eval "! on_host kill -0 $pid"
 }
 
 start_on_host() { (on_host "$@" >>"$NET_DIR/log" 2>&1 </dev/null 3>&-) & }
@@ -131,8 +156,36 @@ address_of() { # NAME FIELD
 v4() { address_of "$1" IPAddress; }
 v6() { address_of "$1" GlobalIPv6Address; }
 
-inside() { # NAME COMMAND...
-	on_host nsenter --net --target "$(docker inspect --format '{{.State.Pid}}' "$1")" -- "${@:2}"
+# The host and outsiders have a file; so may containers that a test asks often.
+pid_of() { # NAME
+	cat "$NET_DIR/$1.pid" 2>/dev/null || docker inspect --format '{{.State.Pid}}' "$1"
+}
+
+inside() { on_host nsenter --net --target "$(pid_of "$1")" -- "${@:2}"; } # NAME COMMAND...
+
+# Its namespace has no name: named ones are endpoints.
+outsider() { # NAME HOST-ADDRESS ADDRESS
+	# shellcheck disable=SC2016
+	start_on_host unshare --net sh -c 'echo $$ >"$0" && exec sleep infinity' "$NET_DIR/$1.pid"
+	await test -s "$NET_DIR/$1.pid"
+	on_host ip link add "$1" type veth peer name eth0 netns "$(pid_of "$1")"
+	on_host ip addr add "$2" dev "$1"
+	on_host ip link set "$1" up
+	inside "$1" ip addr add "$3" dev eth0
+	inside "$1" ip link set lo up
+	inside "$1" ip link set eth0 up
+	inside "$1" ip route add default via "${2%/*}"
+}
+
+# shellcheck disable=SC2154
+probe() { inside "$1" "$(realpath "$probe_program")" "${@:2}"; } # NAME COMMAND OPTION...
+
+questions() { probe "$1" ask "${@:2}"; }
+
+serve() { # NAME PORT/PROTO...
+	(probe "$1" listen --ready "$NET_DIR/$1.ready" "${@:2}" \
+		>>"$NET_DIR/$1.log" 2>&1 </dev/null 3>&-) &
+	await test -e "$NET_DIR/$1.ready" || fail "$(tail -n 3 "$NET_DIR/$1.log")"
 }
 
 # Not by wget: a static one crashes where it looks for name services.
@@ -141,7 +194,22 @@ fetch() { # NAME ADDRESS PORT
 		grep -q 'here you are'
 }
 
-table_of() { inside "$1" nft --stateless --handle list ruleset | sed '/^table [a-z]* bulkhead /,/^}/d'; }
+table_of() {
+	inside "$1" nft --stateless --handle list ruleset | sed '/^table [a-z]* bulkhead /,/^}/d'
+}
+
+# --- denied connections ------------------------------------------------------------------------
+
+follow() { # [OPTION...]
+	bulkhead denied --follow "$@" >"$NET_DIR/records" 2>"$NET_DIR/messages" </dev/null 3>&- &
+	follower=$!
+	await grep -q following "$NET_DIR/messages" || fail "$(cat "$NET_DIR/messages")"
+}
+
+followed() {
+	on_host kill -INT "$(on_host pgrep -x bulkhead)"
+	wait "$follower"
+}
 
 # --- Podman ----------------------------------------------------------------------------------
 

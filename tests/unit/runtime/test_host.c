@@ -64,11 +64,30 @@ static void test_socket(void **state)
 	rmdir(dir);
 }
 
+/* Files that are no namespaces, and the caller's own one, are not containers'. */
+static void test_namespaces(void **state)
+{
+	char dir[] = "/tmp/bulkhead-host-XXXXXX", file[64], own[64];
+
+	assert_non_null(mkdtemp(dir));
+	assert_false(runtime_docker_has_namespaces(dir));
+	snprintf(file, sizeof(file), "%s/0f3c", dir);
+	snprintf(own, sizeof(own), "%s/default", dir);
+	assert_int_equal(symlink("/proc/self/ns/net", own), 0);
+	assert_int_equal(symlink("/dev/null", file), 0);
+	assert_false(runtime_docker_has_namespaces(dir));
+	unlink(file);
+	unlink(own);
+	rmdir(dir);
+	assert_false(runtime_docker_has_namespaces(dir));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_socket),
+		cmocka_unit_test(test_namespaces),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
