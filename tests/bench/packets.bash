@@ -11,11 +11,11 @@ packets_wire() {
 		ip netns exec "$netns" sysctl -qw net.ipv4.ip_forward=0
 		ip -n "$netns" link set lo up
 	done
-	ip -n "$from" link add veth0 type veth peer name veth0 netns "$to"
-	ip -n "$to" link set veth0 address 02:00:00:00:00:02 up
-	ip -n "$from" link set veth0 address 02:00:00:00:00:01 up
-	ip -n "$from" address add 10.79.0.1/24 dev veth0
-	ip -n "$from" neighbour add 10.79.0.2 lladdr 02:00:00:00:00:02 dev veth0 nud permanent
+	ip -n "$from" link add eth0 type veth peer name eth0 netns "$to"
+	ip -n "$to" link set eth0 address 02:00:00:00:00:02 up
+	ip -n "$from" link set eth0 address 02:00:00:00:00:01 up
+	ip -n "$from" address add 10.79.0.1/24 dev eth0
+	ip -n "$from" neighbour add 10.79.0.2 lladdr 02:00:00:00:00:02 dev eth0 nud permanent
 	ip -n "$from" route add 10.80.0.0/12 via 10.79.0.2
 }
 
