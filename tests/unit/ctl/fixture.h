@@ -28,14 +28,15 @@
 #define STEP_USEC 5000
 #define PATIENCE  2000 /* steps */
 
-static char dir[64], full_path[96], restricted_path[96];
+static char dir[64], full_path[96];
+static char restricted_path[96] __attribute__((unused));
 static sd_event *event;
 static struct ctl_server *server;
 static struct ctl_creds fake;
 static char last_notice[BH_ERR_MAX];
 static unsigned notices;
 
-static int fake_creds(int fd, struct ctl_creds *ret)
+static inline int fake_creds(int fd, struct ctl_creds *ret)
 {
 	*ret = fake;
 	ret->pid = getpid();
@@ -48,13 +49,13 @@ static int fake_creds(int fd, struct ctl_creds *ret)
 	return 0;
 }
 
-static void on_notice(const char *text, void *arg)
+static inline void on_notice(const char *text, void *arg)
 {
 	snprintf(last_notice, sizeof(last_notice), "%s", text);
 	notices++;
 }
 
-static void start_server(const struct ctl_verb *verbs, size_t n)
+static inline void start_server(const struct ctl_verb *verbs, size_t n)
 {
 	struct bh_err err = BH_ERR_INIT;
 
@@ -72,7 +73,7 @@ static void start_server(const struct ctl_verb *verbs, size_t n)
 	server->creds_read = fake_creds;
 }
 
-static void stop_server(void)
+static inline void stop_server(void)
 {
 	char lock[128];
 
