@@ -51,6 +51,13 @@ static void run_many(struct ctl_call *call, const json_t *args, void *arg)
 	more_many(call, arg);
 }
 
+static void run_later(struct ctl_call *call, const json_t *args, void *arg)
+{
+	left = 1;
+	ctl_call_want_more(call);
+	assert_int_equal(left, 1);
+}
+
 /* Takes its own role away. */
 static void run_revoke(struct ctl_call *call, const json_t *args, void *arg)
 {
@@ -74,6 +81,7 @@ static const struct ctl_verb verbs[] = {
 	{ "hello", CTL_ROLE_VIEWER, .read_only = true, .args = name_arg, .run = run_hello },
 	{ "wait", CTL_ROLE_VIEWER, .run = run_wait, .gone = gone_wait },
 	{ "many", CTL_ROLE_VIEWER, .run = run_many, .more = more_many },
+	{ "later", CTL_ROLE_VIEWER, .run = run_later, .more = more_many },
 	{ "revoke", CTL_ROLE_OPERATOR, .run = run_revoke },
 	{ "team", CTL_ROLE_OPERATOR, .by_owner = true, .args = name_arg, .run = run_team },
 };
@@ -210,6 +218,16 @@ static void a_long_answer(void **state)
 	}
 	assert_string_equal(hear(fd), "{\"end\":{\"exit\":0}}");
 	assert_int_equal(notices, 0);
+}
+
+/* There is room at once: more() comes from the loop, not from within. */
+static void more_with_nothing_queued(void **state)
+{
+	bh_autoclose int fd = connect_to(full_path);
+
+	say(fd, "{\"v\":1,\"do\":\"later\"}");
+	assert_hears(fd, "{\"left\":0,");
+	assert_string_equal(hear(fd), "{\"end\":{\"exit\":0}}");
 }
 
 static void nobody_without_a_role(void **state)
@@ -371,6 +389,7 @@ int main(void)
 		T(a_call_that_ends_too_late),
 		T(the_server_ends_with_a_call_running),
 		T(a_long_answer),
+		T(more_with_nothing_queued),
 		T(nobody_without_a_role),
 		T(roles_at_the_door_of_a_verb),
 		T(the_restricted_socket),
