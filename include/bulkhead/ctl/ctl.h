@@ -130,8 +130,8 @@ void *ctl_call_data(const struct ctl_call *call);
 
 /*
  * Send one item, an object, whose reference is taken in any case (NULL: -ENOMEM). What the client's
- * socket does not hold waits in its queue. -EMSGSIZE when it does not fit a message (the call goes
- * on); -EPIPE when the client went away or is cut off because it does not read: stop, gone() comes
+ * socket does not hold waits in its queue. -EMSGSIZE when it does not fit a message and -EINVAL when
+ * it is no object (the call goes on); -EPIPE when the client went away or is cut off because it does not read: stop, gone() comes
  * unless ctl_call_end() comes first.
  */
 int ctl_call_item(struct ctl_call *call, json_t *item);
@@ -174,7 +174,8 @@ int ctl_server_listen_restricted(struct ctl_server *s, const char *path, struct 
 
 /*
  * Replace all grants (at most BH_CTL_GRANTS_MAX; copied) and judge those who are connected anew: who
- * has no role left is cut off. Root is always an administrator. On failure the old ones stand.
+ * has no role left is cut off. A verb may call this (reload): its peer's grants are new afterwards.
+ * Root is always an administrator. On failure the old ones stand.
  */
 int ctl_server_set_grants(struct ctl_server *s, const struct ctl_grant *grants, size_t n,
 			  struct bh_err *err);
