@@ -72,4 +72,24 @@
 #define BH_FLOWS_MAX        65536 /* flows that one follower keeps in memory, all namespaces */
 #define BH_NAMESPACES_MAX   20000
 
+/* Control socket */
+#define BH_CTL_FRAME_MAX       (64u << 10) /* bytes of one message */
+#define BH_CTL_DEPTH_MAX       16          /* of objects and lists in one message */
+#define BH_CTL_QUEUE_MAX       (1u << 20)  /* bytes that wait for one client to read */
+#define BH_CTL_SNDBUF          (128u << 10)
+#define BH_CTL_STALL_MS        10000 /* a client that reads nothing for so long is cut off */
+#define BH_CTL_REQUEST_MS      5000  /* a client that is connected asks something within this */
+#define BH_CTL_CLIENTS_MAX     64    /* connections in all */
+#define BH_CTL_ROOT_RESERVE    8     /* of them for root alone */
+#define BH_CTL_RESTRICTED_MAX  24    /* of them on the restricted socket */
+#define BH_CTL_CLIENTS_UID_MAX 8     /* of one user, root excepted */
+#define BH_CTL_BACKLOG         64    /* connections that wait to be accepted */
+#define BH_CTL_REQUESTS_PER_S  20    /* of one user, on average */
+#define BH_CTL_REQUESTS_BURST  40
+#define BH_CTL_BUCKETS_MAX     256  /* users whose requests are remembered */
+#define BH_CTL_ACCEPT_PAUSE_MS 1000 /* when there are no descriptors left */
+#define BH_CTL_GRANTS_MAX      1024
+#define BH_CTL_OWNERS_MAX      256   /* of one grant */
+#define BH_CTL_GROUPS_MAX      65536 /* of one peer: the kernel's NGROUPS_MAX */
+
 #endif
