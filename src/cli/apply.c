@@ -40,7 +40,7 @@ static int on_result(const struct apply_result *res, void *arg)
 	t->n[res->outcome]++;
 	if (t->json)
 		print_json(t, res);
-	cli_endpoint(who, sizeof(who), e);
+	endpoint_format(who, sizeof(who), e);
 	if (res->outcome == APPLY_FAILED)
 		cli_fail(CLI_FAILED, "%s: %s", who, res->why);
 	else if (res->why[0])

@@ -42,7 +42,7 @@ static void print_endpoint(const struct site *s, size_t i, bool json)
 
 	site_services_of(s, i, services, sizeof(services));
 	if (!json) {
-		cli_endpoint(id, sizeof(id), &s->endpoints->endpoints[i]);
+		endpoint_format(id, sizeof(id), &s->endpoints->endpoints[i]);
 		printf("  %-24s %s%s\n", id, n ? services : "unmanaged", n > 1 ? " (union)" : "");
 		return;
 	}

@@ -56,10 +56,6 @@ enum cli_need { NEED_POLICIES = 1, NEED_ENDPOINTS = 2, NEED_RULESETS = 4, NEED_A
  */
 int cli_load(struct site *s, const struct cli_options *o, unsigned need);
 
-struct endpoint;
-/* For a person, escaped: "shop/web", or "web (3f0c1b2a9d8e)". Returns OUT. */
-const char *cli_endpoint(char *out, size_t cap, const struct endpoint *e);
-
 struct bh_buf;
 /* Write and empty a buffer; CLI_FAILED when stdout is gone or memory ran out. */
 int cli_flush(struct bh_buf *b);

@@ -66,7 +66,7 @@ static void print_text(const struct view *v, const struct endpoint_status *st, c
 {
 	char who[256];
 
-	cli_endpoint(who, sizeof(who), &v->site->endpoints->endpoints[st->endpoint]);
+	endpoint_format(who, sizeof(who), &v->site->endpoints->endpoints[st->endpoint]);
 	printf("%s%-12s%s %-24s %-20s", colour_of(v, st->state), endpoint_state_name(st->state),
 	       v->colour ? "\033[0m" : "", who, services[0] ? services : "-");
 	if (st->counted)

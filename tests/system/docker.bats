@@ -284,7 +284,7 @@ pfetch() { # ADDRESS PORT
 	podman run --detach --name proot --label app=proot --rootfs "$NET_DIR/root" \
 		/bin/sleep 1000 >/dev/null
 	[ "$(endpoint proot '[.labels, .image_labels]')" = '[{"app":"proot"},{}]' ]
-	[[ $(endpoint proot .obstacle) == *CAP_NET_RAW* ]]
+	[ "$(endpoint proot .obstacle)" = '"raw-sockets"' ]
 	rm "$NET_DIR/policies/podman.yaml"
 }
 
