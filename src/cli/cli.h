@@ -56,6 +56,10 @@ enum cli_need { NEED_POLICIES = 1, NEED_ENDPOINTS = 2, NEED_RULESETS = 4, NEED_A
  */
 int cli_load(struct site *s, const struct cli_options *o, unsigned need);
 
+/* How the kernel's own finding is called, in text and JSON. */
+#define CLI_KERNEL      "nf_tables"
+#define CLI_UNSUPPORTED "unsupported"
+
 struct bh_buf;
 /* Write and empty a buffer; CLI_FAILED when stdout is gone or memory ran out. */
 int cli_flush(struct bh_buf *b);

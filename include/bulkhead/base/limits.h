@@ -59,6 +59,10 @@
 #define BH_READBACK_OBJECTS_MAX 16384
 #define BH_WORKERS_MAX          8 /* processes that work on namespaces at a time */
 
+/* Status */
+#define BH_STATUS_MEMBERS_NAMED_MAX  3  /* who shares a namespace: in a sentence */
+#define BH_STATUS_MEMBERS_LISTED_MAX 64 /* the same in JSON, where their number stands beside */
+
 /* Logger */
 #define BH_NFLOG_COPY_RANGE 128
 #define BH_NFLOG_RCVBUF     (8u << 20)
