@@ -60,6 +60,12 @@ int cli_load(struct site *s, const struct cli_options *o, unsigned need);
 #define CLI_KERNEL      "nf_tables"
 #define CLI_UNSUPPORTED "unsupported"
 
+/*
+ * --strict: print everything that would stay unheld (enforce_preflight(), ENTER as there). CLI_YES
+ * when there is nothing, CLI_NO, CLI_FAILED.
+ */
+int cli_preflight(struct site *s, const struct cli_options *o, const char *verb, bool enter);
+
 struct bh_buf;
 /* Write and empty a buffer; CLI_FAILED when stdout is gone or memory ran out. */
 int cli_flush(struct bh_buf *b);

@@ -63,6 +63,32 @@ struct kernel_status {
  */
 int enforce_kernel_status(struct kernel_status *ret, struct bh_err *err);
 
+/* What an apply could not mend, known before anything is written. */
+enum preflight_about { PREFLIGHT_KERNEL, PREFLIGHT_SERVICE, PREFLIGHT_ENDPOINT };
+
+struct preflight_finding {
+	enum preflight_about about;
+	size_t index;                    /* of the service or the endpoint */
+	enum endpoint_state state;       /* of an endpoint: as status will say it */
+	enum endpoint_obstacle obstacle; /* of an endpoint: as there */
+	char why[BH_ERR_MAX];            /* one sentence, hostile text escaped */
+};
+
+/* What could not be looked at for want of privileges; only without ENTER. */
+struct preflight_unseen {
+	size_t endpoints;
+	bool kernel;
+};
+
+/*
+ * For --strict: everything that keeps what the policies select from being held, and that writing
+ * tables does not mend: FN is called for each. Nothing is changed. ENTER: go into the namespaces as
+ * an apply would, and fail without the right to; otherwise look as far as privileges go.
+ */
+int enforce_preflight(struct site *s, bool enter,
+		      int (*fn)(const struct preflight_finding *, void *), void *arg,
+		      struct preflight_unseen *ret_unseen, struct bh_err *err);
+
 enum apply_outcome { APPLY_CREATED, APPLY_UPDATED, APPLY_UNCHANGED, APPLY_REMOVED, APPLY_FAILED };
 const char *apply_outcome_name(enum apply_outcome o);
 
