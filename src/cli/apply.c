@@ -40,7 +40,7 @@ static int on_result(const struct apply_result *res, void *arg)
 	t->n[res->outcome]++;
 	if (t->json)
 		print_json(t, res);
-	cli_endpoint(who, sizeof(who), e);
+	endpoint_format(who, sizeof(who), e);
 	if (res->outcome == APPLY_FAILED)
 		cli_fail(CLI_FAILED, "%s: %s", who, res->why);
 	else if (res->why[0])
@@ -68,31 +68,40 @@ static void print_sum(const struct tally *t, bool clean)
 	putchar('\n');
 }
 
+static int write_tables(struct site *s, const struct cli_options *o)
+{
+	struct tally t = { .site = s, .json = o->json, .clean = o->clean };
+	struct bh_err err = BH_ERR_INIT;
+	int code = CLI_YES;
+	int r = o->clean ? enforce_clean(s, on_result, &t, &err)
+			 : enforce_apply(s, on_result, &t, &err);
+
+	if (r < 0)
+		code = cli_fail(CLI_FAILED, "%s", err.msg);
+	else if (!o->json)
+		print_sum(&t, o->clean);
+	return t.n[APPLY_FAILED] ? CLI_FAILED : code;
+}
+
 int cmd_apply(struct cli_options *o)
 {
 	unsigned need = NEED_ENDPOINTS;
-	struct bh_err err = BH_ERR_INIT;
-	struct tally t = { .json = o->json, .clean = o->clean };
 	struct site s;
-	int code, r;
+	int code;
 
+	if (o->clean && o->strict)
+		return cli_fail(CLI_USAGE,
+				"apply: --clean holds nothing: it goes without --strict");
 	if (!o->clean)
 		need |= NEED_POLICIES | NEED_RULESETS;
 	code = cli_load(&s, o, need);
 	if (code == CLI_YES && !o->clean && !s.policies->n_services && !s.policies->n_guardrails)
 		code = cli_fail(CLI_USAGE, "apply: there is not one service in the policies; "
 					   "bulkhead apply --clean takes all tables away");
-	if (code == CLI_YES) {
-		t.site = &s;
-		r = o->clean ? enforce_clean(&s, on_result, &t, &err)
-			     : enforce_apply(&s, on_result, &t, &err);
-		if (r < 0)
-			code = cli_fail(CLI_FAILED, "%s", err.msg);
-		else if (!o->json)
-			print_sum(&t, o->clean);
-		if (t.n[APPLY_FAILED])
-			code = CLI_FAILED;
-	}
+	if (code == CLI_YES && !o->clean && (o->strict || s.host.strict))
+		code = cli_preflight(&s, o, "apply", true);
+	if (code == CLI_YES)
+		code = write_tables(&s, o);
 	site_done(&s);
 	return code;
 }

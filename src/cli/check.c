@@ -42,7 +42,7 @@ static void print_endpoint(const struct site *s, size_t i, bool json)
 
 	site_services_of(s, i, services, sizeof(services));
 	if (!json) {
-		cli_endpoint(id, sizeof(id), &s->endpoints->endpoints[i]);
+		endpoint_format(id, sizeof(id), &s->endpoints->endpoints[i]);
 		printf("  %-24s %s%s\n", id, n ? services : "unmanaged", n > 1 ? " (union)" : "");
 		return;
 	}
@@ -61,6 +61,9 @@ int cmd_check(struct cli_options *o)
 	struct site s;
 	int code;
 
+	if (o->strict && !o->endpoints && !o->inventory)
+		return cli_fail(CLI_USAGE, "check: --strict looks at endpoints: "
+					   "add --endpoints or --inventory FILE");
 	if (o->endpoints || o->inventory)
 		need |= NEED_ENDPOINTS | NEED_RULESETS | NEED_ALL_SUBJECTS;
 	code = cli_load(&s, o, need);
@@ -68,6 +71,8 @@ int cmd_check(struct cli_options *o)
 		print_summary(&s, o->json);
 		for (size_t i = 0; o->endpoints && i < s.endpoints->n; i++)
 			print_endpoint(&s, i, o->json);
+		if ((need & NEED_ENDPOINTS) && (o->strict || s.host.strict))
+			code = cli_preflight(&s, o, "check", false);
 	}
 	site_done(&s);
 	return code;

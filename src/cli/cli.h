@@ -56,9 +56,15 @@ enum cli_need { NEED_POLICIES = 1, NEED_ENDPOINTS = 2, NEED_RULESETS = 4, NEED_A
  */
 int cli_load(struct site *s, const struct cli_options *o, unsigned need);
 
-struct endpoint;
-/* For a person, escaped: "shop/web", or "web (3f0c1b2a9d8e)". Returns OUT. */
-const char *cli_endpoint(char *out, size_t cap, const struct endpoint *e);
+/* How the kernel's own finding is called, in text and JSON. */
+#define CLI_KERNEL      "nf_tables"
+#define CLI_UNSUPPORTED "unsupported"
+
+/*
+ * --strict: print everything that would stay unheld (enforce_preflight(), ENTER as there). CLI_YES
+ * when there is nothing, CLI_NO, CLI_FAILED.
+ */
+int cli_preflight(struct site *s, const struct cli_options *o, const char *verb, bool enter);
 
 struct bh_buf;
 /* Write and empty a buffer; CLI_FAILED when stdout is gone or memory ran out. */

@@ -42,23 +42,6 @@ int cli_flush(struct bh_buf *b)
 	return r < 0 ? cli_fail(CLI_FAILED, "cannot write the output") : CLI_YES;
 }
 
-const char *cli_endpoint(char *out, size_t cap, const struct endpoint *e)
-{
-	enum { ID_SHOWN = 12 }; /* of a container's, as the engines' own tools do */
-	size_t id_len = strlen(e->id), name_len = strlen(e->name);
-	char name[256], cut[ID_SHOWN + 1], id[4 * ID_SHOWN + 1];
-
-	if (id_len >= name_len && strcmp(e->id + id_len - name_len, e->name) == 0) {
-		bh_escape_str(out, cap, e->id);
-		return out;
-	}
-	bh_escape_str(name, sizeof(name), e->name);
-	snprintf(cut, sizeof(cut), "%s", e->id);
-	bh_escape_str(id, sizeof(id), cut);
-	snprintf(out, cap, "%s (%s)", name, id);
-	return out;
-}
-
 static void site_options_fill(const struct cli_options *o, struct site_options *so)
 {
 	*so = (struct site_options) {

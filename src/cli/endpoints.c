@@ -59,8 +59,10 @@ static void print_json(const struct endpoint *e)
 	json_object_set_new(obj, "netns_ino", json_integer((json_int_t)e->netns_ino));
 	json_object_set_new(obj, "pid", json_integer(e->pid));
 	json_object_set_new(obj, "obstacle",
-			    e->obstacle ? json_string(endpoint_obstacle_text(e->obstacle))
+			    e->obstacle ? json_string(endpoint_obstacle_word(e->obstacle))
 					: json_null());
+	if (e->obstacle)
+		json_object_set_new(obj, "why", json_string(endpoint_obstacle_text(e->obstacle)));
 	json_dumpf(obj, stdout, 0);
 	putchar('\n');
 	json_decref(obj);

@@ -11,10 +11,10 @@
 
 const struct cli_verb cli_verbs[] = {
 	{ "check", "[PATH...]", "validate policies, all mistakes at once; needs no root",
-	  "piecdmnj", cmd_check },
+	  "piecdmnSj", cmd_check },
 	{ "explain", "", "would this flow pass, and which line says so; needs no root",
 	  "picdmnjFTPB", cmd_explain },
-	{ "apply", "", "make every namespace's kernel match the policies", "picdmnjC", cmd_apply },
+	{ "apply", "", "make every namespace's kernel match the policies", "picdmnSjC", cmd_apply },
 	{ "status", "", "every endpoint: protected or not, and why", "picdmnjs", cmd_status },
 	{ "denied", "", "follow denied connections, each with its reason", "picdmnjf", cmd_denied },
 	{ "endpoints", "", "the containers and namespaces that policies can select", "picdmnj",

@@ -43,7 +43,9 @@ static const struct option_spec {
 	  offsetof(struct cli_options, clean) },
 	{ 'f', "follow", NULL, "print denied flows as they happen, until interrupted",
 	  offsetof(struct cli_options, follow) },
-	{ 's', "strict", NULL, "audit, off and unmanaged endpoints count as findings too",
+	{ 's', "strict", NULL, "audit, off, unmanaged and shared endpoints count as findings too",
+	  offsetof(struct cli_options, strict) },
+	{ 'S', "strict", NULL, "refuse if anything that is selected cannot be held",
 	  offsetof(struct cli_options, strict) },
 	{ 'j', "json", NULL, "one JSON object a line", offsetof(struct cli_options, json) },
 };

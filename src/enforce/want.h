@@ -5,10 +5,11 @@
 #include <bulkhead/nft/nft.h>
 
 /*
- * What a namespace shall enforce on this kernel: its ruleset, and of FRAMES (from its devices) what
- * the kernel can do. *RET borrows from both.
+ * What a namespace shall enforce on this kernel: its ruleset, and of FRAMES (from its devices) and
+ * of OWN (keep others out as long as the socket is open) what the kernel can do. *RET borrows.
  */
-void want_of(const struct ruleset *ruleset, struct nft_frames *frames, struct nft_want *ret);
+void want_of(const struct ruleset *ruleset, struct nft_frames *frames, bool own,
+	     struct nft_want *ret);
 
 /* Do they differ? WHY gets the first difference. */
 bool differs(const struct nft_want *want, const struct nft_state *have, char *why, size_t cap);

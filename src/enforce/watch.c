@@ -119,6 +119,7 @@ static int feed_counts(struct watch *w, int64_t now, int dumps,
 		return r;
 	memcpy(t.denied, before.denied, sizeof(t.denied));
 	memcpy(t.revoked, after.revoked, sizeof(t.revoked));
+	t.raw = after.raw;
 	return flow_account_end(w->account, &t);
 }
 
@@ -295,7 +296,8 @@ static int on_event(const struct flow_log_event *ev, void *arg)
 		[NFT_LOG_DENY] = FLOW_LOG_DENY,
 		[NFT_LOG_AUDIT] = FLOW_LOG_AUDIT,
 		[NFT_LOG_REVOKED] = FLOW_LOG_REVOKED,
-		[NFT_LOG_GUARD] = FLOW_LOG_GUARD,
+		[NFT_LOG_GUARD] = FLOW_LOG_GUARD,     [NFT_LOG_RAW] = FLOW_LOG_RAW,
+		[NFT_LOG_RAW_AUDIT] = FLOW_LOG_RAW_AUDIT,
 	};
 
 	if (!nft_prefix_parse(ev->prefix, &kind))

@@ -28,14 +28,18 @@ struct tally {
 	int64_t since;
 };
 
-/* REST: those that neither a known flow nor the kernel's counter of revoked packets counts. */
-enum tally_kind { TALLY_REST, TALLY_REVOKED };
-#define TALLIES 2
+/*
+ * REST: those that neither a known flow nor the kernel's counter of revoked packets counts. RAW:
+ * frames made by hand, which belong to no flow.
+ */
+enum tally_kind { TALLY_REST, TALLY_REVOKED, TALLY_RAW };
+#define TALLIES 3
 
 struct flow_account {
 	struct flow_account_options o;
 	struct flow *flows;
 	bool in_baseline;
+	bool raw_passes; /* as the last of them was logged */
 	struct refused refused; /* counted in the rest for good, or part of the baseline */
 	unsigned waived;        /* snapshots to come whose tallies are not recorded */
 	unsigned doubt;         /* snapshots that settle nothing: a dump lacked a known flow */
@@ -155,7 +159,8 @@ static void count_of(const struct flow *f, struct flow_count *ret)
 
 static int emit(struct flow_account *a, struct flow_record *rec)
 {
-	if (!a->o.logged && rec->rule_kind != RECORD_GUARDRAIL)
+	if (!a->o.logged && rec->rule_kind != RECORD_GUARDRAIL &&
+	    rec->rule_kind != RECORD_RAW_SOCKET)
 		return 0;
 	a->recorded[rec->direction] += rec->packets;
 	return a->o.emit(rec, a->o.arg);
@@ -179,6 +184,13 @@ static void put_event(struct flow_record *rec, const struct flow_log_event *ev)
 	rec->has_gid = ev->has_gid;
 	rec->gid = ev->gid;
 	memcpy(rec->interface, ev->interface, sizeof(rec->interface));
+	rec->has_frame = ev->has_frame;
+	if (ev->has_frame) {
+		memcpy(rec->frame_source, ev->frame.source, sizeof(rec->frame_source));
+		memcpy(rec->frame_destination, ev->frame.destination,
+		       sizeof(rec->frame_destination));
+		rec->frame_type = ev->frame.type;
+	}
 	if (!ev->has_packet)
 		return;
 	rec->bytes = p->length;
@@ -231,22 +243,33 @@ static int emit_pending(struct flow_account *a, struct flow *f)
 	return emit(a, &rec);
 }
 
+/* In audit mode only a guardrail ends connections. */
+static bool tally_passes(const struct flow_account *a, enum tally_kind kind)
+{
+	return kind == TALLY_RAW ? a->raw_passes : a->o.audit && kind != TALLY_REVOKED;
+}
+
 /* Packets of a tally that no event showed, as one record. */
 static int emit_tally(struct flow_account *a, enum tally_kind kind, enum direction d, uint64_t upto,
 		      int64_t now)
 {
+	static const enum record_rule_kind rules[TALLIES] = {
+		[TALLY_REST] = RECORD_DEFAULT_DENY,
+		[TALLY_REVOKED] = RECORD_REVOKED,
+		[TALLY_RAW] = RECORD_RAW_SOCKET,
+	};
 	struct tally *t = &a->tallies[kind][d];
 	struct flow_record rec = {
 		.first_seen = t->since,
 		.last_seen = now,
-		/* in audit mode only a guardrail ends connections */
-		.verdict = a->o.audit && kind != TALLY_REVOKED ? RECORD_AUDIT : RECORD_DENY,
+		.verdict = tally_passes(a, kind) ? RECORD_AUDIT : RECORD_DENY,
 		.direction = d,
 		.aggregated = true,
-		.rule_kind = kind == TALLY_REVOKED ? RECORD_REVOKED : RECORD_DEFAULT_DENY,
+		.rule_kind = rules[kind],
 	};
 
-	if (upto <= t->done)
+	/* Frames are logged, or nobody wants to know of them. */
+	if (upto <= t->done || (kind == TALLY_RAW && !a->o.logged && !t->done))
 		return 0;
 	rec.packets = upto - t->done;
 	t->done = upto;
@@ -267,6 +290,22 @@ static int revoked_event(struct flow_account *a, const struct flow_log_event *ev
 
 	put_event(&rec, ev);
 	a->tallies[TALLY_REVOKED][rec.direction].done++;
+	return emit(a, &rec);
+}
+
+static int raw_event(struct flow_account *a, enum flow_log_kind kind,
+		     const struct flow_log_event *ev)
+{
+	struct flow_record rec = {
+		.verdict = kind == FLOW_LOG_RAW_AUDIT ? RECORD_AUDIT : RECORD_DENY,
+		.direction = DIRECTION_EGRESS,
+		.rule_kind = RECORD_RAW_SOCKET,
+		.logged = true,
+	};
+
+	put_event(&rec, ev);
+	a->raw_passes = kind == FLOW_LOG_RAW_AUDIT;
+	a->tallies[TALLY_RAW][DIRECTION_EGRESS].done++;
 	return emit(a, &rec);
 }
 
@@ -313,6 +352,8 @@ int flow_account_event(struct flow_account *a, enum flow_log_kind kind,
 
 	if (kind == FLOW_LOG_REVOKED)
 		return revoked_event(a, ev);
+	if (kind == FLOW_LOG_RAW || kind == FLOW_LOG_RAW_AUDIT)
+		return raw_event(a, kind, ev);
 	/* Without the key it cannot be told which count has this packet: that count will show it.
 	 */
 	if (!ev->has_packet || !p->has_key)
@@ -436,8 +477,8 @@ static uint64_t advance(uint64_t *last, uint64_t now)
 	return grown;
 }
 
-/* A revoked packet has its event before its count is known, or never. */
-static void take_revoked(struct tally *t, uint64_t grown)
+/* A revoked packet, or a frame, has its event before its count is known, or never. */
+static void take_logged(struct tally *t, uint64_t grown)
 {
 	t->settled = t->delta;
 	t->delta += grown;
@@ -460,12 +501,13 @@ static void take_totals(struct flow_account *a, const struct flow_totals *t)
 		struct tally *revoked = &a->tallies[TALLY_REVOKED][d];
 
 		a->denied[d] += advance(&a->last.denied[d], t->denied[d]);
-		take_revoked(revoked, advance(&a->last.revoked[d], t->revoked[d]));
+		take_logged(revoked, advance(&a->last.revoked[d], t->revoked[d]));
 		/* The counter of a table made anew may have been overtaken by events. */
 		take_rest(&a->tallies[TALLY_REST][d],
 			  less(a->denied[d], a->claimed[d] + most(revoked->delta, revoked->done)),
 			  !a->doubt);
 	}
+	take_logged(&a->tallies[TALLY_RAW][DIRECTION_EGRESS], advance(&a->last.raw, t->raw));
 }
 
 static void start_tallies(struct flow_account *a, const struct flow_totals *t)
@@ -618,8 +660,8 @@ int flow_account_finish(struct flow_account *a, int64_t now)
 	for (int k = 0; k < TALLIES; k++)
 		for (int d = 0; d < DIRECTIONS && r >= 0; d++)
 			r = emit_tally(a, k, d,
-				       k == TALLY_REVOKED ? a->tallies[k][d].delta
-							  : a->tallies[k][d].settled,
+				       k == TALLY_REST ? a->tallies[k][d].settled
+						       : a->tallies[k][d].delta,
 				       now);
 	return r;
 }
@@ -627,7 +669,7 @@ int flow_account_finish(struct flow_account *a, int64_t now)
 void flow_account_sums(const struct flow_account *a, enum direction d, struct flow_sums *ret)
 {
 	/* An event may be ahead of the totals. */
-	ret->denied = a->denied[d] > a->recorded[d] ? a->denied[d] : a->recorded[d];
+	ret->denied = most(a->denied[d] + a->tallies[TALLY_RAW][d].delta, a->recorded[d]);
 	ret->recorded = a->recorded[d];
 	ret->not_recorded = ret->denied - ret->recorded;
 }

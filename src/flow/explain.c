@@ -286,6 +286,10 @@ static void fill_rule(struct question *q)
 			    &rec->rule_line);
 		return;
 	}
+	if (rec->rule_kind == RECORD_RAW_SOCKET) {
+		PUT(rec->rule_name, "raw-socket");
+		return;
+	}
 	if (q->guard && rec->rule_kind == RECORD_REVOKED)
 		where = q->ctx->ruleset->rules[q->guard->rule].where;
 	PUT(rec->rule_name, "%s", rec->rule_kind == RECORD_REVOKED ? "revoked" : "default-deny");
@@ -442,11 +446,51 @@ static void say_guardrail(struct question *q)
 	    rule->where);
 }
 
+static bool is_own_address(const struct question *q, const struct bh_addr *a)
+{
+	const struct endpoint *e = q->ctx->endpoint;
+
+	for (size_t i = 0; e && i < e->n_addrs; i++)
+		if (bh_addr_cmp(&e->addrs[i], a) == 0)
+			return true;
+	return !e;
+}
+
+/* What no policy was asked about: it did not come through the stack, or pretends to be another's. */
+static void say_raw(struct question *q)
+{
+	const struct flow_record *rec = q->rec;
+	char source[NAME_STR];
+
+	if (rec->has_frame && !rec->source.addr.family) {
+		PUT(q->rec->reason,
+		    "%s sent a frame that was made by hand (a packet socket), which no policy can "
+		    "judge",
+		    q->self);
+		return;
+	}
+	say_addr(source, &rec->source.addr);
+	if (is_own_address(q, &rec->source.addr))
+		PUT(q->rec->reason,
+		    "%s sent to %s on %s with a frame that was made by hand (a packet socket), "
+		    "past its policy",
+		    q->self, q->far, q->what);
+	else
+		PUT(q->rec->reason,
+		    "%s sent to %s on %s from %s, which is none of its addresses", q->self, q->far,
+		    q->what, source);
+}
+
 static void say_aggregated(struct question *q)
 {
 	const char *verb = q->rec->direction == DIRECTION_EGRESS ? "sent" : "was sent";
 
-	if (q->rec->rule_kind == RECORD_REVOKED)
+	if (q->rec->rule_kind == RECORD_RAW_SOCKET)
+		PUT(q->rec->reason,
+		    "frames that %s sent, made by hand (a packet socket) or from addresses that "
+		    "are not its own",
+		    q->self);
+	else if (q->rec->rule_kind == RECORD_REVOKED)
 		PUT(q->rec->reason,
 		    "packets that %s %s on connections which an older policy allowed and the "
 		    "present one does not",
@@ -492,6 +536,10 @@ static void say_reason(struct question *q)
 
 	if (q->rec->aggregated) {
 		say_aggregated(q);
+		return;
+	}
+	if (q->rec->rule_kind == RECORD_RAW_SOCKET) {
+		say_raw(q);
 		return;
 	}
 	if (q->key.remote.family)

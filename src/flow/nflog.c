@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <libnetfilter_log/libnetfilter_log.h>
+#include <linux/netfilter.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <net/ethernet.h>
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,12 +56,20 @@ static void get_prefix(const struct nlattr *attr, struct flow_log_event *ev)
 	memcpy(ev->prefix, mnl_attr_get_payload(attr), len);
 }
 
-static bool get_packet(const struct nlattr *attr, uint8_t family, struct packet *ret)
+/* What the table netdev logs begins at the header of the link. */
+static void get_packet(const struct nlattr *attr, uint8_t family, struct flow_log_event *ev)
 {
-	/* Other families (netdev, bridge) begin at the link header. */
-	if (!attr || (family != AF_INET && family != AF_INET6))
-		return false;
-	return packet_decode(mnl_attr_get_payload(attr), mnl_attr_get_payload_len(attr), ret) >= 0;
+	const uint8_t *data = attr ? mnl_attr_get_payload(attr) : NULL;
+	size_t len = attr ? mnl_attr_get_payload_len(attr) : 0, at = 0;
+
+	if (family == NFPROTO_NETDEV) {
+		ev->has_frame = frame_decode(data, len, &ev->frame, &at) >= 0;
+		if (!ev->has_frame || (ev->frame.type != ETHERTYPE_IP && ev->frame.type != ETHERTYPE_IPV6))
+			return;
+	} else if (family != AF_INET && family != AF_INET6) {
+		return;
+	}
+	ev->has_packet = packet_decode(data + at, len - at, &ev->packet) >= 0;
 }
 
 static int parse_message(const struct nlmsghdr *nlh, struct flow_log_event *ret)
@@ -74,7 +84,7 @@ static int parse_message(const struct nlmsghdr *nlh, struct flow_log_event *ret)
 	if (nflog_nlmsg_parse(nlh, attr) < 0)
 		return -EINVAL;
 	get_prefix(attr[NFULA_PREFIX], &ev);
-	ev.has_packet = get_packet(attr[NFULA_PAYLOAD], nfg->nfgen_family, &ev.packet);
+	get_packet(attr[NFULA_PAYLOAD], nfg->nfgen_family, &ev);
 	get_u32(attr[NFULA_IFINDEX_INDEV], &ev.ifindex_in);
 	get_u32(attr[NFULA_IFINDEX_OUTDEV], &ev.ifindex_out);
 	ev.has_uid = get_u32(attr[NFULA_UID], &ev.uid);

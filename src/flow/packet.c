@@ -2,6 +2,7 @@
 #include <bulkhead/flow/flow.h>
 
 #include <errno.h>
+#include <net/ethernet.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -10,6 +11,7 @@
 
 #include "proto.h"
 
+#define ETHERTYPE_QINQ       0x88a8 /* IEEE 802.1ad */
 #define IPV4_HEADER          20
 #define IPV6_HEADER          40
 #define IPV6_FRAGMENT_HEADER 8
@@ -156,6 +158,24 @@ static int decode_ipv6(struct span s, struct packet *ret)
 		span_cut(&s, payload);
 	if (skip_extensions(&s, ret))
 		decode_upper(&s, ret);
+	return 0;
+}
+
+int frame_decode(const uint8_t *data, size_t len, struct frame *ret, size_t *ret_packet_at)
+{
+	struct span s = { data, len };
+	size_t at = ETH_HLEN;
+
+	if (!span_has(&s, ETH_HLEN))
+		return -EINVAL;
+	memcpy(ret->destination, data, sizeof(ret->destination));
+	memcpy(ret->source, data + 6, sizeof(ret->source));
+	ret->type = get_u16(data + 12);
+	if ((ret->type == ETHERTYPE_VLAN || ret->type == ETHERTYPE_QINQ) && span_has(&s, at + 4)) {
+		ret->type = get_u16(data + 16);
+		at += 4;
+	}
+	*ret_packet_at = at;
 	return 0;
 }
 

@@ -2,11 +2,13 @@
 #include <bulkhead/model/endpoint.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <bulkhead/base/arena.h>
 #include <bulkhead/base/buf.h>
+#include <bulkhead/base/cleanup.h>
 #include <bulkhead/base/err.h>
 #include <bulkhead/base/limits.h>
 #include <bulkhead/base/text.h>
@@ -30,14 +32,61 @@ const char *endpoint_obstacle_text(enum endpoint_obstacle o)
 			"it shares the host's network namespace, where nothing is enforced",
 		[ENDPOINT_PRIVILEGED] = "it is privileged: root in it can take the table away",
 		[ENDPOINT_NET_ADMIN] = "it has CAP_NET_ADMIN: root in it can take the table away",
-		[ENDPOINT_RAW_SOCKETS] = "it may open raw sockets (CAP_NET_RAW): frames made by "
-					 "hand pass the table; drop the capability",
+		[ENDPOINT_RAW_SOCKETS] = "it may open raw sockets (CAP_NET_RAW), and this kernel "
+					 "cannot hold frames made by hand; drop the capability",
+		[ENDPOINT_XDP_SOCKETS] = "it may open sockets of AF_XDP (CAP_NET_RAW), whose "
+					 "frames pass every table; run bulkheadd, which keeps "
+					 "them out, or drop the capability",
 		[ENDPOINT_NO_NETNS] = "its network namespace was not found",
 		[ENDPOINT_OWN_STACK] =
 			"its runtime has a network stack of its own, which no table here sees",
+		[ENDPOINT_UNREADABLE] = "what its engine says of it cannot be read: what it is, "
+					"and may do, is not known",
 	};
 
 	return texts[o];
+}
+
+static const char *const obstacle_words[] = {
+	[ENDPOINT_HOLDABLE] = "",
+	[ENDPOINT_HOST_NETWORK] = "host-network",
+	[ENDPOINT_PRIVILEGED] = "privileged",
+	[ENDPOINT_NET_ADMIN] = "net-admin",
+	[ENDPOINT_RAW_SOCKETS] = "raw-sockets",
+	[ENDPOINT_XDP_SOCKETS] = "xdp-sockets",
+	[ENDPOINT_NO_NETNS] = "no-netns",
+	[ENDPOINT_OWN_STACK] = "own-stack",
+	[ENDPOINT_UNREADABLE] = "unreadable",
+};
+
+const char *endpoint_obstacle_word(enum endpoint_obstacle o)
+{
+	return obstacle_words[o];
+}
+
+enum endpoint_obstacle endpoint_obstacle_find(const char *word)
+{
+	for (size_t i = 0; i < BH_ARRAY_SIZE(obstacle_words); i++)
+		if (strcmp(obstacle_words[i], word) == 0)
+			return (enum endpoint_obstacle)i;
+	return ENDPOINT_HOLDABLE;
+}
+
+const char *endpoint_format(char *out, size_t cap, const struct endpoint *e)
+{
+	enum { ID_SHOWN = 12 }; /* of a container's, as the engines' own tools do */
+	size_t id_len = strlen(e->id), name_len = strlen(e->name);
+	char name[256], cut[ID_SHOWN + 1], id[4 * ID_SHOWN + 1];
+
+	if (id_len >= name_len && strcmp(e->id + id_len - name_len, e->name) == 0) {
+		bh_escape_str(out, cap, e->id);
+		return out;
+	}
+	bh_escape_str(name, sizeof(name), e->name);
+	snprintf(cut, sizeof(cut), "%s", e->id);
+	bh_escape_str(id, sizeof(id), cut);
+	snprintf(out, cap, "%s (%s)", name, id);
+	return out;
 }
 
 void endpoint_set_free(struct endpoint_set *s)

@@ -89,6 +89,33 @@ static json_t *rule_json(const struct flow_record *r)
 	return o;
 }
 
+#define MAC_STR 18
+
+static const char *format_mac(char out[MAC_STR], const uint8_t mac[6])
+{
+	snprintf(out, MAC_STR, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3],
+		 mac[4], mac[5]);
+	return out;
+}
+
+static json_t *frame_json(const struct flow_record *r)
+{
+	char mac[MAC_STR], type[8];
+	json_t *o = json_object();
+
+	put_text(o, "source", format_mac(mac, r->frame_source));
+	put_text(o, "destination", format_mac(mac, r->frame_destination));
+	snprintf(type, sizeof(type), "0x%04x", r->frame_type);
+	put_text(o, "type", type);
+	return o;
+}
+
+/* A frame that holds no IP packet has neither protocol nor addresses. */
+static bool is_bare_frame(const struct flow_record *r)
+{
+	return r->has_frame && !r->source.addr.family;
+}
+
 static void put_flow(json_t *o, const struct flow_record *r)
 {
 	char proto[PROTO_STR];
@@ -101,7 +128,7 @@ static void put_flow(json_t *o, const struct flow_record *r)
 	put_number(o, "bytes", r->bytes);
 	if (r->aggregated)
 		json_object_set_new(o, "aggregated", json_true());
-	else
+	else if (!is_bare_frame(r))
 		put_text(o, "protocol", proto_name(proto, r->proto));
 	json_object_set_new(o, "source", end_json(&r->source));
 	json_object_set_new(o, "destination", end_json(&r->destination));
@@ -111,6 +138,8 @@ static void put_flow(json_t *o, const struct flow_record *r)
 			json_pack("{s:i, s:i}", "type", r->icmp_type, "code", r->icmp_code));
 	if (r->has_tcp_flags)
 		put_number(o, "tcp_flags", r->tcp_flags);
+	if (r->has_frame)
+		json_object_set_new(o, "frame", frame_json(r));
 }
 
 static void put_explanation(json_t *o, const struct flow_record *r)
@@ -241,9 +270,18 @@ static void add_protocol(struct bh_buf *b, const struct flow_record *r)
 
 static void add_flow(struct bh_buf *b, const struct flow_record *r)
 {
+	char mac[MAC_STR];
+
 	if (r->aggregated) {
 		add_who(b, r->service, r->endpoint_name);
 		bh_buf_addstr(b, ": several flows");
+		return;
+	}
+	if (is_bare_frame(r)) {
+		add_who(b, r->service, r->endpoint_name);
+		bh_buf_addf(b, " %s", format_mac(mac, r->frame_source));
+		bh_buf_addf(b, " -> %s frame 0x%04x", format_mac(mac, r->frame_destination),
+			    r->frame_type);
 		return;
 	}
 	add_end(b, &r->source, false);

@@ -285,7 +285,7 @@ static int take_remains(struct listing *l, const char *id, const char *why,
 		return -ENOMEM;
 	c->e.runtime = l->runtime;
 	c->e.netns = NULL;
-	c->e.obstacle = ENDPOINT_NO_NETNS;
+	c->e.obstacle = ENDPOINT_UNREADABLE;
 	return 0;
 }
 

@@ -262,6 +262,21 @@ static void ep_runtime(struct reader *rd, json_t *v, void *target)
 	mistake(rd, "bad-runtime", NULL, "must be netns, docker, podman, cni or inventory");
 }
 
+/* What only the one who wrote the file can know: here nobody is asked. */
+static void ep_obstacle(struct reader *rd, json_t *v, void *target)
+{
+	struct endpoint *e = target;
+	const char *s = take_string(rd, v);
+
+	if (!s)
+		return;
+	e->obstacle = endpoint_obstacle_find(s);
+	if (e->obstacle == ENDPOINT_HOLDABLE || e->obstacle == ENDPOINT_UNREADABLE)
+		mistake(rd, "bad-obstacle", NULL,
+			"must be host-network, privileged, net-admin, raw-sockets, own-stack or "
+			"no-netns");
+}
+
 /* "project/service" */
 static void ep_compose(struct reader *rd, json_t *v, void *target)
 {
@@ -358,7 +373,14 @@ static const struct key_reader endpoint_keys[] = {
 	{ "runtime", ep_runtime },
 	{ "compose", ep_compose },
 	{ "resolvers", ep_resolvers },
+	{ "obstacle", ep_obstacle },
 };
+
+/* A namespace that is the host's, or not there, is none that a table could go to. */
+static bool goes_without_netns(enum endpoint_obstacle o)
+{
+	return o == ENDPOINT_HOST_NETWORK || o == ENDPOINT_NO_NETNS;
+}
 
 static void take_endpoint(struct reader *rd, json_t *v)
 {
@@ -375,6 +397,9 @@ static void take_endpoint(struct reader *rd, json_t *v)
 	}
 	if (!e.id)
 		return;
+	if (e.netns && goes_without_netns(e.obstacle))
+		mistake(rd, "bad-obstacle", "leave \"netns\" out",
+			"an endpoint without a namespace of its own names one");
 	if (e.netns)
 		e.netns_ino = runtime_netns_ino(e.netns);
 	r = endpoint_builder_add(rd->builder, &e, &err);

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -62,12 +63,14 @@ static int change(struct nlsock *sock, const struct ruleset *want, double *ret_m
 		  struct bh_err *err)
 {
 	struct nft_state have = { 0 };
+	struct nft_want w = { .ruleset = want };
 	double start;
 	int r = nft_readback(sock, &have, err);
 
 	if (r >= 0) {
+		w.frames = have.frames; /* these stay as they are */
 		start = now_ns();
-		r = nft_apply(sock, want, &have, err);
+		r = nft_apply(sock, &w, &have, err);
 		*ret_ms = (now_ns() - start) / 1e6;
 	}
 	nft_state_done(&have);
@@ -86,7 +89,7 @@ static int run(unsigned rounds, struct site sites[2], struct bh_err *err)
 
 	r = netns_open(sites[0].endpoints->endpoints[0].netns, &netns, NULL, err);
 	if (r >= 0)
-		r = nlsock_open(&sock, netns, err);
+		r = nlsock_open(&sock, netns, NETLINK_NETFILTER, err);
 	if (r >= 0)
 		r = change(&sock, rulesets[0], &ms, err);
 	for (unsigned i = 1; i <= 2 * rounds && r >= 0; i++) {

@@ -57,12 +57,17 @@
 #define BH_DHCP_PER_S           2  /* requests of a DHCP client that makes its own frames */
 #define BH_DHCP_BURST           10
 #define BH_DEVICES_MAX          64 /* network devices in one namespace */
+#define BH_DEVICE_QUEUES_MAX    64 /* queues of one device that are kept from AF_XDP */
 #define BH_LATE_DEVICES         16 /* names (eth0, ...) that are hooked before they are there */
 #define BH_BATCH_BYTES_MAX      (64u << 20)
 #define BH_NLSOCK_RCVBUF        (8u << 20)
 #define BH_READBACK_RULES_MAX   4096
 #define BH_READBACK_OBJECTS_MAX 16384
 #define BH_WORKERS_MAX          8 /* processes that work on namespaces at a time */
+
+/* Status */
+#define BH_STATUS_MEMBERS_NAMED_MAX  3  /* who shares a namespace: in a sentence */
+#define BH_STATUS_MEMBERS_LISTED_MAX 64 /* the same in JSON, where their number stands beside */
 
 /* Logger */
 #define BH_NFLOG_COPY_RANGE 128

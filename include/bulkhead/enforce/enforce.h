@@ -20,7 +20,8 @@ enum endpoint_state {
 	STATE_GUARDED,      /* the same, but only guardrails hold it: all else passes */
 	STATE_DRIFT,        /* a table of ours is there, but it is not the wanted one */
 	STATE_MISSING,      /* no table */
-	STATE_WEAK,         /* the wanted table is there, but the container can take it away */
+	STATE_WEAK,         /* the wanted table is there, but somebody inside can get round it */
+	STATE_SHARED,       /* it is there, and allows what is meant for others in the namespace */
 	STATE_UNREACHABLE,  /* the namespace cannot be opened or read */
 	STATE_HOST_NETWORK, /* shares the host's namespace: never touched */
 	STATE_OFF,          /* selected only by services with mode off */
@@ -38,11 +39,56 @@ struct endpoint_status {
 	char why[BH_ERR_MAX]; /* one sentence, hostile text escaped; "" when protected */
 	bool counted;         /* totals are valid */
 	struct nft_totals totals;
+	/* The gravest in its network namespace, and whose it is; ENDPOINT_HOLDABLE = none. */
+	enum endpoint_obstacle obstacle;
+	size_t obstacle_of;
+	/* All endpoints of its namespace, itself included; theirs only during the callback. */
+	const uint32_t *members;
+	size_t n_members;
 };
 
 /* Read every endpoint's namespace and compare. FN is called in the order of the endpoints. */
 int enforce_status(struct site *s, int (*fn)(const struct endpoint_status *, void *), void *arg,
 		   struct bh_err *err);
+
+/* Can this kernel hold what our tables are made of? */
+struct kernel_status {
+	bool finding;         /* it cannot, or it is not known */
+	char why[BH_ERR_MAX]; /* what is missing; "" when nothing is */
+	char lacks[BH_ERR_MAX]; /* what it does without, and what that costs; "" when nothing */
+};
+
+/*
+ * Ask the kernel, in a namespace of its own. RET is always valid. -EPERM, -EACCES: without the right
+ * to ask, nothing is known and nothing found; other errors are findings.
+ */
+int enforce_kernel_status(struct kernel_status *ret, struct bh_err *err);
+
+/* What an apply could not mend, known before anything is written. */
+enum preflight_about { PREFLIGHT_KERNEL, PREFLIGHT_SERVICE, PREFLIGHT_ENDPOINT };
+
+struct preflight_finding {
+	enum preflight_about about;
+	size_t index;                    /* of the service or the endpoint */
+	enum endpoint_state state;       /* of an endpoint: as status will say it */
+	enum endpoint_obstacle obstacle; /* of an endpoint: as there */
+	char why[BH_ERR_MAX];            /* one sentence, hostile text escaped */
+};
+
+/* What could not be looked at for want of privileges; only without ENTER. */
+struct preflight_unseen {
+	size_t endpoints;
+	bool kernel;
+};
+
+/*
+ * For --strict: everything that keeps what the policies select from being held, and that writing
+ * tables does not mend: FN is called for each. Nothing is changed. ENTER: go into the namespaces as
+ * an apply would, and fail without the right to; otherwise look as far as privileges go.
+ */
+int enforce_preflight(struct site *s, bool enter,
+		      int (*fn)(const struct preflight_finding *, void *), void *arg,
+		      struct preflight_unseen *ret_unseen, struct bh_err *err);
 
 enum apply_outcome { APPLY_CREATED, APPLY_UPDATED, APPLY_UNCHANGED, APPLY_REMOVED, APPLY_FAILED };
 const char *apply_outcome_name(enum apply_outcome o);

@@ -21,6 +21,7 @@ struct site {
 	struct selection *selection;    /* NULL until site_compile() */
 	struct ruleset_list *rulesets;  /* NULL until site_compile() */
 	int64_t now;                    /* seconds since the epoch, taken once */
+	struct holds *holds; /* borrowed: what a daemon keeps open; NULL: this is none */
 };
 
 struct site_options {

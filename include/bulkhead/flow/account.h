@@ -11,8 +11,8 @@
  * packets of all records plus those not recorded are the packets denied. Pure: no I/O, no clock.
  *
  * The caller's order, which the sums depend on. "The counts" are read so: the totals, then the
- * denied flows, then the totals again; flow_account_end() gets `denied` from the first totals and
- * `revoked` from the second.
+ * denied flows, then the totals again; flow_account_end() gets `denied` from the first totals,
+ * `revoked` and `raw` from the second.
  *   1. read the counts, the flows twice: flow_account_baseline(), _flow()..., _end();
  *   2. only then flow_log_open();
  *   3. again and again: read the log until it is drained and feed flow_account_event(); read the
@@ -39,6 +39,8 @@ enum flow_log_kind {
 	FLOW_LOG_AUDIT,
 	FLOW_LOG_REVOKED,
 	FLOW_LOG_GUARD, /* a guardrail denied it, in audit mode and where nothing is logged, too */
+	FLOW_LOG_RAW,       /* a frame that the stack has not made, or of a source not its own */
+	FLOW_LOG_RAW_AUDIT, /* the same, and it passed */
 };
 
 /* The direction of a packet that leaves by the interface OIF; 0 = it does not leave. */
@@ -60,6 +62,7 @@ struct flow_count {
 /* Packets by the kernel's counters. A value below the one before = the table was made anew. */
 struct flow_totals {
 	uint64_t denied[DIRECTIONS], revoked[DIRECTIONS];
+	uint64_t raw; /* frames made by hand: denied, all egress, and in none of the above */
 };
 
 /* Flows in memory, shared between the accounts of all namespaces. */

@@ -38,12 +38,26 @@ struct packet {
  */
 int packet_decode(const uint8_t *data, size_t len, struct packet *ret);
 
+/* The header of a frame (IEEE 802.3), for those that were made by hand. */
+struct frame {
+	uint8_t source[6], destination[6];
+	uint16_t type; /* behind one VLAN tag at most */
+};
+
+/*
+ * Decode LEN bytes that begin at an Ethernet header. *RET_PACKET_AT: where the packet in it begins.
+ * -EINVAL: shorter than that.
+ */
+int frame_decode(const uint8_t *data, size_t len, struct frame *ret, size_t *ret_packet_at);
+
 /* --- NFLOG -------------------------------------------------------------------------------- */
 
 struct flow_log_event {
 	char prefix[128]; /* hostile: a container with NET_ADMIN may log with any */
 	bool has_packet;
 	struct packet packet;
+	bool has_frame; /* from the table netdev */
+	struct frame frame;
 	uint32_t ifindex_in, ifindex_out; /* 0 = none */
 	char interface[16];               /* name of the one that is set; "" = none or gone */
 	bool has_uid, has_gid;            /* known for packets that a local socket sent */

@@ -26,11 +26,16 @@ enum endpoint_obstacle {
 	ENDPOINT_HOST_NETWORK, /* shares the host's namespace: never touched */
 	ENDPOINT_PRIVILEGED,   /* enforced, but it can take the table away */
 	ENDPOINT_NET_ADMIN,    /* the same */
-	ENDPOINT_RAW_SOCKETS,  /* enforced, but packet sockets pass the table: CAP_NET_RAW */
+	ENDPOINT_RAW_SOCKETS,  /* it may open packet sockets and such of AF_XDP: CAP_NET_RAW */
+	ENDPOINT_XDP_SOCKETS,  /* of those, only the second pass the tables */
 	ENDPOINT_NO_NETNS,     /* running, but its namespace was not found */
 	ENDPOINT_OWN_STACK,    /* gVisor, Kata: its packets do not pass the namespace's hooks */
+	ENDPOINT_UNREADABLE,   /* what its engine says of it cannot be read: all else is unknown */
 };
-const char *endpoint_obstacle_text(enum endpoint_obstacle o); /* one sentence */
+const char *endpoint_obstacle_text(enum endpoint_obstacle o); /* one sentence; "" = none */
+const char *endpoint_obstacle_word(enum endpoint_obstacle o); /* "net-admin"; "" = none */
+/* The obstacle of that word; ENDPOINT_HOLDABLE when there is none. */
+enum endpoint_obstacle endpoint_obstacle_find(const char *word);
 
 struct endpoint_port {
 	const char *name;
@@ -61,6 +66,9 @@ struct endpoint {
 	int pid;            /* init process in the namespace, or 0 */
 	enum endpoint_obstacle obstacle;
 };
+
+/* For a person, escaped: "shop/web", or "web (3f0c1b2a9d8e)". Returns OUT. */
+const char *endpoint_format(char *out, size_t cap, const struct endpoint *e);
 
 struct bh_arena;
 

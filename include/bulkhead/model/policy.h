@@ -154,6 +154,7 @@ enum unmanaged { UNMANAGED_IGNORE, UNMANAGED_QUARANTINE };
 struct host_config {
 	bool image_labels; /* image-labels: select — labels baked into images select too */
 	enum unmanaged unmanaged;
+	bool strict; /* strict: true — apply refuses what cannot be held, as --strict */
 	bool docker, podman, netns; /* runtimes: which are asked; default all */
 	char docker_socket[108], podman_socket[108];
 };

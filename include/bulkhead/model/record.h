@@ -42,6 +42,10 @@ struct flow_record {
 	uint8_t tcp_flags;
 	bool aggregated; /* stands for several flows whose tuples were not kept one by one */
 	char interface[16];
+	/* of a frame that was made by hand: its Ethernet header */
+	bool has_frame;
+	uint8_t frame_source[6], frame_destination[6];
+	uint16_t frame_type;
 	char endpoint_id[RECORD_STR], endpoint_name[RECORD_STR], runtime[16], image[RECORD_STR];
 	char netns[RECORD_STR];
 	char service[RECORD_STR], owner[RECORD_STR], scope[RECORD_STR];

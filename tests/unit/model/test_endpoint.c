@@ -438,8 +438,42 @@ static void test_words(void **state)
 	for (size_t i = 0; i < BH_ARRAY_SIZE(runtimes); i++)
 		assert_string_equal(endpoint_runtime_name((enum endpoint_runtime)i), runtimes[i]);
 	assert_string_equal(endpoint_obstacle_text(ENDPOINT_HOLDABLE), "");
-	for (int o = ENDPOINT_HOST_NETWORK; o <= ENDPOINT_NO_NETNS; o++)
-		assert_true(strlen(endpoint_obstacle_text((enum endpoint_obstacle)o)) > 10);
+	assert_string_equal(endpoint_obstacle_word(ENDPOINT_HOLDABLE), "");
+	assert_int_equal(endpoint_obstacle_find("nonsense"), ENDPOINT_HOLDABLE);
+}
+
+/* No two obstacles may be taken for one another, by a person or by a program. */
+static void test_obstacles(void **state)
+{
+	static const char *const words[] = {
+		[ENDPOINT_HOST_NETWORK] = "host-network", [ENDPOINT_PRIVILEGED] = "privileged",
+		[ENDPOINT_NET_ADMIN] = "net-admin",       [ENDPOINT_RAW_SOCKETS] = "raw-sockets",
+		[ENDPOINT_NO_NETNS] = "no-netns",         [ENDPOINT_OWN_STACK] = "own-stack",
+		[ENDPOINT_UNREADABLE] = "unreadable"
+	};
+
+	for (size_t o = ENDPOINT_HOST_NETWORK; o < BH_ARRAY_SIZE(words); o++) {
+		const char *text = endpoint_obstacle_text((enum endpoint_obstacle)o);
+
+		assert_true(strlen(text) > 10);
+		assert_string_equal(endpoint_obstacle_word((enum endpoint_obstacle)o), words[o]);
+		assert_int_equal(endpoint_obstacle_find(words[o]), o);
+		for (size_t p = ENDPOINT_HOST_NETWORK; p < o; p++)
+			assert_string_not_equal(text,
+						endpoint_obstacle_text((enum endpoint_obstacle)p));
+	}
+}
+
+static void test_format(void **state)
+{
+	struct endpoint e = { .id = "shop/web", .name = "web" };
+	char out[64];
+
+	assert_string_equal(endpoint_format(out, sizeof(out), &e), "shop/web");
+	e.id = "0123456789abcdef";
+	assert_string_equal(endpoint_format(out, sizeof(out), &e), "web (0123456789ab)");
+	e.name = "\033[1m";
+	assert_null(strchr(endpoint_format(out, sizeof(out), &e), '\033'));
 }
 
 int main(void)
@@ -459,6 +493,8 @@ int main(void)
 		cmocka_unit_test(test_host_addrs),
 		cmocka_unit_test(test_builder_is_empty_afterwards),
 		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_obstacles),
+		cmocka_unit_test(test_format),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -217,15 +217,17 @@ static void test_host_file(void **state)
 	assert_int_equal(load_host("", &c, &text), 0);
 	assert_int_equal(c.docker, defaults.docker);
 	assert_string_equal(c.docker_socket, defaults.docker_socket);
+	assert_false(c.strict);
 	free(text);
 
-	assert_int_equal(load_host("unmanaged: quarantine\nimage-labels: select\n"
+	assert_int_equal(load_host("unmanaged: quarantine\nimage-labels: select\nstrict: true\n"
 				   "runtimes: {docker: /tmp/d.sock, podman: false, netns: false}\n",
 				   &c, &text),
 			 0);
 	assert_string_equal(text, "");
 	assert_int_equal(c.unmanaged, UNMANAGED_QUARANTINE);
 	assert_true(c.image_labels);
+	assert_true(c.strict);
 	assert_true(c.docker);
 	assert_string_equal(c.docker_socket, "/tmp/d.sock");
 	assert_false(c.podman);

@@ -357,7 +357,7 @@ static void is_remainder(const char *doc, const char *name, const char *why)
 	e = endpoint_set_find(l.set, TWO, NULL);
 	assert_string_equal(e->name, name);
 	assert_int_equal(e->runtime, ENDPOINT_DOCKER);
-	assert_int_equal(e->obstacle, ENDPOINT_NO_NETNS);
+	assert_int_equal(e->obstacle, ENDPOINT_UNREADABLE);
 	assert_int_equal(e->n_labels, 0);
 	assert_null(e->netns);
 	assert_int_equal(l.diags.warnings, 1);

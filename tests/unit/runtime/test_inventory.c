@@ -206,6 +206,38 @@ static void test_all_mistakes(void **state)
 		"i.json: error: endpoints[5]: must be an object [wrong-type]\n");
 }
 
+static void test_obstacles(void **state)
+{
+	static const char *const words[] = { "host-network", "privileged", "net-admin",
+					     "raw-sockets",  "own-stack",  "no-netns" };
+	char json[128];
+
+	for (size_t i = 0; i < BH_ARRAY_SIZE(words); i++) {
+		snprintf(json, sizeof(json),
+			 "{\"endpoints\": [{\"id\": \"a\", \"obstacle\": \"%s\"}]}", words[i]);
+		assert_string_equal(endpoint_obstacle_word(valid(json, "a")->obstacle), words[i]);
+	}
+	invalid("{\"endpoints\": ["
+		" {\"id\": \"a\", \"obstacle\": \"root\"}, {\"id\": \"b\", \"obstacle\": \"\"},"
+		" {\"id\": \"c\", \"obstacle\": \"unreadable\"}, {\"id\": \"d\", \"obstacle\": 1},"
+		" {\"id\": \"e\", \"obstacle\": \"no-netns\", \"netns\": \"/run/netns/e\"},"
+		" {\"id\": \"f\", \"obstacle\": \"host-network\", \"netns\": \"/run/netns/f\"}]}",
+		"i.json: error: endpoints[0].obstacle: must be host-network, privileged, "
+		"net-admin, "
+		"raw-sockets, own-stack or no-netns [bad-obstacle]\n"
+		"i.json: error: endpoints[1].obstacle: must be host-network, privileged, "
+		"net-admin, "
+		"raw-sockets, own-stack or no-netns [bad-obstacle]\n"
+		"i.json: error: endpoints[2].obstacle: must be host-network, privileged, "
+		"net-admin, "
+		"raw-sockets, own-stack or no-netns [bad-obstacle]\n"
+		"i.json: error: endpoints[3].obstacle: must be a string [wrong-type]\n"
+		"i.json: error: endpoints[4]: an endpoint without a namespace of its own names one "
+		"(leave \"netns\" out) [bad-obstacle]\n"
+		"i.json: error: endpoints[5]: an endpoint without a namespace of its own names one "
+		"(leave \"netns\" out) [bad-obstacle]\n");
+}
+
 static void test_empty_id(void **state)
 {
 	invalid("{\"endpoints\": [{\"id\": \"\"}]}",
@@ -460,6 +492,7 @@ int main(void)
 		CASE(test_empty),
 		CASE(test_absent_namespace),
 		CASE(test_hostile_strings),
+		CASE(test_obstacles),
 		CASE(test_all_mistakes),
 		CASE(test_empty_id),
 		CASE(test_wrong_shapes),

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef BULKHEAD_ENFORCE_HOLDS_H
+#define BULKHEAD_ENFORCE_HOLDS_H
+
+#include <bulkhead/base/err.h>
+#include <bulkhead/model/endpoint.h>
+#include <bulkhead/sys/nlsock.h>
+
+/*
+ * What a daemon keeps open in each namespace, so that nobody inside can take it: the socket that owns
+ * the tables, and sockets of AF_XDP on every queue of every device. A namespace lives as long as
+ * something of it is open, so a hold ends when its container does: holds_release().
+ */
+struct hold;
+struct holds;
+
+struct holds *holds_new(void);      /* NULL: out of memory */
+void holds_free(struct holds *h);   /* takes NULL; the tables stay, owned by nobody */
+
+/*
+ * The hold of the endpoint's namespace, opened when there is none yet. *RET is H's. Errors as those
+ * of netns_open(): -ESTALE: another namespace has its name by now; -E2BIG: BH_NAMESPACES_MAX.
+ */
+int holds_open(struct holds *h, const struct endpoint *e, struct hold **ret, struct bh_err *err);
+
+/* By the inode of the namespace; NULL: none. */
+const struct hold *holds_find(const struct holds *h, uint64_t netns_ino);
+void holds_release(struct holds *h, uint64_t netns_ino);
+size_t holds_count(const struct holds *h);
+/* Of each; FN must not open or release. */
+void holds_each(const struct holds *h, void (*fn)(const struct hold *, void *), void *arg);
+
+struct nlsock *hold_socket(struct hold *h); /* of NETLINK_NETFILTER; the owner of the tables */
+int hold_netns(const struct hold *h);       /* its descriptor, H's */
+uint64_t hold_ino(const struct hold *h);
+
+/*
+ * Take the queues of all devices that are not taken yet. 0 also when some could not be:
+ * hold_closes_xdp() tells, and hold_xdp_why() why not.
+ */
+int hold_take_queues(struct hold *h, struct bh_err *err);
+bool hold_closes_xdp(const struct hold *h);
+const char *hold_xdp_why(const struct hold *h); /* "" when closed */
+
+#endif

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <bulkhead/enforce/holds.h>
+
+#include <errno.h>
+#include <linux/netlink.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <uthash.h>
+
+#include <bulkhead/base/cleanup.h>
+#include <bulkhead/base/limits.h>
+#include <bulkhead/base/text.h>
+#include <bulkhead/runtime/runtime.h>
+#include <bulkhead/sys/xsk.h>
+
+#include "handle.h"
+
+/* The sockets on one device's queues. */
+struct queues {
+	uint32_t ifindex;
+	int fds[BH_DEVICE_QUEUES_MAX];
+	size_t n;
+	bool seen, all;
+};
+
+struct hold {
+	uint64_t ino;
+	int netns_fd;
+	struct nlsock nl;
+	struct queues *queues[BH_DEVICES_MAX];
+	size_t n_queues;
+	char xdp_why[BH_ERR_MAX];
+	UT_hash_handle hh;
+};
+
+struct holds {
+	struct hold *all;
+};
+
+struct holds *holds_new(void)
+{
+	return calloc(1, sizeof(struct holds));
+}
+
+static void queues_free(struct queues *q)
+{
+	for (size_t i = 0; q && i < q->n; i++)
+		close(q->fds[i]);
+	free(q);
+}
+
+static void hold_free(struct hold *h)
+{
+	if (!h)
+		return;
+	for (size_t i = 0; i < h->n_queues; i++)
+		queues_free(h->queues[i]);
+	nlsock_done(&h->nl);
+	if (h->netns_fd >= 0)
+		close(h->netns_fd);
+	free(h);
+}
+
+void holds_free(struct holds *h)
+{
+	struct hold *each, *next;
+
+	if (!h)
+		return;
+	HASH_ITER (hh, h->all, each, next) {
+		HASH_DEL(h->all, each);
+		hold_free(each);
+	}
+	free(h);
+}
+
+static struct hold *find(const struct holds *h, uint64_t ino)
+{
+	struct hold *hit;
+
+	HASH_FIND(hh, h->all, &ino, sizeof(ino), hit);
+	return hit;
+}
+
+const struct hold *holds_find(const struct holds *h, uint64_t netns_ino)
+{
+	return netns_ino ? find(h, netns_ino) : NULL;
+}
+
+static int hold_new(int netns_fd, uint64_t ino, struct hold **ret, struct bh_err *err)
+{
+	struct hold *hold = calloc(1, sizeof(*hold));
+	int r;
+
+	if (!hold)
+		return bh_err_oom(err);
+	*hold = (struct hold) { .ino = ino, .netns_fd = -1, .nl = NLSOCK_INIT };
+	snprintf(hold->xdp_why, sizeof(hold->xdp_why), "its devices were not looked at yet");
+	r = nlsock_open(&hold->nl, netns_fd, NETLINK_NETFILTER, err);
+	if (r < 0) {
+		hold_free(hold);
+		return r;
+	}
+	hold->netns_fd = netns_fd;
+	*ret = hold;
+	return 0;
+}
+
+int holds_open(struct holds *h, const struct endpoint *e, struct hold **ret, struct bh_err *err)
+{
+	bh_autoclose int fd = -1;
+	struct hold *hold;
+	uint64_t ino;
+	int r = endpoint_netns_open(e, &fd, &ino, err);
+
+	if (r < 0)
+		return r;
+	hold = find(h, ino);
+	if (!hold && HASH_COUNT(h->all) >= BH_NAMESPACES_MAX)
+		return bh_err_set(err, -E2BIG, "more than %d namespaces are held",
+				  BH_NAMESPACES_MAX);
+	if (!hold) {
+		r = hold_new(fd, ino, &hold, err);
+		if (r < 0)
+			return r;
+		BH_STEAL_FD(fd);
+		HASH_ADD(hh, h->all, ino, sizeof(hold->ino), hold);
+	}
+	*ret = hold;
+	return 0;
+}
+
+void holds_release(struct holds *h, uint64_t netns_ino)
+{
+	struct hold *hold = find(h, netns_ino);
+
+	if (!hold)
+		return;
+	HASH_DEL(h->all, hold);
+	hold_free(hold);
+}
+
+size_t holds_count(const struct holds *h)
+{
+	return HASH_COUNT(h->all);
+}
+
+void holds_each(const struct holds *h, void (*fn)(const struct hold *, void *), void *arg)
+{
+	for (const struct hold *each = h->all; each; each = each->hh.next)
+		fn(each, arg);
+}
+
+struct nlsock *hold_socket(struct hold *h)
+{
+	return &h->nl;
+}
+
+int hold_netns(const struct hold *h)
+{
+	return h->netns_fd;
+}
+
+uint64_t hold_ino(const struct hold *h)
+{
+	return h->ino;
+}
+
+/* --- queues ---------------------------------------------------------------------------------- */
+
+static struct queues *queues_of(struct hold *h, uint32_t ifindex)
+{
+	struct queues *q;
+
+	for (size_t i = 0; i < h->n_queues; i++)
+		if (h->queues[i]->ifindex == ifindex)
+			return h->queues[i];
+	q = h->n_queues < BH_DEVICES_MAX ? calloc(1, sizeof(*q)) : NULL;
+	if (!q)
+		return NULL;
+	q->ifindex = ifindex;
+	h->queues[h->n_queues++] = q;
+	return q;
+}
+
+/* Those of devices that are gone. */
+static void forget_unseen(struct hold *h)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < h->n_queues; i++)
+		if (h->queues[i]->seen)
+			h->queues[n++] = h->queues[i];
+		else
+			queues_free(h->queues[i]);
+	h->n_queues = n;
+}
+
+/* Half a device's queues are worth nothing: all are tried again next time. */
+static int take_device(struct hold *h, const struct net_device *d, struct bh_err *err)
+{
+	struct queues *q = queues_of(h, d->index);
+	char name[80];
+	int r;
+
+	if (!q)
+		return bh_err_oom(err);
+	q->seen = true;
+	if (q->all)
+		return 0;
+	r = xsk_occupy(h->netns_fd, d->index, q->fds, BH_DEVICE_QUEUES_MAX, &q->n, err);
+	q->all = r >= 0 || r == -EOPNOTSUPP;
+	if (q->all)
+		return 0;
+	while (q->n)
+		close(q->fds[--q->n]);
+	bh_escape_str(name, sizeof(name), d->name);
+	if (r == -EBUSY)
+		return bh_err_set(err, r, "a socket of AF_XDP that is not ours is open on %s", name);
+	return bh_err_prefix(err, r, "device %s", name);
+}
+
+int hold_take_queues(struct hold *h, struct bh_err *err)
+{
+	struct bh_err why = BH_ERR_INIT;
+	struct net_devices devices;
+	int r = runtime_devices(h->netns_fd, &devices, err);
+
+	if (r < 0) {
+		snprintf(h->xdp_why, sizeof(h->xdp_why), "%s", err ? err->msg : strerror(-r));
+		return r;
+	}
+	h->xdp_why[0] = '\0';
+	if (devices.more)
+		snprintf(h->xdp_why, sizeof(h->xdp_why), "it has more than %d network devices",
+			 BH_DEVICES_MAX);
+	for (size_t i = 0; i < h->n_queues; i++)
+		h->queues[i]->seen = false;
+	for (size_t i = 0; i < devices.n; i++)
+		if (take_device(h, &devices.d[i], &why) < 0 && !h->xdp_why[0])
+			snprintf(h->xdp_why, sizeof(h->xdp_why), "%s", why.msg);
+	forget_unseen(h);
+	return 0;
+}
+
+bool hold_closes_xdp(const struct hold *h)
+{
+	return !h->xdp_why[0];
+}
+
+const char *hold_xdp_why(const struct hold *h)
+{
+	return h->xdp_why;
+}
