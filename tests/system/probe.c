@@ -3,9 +3,9 @@
  * What the system tests send and answer with.
  *
  *   probe listen [--ready FILE] [--banner] PORT/PROTO...
- *       Serves all these ports over IPv4 and IPv6: what comes in goes back. A line on stdout for
- *       each arrival: "tcp 5432 10.77.0.1". FILE appears once everything listens. With --banner
- *       a TCP server greets first and says nothing else.
+ *       Serves all these ports over IPv4 and IPv6: what comes in goes back, from the address that
+ *       was asked. A line on stdout for each arrival: "tcp 5432 10.77.0.1". FILE appears once
+ *       everything listens. With --banner a TCP server greets first and says nothing else.
  *
  *   probe ask [--timeout MS] [--tries N] [--hear]
  *       A question a line on stdin, "ADDRESS PORT/PROTO" or "ADDRESS icmp" (a ping); all are
@@ -363,6 +363,16 @@ static void watch(struct server s)
 		die("epoll_ctl");
 }
 
+/* With each datagram comes the address that it was sent to, for the answer to come from. */
+static int tell_address(int family, int fd)
+{
+	int one = 1;
+
+	return family == AF_INET
+		       ? setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &one, sizeof(one))
+		       : setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &one, sizeof(one));
+}
+
 static void listen_on(int family, uint16_t proto, uint16_t port)
 {
 	struct server s = { .port = port, .stream = proto == IPPROTO_TCP };
@@ -376,7 +386,8 @@ static void listen_on(int family, uint16_t proto, uint16_t port)
 	if (s.fd < 0 || setsockopt(s.fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
 	    (family == AF_INET6 &&
 	     setsockopt(s.fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one))) ||
-	    bind(s.fd, (void *)&at, len) || (s.stream && listen(s.fd, 1024)))
+	    (!s.stream && tell_address(family, s.fd)) || bind(s.fd, (void *)&at, len) ||
+	    (s.stream && listen(s.fd, 1024)))
 		die("listen");
 	watch(s);
 }
@@ -409,19 +420,43 @@ static void greet(const struct server *s)
 	watch(c);
 }
 
+static void answer_datagram(const struct server *s)
+{
+	char data[4096];
+	char control[64] __attribute__((aligned(8))); /* either family's packet information */
+	struct sockaddr_storage from = { 0 };
+	struct iovec iov = { data, sizeof(data) };
+	struct msghdr msg = { .msg_name = &from,
+			      .msg_namelen = sizeof(from),
+			      .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control,
+			      .msg_controllen = sizeof(control) };
+	ssize_t n = recvmsg(s->fd, &msg, 0);
+
+	if (n < 0)
+		return;
+	report(s, &from);
+	iov.iov_len = (size_t)n;
+	if (sendmsg(s->fd, &msg, 0) >= 0 || errno != EINVAL)
+		return;
+	msg.msg_controllen = 0; /* nobody answers from a group's address */
+	sendmsg(s->fd, &msg, 0);
+}
+
 static void answer(struct server *s)
 {
 	char data[4096];
-	struct sockaddr_storage from = { 0 };
-	socklen_t len = sizeof(from);
-	ssize_t n = recvfrom(s->fd, data, sizeof(data), 0, (void *)&from, &len);
+	ssize_t n;
 
-	if (!s->accepted && n >= 0) {
-		report(s, &from);
-		sendto(s->fd, data, (size_t)n, 0, (void *)&from, len);
-	} else if (s->accepted && n > 0 && !greets) {
+	if (!s->stream) {
+		answer_datagram(s);
+		return;
+	}
+	n = recv(s->fd, data, sizeof(data), 0);
+	if (n > 0 && !greets) {
 		send(s->fd, data, (size_t)n, MSG_NOSIGNAL);
-	} else if (s->accepted && (n == 0 || (n < 0 && errno != EAGAIN))) {
+	} else if (n == 0 || (n < 0 && errno != EAGAIN)) {
 		close(s->fd);
 		free(s);
 	}

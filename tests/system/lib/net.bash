@@ -119,7 +119,7 @@ write_inventory() {
 		 | {id: "shop/\(.[0])", name: .[0], namespace: "shop",
 		    labels: (.[2] | split(",") | map(split("=") | {(.[0]): .[1]}) | add),
 		    addresses: ["10.77.0.\(.[1])", .[3]], netns: "/run/netns/\($net)-\(.[0])"}]
-		| {endpoints: ., host: {addresses: ["10.77.0.254", "fd00:77::fe"]}}
+		| {endpoints: ., host: {addresses: ["10.77.0.254/24", "fd00:77::fe/64"]}}
 	' < <(while read -r name number labels; do
 		printf '%s %s %s fd00:77::%x\n' "$name" "$number" "$labels" "$number"
 	done <"$NET_DIR/members") >"$NET_DIR/inventory.json"
