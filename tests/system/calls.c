@@ -27,6 +27,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define ICMP_FILTER 1 /* as in linux/icmp.h, which defines netinet/ip_icmp.h's words again */
+
 static void die(const char *what)
 {
 	perror(what);
@@ -67,14 +69,12 @@ static socklen_t socket_address(const struct bh_addr *a, uint16_t port,
 /* A raw socket is told of errors only when it is connected, and is given all that comes. */
 static void only_replies(int fd, uint8_t family)
 {
-	struct icmp_filter {
-		uint32_t data;
-	} only4 = { ~(1U << ICMP_ECHOREPLY) };
+	uint32_t only4 = ~(1U << ICMP_ECHOREPLY);
 	struct icmp6_filter only6;
 
 	ICMP6_FILTER_SETBLOCKALL(&only6);
 	ICMP6_FILTER_SETPASS(ICMP6_ECHO_REPLY, &only6);
-	if (family == AF_INET ? setsockopt(fd, SOL_RAW, 1 /* ICMP_FILTER */, &only4, sizeof(only4))
+	if (family == AF_INET ? setsockopt(fd, SOL_RAW, ICMP_FILTER, &only4, sizeof(only4))
 			      : setsockopt(fd, IPPROTO_ICMPV6, ICMP6_FILTER, &only6, sizeof(only6)))
 		die("ICMP filter");
 }
