@@ -180,6 +180,17 @@ answers() { # socat ADDRESS
 	is "$(answers "UDP6-DATAGRAM:[$site6]:5353")" question
 }
 
+@test "a managed container that answers needs leave to send, as for any flow" {
+	allow "{cidr: $group4}" '{service: b}' 6000/udp
+	policy b <<<'{service: b, select: {labels: {app: b}}, ingress: [{from: [{service: a}], ports: [5353/udp]}]}'
+	bulkhead apply
+	is "$(answers UDP4-DATAGRAM:$group4:5353)" ""
+	is "$(heard b)" "$(v4 a)"
+	sed -i 's/}$/, egress: [{to: [{service: a}], ports: [6000\/udp]}]}/' "$NET_DIR/policies/b.yaml"
+	bulkhead apply
+	is "$(answers UDP4-DATAGRAM:$group4:5353)" question
+}
+
 @test "a member hears itself only if it lets itself in" {
 	allow '{cidr: 224.0.0.0/4}' '{service: b}'
 	follow
