@@ -141,7 +141,7 @@ told() { # NAME FAMILY
 udp nothing allows plain to send to $to (dns.yaml:10 denies by default)|"
 		is "$(told b "$to" | sed 's/|.*//')" "tcp b may reach $to on 443/tcp, not 53/tcp: dns.yaml:8
 udp b may reach $to on 443/tcp, not 53/udp: dns.yaml:8"
-		to=$($family other) near=$($family resolver)
+		to=$($family other)
 		told a "$to" | sed "s/, not $to.*|/|/" >"$NET_DIR/told"
 		for proto in tcp udp; do
 			grep -Eq "^$proto a may reach [0-9a-f.:]+ on 53/$proto\|a.out.dns allows 53/$proto to " \

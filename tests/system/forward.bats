@@ -81,6 +81,7 @@ counted() {
 	bulkhead status --json | jq -r 'select(.endpoint == "shop/r")
 		| "\(.forwarded_packets) \(.denied_packets)"'
 }
+arrived() { [ "$(grep -c '^udp 80 10.77.0.200' "$NET_DIR/far.log")" -ge "$1" ]; }
 burst() { # FROM ADDRESS N: that many datagrams
 	for ((i = 0; i < $3; i++)); do
 		ns "$1" "$calls_program" --timeout 1 "$2" 80/udp >"$NET_DIR/calls"
@@ -127,7 +128,7 @@ burst() { # FROM ADDRESS N: that many datagrams
 	burst near $far4 5
 	read -r after _ < <(counted)
 	[ $((after - before)) -ge 5 ]
-	await eval '[ "$(grep -c "^udp 80 10.77.0.200" "$NET_DIR/far.log")" -ge 6 ]'
+	await arrived 6
 }
 
 @test "held by guardrails only: what they deny to it is not routed either, and counted; the rest is" {
