@@ -92,7 +92,7 @@ static struct bh_addr fill_host_bits(const struct bh_addr *a, uint8_t len, bool 
 	return out;
 }
 
-int bh_prefix_parse(const char *s, struct bh_prefix *ret)
+int bh_interface_parse(const char *s, struct bh_addr *ret, uint8_t *ret_len)
 {
 	const char *slash = strchr(s, '/');
 	size_t n = slash ? (size_t)(slash - s) : strlen(s);
@@ -113,7 +113,20 @@ int bh_prefix_parse(const char *s, struct bh_prefix *ret)
 		if (r < 0)
 			return r;
 	}
-	*ret = (struct bh_prefix) { fill_host_bits(&a, (uint8_t)len, false), (uint8_t)len };
+	*ret = a;
+	*ret_len = (uint8_t)len;
+	return 0;
+}
+
+int bh_prefix_parse(const char *s, struct bh_prefix *ret)
+{
+	struct bh_addr a;
+	uint8_t len;
+	int r = bh_interface_parse(s, &a, &len);
+
+	if (r < 0)
+		return r;
+	*ret = (struct bh_prefix) { fill_host_bits(&a, len, false), len };
 	return bh_addr_cmp(&ret->addr, &a) == 0 ? 0 : -EDOM;
 }
 
@@ -138,6 +151,15 @@ bool bh_prefix_contains(const struct bh_prefix *p, const struct bh_addr *a)
 struct bh_range bh_prefix_range(const struct bh_prefix *p)
 {
 	return (struct bh_range) { p->addr, fill_host_bits(&p->addr, p->len, true) };
+}
+
+size_t bh_subnet_shared(const struct bh_addr *a, uint8_t len, struct bh_addr ret[2])
+{
+	if (len + 2 > 8 * (int)bh_addr_len(a->family))
+		return 0;
+	ret[0] = fill_host_bits(a, len, false);
+	ret[1] = fill_host_bits(a, len, true);
+	return a->family == AF_INET ? 2 : 1;
 }
 
 bool bh_range_contains(const struct bh_range *r, const struct bh_addr *a)

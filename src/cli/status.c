@@ -75,8 +75,11 @@ static void print_json(const struct view *v, const struct endpoint_status *st, c
 		json_object_set_new(o, "mode", json_string(mode_name(item->ruleset->mode)));
 		json_object_set_new(o, "generation", json_string(item->ruleset->generation));
 	}
-	if (st->counted)
+	if (st->counted) {
 		json_object_set_new(o, "denied_packets", json_integer((json_int_t)denied(st)));
+		json_object_set_new(o, "forwarded_packets",
+				    json_integer((json_int_t)st->totals.forwarded));
+	}
 	json_dumpf(o, stdout, 0);
 	putchar('\n');
 	json_decref(o);
@@ -100,6 +103,8 @@ static void print_text(const struct view *v, const struct endpoint_status *st, c
 	       v->colour ? "\033[0m" : "", who, services[0] ? services : "-");
 	if (st->counted)
 		printf(" %" PRIu64 " denied", denied(st));
+	if (st->counted && st->totals.forwarded) /* rare: whoever sees it should ask why */
+		printf(", %" PRIu64 " forwarded", st->totals.forwarded);
 	printf("%s%s\n", st->why[0] ? "  " : "", st->why);
 }
 

@@ -198,6 +198,11 @@ static int build_known(struct resolver *r)
 
 		ret = bh_rangeset_add(&r->known, &one);
 	}
+	for (size_t i = 0; ret >= 0 && i < e->n_shared_addrs; i++) {
+		struct bh_range one = { e->shared_addrs[i], e->shared_addrs[i] };
+
+		ret = bh_rangeset_add(&r->known, &one);
+	}
 	return ret;
 }
 

@@ -158,13 +158,14 @@ const struct endpoint *endpoint_set_find(const struct endpoint_set *s, const cha
 struct endpoint_builder {
 	struct bh_arena *arena;
 	struct bh_vec endpoints;
-	struct bh_vec host_addrs;
+	struct bh_vec host_addrs, shared_addrs;
 };
 
 static void builder_reset(struct endpoint_builder *b)
 {
 	bh_vec_init(&b->endpoints, sizeof(struct endpoint), BH_ENDPOINTS_MAX);
 	bh_vec_init(&b->host_addrs, sizeof(struct bh_addr), BH_HOST_ADDRS_MAX);
+	bh_vec_init(&b->shared_addrs, sizeof(struct bh_addr), BH_SHARED_ADDRS_MAX);
 	b->arena = NULL;
 }
 
@@ -183,6 +184,7 @@ void endpoint_builder_free(struct endpoint_builder *b)
 		return;
 	bh_vec_done(&b->endpoints);
 	bh_vec_done(&b->host_addrs);
+	bh_vec_done(&b->shared_addrs);
 	bh_arena_free(b->arena);
 	free(b);
 }
@@ -295,14 +297,24 @@ int endpoint_builder_add(struct endpoint_builder *b, const struct endpoint *e, s
 	return 0;
 }
 
-int endpoint_builder_add_host_addr(struct endpoint_builder *b, const struct bh_addr *a)
+static int add_addr(struct bh_vec *v, const struct bh_addr *a)
 {
-	struct bh_addr *slot = bh_vec_push(&b->host_addrs);
+	struct bh_addr *slot = bh_vec_push(v);
 
 	if (!slot)
-		return b->host_addrs.n == BH_HOST_ADDRS_MAX ? -E2BIG : -ENOMEM;
+		return v->n == v->max ? -E2BIG : -ENOMEM;
 	*slot = *a;
 	return 0;
+}
+
+int endpoint_builder_add_host_addr(struct endpoint_builder *b, const struct bh_addr *a)
+{
+	return add_addr(&b->host_addrs, a);
+}
+
+int endpoint_builder_add_shared_addr(struct endpoint_builder *b, const struct bh_addr *a)
+{
+	return add_addr(&b->shared_addrs, a);
 }
 
 static int order_id(const void *a, const void *b)
@@ -369,6 +381,14 @@ static int index_names(struct endpoint_set *s)
 	return 0;
 }
 
+static const struct bh_addr *take_addrs(struct bh_arena *arena, struct bh_vec *v, size_t *ret_n)
+{
+	if (v->n)
+		qsort(v->data, v->n, sizeof(struct bh_addr), order_addr);
+	*ret_n = v->n;
+	return bh_arena_memdup(arena, v->data, v->n * sizeof(struct bh_addr));
+}
+
 /* Sort, copy into the arena, and index. */
 static int assemble(struct endpoint_builder *b, struct endpoint_set **ret)
 {
@@ -378,15 +398,12 @@ static int assemble(struct endpoint_builder *b, struct endpoint_set **ret)
 		return -ENOMEM;
 	if (b->endpoints.n)
 		qsort(b->endpoints.data, b->endpoints.n, sizeof(struct endpoint), order_id);
-	if (b->host_addrs.n)
-		qsort(b->host_addrs.data, b->host_addrs.n, sizeof(struct bh_addr), order_addr);
 	s->arena = b->arena;
 	s->n = b->endpoints.n;
-	s->n_host_addrs = b->host_addrs.n;
 	s->endpoints = bh_arena_memdup(b->arena, b->endpoints.data, s->n * sizeof(struct endpoint));
-	s->host_addrs = bh_arena_memdup(b->arena, b->host_addrs.data,
-					s->n_host_addrs * sizeof(struct bh_addr));
-	if (!s->endpoints || !s->host_addrs || index_names(s) < 0)
+	s->host_addrs = take_addrs(b->arena, &b->host_addrs, &s->n_host_addrs);
+	s->shared_addrs = take_addrs(b->arena, &b->shared_addrs, &s->n_shared_addrs);
+	if (!s->endpoints || !s->host_addrs || !s->shared_addrs || index_names(s) < 0)
 		return -ENOMEM;
 	*ret = s;
 	return 0;
@@ -406,6 +423,7 @@ int endpoint_builder_finish(struct endpoint_builder *b, struct endpoint_set **re
 					  bh_escape_str(shown, sizeof(shown), s->endpoints[i].id));
 	bh_vec_done(&b->endpoints);
 	bh_vec_done(&b->host_addrs);
+	bh_vec_done(&b->shared_addrs);
 	builder_reset(b);
 	*ret = s;
 	return 0;

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <ifaddrs.h>
+#include <net/if.h>
 #include <limits.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -23,18 +24,52 @@ static bool take_sockaddr(const struct sockaddr *sa, struct bh_addr *ret)
 	return false;
 }
 
+static uint8_t prefix_len(const struct bh_addr *mask)
+{
+	uint8_t len = 0;
+
+	for (size_t i = 0; i < bh_addr_len(mask->family); i++)
+		len = (uint8_t)(len + __builtin_popcount(mask->b[i]));
+	return len;
+}
+
+/* What the interface's subnet shares; a broadcast address need not be the one that follows. */
+static int add_shared(struct endpoint_builder *b, const struct ifaddrs *i, const struct bh_addr *a)
+{
+	struct bh_addr shared[3], mask;
+	size_t n = 0;
+	int r = 0;
+
+	if (take_sockaddr(i->ifa_netmask, &mask))
+		n = bh_subnet_shared(a, prefix_len(&mask), shared);
+	if ((i->ifa_flags & IFF_BROADCAST) && take_sockaddr(i->ifa_broadaddr, &shared[n]))
+		n++;
+	for (size_t k = 0; r >= 0 && k < n; k++)
+		r = endpoint_builder_add_shared_addr(b, &shared[k]);
+	return r;
+}
+
 /* A host may have an address of the network on its loopback interface: the address decides. */
+static int add_interface(struct endpoint_builder *b, const struct ifaddrs *i)
+{
+	struct bh_addr a;
+	int r;
+
+	if (!take_sockaddr(i->ifa_addr, &a) || runtime_is_loopback(&a))
+		return 0;
+	r = endpoint_builder_add_host_addr(b, &a);
+	return r < 0 ? r : add_shared(b, i, &a);
+}
+
 int runtime_host_addrs(struct endpoint_builder *b, struct bh_err *err)
 {
 	struct ifaddrs *list;
-	struct bh_addr a;
 	int r = 0;
 
 	if (getifaddrs(&list) < 0)
 		return bh_err_errno(err, -errno, "listing the host's addresses");
 	for (const struct ifaddrs *i = list; i && r >= 0; i = i->ifa_next)
-		if (take_sockaddr(i->ifa_addr, &a) && !runtime_is_loopback(&a))
-			r = endpoint_builder_add_host_addr(b, &a);
+		r = add_interface(b, i);
 	freeifaddrs(list);
 	return r < 0 ? bh_err_errno(err, r, "the host's addresses") : 0;
 }

@@ -447,20 +447,49 @@ static void top_namespaces(struct reader *rd, json_t *v, void *target)
 	}
 }
 
+/* "10.77.0.254", or "10.77.0.254/24" to tell the subnet, too. */
+static int host_address(struct reader *rd, const json_t *v)
+{
+	const char *s = take_string(rd, v);
+	struct bh_addr a, shared[2];
+	char text[160], safe[96];
+	uint8_t len;
+	int r;
+
+	if (!s)
+		return 0;
+	if (bh_interface_parse(s, &a, &len) < 0) {
+		snprintf(text, sizeof(text), "'%s' is not an IPv4 or IPv6 address",
+			 bh_escape_str(safe, sizeof(safe), s));
+		mistake(rd, "bad-address", "write 10.77.0.254 or 10.77.0.254/24", text);
+		return 0;
+	}
+	r = endpoint_builder_add_host_addr(rd->builder, &a);
+	for (size_t n = bh_subnet_shared(&a, len, shared); r >= 0 && n-- > 0;)
+		r = endpoint_builder_add_shared_addr(rd->builder, &shared[n]);
+	return r;
+}
+
 static void host_addresses(struct reader *rd, json_t *v, void *target)
 {
-	size_t n;
-	const struct bh_addr *a = take_addresses(rd, v, BH_HOST_ADDRS_MAX, &n);
+	const json_t *item;
+	size_t i;
+	int r = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		int r = endpoint_builder_add_host_addr(rd->builder, &a[i]);
-
-		rd->oom |= r == -ENOMEM;
-		if (r == -E2BIG) {
-			mistake(rd, "too-many", NULL, "the host has too many addresses in all");
-			return;
-		}
+	if (!json_is_array(v)) {
+		wrong_type(rd, "a list of addresses");
+		return;
 	}
+	json_array_foreach (v, i, item) {
+		size_t at = path_index(rd, i);
+
+		if (r >= 0)
+			r = host_address(rd, item);
+		path_cut(rd, at);
+	}
+	rd->oom |= r == -ENOMEM;
+	if (r == -E2BIG)
+		mistake(rd, "too-many", NULL, "the host has too many addresses in all");
 }
 
 static void top_host(struct reader *rd, json_t *v, void *target)

@@ -4,6 +4,7 @@
 # shellcheck disable=SC2030,SC2031
 
 load lib/docker
+load lib/dns
 
 setup_file() {
 	cd "$BATS_TEST_DIRNAME/../.." || return
@@ -132,6 +133,64 @@ resolves() { docker exec "$1" nslookup -type=a "$2" "$3" | grep -q "^Address: ${
 	bulkhead apply
 	resolves legacy up.example "$RESOLVER" 192.0.2.7
 	[ "$(endpoint legacy .resolvers)" = "[\"$RESOLVER\"]" ]
+}
+
+# Queries that come to the host's server from a container's own address.
+count_queries() { # NAME...
+	local name
+	on_host nft -f - <<-N
+		table ip queries {
+			chain in {
+				type filter hook input priority 0
+				$(for name in "$@"; do
+		printf 'ip saddr %s ip daddr %s th dport 53 counter comment "%s"\n' \
+			"$(v4 "$name")" "$RESOLVER" "$name"
+	done)
+			}
+		}
+	N
+}
+queries_of() { # NAME
+	on_host nft -j list chain ip queries in | jq --arg name "$1" \
+		'.nftables[].rule? | select(.comment? == $name) | .expr[] | .counter?.packets? // empty'
+}
+
+@test "by TCP as by UDP, and only with dns: allow: what Docker asks for a container is the container's" {
+	local proto
+	bulkhead apply
+	count_queries web db
+	for proto in udp tcp; do
+		dns_answers $proto 127.0.0.11 inside web
+		dns_answers $proto "$RESOLVER" inside legacy # on the default bridge
+		refused dns_answers $proto 127.0.0.11 inside db
+		refused dns_answers $proto "$RESOLVER" inside db
+	done
+	[ "$(queries_of web)" -ge 2 ]
+	[ "$(queries_of db)" -eq 0 ]
+	on_host nft delete table ip queries
+	# What is open to Docker's server in it is open to the container: its address, and 53 only.
+	dns_answers tcp "$RESOLVER" inside web
+	run inside web timeout 1 bash -c "echo >/dev/tcp/$RESOLVER/54"
+	[ "$status" -eq 124 ] # not even refused
+	bulkhead apply --clean
+	dns_answers tcp 127.0.0.11 inside db # it was the policy
+	run inside web timeout 1 bash -c "echo >/dev/tcp/$RESOLVER/54"
+	[ "$status" -eq 1 ]
+	bulkhead apply
+}
+
+@test "a query that Docker's server may not pass on is recorded as the container's" {
+	bulkhead apply
+	bulkhead denied --follow --json >"$NET_DIR/denied" 2>"$NET_DIR/denied.err" 3>&- &
+	follower=$!
+	await follows
+	refused dns_answers udp 127.0.0.11 inside db
+	await grep -q '"port":53[,}]' "$NET_DIR/denied"
+	on_host kill -INT "$(on_host pgrep -x bulkhead)"
+	wait $follower
+	[ "$(jq -rs '[.[] | select(.destination.port == 53)][0] | [.direction, .verdict, .protocol,
+		.endpoint.name, .destination.address, .uid] | join(" ")' "$NET_DIR/denied")" = \
+		"egress deny udp db $RESOLVER 0" ]
 }
 
 @test "a resolv.conf that was changed from inside opens nothing" {

@@ -3,8 +3,8 @@
 # they do not deny is none of their business, and all of it is told.
 
 load lib/net
+load lib/talk
 
-talk_program=${probe_program%/*}/talk
 metadata4=169.254.169.254 metadata6=fd00:ec2::254
 
 setup() {
@@ -33,10 +33,7 @@ setup() {
 		scope: cde
 	Y
 }
-teardown() {
-	[ -z "${follower:-}" ] || kill "$follower" 2>/dev/null
-	net_down
-}
+teardown() { net_down; }
 
 # More addresses of an end point, which it answers from; everybody finds them on the link.
 also() { # NAME ADDRESS4 ADDRESS6
@@ -271,85 +268,32 @@ is() { [ "$1" = "$2" ] || fail "got '$1', not '$2'"; }
 
 # --- open connections ------------------------------------------------------------------------
 
-look() { # FLOW END
-	read -r _ sent _ highest _ received _ retransmitted _ error <"$NET_DIR/$1.$2"
-}
-heard() { look "$1" "$2" && [ "$received" -ge "$3" ]; }
-talking() { heard "$1" a "$2" && heard "$1" b "$2"; }
-has_said() { look "$1" "$2" && [ "$sent" -ge "$3" ]; }
-
-connect() { # PORT PROTO FAMILY: stray calls web
-	local flow=$1-$2-$3 address
-	address=$(v"$3" web)
-	start web "$talk_program" "$NET_DIR/$flow.b" listen "$address" "$1/$2"
-	await test -s "$NET_DIR/$flow.b" || fail "$(cat "$NET_DIR/web.log")"
-	start stray "$talk_program" "$NET_DIR/$flow.a" call "$address" "$1/$2"
-	await talking "$flow" 10
-}
-
 @test "an open connection ends, both ways, when a guardrail comes; the others lose nothing" {
-	local flow flows="" end
+	local proto family kept=() ended=()
 	policy guardrails <<-'Y'
 		guardrail: g
 		select: {labels: {app: stray}}
 		deny: [{to: [{service: web}], ports: [7999/tcp]}]
 	Y
-	ns stray sysctl -qw net.ipv4.tcp_early_retrans=0
-	ns web sysctl -qw net.ipv4.tcp_early_retrans=0
+	retransmit_late stray web
 	bulkhead apply
-	for port in 7001 7002; do
-		for proto in tcp udp; do
-			connect $port $proto 4
-			connect $port $proto 6
-			flows+=" $port-$proto-4 $port-$proto-6"
+	for proto in tcp udp; do
+		for family in 4 6; do
+			connect stray web 7001-$proto-$family
+			connect stray web 7002-$proto-$family
+			ended+=("7001-$proto-$family")
+			kept+=("7002-$proto-$family")
 		done
 	done
 	sed -i 's|7999/tcp|7001/tcp, 7001/udp|' "$NET_DIR/policies/guardrails.yaml"
 	bulkhead apply
-	declare -A said
-	for flow in $flows; do
-		for end in a b; do
-			look "$flow" $end
-			said[$flow.$end]=$sent
-		done
-	done
-	for flow in $flows; do
-		case $flow in
-		7001-*) await has_said "$flow" a $((said[$flow.a] + 50)) ;;
-		7002-*)
-			look "$flow" a
-			await talking "$flow" $((received + 50))
-			;;
-		esac
-	done
-	for flow in $flows; do
-		for end in a b; do
-			[ $end = a ] && other=b || other=a
-			look "$flow" $end
-			case $flow in
-			7001-*) [ "$highest" -le "${said[$flow.$other]}" ] || fail "$flow goes on to $end" ;;
-			7002-*) is "$highest $retransmitted $error" "$received 0 0" ;;
-			esac
-		done
-	done
+	mark "${ended[@]}"
+	go_on 50 "${kept[@]}"
+	stopped "${ended[@]}"
+	unharmed "${kept[@]}"
 }
 
 # --- records ---------------------------------------------------------------------------------
-
-follow() {
-	(exec "$bulkhead_program" denied --follow --json --policies "$NET_DIR/policies" \
-		--inventory "$NET_DIR/inventory.json" --config "$NET_DIR/bulkhead.yaml" \
-		>"$NET_DIR/records" 2>"$NET_DIR/messages" 3>&-) &
-	follower=$!
-	await grep -q following "$NET_DIR/messages"
-}
-finish() {
-	kill -INT "$follower"
-	wait "$follower"
-	follower=
-	grep -Eq 'denied ([0-9]+) = recorded \1 \+ not recorded 0$' "$NET_DIR/messages" ||
-		fail "$(cat "$NET_DIR/messages")"
-}
 
 @test "records name the guardrail, its line and the scope, and add up" {
 	policy more <<-'Y'

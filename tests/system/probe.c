@@ -2,10 +2,11 @@
 /*
  * What the system tests send and answer with.
  *
- *   probe listen [--ready FILE] [--banner] PORT/PROTO...
- *       Serves all these ports over IPv4 and IPv6: what comes in goes back. A line on stdout for
- *       each arrival: "tcp 5432 10.77.0.1". FILE appears once everything listens. With --banner
- *       a TCP server greets first and says nothing else.
+ *   probe listen [--ready FILE] [--banner] [--join GROUP]... PORT/PROTO...
+ *       Serves all these ports over IPv4 and IPv6: what comes in goes back, from the address that
+ *       was asked. A line on stdout for each arrival: "tcp 5432 10.77.0.1". FILE appears once
+ *       everything listens. With --banner a TCP server greets first and says nothing else. With
+ *       --join it is a member of a multicast group on eth0.
  *
  *   probe ask [--timeout MS] [--tries N] [--hear]
  *       A question a line on stdin, "ADDRESS PORT/PROTO" or "ADDRESS icmp" (a ping); all are
@@ -24,9 +25,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/icmp.h>
 #include <netinet/icmp6.h>
+#include <net/if.h>
 #include <netinet/in.h>
+#include <netinet/ip_icmp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -38,6 +40,8 @@
 #define QUESTIONS  65536 /* in one run */
 #define IN_FLIGHT  2048  /* sockets open at once */
 #define EVENTS_MAX 64
+
+#define ICMP_FILTER 1 /* linux/icmp.h does not go with net/if.h */
 
 enum state { WAITING, CONNECTING, LISTENING, DONE };
 
@@ -244,7 +248,7 @@ static int ping_socket(int family)
 {
 	int fd = socket(family, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC,
 			family == AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6);
-	struct icmp_filter only4 = { ~(1U << ICMP_ECHOREPLY) };
+	uint32_t only4 = ~(1U << ICMP_ECHOREPLY);
 	struct icmp6_filter only6;
 	struct epoll_event ev = { .events = EPOLLIN,
 				  .data.u32 = family == AF_INET ? QUESTIONS : QUESTIONS + 1 };
@@ -253,7 +257,7 @@ static int ping_socket(int family)
 	ICMP6_FILTER_SETPASS(ICMP6_ECHO_REPLY, &only6);
 	if (fd < 0 ||
 	    (family == AF_INET
-		     ? setsockopt(fd, IPPROTO_RAW, ICMP_FILTER, &only4, sizeof(only4))
+		     ? setsockopt(fd, SOL_RAW, ICMP_FILTER, &only4, sizeof(only4))
 		     : setsockopt(fd, IPPROTO_ICMPV6, ICMP6_FILTER, &only6, sizeof(only6))) ||
 	    epoll_ctl(ask.epoll, EPOLL_CTL_ADD, fd, &ev))
 		die("a raw socket for pings");
@@ -363,6 +367,32 @@ static void watch(struct server s)
 		die("epoll_ctl");
 }
 
+/* With each datagram comes the address that it was sent to, for the answer to come from. */
+static int tell_address(int family, int fd)
+{
+	int one = 1;
+
+	return family == AF_INET
+		       ? setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &one, sizeof(one))
+		       : setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &one, sizeof(one));
+}
+
+/* Membership is the host's, whichever socket asks for it. */
+static void join(const char *text)
+{
+	struct group_req group = { .gr_interface = if_nametoindex("eth0") };
+	struct bh_addr a;
+	int fd;
+
+	if (bh_addr_parse(text, &a))
+		die(text);
+	to_sockaddr(&a, 0, &group.gr_group);
+	fd = socket(a.family, SOCK_DGRAM, 0); /* open to the end, as its membership */
+	if (fd < 0 || setsockopt(fd, a.family == AF_INET ? SOL_IP : SOL_IPV6, MCAST_JOIN_GROUP,
+				 &group, sizeof(group)))
+		die("join");
+}
+
 static void listen_on(int family, uint16_t proto, uint16_t port)
 {
 	struct server s = { .port = port, .stream = proto == IPPROTO_TCP };
@@ -376,7 +406,8 @@ static void listen_on(int family, uint16_t proto, uint16_t port)
 	if (s.fd < 0 || setsockopt(s.fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
 	    (family == AF_INET6 &&
 	     setsockopt(s.fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one))) ||
-	    bind(s.fd, (void *)&at, len) || (s.stream && listen(s.fd, 1024)))
+	    (!s.stream && tell_address(family, s.fd)) || bind(s.fd, (void *)&at, len) ||
+	    (s.stream && listen(s.fd, 1024)))
 		die("listen");
 	watch(s);
 }
@@ -409,19 +440,43 @@ static void greet(const struct server *s)
 	watch(c);
 }
 
+static void answer_datagram(const struct server *s)
+{
+	char data[4096];
+	char control[64] __attribute__((aligned(8))); /* either family's packet information */
+	struct sockaddr_storage from = { 0 };
+	struct iovec iov = { data, sizeof(data) };
+	struct msghdr msg = { .msg_name = &from,
+			      .msg_namelen = sizeof(from),
+			      .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control,
+			      .msg_controllen = sizeof(control) };
+	ssize_t n = recvmsg(s->fd, &msg, 0);
+
+	if (n < 0)
+		return;
+	report(s, &from);
+	iov.iov_len = (size_t)n;
+	if (sendmsg(s->fd, &msg, 0) >= 0 || errno != EINVAL)
+		return;
+	msg.msg_controllen = 0; /* nobody answers from a group's address */
+	sendmsg(s->fd, &msg, 0);
+}
+
 static void answer(struct server *s)
 {
 	char data[4096];
-	struct sockaddr_storage from = { 0 };
-	socklen_t len = sizeof(from);
-	ssize_t n = recvfrom(s->fd, data, sizeof(data), 0, (void *)&from, &len);
+	ssize_t n;
 
-	if (!s->accepted && n >= 0) {
-		report(s, &from);
-		sendto(s->fd, data, (size_t)n, 0, (void *)&from, len);
-	} else if (s->accepted && n > 0 && !greets) {
+	if (!s->stream) {
+		answer_datagram(s);
+		return;
+	}
+	n = recv(s->fd, data, sizeof(data), 0);
+	if (n > 0 && !greets) {
 		send(s->fd, data, (size_t)n, MSG_NOSIGNAL);
-	} else if (s->accepted && (n == 0 || (n < 0 && errno != EAGAIN))) {
+	} else if (n == 0 || (n < 0 && errno != EAGAIN)) {
 		close(s->fd);
 		free(s);
 	}
@@ -457,6 +512,8 @@ static int run_listen(int argc, char **argv)
 			greets = true;
 		} else if (!strcmp(argv[i], "--ready") && i + 1 < argc) {
 			ready = argv[++i];
+		} else if (!strcmp(argv[i], "--join") && i + 1 < argc) {
+			join(argv[++i]);
 		} else if (port_spec_parse(argv[i], &p, &why) ||
 			   (p.proto != IPPROTO_TCP && p.proto != IPPROTO_UDP)) {
 			return -EINVAL;
@@ -485,7 +542,8 @@ int main(int argc, char **argv)
 		r = run_ask(argc - 2, argv + 2);
 	if (r)
 		fprintf(stderr,
-			"usage: probe listen [--ready FILE] [--banner] PORT/PROTO...\n"
+			"usage: probe listen [--ready FILE] [--banner] [--join GROUP]... "
+			"PORT/PROTO...\n"
 			"       probe ask [--timeout MS] [--tries N] [--hear] <questions\n");
 	return r ? 2 : 0;
 }

@@ -3,14 +3,12 @@
 # open connections that only the removed rule covered, both ways, and leaves the others alone.
 
 load lib/net
-
-talk_program=${PROBE%/*}/talk
+load lib/talk
 
 setup() {
 	dir=$BATS_TEST_TMPDIR
 	net_up a b
-	ns a sysctl -qw net.ipv4.tcp_early_retrans=0 # a message sent twice is then a message lost
-	ns b sysctl -qw net.ipv4.tcp_early_retrans=0
+	retransmit_late a b # a message sent twice is then a message lost
 	allow "7001 7002 7003" "7001 7002 7003"
 	bulkhead apply
 }
@@ -47,86 +45,14 @@ allow() {
 # The names of connections: port, protocol, family. a calls b, and both ends talk from then on.
 flows="7001-tcp-4 7001-tcp-6 7001-udp-4 7001-udp-6 7002-tcp-4 7002-udp-4 7002-tcp-6 7002-udp-6"
 
-# The status of one end, read at once: $sent $highest $received $retransmitted $error.
-look() { # FLOW END
-	read -r _ sent _ highest _ received _ retransmitted _ error <"$NET_DIR/$1.$2"
-}
-
-heard() { # FLOW END N
-	look "$1" "$2" && [ "$received" -ge "$3" ]
-}
-
-talking() { heard "$1" a "$2" && heard "$1" b "$2"; }
-
-connect() { # FLOW
-	local port proto family address
-	IFS=- read -r port proto family <<<"$1"
-	address=$(v"$family" b)
-	start b "$talk_program" "$NET_DIR/$1.b" listen "$address" "$port/$proto"
-	await test -s "$NET_DIR/$1.b"
-	start a "$talk_program" "$NET_DIR/$1.a" call "$address" "$port/$proto"
-	await talking "$1" 10
-}
-
 connect_all() {
 	local flow
 	for flow in $flows; do
-		connect "$flow" || return
+		connect a b "$flow" || return
 	done
 }
 
-# Wait until each connection of a port has said N messages more, both ways.
-go_on() { # PORT N
-	local flow targets=()
-	for flow in $flows; do
-		[[ $flow == "$1"-* ]] || continue
-		look "$flow" a
-		targets+=("$flow $((received + $2))")
-	done
-	for flow in "${targets[@]}"; do
-		await talking "${flow% *}" "${flow#* }" || return
-	done
-}
-
-# Each number said until now; what was said later is larger.
-declare -gA said
-mark() {
-	local flow end
-	for flow in $flows; do
-		for end in a b; do
-			look "$flow" $end
-			said[$flow.$end]=$sent
-		done
-	done
-}
-
-# Nothing that FROM said after the mark was ever heard by TO, though FROM went on talking.
-silent() { # FLOW FROM TO
-	look "$1" "$3"
-	[ "$highest" -le "${said[$1.$2]}" ] || fail "$1 goes on from $2 to $3" || return
-	look "$1" "$2"
-	[ "$sent" -gt "${said[$1.$2]}" ] || fail "$1: $2 says nothing any more"
-}
-
-stopped() { # PORT
-	local flow
-	for flow in $flows; do
-		[[ $flow != "$1"-* ]] || { silent "$flow" a b && silent "$flow" b a; } || return
-	done
-}
-
-# Everything that was said was heard, and at the first try.
-unharmed() { # PORT
-	local flow end
-	for flow in $flows; do
-		[[ $flow == "$1"-* ]] || continue
-		for end in a b; do
-			look "$flow" $end
-			[ "$highest $retransmitted $error" = "$received 0 0" ] ||
-				fail "$flow: $(cat "$NET_DIR/$flow.$end")" || return
-		done
-	done
-}
+of_port() { tr ' ' '\n' <<<"$flows" | grep "^$1-"; }
 
 # --- tests -----------------------------------------------------------------------------------
 
@@ -167,14 +93,14 @@ unharmed() { # PORT
 # Connections to 7001 end with the next apply, those to 7002 feel nothing.
 tighten_to() { # PORTS-OUT PORTS-IN
 	connect_all
-	go_on 7001 20
-	unharmed 7001
+	go_on 20 $(of_port 7001)
+	unharmed $(of_port 7001)
 	allow "$1" "$2"
 	bulkhead apply
-	mark
-	go_on 7002 200
-	stopped 7001
-	unharmed 7002
+	mark $flows
+	go_on 200 $(of_port 7002)
+	stopped $(of_port 7001)
+	unharmed $(of_port 7002)
 }
 
 @test "tightened at the sender: both directions stop, TCP and UDP, others lose nothing" {
@@ -189,8 +115,8 @@ tighten_to() { # PORTS-OUT PORTS-IN
 	tighten_to "7002" "7002"
 	allow "7001 7002" "7001 7002"
 	bulkhead apply
-	go_on 7001 20
-	unharmed 7002
+	go_on 20 $(of_port 7001)
+	unharmed $(of_port 7002)
 }
 
 @test "twenty replacements that keep a rule take nothing from its connections" {
@@ -201,6 +127,6 @@ tighten_to() { # PORTS-OUT PORTS-IN
 		allow "7001 7002" "7001 7002"
 		bulkhead apply
 	done
-	go_on 7002 20
-	unharmed 7002
+	go_on 20 $(of_port 7002)
+	unharmed $(of_port 7002)
 }

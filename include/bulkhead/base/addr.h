@@ -47,9 +47,20 @@ bool bh_addr_from_bytes(struct bh_addr *ret, const void *bytes, size_t len);
  * long; -EDOM host bits set, and then *ret holds the prefix with them cleared (for the hint).
  */
 int bh_prefix_parse(const char *s, struct bh_prefix *ret);
+/*
+ * An interface's address: "10.0.0.1/8"; without a length it is 32 or 128. -EINVAL, -ERANGE as
+ * above.
+ */
+int bh_interface_parse(const char *s, struct bh_addr *ret, uint8_t *ret_len);
 const char *bh_prefix_format(char out[BH_PREFIX_STR], const struct bh_prefix *p);
 bool bh_prefix_contains(const struct bh_prefix *p, const struct bh_addr *a);
 struct bh_range bh_prefix_range(const struct bh_prefix *p);
+/*
+ * The addresses of a subnet that are nobody's own, in which A is with a prefix length of LEN: what
+ * is sent to them reaches whoever is there. IPv4: network and broadcast address, if LEN <= 30.
+ * IPv6: the subnet-router anycast address, if LEN <= 126. Returns how many: 0, 1 or 2.
+ */
+size_t bh_subnet_shared(const struct bh_addr *a, uint8_t len, struct bh_addr ret[2]);
 
 bool bh_range_contains(const struct bh_range *r, const struct bh_addr *a);
 /* "10.0.0.1", "10.0.0.0/8" when it is one prefix, else "10.0.0.1-10.0.0.9". */

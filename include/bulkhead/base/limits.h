@@ -34,7 +34,8 @@
 #define BH_ENDPOINT_PORTS_MAX       1024
 #define BH_ENDPOINT_RESOLVERS_MAX   16
 #define BH_HOST_ADDRS_MAX           4096
-#define BH_RUNTIME_REPLY_BYTES_MAX  (64u << 20) /* one answer of the Docker API */
+#define BH_SHARED_ADDRS_MAX         (3 * BH_HOST_ADDRS_MAX) /* broadcast, network, anycast */
+#define BH_RUNTIME_REPLY_BYTES_MAX  (64u << 20)             /* one answer of the Docker API */
 #define BH_RUNTIME_HEADER_BYTES_MAX (64u << 10)
 #define BH_RUNTIME_CONNECT_MS       5000
 #define BH_RUNTIME_REPLY_MS         15000 /* for one answer, from its question to its end */

@@ -78,6 +78,9 @@ struct endpoint_set {
 	size_t n;
 	const struct bh_addr *host_addrs; /* the host's own addresses, for entity: host */
 	size_t n_host_addrs;
+	/* By which whoever is in one of the host's subnets reaches it, too: nobody's, and not the world. */
+	const struct bh_addr *shared_addrs;
+	size_t n_shared_addrs;
 	const uint32_t *by_name; /* private: indexes in the order of names */
 };
 
@@ -99,6 +102,8 @@ void endpoint_builder_free(struct endpoint_builder *b); /* takes NULL */
 /* -E2BIG over a cap, -EINVAL unusable (no id), -ENOMEM. */
 int endpoint_builder_add(struct endpoint_builder *b, const struct endpoint *e, struct bh_err *err);
 int endpoint_builder_add_host_addr(struct endpoint_builder *b, const struct bh_addr *a);
+/* A broadcast or anycast address that the host listens to; see bh_subnet_shared(). */
+int endpoint_builder_add_shared_addr(struct endpoint_builder *b, const struct bh_addr *a);
 /*
  * Takes everything; the builder is empty afterwards. A named namespace that belongs to a Docker or
  * Podman container of the set is left out. -EEXIST: two endpoints have one id, named in ERR.

@@ -31,6 +31,10 @@
 #   serve NAME PORT/PROTO...  servers that answer (probe listen); returns when they listen
 #   ask FROM TO PORT/PROTO    `probe ask` over IPv4 and IPv6: two words of open, half, refused,
 #                             timeout, unreachable; `icmp` in place of the port is a ping
+#   follow [OPTION...]        `denied --follow --json` in the background, until `finish`; returns when
+#                             it listens. Records go to $NET_DIR/records, messages beside them
+#   finish                    ends it; fails unless every denied packet is in a record
+#   finish_anyway             ends it when it runs, for teardown
 #   await COMMAND...          until it succeeds; fails after 10 seconds
 #   fail TEXT...              says so and fails
 #
@@ -119,7 +123,7 @@ write_inventory() {
 		 | {id: "shop/\(.[0])", name: .[0], namespace: "shop",
 		    labels: (.[2] | split(",") | map(split("=") | {(.[0]): .[1]}) | add),
 		    addresses: ["10.77.0.\(.[1])", .[3]], netns: "/run/netns/\($net)-\(.[0])"}]
-		| {endpoints: ., host: {addresses: ["10.77.0.254", "fd00:77::fe"]}}
+		| {endpoints: ., host: {addresses: ["10.77.0.254/24", "fd00:77::fe/64"]}}
 	' < <(while read -r name number labels; do
 		printf '%s %s %s fd00:77::%x\n' "$name" "$number" "$labels" "$number"
 	done <"$NET_DIR/members") >"$NET_DIR/inventory.json"
@@ -134,6 +138,7 @@ member_gone() {
 
 net_down() {
 	local name rest
+	finish_anyway
 	[ -e "${NET_DIR:-/nonexistent}/members" ] || return 0
 	while read -r name rest; do
 		stop_in "$name"
@@ -195,6 +200,27 @@ serve() { # NAME PORT/PROTO...
 	start "$1" "$probe_program" listen --ready "$ready" "${@:2}"
 	await eval "[ -e '$ready' ] || ! kill -0 $started"
 	[ -e "$ready" ] || fail "$(tail -n 3 "$NET_DIR/$1.log")"
+}
+
+follow() { # OPTION...
+	rm -f "$NET_DIR/messages" # what an earlier one said
+	(exec "$bulkhead_program" denied --follow --json --policies "$NET_DIR/policies" \
+		--inventory "$NET_DIR/inventory.json" --config "$NET_DIR/bulkhead.yaml" "$@" \
+		>"$NET_DIR/records" 2>"$NET_DIR/messages" 3>&-) &
+	follower=$!
+	await grep -q following "$NET_DIR/messages"
+}
+
+finish() {
+	kill -INT "$follower"
+	wait "$follower"
+	follower=
+	grep -Eq 'denied ([0-9]+) = recorded \1 \+ not recorded 0$' "$NET_DIR/messages" ||
+		fail "$(cat "$NET_DIR/messages")"
+}
+
+finish_anyway() { # for teardown
+	[ -z "${follower:-}" ] || kill "$follower" 2>/dev/null || true
 }
 
 ask() { # FROM TO PORT/PROTO

@@ -403,6 +403,39 @@ static void test_is_prefix(void **state)
 			}
 }
 
+/* The addresses of a subnet that are nobody's. */
+static void test_subnet_shared(void **state)
+{
+	static const struct {
+		const char *text, *first, *second;
+	} subnets[] = {
+		{ "10.77.0.254/24", "10.77.0.0", "10.77.0.255" },
+		{ "10.77.0.254/30", "10.77.0.252", "10.77.0.255" },
+		{ "10.77.0.254/31", NULL, NULL },
+		{ "10.77.0.254", NULL, NULL },
+		{ "10.77.0.254/0", "0.0.0.0", "255.255.255.255" },
+		{ "fd00:77::fe/64", "fd00:77::", NULL },
+		{ "fd00:77::fe/126", "fd00:77::fc", NULL },
+		{ "fd00:77::fe/127", NULL, NULL },
+		{ "fd00:77::fe", NULL, NULL },
+	};
+
+	for (size_t i = 0; i < sizeof(subnets) / sizeof(*subnets); i++) {
+		struct bh_addr a, shared[2];
+		char text[BH_ADDR_STR];
+		uint8_t len;
+		size_t n;
+
+		assert_int_equal(bh_interface_parse(subnets[i].text, &a, &len), 0);
+		n = bh_subnet_shared(&a, len, shared);
+		assert_int_equal(n, !!subnets[i].first + !!subnets[i].second);
+		if (n > 0)
+			assert_string_equal(bh_addr_format(text, &shared[0]), subnets[i].first);
+		if (n > 1)
+			assert_string_equal(bh_addr_format(text, &shared[1]), subnets[i].second);
+	}
+}
+
 static void test_range_format(void **state)
 {
 	static const struct {
@@ -482,6 +515,7 @@ int main(void)
 		cmocka_unit_test(test_prefix_contains),
 		cmocka_unit_test(test_prefix_range_and_back),
 		cmocka_unit_test(test_is_prefix),
+		cmocka_unit_test(test_subnet_shared),
 		cmocka_unit_test(test_range_format),
 		cmocka_unit_test(test_range_contains),
 		cmocka_unit_test(test_round_trip),

@@ -309,23 +309,24 @@ static void test_documented_policies(void **state)
 		"---\nservice: web\nselect: {labels: {app: web}}\negress: follow\n"
 		"---\nservice: ledger\nselect: {labels: {app: ledger}}\n"
 		"ingress: [{from: [{service: payments}], ports: [5432/tcp]}]\n";
-	char *service = example(0), *group = example(1), *all;
-	char *scope = example(2), *guardrail = example(3);
+	char *service = example(0), *mdns = example(1), *group = example(2), *all;
+	char *scope = example(3), *guardrail = example(4);
 
-	assert_true(asprintf(&all, "%s---\n%s---\n%s---\n%s%s", service, group, scope, guardrail,
-			     others) > 0);
+	assert_true(asprintf(&all, "%s---\n%s---\n%s---\n%s---\n%s%s", service, mdns, group, scope,
+			     guardrail, others) > 0);
 	assert_lint(all, 1790000000, "");
 	free(all);
 	free(guardrail);
 	free(scope);
 	free(group);
+	free(mdns);
 	free(service);
 }
 
 static void test_documented_host_file(void **state)
 {
 	struct host_config c, defaults;
-	char *host = example(4), *text;
+	char *host = example(5), *text;
 
 	memset(&c, 0, sizeof(c));
 	memset(&defaults, 0, sizeof(defaults));

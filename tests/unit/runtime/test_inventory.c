@@ -82,7 +82,7 @@ static void test_full(void **state)
 {
 	const struct endpoint *e = valid(
 		"{\"namespaces\": {\"shop\": {\"team\": \"retail\"}},"
-		" \"host\": {\"addresses\": [\"10.77.0.1\", \"fd00::fe\"]},"
+		" \"host\": {\"addresses\": [\"10.77.0.1/24\", \"fd00::fe\"]},"
 		" \"endpoints\": [{\"id\": \"shop/web\", \"name\": \"web\", \"namespace\": "
 		"\"shop\","
 		"   \"labels\": {\"app\": \"web\", \"tier\": \"front\"},"
@@ -115,6 +115,8 @@ static void test_full(void **state)
 	assert_int_equal(stat("/proc/self/ns/net", &st), 0);
 	assert_int_equal(e->netns_ino, st.st_ino);
 	assert_int_equal(set->n_host_addrs, 2);
+	assert_int_equal(set->n_shared_addrs, 2); /* 10.77.0.0 and 10.77.0.255 */
+	assert_int_equal(set->shared_addrs[1].b[3], 255);
 }
 
 /* The id alone: a peer without a namespace, named by its id. */
@@ -250,6 +252,9 @@ static void test_wrong_shapes(void **state)
 		      "[wrong-type]\n");
 	invalid("{\"endpoints\": {}}",
 		"i.json: error: endpoints: must be a list of endpoints [wrong-type]\n");
+	invalid("{\"host\": {\"addresses\": [\"10.0.0.1/33\"]}}",
+		"i.json: error: host.addresses[0]: '10.0.0.1/33' is not an IPv4 or IPv6 address "
+		"(write 10.77.0.254 or 10.77.0.254/24) [bad-address]\n");
 	invalid("{\"host\": []}", "i.json: error: host: must be an object [wrong-type]\n");
 	invalid("{\"endpoints\": [{\"id\": \"a\", \"addresses\": \"10.0.0.1\"}]}",
 		"i.json: error: endpoints[0].addresses: must be a list of addresses "
