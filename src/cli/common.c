@@ -23,6 +23,12 @@ int cli_fail(int code, const char *fmt, ...)
 	return code;
 }
 
+void cli_print_object(const json_t *o)
+{
+	json_dumpf(o, stdout, 0);
+	putchar('\n');
+}
+
 bool cli_colour(FILE *out)
 {
 	const char *no = getenv("NO_COLOR");

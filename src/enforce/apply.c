@@ -90,9 +90,10 @@ static int explain_owner(const struct task *t, const struct nft_state *have, int
 			 struct bh_err *err)
 {
 	if (r == -EPERM && have->owned && have->owner != t->sock->portid)
-		return bh_err_set(err, r,
-				  "its tables belong to a running bulkheadd, which alone can change "
-				  "them");
+		return bh_err_set(
+			err, r,
+			"its tables belong to a running bulkheadd, which alone can change "
+			"them");
 	return r;
 }
 

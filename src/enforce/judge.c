@@ -153,8 +153,8 @@ static void weigh_raw_sockets(const struct members *m, bool frames_held, struct 
 {
 	if (st->obstacle != ENDPOINT_RAW_SOCKETS || !frames_held)
 		return;
-	st->obstacle = xdp_is_closed(m->site, st->obstacle_of) ? ENDPOINT_HOLDABLE
-							       : ENDPOINT_XDP_SOCKETS;
+	st->obstacle =
+		xdp_is_closed(m->site, st->obstacle_of) ? ENDPOINT_HOLDABLE : ENDPOINT_XDP_SOCKETS;
 }
 
 bool judge_hold(const struct members *m, bool frames_held, struct endpoint_status *st)

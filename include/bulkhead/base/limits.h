@@ -79,6 +79,7 @@
 #define BH_NAMESPACES_MAX   20000
 
 /* Control socket */
+#define BH_CTL_SOCKET          "/run/bulkhead/control.sock"
 #define BH_CTL_FRAME_MAX       (64u << 10) /* bytes of one message */
 #define BH_CTL_DEPTH_MAX       16          /* of objects and lists in one message */
 #define BH_CTL_QUEUE_MAX       (1u << 20)  /* bytes that wait for one client to read */

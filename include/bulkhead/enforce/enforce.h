@@ -53,8 +53,8 @@ int enforce_status(struct site *s, int (*fn)(const struct endpoint_status *, voi
 
 /* Can this kernel hold what our tables are made of? */
 struct kernel_status {
-	bool finding;         /* it cannot, or it is not known */
-	char why[BH_ERR_MAX]; /* what is missing; "" when nothing is */
+	bool finding;           /* it cannot, or it is not known */
+	char why[BH_ERR_MAX];   /* what is missing; "" when nothing is */
 	char lacks[BH_ERR_MAX]; /* what it does without, and what that costs; "" when nothing */
 };
 
@@ -74,6 +74,10 @@ struct preflight_finding {
 	enum endpoint_obstacle obstacle; /* of an endpoint: as there */
 	char why[BH_ERR_MAX];            /* one sentence, hostile text escaped */
 };
+
+/* "NAME: STATE: WHY" of a finding, for a person. Returns OUT. */
+const char *preflight_format(char *out, size_t cap, const struct site *s,
+			     const struct preflight_finding *f);
 
 /* What could not be looked at for want of privileges; only without ENTER. */
 struct preflight_unseen {
