@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/base/limits.h>
@@ -15,6 +16,8 @@
 
 /* Changes come in bursts: a container that starts makes a dozen within some milliseconds. */
 #define SETTLE_USEC 20000
+/* Whoever makes changes without end gets no more than this share of our time. */
+#define REST_SHARE 4
 /* What no event told is found by then. */
 #define LOOK_USEC 30000000
 
@@ -42,6 +45,14 @@ static void tell_diags(struct diag_list *diags, void (*tell)(const char *, void 
 }
 
 /* --- reconcile ------------------------------------------------------------------------------- */
+
+static uint64_t now_usec(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
 
 struct handing {
 	struct controller *c;
@@ -125,7 +136,6 @@ static int bring_about(struct controller *c, struct handing *h, struct bh_err *e
 	c->site.holds = c->holds;
 	r = enforce_apply(&c->site, on_result, h, err);
 	watches_sync(c->watches, &c->site, c->holds);
-	arm(c, LOOK_USEC);
 	return r;
 }
 
@@ -141,11 +151,13 @@ int controller_reconcile(struct controller *c, void (*tell)(const char *, void *
 			 void (*fn)(json_t *, void *), void *arg, struct bh_err *err)
 {
 	struct handing h = { .c = c, .fn = fn, .arg = arg };
+	uint64_t start = now_usec();
 	struct diag_list diags;
 	bool input;
 	int r;
 
 	diag_list_init(&diags);
+	arm(c, LOOK_USEC); /* what happens meanwhile makes it earlier */
 	r = site_refresh(&c->site, &c->site_options, &diags, &input, err);
 	if (tell)
 		tell_diags(&diags, tell, arg);
@@ -153,8 +165,7 @@ int controller_reconcile(struct controller *c, void (*tell)(const char *, void *
 	if (r >= 0)
 		r = bring_about(c, &h, err);
 	note_trouble(c, err);
-	if (r < 0)
-		arm(c, LOOK_USEC);
+	c->took_usec = now_usec() - start;
 	return r;
 }
 
@@ -168,9 +179,19 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
 	return 0;
 }
 
+/* What was to come earlier still does: events without end must not put it off. */
 void controller_touch(struct controller *c)
 {
-	arm(c, SETTLE_USEC);
+	uint64_t wait = c->took_usec * REST_SHARE, now, armed = UINT64_MAX;
+	int enabled = SD_EVENT_OFF;
+
+	if (wait < SETTLE_USEC)
+		wait = SETTLE_USEC;
+	sd_event_now(c->event, CLOCK_MONOTONIC, &now);
+	if (sd_event_source_get_enabled(c->timer, &enabled) > 0)
+		sd_event_source_get_time(c->timer, &armed);
+	if (enabled == SD_EVENT_OFF || armed > now + wait)
+		arm(c, wait);
 }
 
 /* --- policies -------------------------------------------------------------------------------- */
@@ -248,6 +269,7 @@ int controller_reload(struct controller *c, bool strict, void (*tell)(const char
 	site_done(&c->site);
 	c->site = next;
 	c->loaded = true;
+	arm(c, LOOK_USEC);
 	if (c->site.endpoints)
 		r = bring_about(c, &h, err);
 	else /* whoever lists them does not answer: they may be there later */

@@ -30,6 +30,7 @@ struct controller {
 	struct holds *holds;
 	struct site site;         /* the policies in force, and the endpoints of the last look */
 	bool loaded;              /* `site` is there */
+	uint64_t took_usec;       /* of the last look */
 	char trouble[BH_ERR_MAX]; /* why the last look failed; "" = it did not */
 };
 

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -17,6 +18,7 @@
 
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/base/limits.h>
+#include <bulkhead/nft/monitor.h>
 #include <bulkhead/sys/netns.h>
 
 #define FOLDERS_MAX    16
@@ -27,7 +29,9 @@ struct watch {
 	uint64_t ino;
 	bool seen;
 	int pid;
-	sd_event_source *devices, *process;
+	bool told; /* of a change of its tables, since the last look */
+	struct watches *w;
+	sd_event_source *devices, *tables, *process;
 	UT_hash_handle hh;
 };
 
@@ -62,6 +66,47 @@ static int on_process(sd_event_source *source, int fd, uint32_t revents, void *a
 	sd_event_source_set_enabled(source, SD_EVENT_OFF);
 	controller_touch(w->c);
 	return 0;
+}
+
+/* Whatever it was, and whether it was allowed, is found by looking: ours is put back. */
+static void on_commit(const struct nft_commit *commit, void *arg)
+{
+	struct watch *one = arg;
+	char line[256];
+
+	controller_touch(one->w->c);
+	if (one->told)
+		return;
+	one->told = true;
+	snprintf(line, sizeof(line), "nf_tables of namespace %llu were changed by %s (process %d)",
+		 (unsigned long long)one->ino, commit->name, (int)commit->pid);
+	controller_log(line, NULL);
+}
+
+static int on_tables(sd_event_source *source, int fd, uint32_t revents, void *arg)
+{
+	struct watch *one = arg;
+	bool missed;
+
+	if (nft_monitor_read(fd, on_commit, one, &missed) < 0)
+		sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	if (missed)
+		controller_touch(one->w->c);
+	return 0;
+}
+
+static int watch_tables(struct watches *w, struct watch *one, int netns_fd)
+{
+	bh_autoclose int fd = -1;
+	int r = nft_monitor_open(netns_fd, &fd, NULL);
+
+	if (r >= 0)
+		r = sd_event_add_io(w->c->event, &one->tables, fd, EPOLLIN, on_tables, one);
+	if (r >= 0)
+		r = sd_event_source_set_io_fd_own(one->tables, true);
+	if (r >= 0)
+		BH_STEAL_FD(fd);
+	return r;
 }
 
 static int watch_devices(struct watches *w, struct watch *one, int netns_fd)
@@ -111,6 +156,7 @@ static void watch_free(struct watches *w, struct watch *one)
 {
 	HASH_DEL(w->all, one);
 	sd_event_source_disable_unref(one->devices);
+	sd_event_source_disable_unref(one->tables);
 	sd_event_source_disable_unref(one->process);
 	free(one);
 }
@@ -135,6 +181,7 @@ static struct watch *watch_of(struct watches *w, uint64_t ino)
 	if (!one)
 		return NULL;
 	one->ino = ino;
+	one->w = w;
 	HASH_ADD(hh, w->all, ino, sizeof(one->ino), one);
 	return one;
 }
@@ -206,6 +253,8 @@ static void sync_one(struct watches *w, const struct endpoint *e, const struct h
 		return;
 	if (!one->devices && watch_devices(w, one, hold_netns(h)) < 0)
 		controller_log("the devices of a namespace cannot be watched", NULL);
+	if (!one->tables && watch_tables(w, one, hold_netns(h)) < 0)
+		controller_log("the tables of a namespace cannot be watched", NULL);
 	/* Of those that share it, one: the next look finds the others. */
 	if (!one->seen && one->pid != e->pid && watch_process(w, one, e->pid) < 0)
 		controller_log("the end of a container's process cannot be watched", NULL);
@@ -217,7 +266,7 @@ void watches_sync(struct watches *w, const struct site *s, const struct holds *h
 	struct watch *one, *next;
 
 	HASH_ITER (hh, w->all, one, next)
-		one->seen = false;
+		one->seen = one->told = false;
 	for (size_t i = 0; i < s->endpoints->n; i++) {
 		const struct endpoint *e = &s->endpoints->endpoints[i];
 		const struct hold *h = holds_find(holds, e->netns_ino);
