@@ -189,6 +189,10 @@ void judge_table(const struct members *m, const struct nft_want *want, const str
 		add_why(st, "the table is not what the policies say: %s", what);
 	if (st->why[0])
 		say(m, st, STATE_DRIFT, "");
+	else if (want->frames && want->frames->more)
+		say(m, st, STATE_WEAK,
+		    "it has more network devices than can be held: frames made by hand pass the "
+		    "last ones");
 	else if (judge_hold(m, want->frames != NULL, st))
 		return;
 	else if (want->ruleset->open)

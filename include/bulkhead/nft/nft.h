@@ -33,6 +33,7 @@ struct nft_frames {
 	/* the names that are hooked; from Linux 6.16 on before such a device is there */
 	char devices[BH_DEVICES_MAX + BH_LATE_DEVICES][16];
 	size_t n_devices;
+	bool more; /* of WANT: there are devices beyond these, which nothing holds */
 	/* the addresses of Ethernet devices whose DHCP client may make frames of its own */
 	uint8_t dhcp[BH_DEVICES_MAX][6];
 	size_t n_dhcp;
