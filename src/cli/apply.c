@@ -15,19 +15,12 @@ struct tally {
 	size_t n[APPLY_FAILED + 1];
 };
 
-static const char *text_of(const json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s ? s : "";
-}
-
 /* Those of a newer daemon that are not known here count as failures. */
 static enum apply_outcome outcome_of(const json_t *o)
 {
 	enum apply_outcome k = APPLY_CREATED;
 
-	while (k < APPLY_FAILED && strcmp(text_of(o, "outcome"), apply_outcome_name(k)) != 0)
+	while (k < APPLY_FAILED && strcmp(cli_text(o, "outcome"), apply_outcome_name(k)) != 0)
 		k++;
 	return k;
 }
@@ -36,7 +29,7 @@ static enum apply_outcome outcome_of(const json_t *o)
 static int on_item(json_t *o, void *arg)
 {
 	struct tally *t = arg;
-	const char *who = text_of(o, "name"), *why = text_of(o, "why");
+	const char *who = cli_text(o, "name"), *why = cli_text(o, "why");
 	enum apply_outcome outcome = outcome_of(o);
 
 	t->n[outcome]++;

@@ -36,6 +36,7 @@ int cmd_check(struct cli_options *o);
 int cmd_endpoints(struct cli_options *o);
 int cmd_explain(struct cli_options *o);
 int cmd_apply(struct cli_options *o);
+int cmd_plan(struct cli_options *o);
 int cmd_status(struct cli_options *o);
 int cmd_denied(struct cli_options *o);
 int cmd_export(struct cli_options *o);
@@ -67,6 +68,8 @@ int cli_load(struct site *s, const struct cli_options *o, unsigned need);
 int cli_ask_daemon(const struct cli_options *o, const char *verb, int (*fn)(json_t *, void *),
 		   void *arg);
 
+/* A string of an object, "" when it has none of that name. */
+const char *cli_text(const json_t *o, const char *key);
 /* One line of JSON on stdout. */
 void cli_print_object(const json_t *o);
 

@@ -16,6 +16,8 @@ const struct cli_verb cli_verbs[] = {
 	  "picdmnjFTPB", cmd_explain },
 	{ "apply", "", "make every namespace's kernel match the policies", "picdmnkSjC",
 	  cmd_apply },
+	{ "plan", "", "what apply would change; changes nothing, 1 if there is something",
+	  "picdmnkj", cmd_plan },
 	{ "status", "", "every endpoint: protected or not, and why", "picdmnkjs", cmd_status },
 	{ "denied", "", "follow denied connections, each with its reason", "picdmnjf", cmd_denied },
 	{ "endpoints", "", "the containers and namespaces that policies can select", "picdmnj",

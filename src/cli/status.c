@@ -16,16 +16,9 @@ struct view {
 	size_t findings, protected, total;
 };
 
-static const char *text_of(const json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s ? s : "";
-}
-
 static bool is_state(const json_t *o, const char *state)
 {
-	return strcmp(text_of(o, "state"), state) == 0;
+	return strcmp(cli_text(o, "state"), state) == 0;
 }
 
 /* What is told without being a finding is one for the strict. */
@@ -36,7 +29,7 @@ static bool is_finding(const struct view *v, const json_t *o)
 	if (!v->strict)
 		return false;
 	if (json_object_get(o, "kernel"))
-		return text_of(o, "lacks")[0];
+		return cli_text(o, "lacks")[0];
 	return !is_state(o, "peer") && (!is_state(o, "protected") || json_object_get(o, "sharers"));
 }
 
@@ -68,13 +61,13 @@ static void print_counts(const json_t *o)
 static void print_text(const struct view *v, const json_t *o)
 {
 	bool kernel = json_object_get(o, "kernel");
-	const char *services = text_of(o, "services"), *why = text_of(o, "why");
-	const char *lacks = text_of(o, "lacks");
+	const char *services = cli_text(o, "services"), *why = cli_text(o, "why");
+	const char *lacks = cli_text(o, "lacks");
 
 	if (kernel && !why[0] && !lacks[0])
 		return;
-	printf("%s%-12s%s %-24s %-20s", colour_of(v, o), text_of(o, "state"),
-	       v->colour ? "\033[0m" : "", kernel ? "this kernel" : text_of(o, "name"),
+	printf("%s%-12s%s %-24s %-20s", colour_of(v, o), cli_text(o, "state"),
+	       v->colour ? "\033[0m" : "", kernel ? "this kernel" : cli_text(o, "name"),
 	       services[0] ? services : "-");
 	print_counts(o);
 	printf("%s%s%s%s\n", why[0] || lacks[0] ? "  " : "", why, why[0] && lacks[0] ? "; " : "",

@@ -228,14 +228,15 @@ static int check_strictly(struct site *next, void (*tell)(const char *, void *),
 	return r;
 }
 
-/* Everything that can be wrong with the policies, and what they mean for the endpoints. */
-static int load_next(struct controller *c, struct site *next, bool strict,
-		     void (*tell)(const char *, void *), void *arg, struct bh_err *err)
+int controller_load(struct controller *c, struct site *next, void (*tell)(const char *, void *),
+		    void *arg, struct bh_err *err)
 {
 	struct diag_list diags;
 	bool input;
 	int r, listed = -ENOENT;
 
+	site_init(next);
+	next->holds = c->holds;
 	diag_list_init(&diags);
 	r = site_load_policies(next, &c->site_options, &diags, err);
 	if (r >= 0)
@@ -246,10 +247,6 @@ static int load_next(struct controller *c, struct site *next, bool strict,
 	diag_list_done(&diags);
 	if (r >= 0 && !next->policies->n_services && !next->policies->n_guardrails)
 		r = bh_err_set(err, -EINVAL, "there is not one service in the policies");
-	if (r >= 0 && listed >= 0 && (strict || next->host.strict)) {
-		next->holds = c->holds;
-		r = check_strictly(next, tell, arg, err);
-	}
 	return r;
 }
 
@@ -260,8 +257,9 @@ int controller_reload(struct controller *c, bool strict, void (*tell)(const char
 	struct site next;
 	int r;
 
-	site_init(&next);
-	r = load_next(c, &next, strict, tell, arg, err);
+	r = controller_load(c, &next, tell, arg, err);
+	if (r >= 0 && next.endpoints && (strict || next.host.strict))
+		r = check_strictly(&next, tell, arg, err);
 	if (r < 0) {
 		site_done(&next);
 		return r;

@@ -47,6 +47,14 @@ void controller_free(struct controller *c); /* takes NULL; what is enforced stay
 int controller_reload(struct controller *c, bool strict, void (*tell)(const char *line, void *arg),
 		      void (*fn)(json_t *applied, void *arg), void *arg, struct bh_err *err);
 
+/*
+ * The policies as they stand in their files, and what they mean for the endpoints of this moment;
+ * NEXT->endpoints is NULL when those cannot be listed (then ERR says why, and 0 is returned). -EINVAL:
+ * they are not valid. The caller frees with site_done() in any case.
+ */
+int controller_load(struct controller *c, struct site *next,
+		    void (*tell)(const char *line, void *arg), void *arg, struct bh_err *err);
+
 /* Compare, and mend what differs, for the policies that are in force. */
 int controller_reconcile(struct controller *c, void (*tell)(const char *line, void *arg),
 			 void (*fn)(json_t *applied, void *arg), void *arg, struct bh_err *err);

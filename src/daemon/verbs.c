@@ -132,6 +132,42 @@ static void run_status(struct ctl_call *call, const json_t *args, void *arg)
 	send_answer(call, a);
 }
 
+/* --- plan ------------------------------------------------------------------------------------ */
+
+static int on_planned(const struct plan_item *item, void *arg)
+{
+	struct looking *l = arg;
+
+	add_item(report_planned(l->site, item), l->a);
+	return 0;
+}
+
+/* Of the policies as they stand in their files, for the endpoints of this moment. */
+static void run_plan(struct ctl_call *call, const json_t *args, void *arg)
+{
+	struct bh_err err = BH_ERR_INIT;
+	struct controller *c = arg;
+	struct answer *a = answer_new();
+	struct looking l = { .a = a };
+	struct site next;
+	int r;
+
+	if (!a) {
+		ctl_call_end(call, CTL_EXIT_FAILED, "out of memory");
+		return;
+	}
+	r = controller_load(c, &next, add_line, a, &err);
+	l.site = &next;
+	if (r >= 0 && next.endpoints)
+		r = enforce_plan(&next, on_planned, &l, &err);
+	if (r == -EINVAL)
+		put_error(a, CTL_EXIT_USAGE, &err, "the policies are not valid");
+	else if (r < 0 || !next.endpoints)
+		put_error(a, CTL_EXIT_FAILED, &err, "the endpoints could not be looked at");
+	site_done(&next);
+	send_answer(call, a);
+}
+
 /* --- apply ----------------------------------------------------------------------------------- */
 
 static void run_apply(struct ctl_call *call, const json_t *args, void *arg)
@@ -170,6 +206,11 @@ static const struct ctl_verb verbs[] = {
 	  .read_only = true,
 	  .args = strict_args,
 	  .run = run_status,
+	  .more = send_some,
+	  .gone = give_up },
+	{ .name = "plan",
+	  .least = CTL_ROLE_OPERATOR, /* it reads the policies anew: not for everybody */
+	  .run = run_plan,
 	  .more = send_some,
 	  .gone = give_up },
 	{ .name = "apply",

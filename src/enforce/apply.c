@@ -181,8 +181,7 @@ static int remove_one(struct task *t, struct bh_err *err)
 	return r;
 }
 
-/* Nothing of ours is ever in the host's namespace, so nothing is looked for there. */
-static bool has_own_namespace(const struct endpoint *e, uint64_t host_ino)
+bool has_own_namespace(const struct endpoint *e, uint64_t host_ino)
 {
 	return e->netns && e->obstacle != ENDPOINT_HOST_NETWORK &&
 	       (!e->netns_ino || e->netns_ino != host_ino);

@@ -106,3 +106,25 @@ json_t *report_applied(const struct site *s, const struct apply_result *res)
 	put_text(o, "why", res->why);
 	return o;
 }
+
+/* --- plan ------------------------------------------------------------------------------------ */
+
+static void add_change(const struct ruleset_change *c, void *arg)
+{
+	char line[RULESET_CHANGE_STR];
+	json_t *lines = arg;
+
+	if (json_array_size(lines) < BH_PLAN_LINES_MAX)
+		json_array_append_new(lines, json_string(ruleset_change_format(line, c)));
+}
+
+json_t *report_planned(const struct site *s, const struct plan_item *item)
+{
+	json_t *o = new_object(s, item->endpoint), *lines = json_array();
+
+	put_text(o, "outcome", apply_outcome_name(item->outcome));
+	put_text(o, "why", item->why);
+	put_number(o, "n_changes", ruleset_diff(item->have, item->want, add_change, lines));
+	json_object_set_new(o, "changes", lines);
+	return o;
+}

@@ -58,13 +58,14 @@
 #define BH_DHCP_PER_S           2  /* requests of a DHCP client that makes its own frames */
 #define BH_DHCP_BURST           10
 #define BH_DEVICES_MAX          240 /* network devices in one namespace whose frames are held */
-#define BH_DEVICE_QUEUES_MAX    64 /* queues of one device that are kept from AF_XDP */
-#define BH_LATE_DEVICES         16 /* names (eth0, ...) that are hooked before they are there */
+#define BH_DEVICE_QUEUES_MAX    64  /* queues of one device that are kept from AF_XDP */
+#define BH_LATE_DEVICES         16  /* names (eth0, ...) that are hooked before they are there */
 #define BH_BATCH_BYTES_MAX      (64u << 20)
 #define BH_NLSOCK_RCVBUF        (8u << 20)
 #define BH_READBACK_RULES_MAX   4096
 #define BH_READBACK_OBJECTS_MAX 16384
-#define BH_WORKERS_MAX          8 /* processes that work on namespaces at a time */
+#define BH_PLAN_LINES_MAX       200 /* of one namespace's changes that are shown */
+#define BH_WORKERS_MAX          8   /* processes that work on namespaces at a time */
 
 /* Status */
 #define BH_STATUS_MEMBERS_NAMED_MAX  3  /* who shares a namespace: in a sentence */

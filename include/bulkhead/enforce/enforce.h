@@ -113,6 +113,19 @@ struct apply_result {
 int enforce_apply(struct site *s, int (*fn)(const struct apply_result *, void *), void *arg,
 		  struct bh_err *err);
 
+/* What apply would do with one namespace, and has not done. */
+struct plan_item {
+	size_t endpoint;            /* index: the first endpoint of the namespace */
+	enum apply_outcome outcome; /* that it would have; APPLY_FAILED: it cannot be looked at */
+	char why[BH_ERR_MAX];       /* what differs first, or why it cannot be looked at; or "" */
+	const struct ruleset *have; /* what stands there, when it can be read; for the callback */
+	const struct ruleset *want; /* NULL: no table */
+};
+
+/* Read every namespace and tell what enforce_apply() would do; nothing is changed. FN as there. */
+int enforce_plan(struct site *s, int (*fn)(const struct plan_item *, void *), void *arg,
+		 struct bh_err *err);
+
 /* Take our table out of every namespace of the site's endpoints, and touch nothing else. */
 int enforce_clean(struct site *s, int (*fn)(const struct apply_result *, void *), void *arg,
 		  struct bh_err *err);

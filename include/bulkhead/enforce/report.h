@@ -16,6 +16,11 @@
 json_t *report_endpoint(const struct site *s, const struct endpoint_status *st);
 /* "kernel", "state", "finding", "why", "lacks" */
 json_t *report_kernel(const struct kernel_status *k);
+/*
+ * "endpoint", "name", "services", "outcome", "why", "changes" (lines of ruleset_change_format(), at
+ * most BH_PLAN_LINES_MAX), "n_changes"
+ */
+json_t *report_planned(const struct site *s, const struct plan_item *item);
 /* "endpoint", "name", "services", "outcome", "why" */
 json_t *report_applied(const struct site *s, const struct apply_result *res);
 
