@@ -51,14 +51,21 @@ static void add_line(const char *line, void *arg)
 static void send_some(struct ctl_call *call, void *arg)
 {
 	struct answer *a = ctl_call_data(call);
+	int r;
 
 	while (a->sent < json_array_size(a->items)) {
 		if (!ctl_call_has_room(call)) {
 			ctl_call_want_more(call);
 			return;
 		}
-		if (ctl_call_item(call, json_incref(json_array_get(a->items, a->sent++))) == -EPIPE)
+		r = ctl_call_item(call, json_incref(json_array_get(a->items, a->sent++)));
+		if (r == -EPIPE)
 			break;
+		if (r < 0) { /* what is left out must not look like the whole */
+			a->exit = CTL_EXIT_FAILED;
+			snprintf(a->error, sizeof(a->error),
+				 "an item of the answer was left out: %s", strerror(-r));
+		}
 	}
 	ctl_call_end(call, a->exit, a->error[0] ? a->error : NULL);
 	answer_free(a);

@@ -64,7 +64,7 @@
 #define BH_NLSOCK_RCVBUF        (8u << 20)
 #define BH_READBACK_RULES_MAX   4096
 #define BH_READBACK_OBJECTS_MAX 16384
-#define BH_PLAN_LINES_MAX       200 /* of one namespace's changes that are shown */
+#define BH_PLAN_LINES_MAX       100 /* of one namespace's changes that are shown: a message of ctl */
 #define BH_WORKERS_MAX          8   /* processes that work on namespaces at a time */
 
 /* Status */
