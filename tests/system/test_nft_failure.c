@@ -331,7 +331,7 @@ static const char foreign[] =
 static char *others(void)
 {
 	return place_run(&here, NULL,
-			 "nft list tables | grep -vx 'table inet bulkhead' | "
+			 "nft list tables | grep -vxE 'table (inet|netdev) bulkhead' | "
 			 "while read -r t; do echo \"$t\"; nft -a list $t || exit; done");
 }
 

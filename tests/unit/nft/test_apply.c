@@ -747,6 +747,7 @@ static void test_remade_whole(void **state)
 	assert_int_equal(elements_of(data, len, NFT_MSG_NEWSETELEM, "egress4_icmp"), 0);
 	free(data);
 	/* one more and none less: nothing is made anew */
+	fx_done(&less);
 	eight(&less, ENTRY_RANGE, 8);
 	fx_add(&less, DIRECTION_EGRESS, ENTRY_RANGE, "172.16.0.0/12", FX_ALL, 0, 0);
 	data = change(&k, fx_finish(&less), &have, &len);

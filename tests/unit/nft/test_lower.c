@@ -215,7 +215,7 @@ static void test_denied_silent(void **state)
 	"ip daddr 255.255.255.255 udp sport 68 udp dport 67 goto dhcp "                            \
 	"comment \"DHCP, where an address is leased\"\n"
 /* The client's own address stands in the frame and in the message; no source yet, or its own. */
-#define CLIENT_OF(mac) "meta protocol ip @ll,48,48 0x" mac " @th,288,48 0x" mac
+#define CLIENT_OF(mac) "@ll,48,48 0x" mac " @th,288,48 0x" mac " meta protocol ip"
 #define CLIENT(mac, comment)                                                                       \
 	CLIENT_OF(mac)                                                                             \
 	" ip saddr 0.0.0.0 limit rate 2/second burst 10 packets accept comment \"client " comment  \
