@@ -39,7 +39,7 @@ struct flow_account {
 	struct flow_account_options o;
 	struct flow *flows;
 	bool in_baseline;
-	bool raw_passes; /* as the last of them was logged */
+	bool raw_passes;        /* as the last of them was logged */
 	struct refused refused; /* counted in the rest for good, or part of the baseline */
 	unsigned waived;        /* snapshots to come whose tallies are not recorded */
 	unsigned doubt;         /* snapshots that settle nothing: a dump lacked a known flow */
@@ -268,8 +268,7 @@ static int emit_tally(struct flow_account *a, enum tally_kind kind, enum directi
 		.rule_kind = rules[kind],
 	};
 
-	/* Frames are logged, or nobody wants to know of them. */
-	if (upto <= t->done || (kind == TALLY_RAW && !a->o.logged && !t->done))
+	if (upto <= t->done)
 		return 0;
 	rec.packets = upto - t->done;
 	t->done = upto;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <bulkhead/base/cleanup.h>
+#include <bulkhead/base/text.h>
 #include <bulkhead/nft/nft.h>
 
 /*
@@ -136,10 +137,14 @@ static bool has_client(const struct nft_frames *f, const uint8_t mac[6])
 	return false;
 }
 
+/* Who may rename a device may put anything but space, slash and colon into its name. */
 static bool say(char *out, size_t cap, const char *what, const char *name)
 {
+	char text[128];
+
+	snprintf(text, sizeof(text), "%s%s", what, name);
 	if (out)
-		snprintf(out, cap, "%s%s", what, name);
+		bh_escape_str(out, cap, text);
 	return false;
 }
 

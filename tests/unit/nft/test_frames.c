@@ -42,7 +42,7 @@ static void assert_same(const struct nft_frames *want, const struct nft_frames *
 static void test_devices(void **state)
 {
 	struct nft_frames one = FRAMES("eth0"), two = FRAMES("eth1", "eth0");
-	struct nft_frames other = FRAMES("eth00"), none = { 0 };
+	struct nft_frames other = FRAMES("eth00"), odd = FRAMES("\033]0;x\a"), none = { 0 };
 
 	assert_same(NULL, NULL);
 	assert_differs(&one, NULL, "the table netdev bulkhead is missing");
@@ -53,6 +53,7 @@ static void test_devices(void **state)
 	assert_differs(&two, &one, "frames are not held on device eth1");
 	assert_differs(&one, &other, "frames are not held on device eth0");
 	assert_differs(&one, &none, "frames are not held on device eth0");
+	assert_differs(&odd, &one, "frames are not held on device \\x1b]0;x\\x07");
 	assert_true(nft_frames_covers(&one, &two));
 	assert_false(nft_frames_covers(&two, &one));
 	assert_true(nft_frames_covers(&none, &none));
