@@ -17,6 +17,7 @@
 #include <bulkhead/flow/flow.h>
 
 #define NFPROTO_NETDEV_FAMILY 5
+#define L2HDR                 21 /* NFULA_L2HDR, which libnetfilter_log does not know */
 
 static const uint8_t syn[] = {
 	0x45, 0,    0,    40,   0, 0, 0, 0, 64, 6, 0, 0, 10,   77,   1,    2,    203, 0, 113, 9,
@@ -127,6 +128,7 @@ static void test_other_families(void **state)
 		struct nlmsghdr *nlh = put_egress(buf, families[i], 0);
 		struct seen s = { 0 };
 
+		mnl_attr_put(nlh, L2HDR, 14, syn);
 		assert_int_equal(parse(buf, nlh->nlmsg_len, &s), 0);
 		assert_int_equal(s.n, 1);
 		assert_false(s.last.has_packet);
@@ -134,9 +136,9 @@ static void test_other_families(void **state)
 	}
 }
 
-/* A frame as the table netdev logs it: TYPE and what stands behind it. */
+/* A frame as the table netdev logs it: TYPE and what stands behind it; LINK: and where it is. */
 static size_t put_frame(void *buf, const char *type, size_t type_len, const uint8_t *body,
-			size_t len)
+			size_t len, bool link)
 {
 	struct nlmsghdr *nlh = begin(buf, NFPROTO_NETDEV_FAMILY);
 	uint8_t frame[128] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0x42, 0xac, 0x11, 0, 2 };
@@ -147,6 +149,8 @@ static size_t put_frame(void *buf, const char *type, size_t type_len, const uint
 	mnl_attr_put_u32(nlh, NFULA_IFINDEX_OUTDEV, htonl(7));
 	mnl_attr_put_u32(nlh, NFULA_UID, htonl(1000));
 	mnl_attr_put(nlh, NFULA_PAYLOAD, 12 + type_len + len, frame);
+	if (link)
+		mnl_attr_put(nlh, L2HDR, 12 + type_len, frame);
 	return nlh->nlmsg_len;
 }
 
@@ -174,10 +178,12 @@ static void test_frames(void **state)
 	static const uint8_t all[6] = { 255, 255, 255, 255, 255, 255 };
 	static const uint8_t own[6] = { 2, 0x42, 0xac, 0x11, 0, 2 };
 
-	for (size_t i = 0; i < BH_ARRAY_SIZE(frames); i++) {
+	for (size_t i = 0; i < 2 * BH_ARRAY_SIZE(frames); i++) {
+		bool link = i % 2;
 		uint32_t buf[128] = { 0 };
 		struct seen s = { 0 };
-		size_t len = put_frame(buf, frames[i].type, frames[i].type_len, syn, frames[i].len);
+		size_t len = put_frame(buf, frames[i / 2].type, frames[i / 2].type_len, syn,
+				       frames[i / 2].len, link);
 
 		assert_int_equal(parse(buf, len, &s), 0);
 		assert_int_equal(s.n, 1);
@@ -185,10 +191,37 @@ static void test_frames(void **state)
 		assert_true(s.last.has_frame && s.last.has_uid && s.last.ifindex_out == 7);
 		assert_memory_equal(s.last.frame.destination, all, 6);
 		assert_memory_equal(s.last.frame.source, own, 6);
-		assert_int_equal(s.last.frame.type, frames[i].says);
-		assert_int_equal(s.last.has_packet, frames[i].has_packet);
-		if (frames[i].has_packet)
+		assert_int_equal(s.last.frame.type, frames[i / 2].says);
+		assert_int_equal(s.last.has_packet, frames[i / 2].has_packet);
+		if (frames[i / 2].has_packet)
 			assert_int_equal(s.last.packet.destination.b[0], 203);
+	}
+}
+
+/* The device of a tunnel has no link header: what it sends begins with IP. */
+static void test_no_link_header(void **state)
+{
+	static const uint8_t v6[40] = { 0x60, [6] = 59, [7] = 64, [8] = 0xfd, [24] = 0xfd };
+	static const struct {
+		const uint8_t *data;
+		size_t len;
+		int family; /* 0: it is taken for a frame */
+	} packets[] = {
+		{ syn, sizeof(syn), AF_INET }, { syn, 20, AF_INET }, { syn, 19, 0 },
+		{ v6, sizeof(v6), AF_INET6 },  { v6, 39, 0 },
+	};
+
+	for (size_t i = 0; i < BH_ARRAY_SIZE(packets); i++) {
+		uint32_t buf[128] = { 0 };
+		struct nlmsghdr *nlh = begin(buf, NFPROTO_NETDEV_FAMILY);
+		struct seen s = { 0 };
+
+		mnl_attr_put(nlh, NFULA_PAYLOAD, packets[i].len, packets[i].data);
+		assert_int_equal(parse(buf, nlh->nlmsg_len, &s), 0);
+		assert_int_equal(s.last.has_packet, packets[i].family != 0);
+		assert_int_equal(s.last.has_frame, packets[i].family == 0);
+		if (packets[i].family)
+			assert_int_equal(s.last.packet.source.family, packets[i].family);
 	}
 }
 
@@ -291,6 +324,7 @@ int main(void)
 		cmocka_unit_test(test_long_prefix),     cmocka_unit_test(test_several_messages),
 		cmocka_unit_test(test_lengths),         cmocka_unit_test(test_every_prefix),
 		cmocka_unit_test(test_frames),          cmocka_unit_test(test_short_frame),
+		cmocka_unit_test(test_no_link_header),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
