@@ -476,9 +476,8 @@ static void say_raw(struct question *q)
 		    "past its policy",
 		    q->self, q->far, q->what);
 	else
-		PUT(q->rec->reason,
-		    "%s sent to %s on %s from %s, which is none of its addresses", q->self, q->far,
-		    q->what, source);
+		PUT(q->rec->reason, "%s sent to %s on %s from %s, which is none of its addresses",
+		    q->self, q->far, q->what, source);
 }
 
 static void say_aggregated(struct question *q)

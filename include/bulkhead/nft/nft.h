@@ -66,10 +66,10 @@ struct nft_state {
 	bool intact;             /* they are, to the last rule, what we would write for `ruleset` */
 	struct ruleset *ruleset; /* when it could be read back at all, else NULL; owned */
 	struct nft_frames *frames; /* of table netdev bulkhead; NULL: it does not exist; owned */
-	bool persists; /* kept by the kernel for us: flags owner and persist */
-	bool owned;    /* by a socket that is open: nobody else can change them */
-	uint32_t owner; /* that socket's netlink port */
-	char drift[256];         /* when not intact: the first difference, in words, escaped */
+	bool persists;             /* kept by the kernel for us: flags owner and persist */
+	bool owned;                /* by a socket that is open: nobody else can change them */
+	uint32_t owner;            /* that socket's netlink port */
+	char drift[256];           /* when not intact: the first difference, in words, escaped */
 	struct nft_totals totals;
 	struct nft_rule_count *rule_counts; /* parallel to ruleset->rules */
 	uint32_t commit_id; /* of the namespace's nf_tables, as nft_commit_id() tells */
