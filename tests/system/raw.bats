@@ -440,6 +440,32 @@ discover() { # COMMAND TOKEN KEY=VALUE...
 	nowhere permanent
 }
 
+link_local() { ns "$1" ip -6 -o addr show dev eth0 scope link -tentative | sed 's/.*inet6 \([^/]*\).*/\1/'; }
+
+@test "DHCPv6: a client goes through the stack, where two rules let it" {
+	await eval '[ -n "$(link_local web)" ] && [ -n "$(link_local stranger)" ]'
+	bulkhead apply
+	serve web 546/udp
+	local ask answer
+	ask="from=$(link_local web) sport=1546 to=ff02::1:2 dport=547"
+	answer="from=$(link_local stranger) sport=547 to=$(link_local web) dport=546"
+	# shellcheck disable=SC2086
+	{
+		send eth0 freebind unasked $ask
+		is "$sent" "sent 0 refused 1 EPERM"
+		sender=stranger send eth0 freebind unanswered $answer
+		fence
+		nowhere unasked
+		is "$(grep -c "^udp 546" "$NET_DIR/web.log")" 0
+		sed -i "s|^egress:|ingress: [{from: [{cidr: 'fe80::/10'}], ports: [546/udp]}]\n&\n  - {to: [{cidr: 'ff02::1:2'}], ports: [547/udp]}|" \
+			"$NET_DIR/policies/web.yaml"
+		bulkhead apply
+		leaves eth0 freebind asked $ask
+		sender=stranger send eth0 freebind answered $answer
+	}
+	await grep -q "^udp 546 $(link_local stranger)" "$NET_DIR/web.log"
+}
+
 # --- devices that come later ---------------------------------------------------------------------
 
 plug() { # NUMBER NAME: another wire to the switch, as a runtime makes it
