@@ -1,6 +1,6 @@
 # Bulkhead. Plain `make` builds build/release/bulkhead; see README.md for `make demo`, `make test`.
 #
-#   make [BUILD=release|debug|asan]   build/<BUILD>/bulkhead
+#   make [BUILD=release|debug|asan]   build/<BUILD>/bulkhead and bulkheadd
 #   make check                        everything that needs no root
 #   make check-system                 real namespaces and packets (root)
 #   make test                         installs what tests need, builds, runs everything (root)
@@ -40,7 +40,7 @@ ALL_CFLAGS  = $(STD) $(WARN) $(REPRO) $(CFLAGS_$(BUILD)) $(PKG_CFLAGS) $(CFLAGS)
 ALL_LDFLAGS = $(LDFLAGS_$(BUILD)) $(LDFLAGS)
 
 # --- the house: which rooms a room may lean on (docs/architecture.md; tests/layers checks it) ---
-ROOMS := base model policy compile sys nft runtime flow ctl enforce cli
+ROOMS := base model policy compile sys nft runtime flow ctl enforce daemon cli
 NEEDS_base    :=
 NEEDS_model   := base
 NEEDS_policy  := model base
@@ -51,17 +51,23 @@ NEEDS_runtime := sys model base
 NEEDS_flow    := sys model base
 NEEDS_ctl     := sys model base
 NEEDS_enforce := policy compile nft runtime flow sys model base
+NEEDS_daemon  := enforce ctl policy compile nft runtime flow sys model base
 NEEDS_cli     := enforce ctl policy compile nft runtime flow sys model base
 
 src_of  = $(sort $(wildcard src/$(1)/*.c))
 objs_of = $(patsubst %.c,$(O)/%.o,$(call src_of,$(1)))
 room_objs = $(foreach r,$(1) $(NEEDS_$(1)),$(call objs_of,$(r)))
 
-LIB_OBJS := $(foreach r,$(filter-out cli,$(ROOMS)),$(call objs_of,$(r)))
-CLI_OBJS := $(call objs_of,cli)
+LIB_OBJS    := $(foreach r,$(filter-out cli daemon,$(ROOMS)),$(call objs_of,$(r)))
+CLI_OBJS    := $(call objs_of,cli)
+DAEMON_OBJS := $(call objs_of,daemon)
 
 .PHONY: all
-all: $(O)/bulkhead
+all: $(O)/bulkhead $(O)/bulkheadd
+
+$(O)/bulkheadd: $(DAEMON_OBJS) $(LIB_OBJS)
+	@echo "  LINK  $@"
+	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 $(O)/bulkhead: $(CLI_OBJS) $(LIB_OBJS)
 	@echo "  LINK  $@"
@@ -144,5 +150,6 @@ clean:
 PREFIX ?= /usr/local
 install: all
 	install -D -m 0755 $(O)/bulkhead $(DESTDIR)$(PREFIX)/sbin/bulkhead
+	install -D -m 0755 $(O)/bulkheadd $(DESTDIR)$(PREFIX)/sbin/bulkheadd
 
 -include $(shell find build -name '*.d' 2>/dev/null)

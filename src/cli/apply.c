@@ -1,64 +1,66 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <stdio.h>
+#include <string.h>
 
 #include <jansson.h>
 
-#include <bulkhead/base/text.h>
-#include <bulkhead/enforce/enforce.h>
+#include <bulkhead/enforce/report.h>
 
 #include "cli.h"
 
+/* Lines are printed from the objects of report.h, whoever made them: this process or a daemon. */
 struct tally {
 	const struct site *site;
 	bool json, clean;
 	size_t n[APPLY_FAILED + 1];
 };
 
-static void print_json(const struct tally *t, const struct apply_result *res)
+/* Those of a newer daemon that are not known here count as failures. */
+static enum apply_outcome outcome_of(const json_t *o)
 {
-	char id[256], services[512];
-	json_t *o;
+	enum apply_outcome k = APPLY_CREATED;
 
-	bh_escape_str(id, sizeof(id), t->site->endpoints->endpoints[res->endpoint].id);
-	site_services_of(t->site, res->endpoint, services, sizeof(services));
-	o = json_pack("{s:s, s:s, s:s}", "endpoint", id, "services", services, "outcome",
-		      apply_outcome_name(res->outcome));
-	if (o && res->why[0])
-		json_object_set_new(o, "why", json_string(res->why));
-	json_dumpf(o, stdout, 0);
-	putchar('\n');
-	json_decref(o);
+	while (k < APPLY_FAILED && strcmp(cli_text(o, "outcome"), apply_outcome_name(k)) != 0)
+		k++;
+	return k;
 }
 
 /* Failures and repairs are said one by one, the rest in the sum. */
-static int on_result(const struct apply_result *res, void *arg)
+static int on_item(json_t *o, void *arg)
 {
 	struct tally *t = arg;
-	const struct endpoint *e = &t->site->endpoints->endpoints[res->endpoint];
-	char who[256];
+	const char *who = cli_text(o, "name"), *why = cli_text(o, "why");
+	enum apply_outcome outcome = outcome_of(o);
 
-	t->n[res->outcome]++;
+	t->n[outcome]++;
 	if (t->json)
-		print_json(t, res);
-	endpoint_format(who, sizeof(who), e);
-	if (res->outcome == APPLY_FAILED)
-		cli_fail(CLI_FAILED, "%s: %s", who, res->why);
-	else if (res->why[0])
-		fprintf(stderr, "bulkhead: %s: repaired: %s\n", who, res->why);
-	else if (res->outcome == APPLY_REMOVED && !t->clean)
+		cli_print_object(o);
+	if (outcome == APPLY_FAILED)
+		cli_fail(CLI_FAILED, "%s: %s", who, why);
+	else if (why[0])
+		fprintf(stderr, "bulkhead: %s: repaired: %s\n", who, why);
+	else if (outcome == APPLY_REMOVED && !t->clean)
 		fprintf(stderr,
 			"bulkhead: %s: its table was removed: nothing selects it any more\n", who);
+	json_decref(o);
 	return 0;
 }
 
-static void print_sum(const struct tally *t, bool clean)
+static int on_result(const struct apply_result *res, void *arg)
+{
+	struct tally *t = arg;
+
+	return on_item(report_applied(t->site, res), t);
+}
+
+static void print_sum(const struct tally *t)
 {
 	static const enum apply_outcome shown[] = { APPLY_CREATED, APPLY_UPDATED, APPLY_UNCHANGED,
 						    APPLY_REMOVED };
-	const char *sep = clean ? "cleaned: " : "applied: ";
+	const char *sep = t->clean ? "cleaned: " : "applied: ";
 
 	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {
-		if (clean && shown[i] != APPLY_REMOVED)
+		if (t->clean && shown[i] != APPLY_REMOVED)
 			continue;
 		printf("%s%zu %s", sep, t->n[shown[i]], apply_outcome_name(shown[i]));
 		sep = ", ";
@@ -68,40 +70,49 @@ static void print_sum(const struct tally *t, bool clean)
 	putchar('\n');
 }
 
-static int write_tables(struct site *s, const struct cli_options *o)
+static int write_tables(struct site *s, struct tally *t)
 {
-	struct tally t = { .site = s, .json = o->json, .clean = o->clean };
 	struct bh_err err = BH_ERR_INIT;
-	int code = CLI_YES;
-	int r = o->clean ? enforce_clean(s, on_result, &t, &err)
-			 : enforce_apply(s, on_result, &t, &err);
+	int r = t->clean ? enforce_clean(s, on_result, t, &err)
+			 : enforce_apply(s, on_result, t, &err);
 
-	if (r < 0)
-		code = cli_fail(CLI_FAILED, "%s", err.msg);
-	else if (!o->json)
-		print_sum(&t, o->clean);
-	return t.n[APPLY_FAILED] ? CLI_FAILED : code;
+	return r < 0 ? cli_fail(CLI_FAILED, "%s", err.msg) : CLI_YES;
 }
 
-int cmd_apply(struct cli_options *o)
+static int apply_here(struct tally *t, struct cli_options *o)
 {
 	unsigned need = NEED_ENDPOINTS;
 	struct site s;
 	int code;
 
-	if (o->clean && o->strict)
-		return cli_fail(CLI_USAGE,
-				"apply: --clean holds nothing: it goes without --strict");
 	if (!o->clean)
 		need |= NEED_POLICIES | NEED_RULESETS;
 	code = cli_load(&s, o, need);
+	t->site = &s;
 	if (code == CLI_YES && !o->clean && !s.policies->n_services && !s.policies->n_guardrails)
 		code = cli_fail(CLI_USAGE, "apply: there is not one service in the policies; "
 					   "bulkhead apply --clean takes all tables away");
 	if (code == CLI_YES && !o->clean && (o->strict || s.host.strict))
 		code = cli_preflight(&s, o, "apply", true);
 	if (code == CLI_YES)
-		code = write_tables(&s, o);
+		code = write_tables(&s, t);
 	site_done(&s);
 	return code;
+}
+
+int cmd_apply(struct cli_options *o)
+{
+	struct tally t = { .json = o->json, .clean = o->clean };
+	int code = CLI_NO_DAEMON;
+
+	if (o->clean && o->strict)
+		return cli_fail(CLI_USAGE,
+				"apply: --clean holds nothing: it goes without --strict");
+	if (!o->clean)
+		code = cli_ask_daemon(o, "apply", on_item, &t);
+	if (code == CLI_NO_DAEMON)
+		code = apply_here(&t, o);
+	if (code == CLI_YES && !o->json)
+		print_sum(&t);
+	return code == CLI_YES && t.n[APPLY_FAILED] ? CLI_FAILED : code;
 }

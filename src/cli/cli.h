@@ -2,6 +2,8 @@
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
 
+#include <jansson.h>
+
 #include <bulkhead/base/err.h>
 #include <bulkhead/enforce/site.h>
 #include <bulkhead/model/diag.h>
@@ -16,7 +18,7 @@ struct cli_options {
 	const char *policies[CLI_PATHS_MAX]; /* --policies, or the operands of check */
 	size_t n_policies;
 	bool policies_given;
-	const char *inventory, *config, *netns_dir, *docker_socket, *podman_socket;
+	const char *inventory, *config, *netns_dir, *docker_socket, *podman_socket, *socket;
 	const char *from, *to, *port, *batch, *format, *endpoint;
 	bool json, strict, clean, follow, endpoints;
 };
@@ -34,6 +36,7 @@ int cmd_check(struct cli_options *o);
 int cmd_endpoints(struct cli_options *o);
 int cmd_explain(struct cli_options *o);
 int cmd_apply(struct cli_options *o);
+int cmd_plan(struct cli_options *o);
 int cmd_status(struct cli_options *o);
 int cmd_denied(struct cli_options *o);
 int cmd_export(struct cli_options *o);
@@ -56,9 +59,19 @@ enum cli_need { NEED_POLICIES = 1, NEED_ENDPOINTS = 2, NEED_RULESETS = 4, NEED_A
  */
 int cli_load(struct site *s, const struct cli_options *o, unsigned need);
 
-/* How the kernel's own finding is called, in text and JSON. */
-#define CLI_KERNEL      "nf_tables"
-#define CLI_UNSUPPORTED "unsupported"
+/*
+ * Ask a running bulkheadd, unless the options name policies or endpoints of their own: FN gets each
+ * item of the answer, which it owns. Returns the exit code of the answer, or CLI_NO_DAEMON when none
+ * answers and none was named.
+ */
+#define CLI_NO_DAEMON (-1)
+int cli_ask_daemon(const struct cli_options *o, const char *verb, int (*fn)(json_t *, void *),
+		   void *arg);
+
+/* A string of an object, "" when it has none of that name. */
+const char *cli_text(const json_t *o, const char *key);
+/* One line of JSON on stdout. */
+void cli_print_object(const json_t *o);
 
 /*
  * --strict: print everything that would stay unheld (enforce_preflight(), ENTER as there). CLI_YES

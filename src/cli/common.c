@@ -23,6 +23,19 @@ int cli_fail(int code, const char *fmt, ...)
 	return code;
 }
 
+const char *cli_text(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s ? s : "";
+}
+
+void cli_print_object(const json_t *o)
+{
+	json_dumpf(o, stdout, 0);
+	putchar('\n');
+}
+
 bool cli_colour(FILE *out)
 {
 	const char *no = getenv("NO_COLOR");

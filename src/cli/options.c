@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <bulkhead/base/cleanup.h>
+#include <bulkhead/base/limits.h>
 #include <bulkhead/base/text.h>
 
 #include "cli.h"
@@ -27,6 +28,8 @@ static const struct option_spec {
 	  offsetof(struct cli_options, docker_socket) },
 	{ 'm', "podman-socket", "PATH", "Podman's API socket",
 	  offsetof(struct cli_options, podman_socket) },
+	{ 'k', "socket", "PATH", "ask the bulkheadd that listens there (default " BH_CTL_SOCKET ")",
+	  offsetof(struct cli_options, socket) },
 	{ 'F', "from", "WHO", "source: endpoint id or name, or an address",
 	  offsetof(struct cli_options, from) },
 	{ 'T', "to", "WHO", "destination: endpoint id or name, or an address",

@@ -4,7 +4,7 @@
 #include <jansson.h>
 
 #include <bulkhead/base/text.h>
-#include <bulkhead/enforce/enforce.h>
+#include <bulkhead/enforce/report.h>
 
 #include "cli.h"
 
@@ -18,7 +18,7 @@ static const char *subject_id(const struct refusals *t, const struct preflight_f
 			      char *out, size_t cap)
 {
 	if (f->about == PREFLIGHT_KERNEL)
-		return CLI_KERNEL;
+		return REPORT_KERNEL;
 	return bh_escape_str(out, cap,
 			     f->about == PREFLIGHT_SERVICE
 				     ? t->site->policies->services[f->index].name
@@ -33,7 +33,7 @@ static void print_json(const struct refusals *t, const struct preflight_finding 
 		[PREFLIGHT_ENDPOINT] = "endpoint",
 	};
 	static const char *const states[] = {
-		[PREFLIGHT_KERNEL] = CLI_UNSUPPORTED,
+		[PREFLIGHT_KERNEL] = REPORT_UNSUPPORTED,
 		[PREFLIGHT_SERVICE] = "selects-nobody",
 	};
 	char id[256];
@@ -52,17 +52,9 @@ static void print_json(const struct refusals *t, const struct preflight_finding 
 
 static void print_text(const struct refusals *t, const struct preflight_finding *f)
 {
-	char who[256];
+	char line[BH_ERR_MAX + 400];
 
-	if (f->about == PREFLIGHT_ENDPOINT)
-		cli_fail(
-			CLI_NO, "%s: %s: %s",
-			endpoint_format(who, sizeof(who), &t->site->endpoints->endpoints[f->index]),
-			endpoint_state_name(f->state), f->why);
-	else if (f->about == PREFLIGHT_SERVICE)
-		cli_fail(CLI_NO, "service %s: %s", subject_id(t, f, who, sizeof(who)), f->why);
-	else
-		cli_fail(CLI_NO, "this kernel: %s: %s", CLI_UNSUPPORTED, f->why);
+	cli_fail(CLI_NO, "%s", preflight_format(line, sizeof(line), t->site, f));
 }
 
 static int on_finding(const struct preflight_finding *f, void *arg)

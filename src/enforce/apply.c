@@ -90,9 +90,10 @@ static int explain_owner(const struct task *t, const struct nft_state *have, int
 			 struct bh_err *err)
 {
 	if (r == -EPERM && have->owned && have->owner != t->sock->portid)
-		return bh_err_set(err, r,
-				  "its tables belong to a running bulkheadd, which alone can change "
-				  "them");
+		return bh_err_set(
+			err, r,
+			"its tables belong to a running bulkheadd, which alone can change "
+			"them");
 	return r;
 }
 
@@ -180,8 +181,7 @@ static int remove_one(struct task *t, struct bh_err *err)
 	return r;
 }
 
-/* Nothing of ours is ever in the host's namespace, so nothing is looked for there. */
-static bool has_own_namespace(const struct endpoint *e, uint64_t host_ino)
+bool has_own_namespace(const struct endpoint *e, uint64_t host_ino)
 {
 	return e->netns && e->obstacle != ENDPOINT_HOST_NETWORK &&
 	       (!e->netns_ino || e->netns_ino != host_ino);

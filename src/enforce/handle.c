@@ -88,9 +88,7 @@ int frames_of(int netns_fd, struct nft_frames *ret, struct bh_err *err)
 	*ret = (struct nft_frames) { 0 };
 	for (size_t i = 0; i < devices.n; i++)
 		take_device(ret, &devices.d[i]);
-	if (devices.more)
-		return bh_err_set(err, -E2BIG, "it has more than %d network devices",
-				  BH_DEVICES_MAX);
+	ret->more = devices.more;
 	return 0;
 }
 

@@ -220,7 +220,8 @@ static int take_device(struct hold *h, const struct net_device *d, struct bh_err
 		close(q->fds[--q->n]);
 	bh_escape_str(name, sizeof(name), d->name);
 	if (r == -EBUSY)
-		return bh_err_set(err, r, "a socket of AF_XDP that is not ours is open on %s", name);
+		return bh_err_set(err, r, "a socket of AF_XDP that is not ours is open on %s",
+				  name);
 	return bh_err_prefix(err, r, "device %s", name);
 }
 

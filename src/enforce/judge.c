@@ -153,8 +153,8 @@ static void weigh_raw_sockets(const struct members *m, bool frames_held, struct 
 {
 	if (st->obstacle != ENDPOINT_RAW_SOCKETS || !frames_held)
 		return;
-	st->obstacle = xdp_is_closed(m->site, st->obstacle_of) ? ENDPOINT_HOLDABLE
-							       : ENDPOINT_XDP_SOCKETS;
+	st->obstacle =
+		xdp_is_closed(m->site, st->obstacle_of) ? ENDPOINT_HOLDABLE : ENDPOINT_XDP_SOCKETS;
 }
 
 bool judge_hold(const struct members *m, bool frames_held, struct endpoint_status *st)
@@ -189,6 +189,10 @@ void judge_table(const struct members *m, const struct nft_want *want, const str
 		add_why(st, "the table is not what the policies say: %s", what);
 	if (st->why[0])
 		say(m, st, STATE_DRIFT, "");
+	else if (want->frames && want->frames->more)
+		say(m, st, STATE_WEAK,
+		    "it has more network devices than can be held: frames made by hand pass the "
+		    "last ones");
 	else if (judge_hold(m, want->frames != NULL, st))
 		return;
 	else if (want->ruleset->open)

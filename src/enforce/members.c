@@ -63,10 +63,9 @@ enum endpoint_obstacle members_own_obstacle(const struct members *m, size_t endp
 static unsigned gravity(enum endpoint_obstacle o)
 {
 	static const unsigned of[] = {
-		[ENDPOINT_HOLDABLE] = 0,    [ENDPOINT_XDP_SOCKETS] = 1, [ENDPOINT_RAW_SOCKETS] = 2,
-		[ENDPOINT_OWN_STACK] = 3,   [ENDPOINT_NO_NETNS] = 4,    [ENDPOINT_UNREADABLE] = 5,
-		[ENDPOINT_NET_ADMIN] = 6,   [ENDPOINT_PRIVILEGED] = 7,
-		[ENDPOINT_HOST_NETWORK] = 8,
+		[ENDPOINT_HOLDABLE] = 0,  [ENDPOINT_XDP_SOCKETS] = 1, [ENDPOINT_RAW_SOCKETS] = 2,
+		[ENDPOINT_OWN_STACK] = 3, [ENDPOINT_NO_NETNS] = 4,    [ENDPOINT_UNREADABLE] = 5,
+		[ENDPOINT_NET_ADMIN] = 6, [ENDPOINT_PRIVILEGED] = 7,  [ENDPOINT_HOST_NETWORK] = 8,
 	};
 
 	return of[o];

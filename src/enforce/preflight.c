@@ -5,6 +5,8 @@
 #include <stdio.h>
 
 #include <bulkhead/base/cleanup.h>
+#include <bulkhead/base/text.h>
+#include <bulkhead/enforce/report.h>
 
 #include "handle.h"
 #include "judge.h"
@@ -111,4 +113,22 @@ int enforce_preflight(struct site *s, bool enter,
 	handles_done(&p.handles);
 	members_done(&p.members);
 	return r;
+}
+
+const char *preflight_format(char *out, size_t cap, const struct site *s,
+			     const struct preflight_finding *f)
+{
+	char who[256];
+
+	if (f->about == PREFLIGHT_ENDPOINT)
+		snprintf(out, cap, "%s: %s: %s",
+			 endpoint_format(who, sizeof(who), &s->endpoints->endpoints[f->index]),
+			 endpoint_state_name(f->state), f->why);
+	else if (f->about == PREFLIGHT_SERVICE)
+		snprintf(out, cap, "service %s: %s",
+			 bh_escape_str(who, sizeof(who), s->policies->services[f->index].name),
+			 f->why);
+	else
+		snprintf(out, cap, "this kernel: " REPORT_UNSUPPORTED ": %s", f->why);
+	return out;
 }

@@ -17,11 +17,17 @@ void site_init(struct site *s)
 	host_config_init(&s->host);
 }
 
-void site_done(struct site *s)
+/* What policies and endpoints mean together. */
+static void free_endpoints(struct site *s)
 {
 	ruleset_list_free(s->rulesets);
 	selection_free(s->selection);
 	endpoint_set_free(s->endpoints);
+}
+
+void site_done(struct site *s)
+{
+	free_endpoints(s);
 	policy_set_free(s->policies);
 	*s = (struct site) { 0 };
 }
@@ -137,6 +143,25 @@ int site_compile(struct site *s, bool all_subjects, struct diag_list *diags, str
 		warn_of_nobody(s, diags);
 	if (r >= 0)
 		r = compile_rulesets(&in, all_subjects, &s->rulesets, diags, err);
+	return r;
+}
+
+int site_refresh(struct site *s, const struct site_options *o, struct diag_list *diags,
+		 bool *ret_is_input, struct bh_err *err)
+{
+	struct site next = *s;
+	int r;
+
+	next.now = time(NULL);
+	next.endpoints = NULL;
+	next.selection = NULL;
+	next.rulesets = NULL;
+	r = site_load_endpoints(&next, o, diags, ret_is_input, err);
+	if (r >= 0)
+		r = site_compile(&next, false, diags, err);
+	free_endpoints(r < 0 ? &next : s);
+	if (r >= 0)
+		*s = next;
 	return r;
 }
 

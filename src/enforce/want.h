@@ -2,6 +2,7 @@
 #ifndef ENFORCE_WANT_H
 #define ENFORCE_WANT_H
 
+#include <bulkhead/model/endpoint.h>
 #include <bulkhead/nft/nft.h>
 
 /*
@@ -13,5 +14,8 @@ void want_of(const struct ruleset *ruleset, struct nft_frames *frames, bool own,
 
 /* Do they differ? WHY gets the first difference. */
 bool differs(const struct nft_want *want, const struct nft_state *have, char *why, size_t cap);
+
+/* Nothing of ours is ever in the host's namespace, so nothing is looked for there. */
+bool has_own_namespace(const struct endpoint *e, uint64_t host_ino);
 
 #endif

@@ -293,11 +293,9 @@ static int on_event(const struct flow_log_event *ev, void *arg)
 	enum nft_log_kind kind;
 
 	static const enum flow_log_kind kinds[] = {
-		[NFT_LOG_DENY] = FLOW_LOG_DENY,
-		[NFT_LOG_AUDIT] = FLOW_LOG_AUDIT,
-		[NFT_LOG_REVOKED] = FLOW_LOG_REVOKED,
-		[NFT_LOG_GUARD] = FLOW_LOG_GUARD,     [NFT_LOG_RAW] = FLOW_LOG_RAW,
-		[NFT_LOG_RAW_AUDIT] = FLOW_LOG_RAW_AUDIT,
+		[NFT_LOG_DENY] = FLOW_LOG_DENY,       [NFT_LOG_AUDIT] = FLOW_LOG_AUDIT,
+		[NFT_LOG_REVOKED] = FLOW_LOG_REVOKED, [NFT_LOG_GUARD] = FLOW_LOG_GUARD,
+		[NFT_LOG_RAW] = FLOW_LOG_RAW,         [NFT_LOG_RAW_AUDIT] = FLOW_LOG_RAW_AUDIT,
 	};
 
 	if (!nft_prefix_parse(ev->prefix, &kind))

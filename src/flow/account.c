@@ -39,7 +39,7 @@ struct flow_account {
 	struct flow_account_options o;
 	struct flow *flows;
 	bool in_baseline;
-	bool raw_passes; /* as the last of them was logged */
+	bool raw_passes;        /* as the last of them was logged */
 	struct refused refused; /* counted in the rest for good, or part of the baseline */
 	unsigned waived;        /* snapshots to come whose tallies are not recorded */
 	unsigned doubt;         /* snapshots that settle nothing: a dump lacked a known flow */

@@ -370,12 +370,28 @@ static void say_default(char out[BH_NFT_COMMENT_MAX + 32], const struct question
 	    or_empty(where));
 }
 
+/* A query to a resolver that the container really uses. */
+static bool asks_resolver(const struct question *q)
+{
+	const struct endpoint *e = q->ctx->endpoint;
+
+	if (q->key.port != 53 || (q->key.proto != IPPROTO_UDP && q->key.proto != IPPROTO_TCP))
+		return false;
+	for (size_t i = 0; e && i < e->n_resolvers; i++)
+		if (bh_addr_cmp(&e->resolvers[i], &q->key.remote) == 0)
+			return true;
+	return false;
+}
+
 static void say_egress(struct question *q, const struct near *n, int other_side)
 {
 	char by_default[BH_NFT_COMMENT_MAX + 32], text[400];
 
 	say_default(by_default, q);
-	if (!n->entry)
+	if (asks_resolver(q))
+		PUT(text, "%s asks its resolver %s on %s, and its policy does not say dns: allow%s",
+		    q->self, q->far, q->what, by_default);
+	else if (!n->entry)
 		PUT(text, "nothing allows %s to send to %s%s", q->self, q->far, by_default);
 	else if (n->differs == NEAR_REMOTE)
 		PUT(text, "%s may reach %s on %s, not %s: %s", q->self, n->remote, q->what, q->far,
@@ -476,9 +492,8 @@ static void say_raw(struct question *q)
 		    "past its policy",
 		    q->self, q->far, q->what);
 	else
-		PUT(q->rec->reason,
-		    "%s sent to %s on %s from %s, which is none of its addresses", q->self, q->far,
-		    q->what, source);
+		PUT(q->rec->reason, "%s sent to %s on %s from %s, which is none of its addresses",
+		    q->self, q->far, q->what, source);
 }
 
 /* Only what is not from here is denied on the loopback device. */

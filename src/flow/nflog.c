@@ -64,7 +64,8 @@ static void get_packet(const struct nlattr *attr, uint8_t family, struct flow_lo
 
 	if (family == NFPROTO_NETDEV) {
 		ev->has_frame = frame_decode(data, len, &ev->frame, &at) >= 0;
-		if (!ev->has_frame || (ev->frame.type != ETHERTYPE_IP && ev->frame.type != ETHERTYPE_IPV6))
+		if (!ev->has_frame ||
+		    (ev->frame.type != ETHERTYPE_IP && ev->frame.type != ETHERTYPE_IPV6))
 			return;
 	} else if (family != AF_INET && family != AF_INET6) {
 		return;

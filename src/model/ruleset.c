@@ -131,7 +131,7 @@ static bool same_rules(const struct ruleset *want, const struct ruleset *have)
 	return i == want->n_rules;
 }
 
-static bool same_expiry(int64_t a, int64_t b)
+bool entry_same_end(int64_t a, int64_t b)
 {
 	if (!a != !b)
 		return false;
@@ -147,7 +147,7 @@ static bool same_entries(const struct ruleset *a, const struct entry_list *x,
 		return true;
 	for (size_t i = 0; i < x->n; i++)
 		if (entry_cmp(&x->e[i], &y->e[i]) != 0 ||
-		    !same_expiry(x->e[i].expires, y->e[i].expires) ||
+		    !entry_same_end(x->e[i].expires, y->e[i].expires) ||
 		    strcmp(a->rules[x->e[i].rule].name, b->rules[y->e[i].rule].name) != 0)
 			return false;
 	return true;

@@ -239,8 +239,8 @@ void batch_flush_chain(struct batch *b, unsigned chain)
 
 void batch_new_rule(struct batch *b, const struct nft_rule *r)
 {
-	struct nlmsghdr *nlh = begin(b, nft_chain_table(r->chain), NFT_MSG_NEWRULE,
-				     NLM_F_CREATE | NLM_F_APPEND);
+	struct nlmsghdr *nlh =
+		begin(b, nft_chain_table(r->chain), NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND);
 	const struct expr_bytes *e = expr_of_rule(r);
 
 	if (!nlh)

@@ -91,8 +91,22 @@ static void lower_raw(struct nft_program *p)
 	if (r->log_denied || r->open)
 		RULE(p, CHAIN_RAW, NULL, OP2(OP_LIMIT, BH_RAW_LOG_PER_S),
 		     OP2(OP_LOG, passes ? NFT_LOG_RAW_AUDIT : NFT_LOG_RAW));
-	RULE(p, CHAIN_RAW, "made by hand, or with a source that is not our own",
+	RULE(p, CHAIN_RAW, "made by hand, bridged, or with a source that is not our own",
 	     OP2(OP_COUNTER, COUNTER_RAW), OP1(passes ? OP_ACCEPT : OP_DROP));
+}
+
+/*
+ * What has neither a route nor a socket was bridged through. That is no more allowed than to be
+ * routed through, but where all else passes it does, too.
+ */
+static void lower_rest(struct nft_program *p)
+{
+	if (p->ruleset->open || p->ruleset->mode == MODE_AUDIT) {
+		RULE(p, CHAIN_FRAMES, NULL, OP1(OP_SOCKET), OP2(OP_GOTO, CHAIN_RAW));
+		RULE(p, CHAIN_FRAMES, "bridged through", OP1(OP_ACCEPT));
+	} else {
+		RULE(p, CHAIN_FRAMES, NULL, OP2(OP_GOTO, CHAIN_RAW));
+	}
 }
 
 void lower_frames(struct nft_program *p)
@@ -112,7 +126,7 @@ void lower_frames(struct nft_program *p)
 	if (p->frames->n_dhcp)
 		RULE(p, CHAIN_FRAMES, "DHCP, where an address is leased", OP1(OP_BROADCAST),
 		     OP2(OP_PROTOCOL, PROTOCOL_IP), OP1(OP_DHCP), OP2(OP_GOTO, CHAIN_DHCP));
-	RULE(p, CHAIN_FRAMES, NULL, OP2(OP_GOTO, CHAIN_RAW));
+	lower_rest(p);
 	lower_dhcp(p);
 	lower_raw(p);
 }

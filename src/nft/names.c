@@ -83,12 +83,8 @@ static const char *const counter_names[NFT_COUNTERS] = {
 };
 
 static const char *const log_names[] = {
-	[NFT_LOG_DENY] = "deny",
-	[NFT_LOG_AUDIT] = "audit",
-	[NFT_LOG_REVOKED] = "revoked",
-	[NFT_LOG_GUARD] = "guard",
-	[NFT_LOG_RAW] = "raw",
-	[NFT_LOG_RAW_AUDIT] = "raw-audit",
+	[NFT_LOG_DENY] = "deny",   [NFT_LOG_AUDIT] = "audit", [NFT_LOG_REVOKED] = "revoked",
+	[NFT_LOG_GUARD] = "guard", [NFT_LOG_RAW] = "raw",     [NFT_LOG_RAW_AUDIT] = "raw-audit",
 };
 
 /* Keys of several fields pad each to 4 bytes; the type is the fields' types, 6 bits each. */

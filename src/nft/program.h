@@ -150,8 +150,8 @@ enum nft_op_kind {
 	OP_DHCP,          /* as a client sends when it has no lease yet, or wants it anew */
 	OP_MAC_HI,        /* a, b, c: the first half of the frame's source, before OP_MAC_LO */
 	OP_MAC_LO,        /* a, b, c: the second half */
-	OP_CHADDR,        /* behind OP_MAC_LO: the same stands in the DHCP message as the client's */
-	OP_DHCP_LIMIT,    /* BH_DHCP_PER_S */
+	OP_CHADDR,     /* behind OP_MAC_LO: the same stands in the DHCP message as the client's */
+	OP_DHCP_LIMIT, /* BH_DHCP_PER_S */
 };
 
 enum nft_protocol { PROTOCOL_IP, PROTOCOL_IP6, PROTOCOL_ARP };

@@ -342,7 +342,8 @@ static void chain_text(const struct nft_program *p, unsigned chain, struct bh_bu
 
 static void table_text(const struct nft_program *p, unsigned table, int64_t now, struct bh_buf *out)
 {
-	bh_buf_addf(out, "table %s %s {\n", table == TABLE_INET ? "inet" : "netdev", NFT_TABLE_NAME);
+	bh_buf_addf(out, "table %s %s {\n", table == TABLE_INET ? "inet" : "netdev",
+		    NFT_TABLE_NAME);
 	counters_text(p->ruleset, table, out);
 	for (unsigned i = 0; table == TABLE_INET && i < NFT_SETS; i++)
 		if (p->has_set[i])

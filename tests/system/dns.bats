@@ -139,8 +139,8 @@ told() { # NAME FAMILY
 		to=$($family resolver)
 		is "$(told plain "$to")" "tcp nothing allows plain to send to $to (dns.yaml:10 denies by default)|
 udp nothing allows plain to send to $to (dns.yaml:10 denies by default)|"
-		is "$(told b "$to" | sed 's/|.*//')" "tcp b may reach $to on 443/tcp, not 53/tcp: dns.yaml:8
-udp b may reach $to on 443/tcp, not 53/udp: dns.yaml:8"
+		is "$(told b "$to" | sed 's/|.*//')" "tcp b asks its resolver $to on 53/tcp, and its policy does not say dns: allow (dns.yaml:8 denies by default)
+udp b asks its resolver $to on 53/udp, and its policy does not say dns: allow (dns.yaml:8 denies by default)"
 		to=$($family other)
 		told a "$to" | sed "s/, not $to.*|/|/" >"$NET_DIR/told"
 		for proto in tcp udp; do

@@ -57,14 +57,15 @@
 #define BH_RAW_LOG_PER_S        10 /* logged frames that were made by hand */
 #define BH_DHCP_PER_S           2  /* requests of a DHCP client that makes its own frames */
 #define BH_DHCP_BURST           10
-#define BH_DEVICES_MAX          64 /* network devices in one namespace */
-#define BH_DEVICE_QUEUES_MAX    64 /* queues of one device that are kept from AF_XDP */
-#define BH_LATE_DEVICES         16 /* names (eth0, ...) that are hooked before they are there */
+#define BH_DEVICES_MAX          240 /* network devices in one namespace whose frames are held */
+#define BH_DEVICE_QUEUES_MAX    64  /* queues of one device that are kept from AF_XDP */
+#define BH_LATE_DEVICES         16  /* names (eth0, ...) that are hooked before they are there */
 #define BH_BATCH_BYTES_MAX      (64u << 20)
 #define BH_NLSOCK_RCVBUF        (8u << 20)
 #define BH_READBACK_RULES_MAX   4096
 #define BH_READBACK_OBJECTS_MAX 16384
-#define BH_WORKERS_MAX          8 /* processes that work on namespaces at a time */
+#define BH_PLAN_LINES_MAX       100 /* of one namespace's changes that are shown: a message of ctl */
+#define BH_WORKERS_MAX          8   /* processes that work on namespaces at a time */
 
 /* Status */
 #define BH_STATUS_MEMBERS_NAMED_MAX  3  /* who shares a namespace: in a sentence */
@@ -79,6 +80,7 @@
 #define BH_NAMESPACES_MAX   20000
 
 /* Control socket */
+#define BH_CTL_SOCKET          "/run/bulkhead/control.sock"
 #define BH_CTL_FRAME_MAX       (64u << 10) /* bytes of one message */
 #define BH_CTL_DEPTH_MAX       16          /* of objects and lists in one message */
 #define BH_CTL_QUEUE_MAX       (1u << 20)  /* bytes that wait for one client to read */

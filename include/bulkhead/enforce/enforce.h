@@ -53,8 +53,8 @@ int enforce_status(struct site *s, int (*fn)(const struct endpoint_status *, voi
 
 /* Can this kernel hold what our tables are made of? */
 struct kernel_status {
-	bool finding;         /* it cannot, or it is not known */
-	char why[BH_ERR_MAX]; /* what is missing; "" when nothing is */
+	bool finding;           /* it cannot, or it is not known */
+	char why[BH_ERR_MAX];   /* what is missing; "" when nothing is */
 	char lacks[BH_ERR_MAX]; /* what it does without, and what that costs; "" when nothing */
 };
 
@@ -74,6 +74,10 @@ struct preflight_finding {
 	enum endpoint_obstacle obstacle; /* of an endpoint: as there */
 	char why[BH_ERR_MAX];            /* one sentence, hostile text escaped */
 };
+
+/* "NAME: STATE: WHY" of a finding, for a person. Returns OUT. */
+const char *preflight_format(char *out, size_t cap, const struct site *s,
+			     const struct preflight_finding *f);
 
 /* What could not be looked at for want of privileges; only without ENTER. */
 struct preflight_unseen {
@@ -108,6 +112,19 @@ struct apply_result {
  */
 int enforce_apply(struct site *s, int (*fn)(const struct apply_result *, void *), void *arg,
 		  struct bh_err *err);
+
+/* What apply would do with one namespace, and has not done. */
+struct plan_item {
+	size_t endpoint;            /* index: the first endpoint of the namespace */
+	enum apply_outcome outcome; /* that it would have; APPLY_FAILED: it cannot be looked at */
+	char why[BH_ERR_MAX];       /* what differs first, or why it cannot be looked at; or "" */
+	const struct ruleset *have; /* what stands there, when it can be read; for the callback */
+	const struct ruleset *want; /* NULL: no table */
+};
+
+/* Read every namespace and tell what enforce_apply() would do; nothing is changed. FN as there. */
+int enforce_plan(struct site *s, int (*fn)(const struct plan_item *, void *), void *arg,
+		 struct bh_err *err);
 
 /* Take our table out of every namespace of the site's endpoints, and touch nothing else. */
 int enforce_clean(struct site *s, int (*fn)(const struct apply_result *, void *), void *arg,

@@ -14,8 +14,8 @@
 struct hold;
 struct holds;
 
-struct holds *holds_new(void);      /* NULL: out of memory */
-void holds_free(struct holds *h);   /* takes NULL; the tables stay, owned by nobody */
+struct holds *holds_new(void);    /* NULL: out of memory */
+void holds_free(struct holds *h); /* takes NULL; the tables stay, owned by nobody */
 
 /*
  * The hold of the endpoint's namespace, opened when there is none yet. *RET is H's. Errors as those

@@ -21,7 +21,7 @@ struct site {
 	struct selection *selection;    /* NULL until site_compile() */
 	struct ruleset_list *rulesets;  /* NULL until site_compile() */
 	int64_t now;                    /* seconds since the epoch, taken once */
-	struct holds *holds; /* borrowed: what a daemon keeps open; NULL: this is none */
+	struct holds *holds;            /* borrowed: what a daemon keeps open; NULL: this is none */
 };
 
 struct site_options {
@@ -44,6 +44,12 @@ int site_load_config(struct site *s, const struct site_options *o, struct diag_l
 /* *ret_is_input: the failure is a mistake in what the user gave, not in the host. */
 int site_load_endpoints(struct site *s, const struct site_options *o, struct diag_list *diags,
 			bool *ret_is_input, struct bh_err *err);
+/*
+ * Endpoints and rulesets anew, for the policies that S has; on failure S stays as it was. *RET_INPUT
+ * as above.
+ */
+int site_refresh(struct site *s, const struct site_options *o, struct diag_list *diags,
+		 bool *ret_is_input, struct bh_err *err);
 /* Policies x endpoints. With ALL_SUBJECTS also for endpoints without a namespace (explain). */
 int site_compile(struct site *s, bool all_subjects, struct diag_list *diags, struct bh_err *err);
 

@@ -39,7 +39,7 @@ enum flow_log_kind {
 	FLOW_LOG_AUDIT,
 	FLOW_LOG_REVOKED,
 	FLOW_LOG_GUARD, /* a guardrail denied it, in audit mode and where nothing is logged, too */
-	FLOW_LOG_RAW,       /* a frame that the stack has not made, or of a source not its own */
+	FLOW_LOG_RAW,   /* a frame that the stack has not made, or of a source not its own */
 	FLOW_LOG_RAW_AUDIT, /* the same, and it passed */
 };
 

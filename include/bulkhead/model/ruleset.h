@@ -3,6 +3,7 @@
 #define BULKHEAD_MODEL_RULESET_H
 
 #include <bulkhead/base/addr.h>
+#include <bulkhead/base/limits.h>
 #include <bulkhead/model/flowspec.h>
 
 /*
@@ -118,6 +119,29 @@ int entry_cmp(const struct entry *a, const struct entry *b);
  * without a WORLD entry. On false OUT (CAP bytes, may be NULL) says what differs first.
  */
 bool ruleset_equal(const struct ruleset *want, const struct ruleset *have, char *out, size_t cap);
+
+/* Do two ends (ENTRY.expires) count as one? */
+bool entry_same_end(int64_t a, int64_t b);
+
+/* One piece that a change of rulesets adds or takes away. Borrows from the ruleset that has it. */
+struct ruleset_change {
+	bool added;
+	bool guard; /* what a guardrail denies; else what is allowed */
+	enum direction direction;
+	const struct entry *entry;
+	const struct ruleset_rule *rule;
+};
+
+/*
+ * What NEW allows and denies otherwise than OLD; either may be NULL: nothing. A piece that only
+ * moved to another policy rule is no change. FN may be NULL. Returns how many.
+ */
+size_t ruleset_diff(const struct ruleset *old, const struct ruleset *new,
+		    void (*fn)(const struct ruleset_change *, void *), void *arg);
+
+/* "+ allow egress 10.77.0.2 5432/tcp (web.out.db, web.yaml:7)". Returns OUT. */
+#define RULESET_CHANGE_STR (BH_RANGE_STR + PORT_SPEC_STR + 2 * BH_NFT_COMMENT_MAX + 64)
+const char *ruleset_change_format(char out[RULESET_CHANGE_STR], const struct ruleset_change *c);
 
 /* One ruleset per namespace that gets a table. */
 struct ruleset_item {

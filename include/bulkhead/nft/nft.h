@@ -33,6 +33,7 @@ struct nft_frames {
 	/* the names that are hooked; from Linux 6.16 on before such a device is there */
 	char devices[BH_DEVICES_MAX + BH_LATE_DEVICES][16];
 	size_t n_devices;
+	bool more; /* of WANT: there are devices beyond these, which nothing holds */
 	/* the addresses of Ethernet devices whose DHCP client may make frames of its own */
 	uint8_t dhcp[BH_DEVICES_MAX][6];
 	size_t n_dhcp;
@@ -65,10 +66,10 @@ struct nft_state {
 	bool intact;             /* they are, to the last rule, what we would write for `ruleset` */
 	struct ruleset *ruleset; /* when it could be read back at all, else NULL; owned */
 	struct nft_frames *frames; /* of table netdev bulkhead; NULL: it does not exist; owned */
-	bool persists; /* kept by the kernel for us: flags owner and persist */
-	bool owned;    /* by a socket that is open: nobody else can change them */
-	uint32_t owner; /* that socket's netlink port */
-	char drift[256];         /* when not intact: the first difference, in words, escaped */
+	bool persists;             /* kept by the kernel for us: flags owner and persist */
+	bool owned;                /* by a socket that is open: nobody else can change them */
+	uint32_t owner;            /* that socket's netlink port */
+	char drift[256];           /* when not intact: the first difference, in words, escaped */
 	struct nft_totals totals;
 	struct nft_rule_count *rule_counts; /* parallel to ruleset->rules */
 	uint32_t commit_id; /* of the namespace's nf_tables, as nft_commit_id() tells */

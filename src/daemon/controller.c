@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "controller.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <bulkhead/base/cleanup.h>
+#include <bulkhead/base/limits.h>
+#include <bulkhead/enforce/report.h>
+
+#include "verbs.h"
+#include "watches.h"
+
+/* Changes come in bursts: a container that starts makes a dozen within some milliseconds. */
+#define SETTLE_USEC 20000
+/* Whoever makes changes without end gets no more than this share of our time. */
+#define REST_SHARE 4
+/* What no event told is found by then. */
+#define LOOK_USEC 30000000
+
+void controller_log(const char *line, void *arg)
+{
+	fprintf(stderr, "bulkheadd: %s\n", line);
+}
+
+/* --- diagnostics ----------------------------------------------------------------------------- */
+
+static void tell_diags(struct diag_list *diags, void (*tell)(const char *, void *), void *arg)
+{
+	char *text = NULL, *save = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	if (!out)
+		return;
+	diag_list_sort(diags);
+	diag_list_print(diags, out, false);
+	fclose(out);
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+		tell(line, arg);
+	free(text);
+}
+
+/* --- reconcile ------------------------------------------------------------------------------- */
+
+static uint64_t now_usec(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+struct handing {
+	struct controller *c;
+	void (*fn)(json_t *, void *);
+	void *arg;
+	size_t changed, failed;
+};
+
+static void log_result(const struct site *s, const struct apply_result *res)
+{
+	char who[256], line[BH_ERR_MAX + 400];
+
+	if (res->outcome == APPLY_UNCHANGED)
+		return;
+	endpoint_format(who, sizeof(who), &s->endpoints->endpoints[res->endpoint]);
+	snprintf(line, sizeof(line), "%s: %s%s%s", who, apply_outcome_name(res->outcome),
+		 res->why[0] ? ": " : "", res->why);
+	controller_log(line, NULL);
+}
+
+static int on_result(const struct apply_result *res, void *arg)
+{
+	struct handing *h = arg;
+
+	h->failed += res->outcome == APPLY_FAILED;
+	log_result(&h->c->site, res);
+	if (h->fn)
+		h->fn(report_applied(&h->c->site, res), h->arg);
+	return 0;
+}
+
+/* What is held of namespaces that nobody lists any more would keep them alive. */
+struct sweep {
+	struct controller *c;
+	uint64_t *gone;
+	size_t n;
+};
+
+static bool is_listed(const struct site *s, uint64_t ino)
+{
+	for (size_t i = 0; i < s->endpoints->n; i++)
+		if (s->endpoints->endpoints[i].netns_ino == ino)
+			return true;
+	return false;
+}
+
+static void note_gone(const struct hold *h, void *arg)
+{
+	struct sweep *s = arg;
+
+	if (!is_listed(&s->c->site, hold_ino(h)))
+		s->gone[s->n++] = hold_ino(h);
+}
+
+static void release_gone(struct controller *c)
+{
+	bh_autofree uint64_t *gone = calloc(holds_count(c->holds) + 1, sizeof(*gone));
+	struct sweep s = { c, gone, 0 };
+
+	if (!gone)
+		return; /* the next look does it */
+	holds_each(c->holds, note_gone, &s);
+	for (size_t i = 0; i < s.n; i++) {
+		watches_forget(c->watches, gone[i]);
+		holds_release(c->holds, gone[i]);
+	}
+}
+
+/* A later one counts from now. */
+static void arm(struct controller *c, uint64_t usec)
+{
+	sd_event_source_set_time_relative(c->timer, usec);
+	sd_event_source_set_enabled(c->timer, SD_EVENT_ONESHOT);
+}
+
+static int bring_about(struct controller *c, struct handing *h, struct bh_err *err)
+{
+	int r;
+
+	release_gone(c);
+	c->site.holds = c->holds;
+	r = enforce_apply(&c->site, on_result, h, err);
+	watches_sync(c->watches, &c->site, c->holds);
+	return r;
+}
+
+/* The endpoints could not be listed: what runs stays as it is, and that is said once. */
+static void note_trouble(struct controller *c, const struct bh_err *err)
+{
+	if (strcmp(c->trouble, err->msg) != 0)
+		controller_log(err->msg[0] ? err->msg : "the last trouble is over", NULL);
+	snprintf(c->trouble, sizeof(c->trouble), "%s", err->msg);
+}
+
+int controller_reconcile(struct controller *c, void (*tell)(const char *, void *),
+			 void (*fn)(json_t *, void *), void *arg, struct bh_err *err)
+{
+	struct handing h = { .c = c, .fn = fn, .arg = arg };
+	uint64_t start = now_usec();
+	struct diag_list diags;
+	bool input;
+	int r;
+
+	diag_list_init(&diags);
+	arm(c, LOOK_USEC); /* what happens meanwhile makes it earlier */
+	r = site_refresh(&c->site, &c->site_options, &diags, &input, err);
+	if (tell)
+		tell_diags(&diags, tell, arg);
+	diag_list_done(&diags);
+	if (r >= 0)
+		r = bring_about(c, &h, err);
+	note_trouble(c, err);
+	c->took_usec = now_usec() - start;
+	return r;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct bh_err err = BH_ERR_INIT;
+	struct controller *c = arg;
+
+	if (c->loaded)
+		controller_reconcile(c, NULL, NULL, NULL, &err);
+	return 0;
+}
+
+/* What was to come earlier still does: events without end must not put it off. */
+void controller_touch(struct controller *c)
+{
+	uint64_t wait = c->took_usec * REST_SHARE, now, armed = UINT64_MAX;
+	int enabled = SD_EVENT_OFF;
+
+	if (wait < SETTLE_USEC)
+		wait = SETTLE_USEC;
+	sd_event_now(c->event, CLOCK_MONOTONIC, &now);
+	if (sd_event_source_get_enabled(c->timer, &enabled) > 0)
+		sd_event_source_get_time(c->timer, &armed);
+	if (enabled == SD_EVENT_OFF || armed > now + wait)
+		arm(c, wait);
+}
+
+/* --- policies -------------------------------------------------------------------------------- */
+
+struct refusing {
+	const struct site *site;
+	void (*tell)(const char *, void *);
+	void *arg;
+	size_t n;
+};
+
+static int on_finding(const struct preflight_finding *f, void *arg)
+{
+	char line[BH_ERR_MAX + 400];
+	struct refusing *p = arg;
+
+	p->n++;
+	preflight_format(line, sizeof(line), p->site, f);
+	p->tell(line, p->arg);
+	return 0;
+}
+
+/* With strict, what cannot be held keeps all from being changed. */
+static int check_strictly(struct site *next, void (*tell)(const char *, void *), void *arg,
+			  struct bh_err *err)
+{
+	struct refusing p = { .site = next, .tell = tell, .arg = arg };
+	struct preflight_unseen unseen;
+	int r = enforce_preflight(next, true, on_finding, &p, &unseen, err);
+
+	if (r >= 0 && p.n)
+		r = bh_err_set(err, -EPERM, "strict: %zu %s, nothing was changed", p.n,
+			       p.n == 1 ? "finding" : "findings");
+	return r;
+}
+
+int controller_load(struct controller *c, struct site *next, void (*tell)(const char *, void *),
+		    void *arg, struct bh_err *err)
+{
+	struct diag_list diags;
+	bool input;
+	int r, listed = -ENOENT;
+
+	site_init(next);
+	next->holds = c->holds;
+	diag_list_init(&diags);
+	r = site_load_policies(next, &c->site_options, &diags, err);
+	if (r >= 0)
+		listed = site_refresh(next, &c->site_options, &diags, &input, err);
+	if (r >= 0 && (listed == -EINVAL || (c->o->inventory && listed < 0)))
+		r = listed;
+	tell_diags(&diags, tell, arg);
+	diag_list_done(&diags);
+	if (r >= 0 && !next->policies->n_services && !next->policies->n_guardrails)
+		r = bh_err_set(err, -EINVAL, "there is not one service in the policies");
+	return r;
+}
+
+int controller_reload(struct controller *c, bool strict, void (*tell)(const char *, void *),
+		      void (*fn)(json_t *, void *), void *arg, struct bh_err *err)
+{
+	struct handing h = { .c = c, .fn = fn, .arg = arg };
+	struct site next;
+	int r;
+
+	r = controller_load(c, &next, tell, arg, err);
+	if (r >= 0 && next.endpoints && (strict || next.host.strict))
+		r = check_strictly(&next, tell, arg, err);
+	if (r < 0) {
+		site_done(&next);
+		return r;
+	}
+	site_done(&c->site);
+	c->site = next;
+	c->loaded = true;
+	arm(c, LOOK_USEC);
+	if (c->site.endpoints)
+		r = bring_about(c, &h, err);
+	else /* whoever lists them does not answer: they may be there later */
+		r = bh_err_set(err, -EAGAIN, "%s", err->msg);
+	note_trouble(c, err);
+	return r;
+}
+
+/* --- life ------------------------------------------------------------------------------------ */
+
+static void fill_site_options(struct controller *c)
+{
+	const struct daemon_options *o = c->o;
+
+	c->site_options = (struct site_options) {
+		.config = o->config,
+		.policies = o->policies,
+		.n_policies = o->n_policies,
+		.inventory = o->inventory,
+		.netns_dir = o->netns_dir,
+		.docker_socket = o->docker_socket,
+		.podman_socket = o->podman_socket,
+	};
+}
+
+static int open_all(struct controller *c, struct bh_err *err)
+{
+	int r;
+
+	c->holds = holds_new();
+	if (!c->holds)
+		return bh_err_oom(err);
+	r = sd_event_add_time_relative(c->event, &c->timer, CLOCK_MONOTONIC, LOOK_USEC, 1000,
+				       on_timer, c);
+	if (r < 0)
+		return bh_err_errno(err, r, "event loop");
+	r = watches_new(c, &c->watches, err);
+	if (r >= 0)
+		r = verbs_serve(c, &c->server, err);
+	return r;
+}
+
+int controller_new(const struct daemon_options *o, sd_event *event, struct controller **ret,
+		   struct bh_err *err)
+{
+	struct controller *c = calloc(1, sizeof(*c));
+	int r;
+
+	if (!c)
+		return bh_err_oom(err);
+	c->o = o;
+	c->event = event;
+	site_init(&c->site);
+	fill_site_options(c);
+	r = open_all(c, err);
+	if (r < 0) {
+		controller_free(c);
+		return r;
+	}
+	*ret = c;
+	return 0;
+}
+
+void controller_free(struct controller *c)
+{
+	if (!c)
+		return;
+	ctl_server_free(c->server);
+	watches_free(c->watches);
+	sd_event_source_disable_unref(c->timer);
+	holds_free(c->holds);
+	site_done(&c->site);
+	free(c);
+}

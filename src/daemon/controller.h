@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef DAEMON_CONTROLLER_H
+#define DAEMON_CONTROLLER_H
+
+#include <systemd/sd-event.h>
+
+#include <jansson.h>
+
+#include <bulkhead/base/err.h>
+#include <bulkhead/ctl/ctl.h>
+#include <bulkhead/enforce/holds.h>
+#include <bulkhead/enforce/site.h>
+
+#include "options.h"
+
+struct watches;
+
+/*
+ * The controller keeps the kernel equal to the policies. Everything that may have changed something
+ * only marks it (controller_touch()); one timer then compares all that is wanted with all that there
+ * is. So nothing depends on an event not being missed.
+ */
+struct controller {
+	const struct daemon_options *o;
+	struct site_options site_options;
+	sd_event *event;
+	sd_event_source *timer; /* of the next comparison */
+	struct ctl_server *server;
+	struct watches *watches;
+	struct holds *holds;
+	struct site site;         /* the policies in force, and the endpoints of the last look */
+	bool loaded;              /* `site` is there */
+	uint64_t took_usec;       /* of the last look */
+	char trouble[BH_ERR_MAX]; /* why the last look failed; "" = it did not */
+};
+
+int controller_new(const struct daemon_options *o, sd_event *event, struct controller **ret,
+		   struct bh_err *err);
+void controller_free(struct controller *c); /* takes NULL; what is enforced stays */
+
+/*
+ * Read the policies anew. When they are valid they replace the old ones, else nothing changes:
+ * -EINVAL, and TELL has got each line of what is wrong. Then everything is compared; FN (may be NULL)
+ * gets each object of report_applied(). STRICT, or the host file: -EPERM, and nothing changes, when
+ * something cannot be held. -EAGAIN: the endpoints cannot be listed now, it is tried again.
+ */
+int controller_reload(struct controller *c, bool strict, void (*tell)(const char *line, void *arg),
+		      void (*fn)(json_t *applied, void *arg), void *arg, struct bh_err *err);
+
+/*
+ * The policies as they stand in their files, and what they mean for the endpoints of this moment;
+ * NEXT->endpoints is NULL when those cannot be listed (then ERR says why, and 0 is returned). -EINVAL:
+ * they are not valid. The caller frees with site_done() in any case.
+ */
+int controller_load(struct controller *c, struct site *next,
+		    void (*tell)(const char *line, void *arg), void *arg, struct bh_err *err);
+
+/* Compare, and mend what differs, for the policies that are in force. */
+int controller_reconcile(struct controller *c, void (*tell)(const char *line, void *arg),
+			 void (*fn)(json_t *applied, void *arg), void *arg, struct bh_err *err);
+
+/* Something may have changed: reconcile soon. */
+void controller_touch(struct controller *c);
+
+/* One line for the log. */
+void controller_log(const char *line, void *arg);
+
+#endif
