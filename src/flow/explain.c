@@ -509,8 +509,8 @@ static void say_loopback(struct question *q)
 
 	say_addr(source, &q->rec->source.addr);
 	PUT(q->rec->reason,
-	    "%s sent itself a packet on %s from %s, which is none of its addresses: the answer would "
-	    "leave as if %s had asked",
+	    "%s sent itself a packet on %s from %s, which is none of its addresses: the answer "
+	    "would leave as if %s had asked",
 	    q->self, q->what, source, source);
 }
 

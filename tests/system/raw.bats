@@ -249,7 +249,8 @@ knows() { # NAME ADDRESS MAC
 	ns "$1" ip neigh show "$2" dev eth0 | grep -q "lladdr $3"
 }
 raw_count() { # NAME
-	ns "$1" nft -j list counter netdev bulkhead raw | jq '.nftables[] | select(.counter).counter.packets'
+	ns "$1" nft -j list counter netdev bulkhead raw |
+		jq '.nftables[] | select(.counter).counter.packets'
 }
 
 @test "neighbours find each other, and nobody is told lies" {
@@ -347,7 +348,7 @@ temporary() { ns web ip -6 -o addr show dev eth0 scope global temporary -tentati
 	is "$(raw_count web) $(packets raw-socket)" "0 0"
 }
 
-# --- DHCP ------------------------------------------------------------------------------------------
+# --- DHCP ----------------------------------------------------------------------------------------
 
 lease_script() { # its addresses end, as leases do
 	cat >"$NET_DIR/lease" <<-'S'
@@ -440,7 +441,9 @@ discover() { # COMMAND TOKEN KEY=VALUE...
 	nowhere permanent
 }
 
-link_local() { ns "$1" ip -6 -o addr show dev eth0 scope link -tentative | sed 's/.*inet6 \([^/]*\).*/\1/'; }
+link_local() { # NAME
+	ns "$1" ip -6 -o addr show dev eth0 scope link -tentative | sed 's/.*inet6 \([^/]*\).*/\1/'
+}
 
 @test "DHCPv6: a client goes through the stack, where two rules let it" {
 	await eval '[ -n "$(link_local web)" ] && [ -n "$(link_local stranger)" ]'
@@ -457,7 +460,8 @@ link_local() { ns "$1" ip -6 -o addr show dev eth0 scope link -tentative | sed '
 		fence
 		nowhere unasked
 		is "$(grep -c "^udp 546" "$NET_DIR/web.log")" 0
-		sed -i "s|^egress:|ingress: [{from: [{cidr: 'fe80::/10'}], ports: [546/udp]}]\n&\n  - {to: [{cidr: 'ff02::1:2'}], ports: [547/udp]}|" \
+		sed -i -e "s|^egress:|&\n  - {to: [{cidr: 'ff02::1:2'}], ports: [547/udp]}|" \
+			-e "/^---/i ingress: [{from: [{cidr: 'fe80::/10'}], ports: [546/udp]}]" \
 			"$NET_DIR/policies/web.yaml"
 		bulkhead apply
 		leaves eth0 freebind asked $ask
@@ -668,6 +672,7 @@ stays_in() { # FAMILY PORT
 	bulkhead apply
 	follow
 	pretend stays_in 2000
+	await eval '[ "$(grep -c "\"interface\":\"lo\"" "$NET_DIR/records")" -eq 5 ]'
 	finish
 	jq -es 'map(select(.interface == "lo")) | length == 5
 		and all(.rule.kind == "default-deny"

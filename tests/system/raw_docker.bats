@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # Frames made by hand in a container with the capabilities that Docker gives to every one of them,
 # NET_RAW among them: by the device it had when its table came, and by one that comes later.
-# shellcheck disable=SC2154
+# shellcheck disable=SC2016,SC2154 # `await eval` expands later; names of lib/docker
 
 load lib/docker
 
@@ -51,6 +51,7 @@ state() { bulkhead status --json 2>/dev/null | jq -c "select(.services == \"web\
 	for via in raw dgram bypass ring; do
 		is "$(send eth0 $via after-$via)" "sent 0 refused 1 ENOBUFS"
 	done
+	await eval '[ "$(wc -l <"$NET_DIR/records")" -eq 4 ]' # the kernel logs some 100 ms later
 	followed
 	[[ $(cat "$NET_DIR/messages") == *"denied 4 = recorded 4 + not recorded 0"* ]]
 	jq -es 'length == 4 and all(.rule.kind == "raw-socket" and .uid == 0
@@ -59,11 +60,11 @@ state() { bulkhead status --json 2>/dev/null | jq -c "select(.services == \"web\
 }
 
 # It tries again and again from before the device is there; 200 tries with it are enough.
-# shellcheck disable=SC2016
 eager='
 end=$(($(date +%s) + 20)) n=0
 while [ $n -lt 200 ] && [ $(date +%s) -lt $end ]; do
-	rawsend send eth1 raw early what=udp from=10.67.0.2 to=10.67.0.1 dport=53 2>/dev/null && n=$((n + 1))
+	rawsend send eth1 raw early what=udp from=10.67.0.2 to=10.67.0.1 dport=53 2>/dev/null &&
+		n=$((n + 1))
 done'
 
 @test "docker network connect: the new device is held from its first frame" {
