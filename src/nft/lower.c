@@ -339,6 +339,9 @@ static void lower_loopback(struct nft_program *p, unsigned chain, unsigned direc
 		return;
 	}
 	RULE(p, chain, NULL, OP2(OP_LOOPBACK, direction), OP1(OP_OWN_SOURCE), OP1(OP_ACCEPT));
+	if (r->on_deny == ON_DENY_REJECT)
+		RULE(p, chain, "our own refusals, in the name of who was called",
+		     OP2(OP_LOOPBACK, direction), OP1(OP_CT_RELATED), OP1(OP_ACCEPT));
 	if (!enforced || r->log_denied)
 		RULE(p, chain, NULL, OP2(OP_LOOPBACK, direction),
 		     OP2(OP_JUMP, enforced ? CHAIN_RECORD : CHAIN_GUARD_RECORD));

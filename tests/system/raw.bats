@@ -666,6 +666,11 @@ stays_in() { # FAMILY PORT
 	nowhere "answer$1-$2"
 }
 
+stays_refused() { # FAMILY PORT
+	[[ $(answer "$@") == "sent 0 refused 1 E"* ]]
+	nowhere "answer$1-$2"
+}
+
 @test "loopback: who pretends to have been asked by another gets no way out to him" {
 	sed -i '/^---/i ingress: [{from: [{cidr: 0.0.0.0/0}, {cidr: "::/0"}], ports: [9053/udp]}]' \
 		"$NET_DIR/policies/web.yaml"
@@ -677,6 +682,11 @@ stays_in() { # FAMILY PORT
 	jq -es 'map(select(.interface == "lo")) | length == 5
 		and all(.rule.kind == "default-deny"
 			and (.reason | contains("which is none of its addresses")))' "$NET_DIR/records"
+	# those whom the kernel refuses in another's name get no further either
+	sed -i 's/^service: web/&\non-deny: reject/' "$NET_DIR/policies/web.yaml"
+	bulkhead apply
+	is "$(ask web stranger 9000/tcp)" "refused refused"
+	pretend stays_refused 2050
 	# asked in earnest it answers
 	ns stranger "$rawsend_program" send eth0 freebind asked from="$(v4 stranger)" sport=3000 \
 		to="$(v4 web)" dport=9053
