@@ -268,8 +268,7 @@ static int emit_tally(struct flow_account *a, enum tally_kind kind, enum directi
 		.rule_kind = rules[kind],
 	};
 
-	/* Frames are logged, or nobody wants to know of them. */
-	if (upto <= t->done || (kind == TALLY_RAW && !a->o.logged && !t->done))
+	if (upto <= t->done)
 		return 0;
 	rec.packets = upto - t->done;
 	t->done = upto;
@@ -668,8 +667,10 @@ int flow_account_finish(struct flow_account *a, int64_t now)
 
 void flow_account_sums(const struct flow_account *a, enum direction d, struct flow_sums *ret)
 {
-	/* An event may be ahead of the totals. */
-	ret->denied = most(a->denied[d] + a->tallies[TALLY_RAW][d].delta, a->recorded[d]);
+	const struct tally *raw = &a->tallies[TALLY_RAW][d];
+
+	/* An event may be ahead of the totals, or of a table whose totals were never read. */
+	ret->denied = most(a->denied[d] + most(raw->delta, raw->done), a->recorded[d]);
 	ret->recorded = a->recorded[d];
 	ret->not_recorded = ret->denied - ret->recorded;
 }

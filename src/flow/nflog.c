@@ -27,6 +27,8 @@
 #define CONFIG_BYTES 256
 #define PACKET_TYPE  (NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_PACKET)
 
+#define BH_NFULA_L2HDR 21 /* linux/netfilter/nfnetlink_log.h; libnetfilter_log has its own copy */
+
 struct flow_log {
 	struct nlsock sock;
 	uint32_t next_seq;
@@ -56,36 +58,60 @@ static void get_prefix(const struct nlattr *attr, struct flow_log_event *ev)
 	memcpy(ev->prefix, mnl_attr_get_payload(attr), len);
 }
 
-/* What the table netdev logs begins at the header of the link. */
-static void get_packet(const struct nlattr *attr, uint8_t family, struct flow_log_event *ev)
+static bool has_link_header(const struct nlmsghdr *nlh)
 {
-	const uint8_t *data = attr ? mnl_attr_get_payload(attr) : NULL;
-	size_t len = attr ? mnl_attr_get_payload_len(attr) : 0, at = 0;
+	const struct nlattr *a;
 
-	if (family == NFPROTO_NETDEV) {
-		ev->has_frame = frame_decode(data, len, &ev->frame, &at) >= 0;
-		if (!ev->has_frame ||
-		    (ev->frame.type != ETHERTYPE_IP && ev->frame.type != ETHERTYPE_IPV6))
-			return;
-	} else if (family != AF_INET && family != AF_INET6) {
+	mnl_attr_for_each (a, nlh, sizeof(struct nfgenmsg))
+		if (mnl_attr_get_type(a) == BH_NFULA_L2HDR)
+			return true;
+	return false;
+}
+
+/*
+ * What the table netdev logs begins at the header of the link, if the device has one: a tunnel has
+ * none. The kernel says where it is (LINK), but for frames that went past the queues
+ * (PACKET_QDISC_BYPASS): of those the bytes must tell.
+ */
+static void get_frame(const uint8_t *data, size_t len, bool link, struct flow_log_event *ev)
+{
+	size_t at = 0;
+	bool framed = frame_decode(data, len, &ev->frame, &at) >= 0;
+
+	if (framed && (ev->frame.type == ETHERTYPE_IP || ev->frame.type == ETHERTYPE_IPV6))
+		ev->has_packet = packet_decode(data + at, len - at, &ev->packet) >= 0;
+	ev->has_frame = framed;
+	if (ev->has_packet || link || packet_decode(data, len, &ev->packet) < 0)
 		return;
-	}
-	ev->has_packet = packet_decode(data + at, len - at, &ev->packet) >= 0;
+	ev->has_packet = true;
+	ev->has_frame = false;
+}
+
+static void get_packet(const struct nlmsghdr *nlh, const struct nlattr *attr,
+		       struct flow_log_event *ev)
+{
+	uint8_t family = ((const struct nfgenmsg *)mnl_nlmsg_get_payload(nlh))->nfgen_family;
+	const uint8_t *data = attr ? mnl_attr_get_payload(attr) : NULL;
+	size_t len = attr ? mnl_attr_get_payload_len(attr) : 0;
+
+	if (family == NFPROTO_NETDEV)
+		get_frame(data, len, has_link_header(nlh), ev);
+	else if (family == AF_INET || family == AF_INET6)
+		ev->has_packet = packet_decode(data, len, &ev->packet) >= 0;
 }
 
 static int parse_message(const struct nlmsghdr *nlh, struct flow_log_event *ret)
 {
 	struct nlattr *attr[NFULA_MAX + 1] = { 0 };
-	const struct nfgenmsg *nfg;
 	struct flow_log_event ev = { 0 };
 
-	if (nlh->nlmsg_type != PACKET_TYPE || mnl_nlmsg_get_payload_len(nlh) < sizeof(*nfg))
+	if (nlh->nlmsg_type != PACKET_TYPE ||
+	    mnl_nlmsg_get_payload_len(nlh) < sizeof(struct nfgenmsg))
 		return -EINVAL;
-	nfg = mnl_nlmsg_get_payload(nlh);
 	if (nflog_nlmsg_parse(nlh, attr) < 0)
 		return -EINVAL;
 	get_prefix(attr[NFULA_PREFIX], &ev);
-	get_packet(attr[NFULA_PAYLOAD], nfg->nfgen_family, &ev);
+	get_packet(nlh, attr[NFULA_PAYLOAD], &ev);
 	get_u32(attr[NFULA_IFINDEX_INDEV], &ev.ifindex_in);
 	get_u32(attr[NFULA_IFINDEX_OUTDEV], &ev.ifindex_out);
 	ev.has_uid = get_u32(attr[NFULA_UID], &ev.uid);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <bulkhead/base/cleanup.h>
+#include <bulkhead/base/text.h>
 #include <bulkhead/nft/nft.h>
 
 /*
@@ -47,9 +48,10 @@ static void lower_client(struct nft_program *p, const uint8_t m[6])
 
 	snprintf(comment, sizeof(comment), DHCP_COMMENT "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1],
 		 m[2], m[3], m[4], m[5]);
-	RULE(p, CHAIN_DHCP, comment, OP2(OP_PROTOCOL, PROTOCOL_IP), hi, lo, OP1(OP_CHADDR),
+	/* The protocol stands where nft(8) puts it when it loads what it has listed. */
+	RULE(p, CHAIN_DHCP, comment, hi, lo, OP1(OP_CHADDR), OP2(OP_PROTOCOL, PROTOCOL_IP),
 	     OP2(OP_UNSPECIFIED, FAMILY4), OP1(OP_DHCP_LIMIT), OP1(OP_ACCEPT));
-	RULE(p, CHAIN_DHCP, NULL, OP2(OP_PROTOCOL, PROTOCOL_IP), hi, lo, OP1(OP_CHADDR),
+	RULE(p, CHAIN_DHCP, NULL, hi, lo, OP1(OP_CHADDR), OP2(OP_PROTOCOL, PROTOCOL_IP),
 	     OP1(OP_OWN_SOURCE), OP1(OP_DHCP_LIMIT), OP1(OP_ACCEPT));
 }
 
@@ -149,10 +151,14 @@ static bool has_client(const struct nft_frames *f, const uint8_t mac[6])
 	return false;
 }
 
+/* Who may rename a device may put anything but space, slash and colon into its name. */
 static bool say(char *out, size_t cap, const char *what, const char *name)
 {
+	char text[128];
+
+	snprintf(text, sizeof(text), "%s%s", what, name);
 	if (out)
-		snprintf(out, cap, "%s%s", what, name);
+		bh_escape_str(out, cap, text);
 	return false;
 }
 

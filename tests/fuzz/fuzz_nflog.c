@@ -11,6 +11,9 @@ static int on_event(struct flow_log_event *ev, void *arg)
 {
 	if (!memchr(ev->prefix, '\0', sizeof(ev->prefix)) || ev->interface[0] || ev->when)
 		abort();
+	/* of a frame, only what says that it holds IP */
+	if (ev->has_frame && ev->has_packet && ev->frame.type != 0x0800 && ev->frame.type != 0x86dd)
+		abort();
 	return 0;
 }
 

@@ -25,7 +25,8 @@ static inline void place_open(struct place *p)
 	struct bh_err err = BH_ERR_INIT;
 
 	*p = (struct place) { .fd = -1, .s = NLSOCK_INIT };
-	if (netns_scratch(&p->fd, &err) < 0 || nlsock_open(&p->s, p->fd, NETLINK_NETFILTER, &err) < 0)
+	if (netns_scratch(&p->fd, &err) < 0 ||
+	    nlsock_open(&p->s, p->fd, NETLINK_NETFILTER, &err) < 0)
 		fail_msg("%s", err.msg);
 }
 
@@ -95,8 +96,8 @@ static inline void place_read(struct place *p, struct nft_state *ret)
 		fail_msg("readback: %s", err.msg);
 }
 
-/* Is the table exactly R's? OUT (256 bytes) says why not. */
-static inline bool place_holds(struct place *p, const struct ruleset *r, char *out)
+/* Are the tables exactly what WANT says? OUT (256 bytes) says why not. */
+static inline bool place_holds_want(struct place *p, const struct nft_want *want, char *out)
 {
 	struct nft_state st;
 	bool same = false;
@@ -107,9 +108,15 @@ static inline bool place_holds(struct place *p, const struct ruleset *r, char *o
 	else if (!st.intact)
 		snprintf(out, 256, "%s", st.drift);
 	else
-		same = ruleset_equal(r, st.ruleset, out, 256);
+		same = ruleset_equal(want->ruleset, st.ruleset, out, 256) &&
+		       nft_frames_equal(want->frames, st.frames, out, 256);
 	nft_state_done(&st);
 	return same;
+}
+
+static inline bool place_holds(struct place *p, const struct ruleset *r, char *out)
+{
+	return place_holds_want(p, fx_want(r), out);
 }
 
 #define assert_holds(p, r)                                                                         \
@@ -120,18 +127,34 @@ static inline bool place_holds(struct place *p, const struct ruleset *r, char *o
 			fail_msg("%s", why_);                                                      \
 	} while (0)
 
-static inline int place_try(struct place *p, const struct ruleset *r, struct bh_err *err)
+static inline int place_try_want(struct place *p, const struct nft_want *want, struct bh_err *err)
 {
 	struct nft_state have;
 	int result;
 
 	place_read(p, &have);
-	result = nft_apply(&p->s, fx_want(r), &have, err);
+	result = nft_apply(&p->s, want, &have, err);
 	nft_state_done(&have);
 	return result;
 }
 
+static inline int place_try(struct place *p, const struct ruleset *r, struct bh_err *err)
+{
+	return place_try_want(p, fx_want(r), err);
+}
+
 /* Read, write, and verify. */
+#define place_apply_want(p, want)                                                                  \
+	do {                                                                                       \
+		struct bh_err err_ = BH_ERR_INIT;                                                  \
+		char why_[256];                                                                    \
+                                                                                                   \
+		if (place_try_want(p, want, &err_) < 0)                                            \
+			fail_msg("apply: %s", err_.msg);                                           \
+		if (!place_holds_want(p, want, why_))                                              \
+			fail_msg("%s", why_);                                                      \
+	} while (0)
+
 #define place_apply(p, r)                                                                          \
 	do {                                                                                       \
 		struct bh_err err_ = BH_ERR_INIT;                                                  \

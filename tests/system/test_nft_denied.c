@@ -30,11 +30,11 @@ static int setup(void **state)
 
 	place_open(&here);
 	place_do(&here,
-		 "exec 2>&1; set -e; ip link add d0 type veth peer name d1; ip link set d1 up; "
-		 "ip link set d0 up; ip addr add 10.9.0.1/16 dev d0; "
-		 "ip addr add fd09::1/64 dev d0 nodad; "
-		 "ip neigh add 10.9.0.53 lladdr 02:00:00:00:00:53 dev d0; "
-		 "ip neigh add fd09::53 lladdr 02:00:00:00:00:53 dev d0");
+		 "exec 2>&1; set -e; ip link add eth0 type veth peer name eth1; "
+		 "ip link set eth1 up; ip link set eth0 up; ip addr add 10.9.0.1/16 dev eth0; "
+		 "ip addr add fd09::1/64 dev eth0 nodad; "
+		 "ip neigh add 10.9.0.53 lladdr 02:00:00:00:00:53 dev eth0; "
+		 "ip neigh add fd09::53 lladdr 02:00:00:00:00:53 dev eth0");
 	fx_init(&f);
 	rule = fx_rule(&f, "web.out.dns", "p.yaml:1");
 	fx_add(&f, 0, ENTRY_EXACT, "10.9.0.53", FX_UDP(53, 53), rule, 0);

@@ -155,7 +155,8 @@ static void test_no_right(void **state)
 		struct nft_state have = { 0 };
 		struct nlsock s = NLSOCK_INIT;
 
-		if (nlsock_open(&s, here.fd, NETLINK_NETFILTER, NULL) < 0 || setresuid(65534, 65534, 65534) < 0)
+		if (nlsock_open(&s, here.fd, NETLINK_NETFILTER, NULL) < 0 ||
+		    setresuid(65534, 65534, 65534) < 0)
 			_exit(2);
 		if (nft_apply(&s, fx_want(&f.r), &have, NULL) != -EPERM)
 			_exit(3);
@@ -331,7 +332,7 @@ static const char foreign[] =
 static char *others(void)
 {
 	return place_run(&here, NULL,
-			 "nft list tables | grep -vx 'table inet bulkhead' | "
+			 "nft list tables | grep -vxE 'table (inet|netdev) bulkhead' | "
 			 "while read -r t; do echo \"$t\"; nft -a list $t || exit; done");
 }
 

@@ -41,7 +41,8 @@ struct nft_frames {
 
 /*
  * Does HAVE, as read back, hold what WANT says? All devices of WANT are hooked, and the DHCP clients
- * are the same. On false OUT (CAP bytes, may be NULL) says what differs. Either may be NULL: no table.
+ * are the same. On false OUT (CAP bytes, may be NULL) says what differs, escaped. Either may be NULL:
+ * no table.
  */
 bool nft_frames_equal(const struct nft_frames *want, const struct nft_frames *have, char *out,
 		      size_t cap);

@@ -692,6 +692,182 @@ static void test_guardrail(void **state)
 	fixture_done(&x);
 }
 
+/* --- frames ------------------------------------------------------------------------------- */
+
+static void feed_raw(struct fixture *x, int64_t now, bool baseline, uint64_t denied, uint64_t raw)
+{
+	struct flow_totals t = { .denied = { denied }, .raw = raw };
+
+	if (baseline)
+		flow_account_baseline(x->a, now);
+	else
+		flow_account_snapshot(x->a, now);
+	assert_int_equal(flow_account_end(x->a, &t), 0);
+}
+
+/* A frame of no IP, as ARP is. */
+static struct flow_log_event frame_at(int64_t when)
+{
+	return (struct flow_log_event) {
+		.has_frame = true,
+		.frame = { .source = { 2, 0, 0, 0, 0, 1 },
+			   .destination = { 255, 255, 255, 255, 255, 255 },
+			   .type = 0x0806 },
+		.ifindex_out = OIF,
+		.interface = "eth0",
+		.has_uid = true,
+		.uid = 1000,
+		.when = when,
+	};
+}
+
+static void feed_frame(struct fixture *x, enum flow_log_kind kind, int64_t when)
+{
+	struct flow_log_event ev = frame_at(when);
+
+	assert_int_equal(flow_account_event(x->a, kind, &ev), 0);
+}
+
+/* A frame is a record by itself, and its packet is in the sum once. */
+static void test_frame(void **state)
+{
+	struct flow_count c = tcp(5432, 1, 3600000);
+	struct flow_log_event ev = frame_at(5), ip = event_of(&c, 6);
+	struct fixture x;
+
+	fixture_init(&x, 0, 10);
+	feed_raw(&x, 0, true, 3, 40);
+	assert_int_equal(flow_account_event(x.a, FLOW_LOG_RAW, &ev), 0);
+	assert_int_equal(x.book.records, 1);
+	assert_int_equal(x.book.last.rule_kind, RECORD_RAW_SOCKET);
+	assert_int_equal(x.book.last.verdict, RECORD_DENY);
+	assert_int_equal(x.book.last.direction, DIRECTION_EGRESS);
+	assert_int_equal(x.book.last.packets, 1);
+	assert_int_equal(x.book.last.bytes, 0);
+	assert_true(x.book.last.logged && x.book.last.has_uid && !x.book.last.aggregated);
+	assert_string_equal(x.book.last.interface, "eth0");
+	assert_true(x.book.last.has_frame);
+	assert_int_equal(x.book.last.frame_type, 0x0806);
+	assert_memory_equal(x.book.last.frame_source, ev.frame.source, 6);
+	assert_memory_equal(x.book.last.frame_destination, ev.frame.destination, 6);
+	assert_int_equal(x.book.last.source.addr.family, 0);
+	assert_sums(&x, 1, 1); /* its event is ahead of the count */
+
+	/* one that holds IP: it belongs to no flow, though there be one with its addresses */
+	ip.has_frame = true;
+	ip.frame = (struct frame) { .type = 0x0800 };
+	assert_int_equal(flow_account_event(x.a, FLOW_LOG_RAW, &ip), 0);
+	assert_int_equal(x.budget.used, 0);
+	assert_int_equal(x.book.last.destination.port, 5432);
+	assert_int_equal(x.book.last.bytes, 60);
+	/* whatever direction its device says */
+	ip.ifindex_out = 0;
+	assert_int_equal(flow_account_event(x.a, FLOW_LOG_RAW, &ip), 0);
+	assert_int_equal(x.book.last.direction, DIRECTION_EGRESS);
+	feed_raw(&x, 1 * SEC, false, 3, 43);
+	feed_raw(&x, 2 * SEC, false, 3, 43);
+	assert_int_equal(flow_account_finish(x.a, 3 * SEC), 0);
+	assert_int_equal(x.book.records, 3);
+	assert_sums(&x, 3, 3);
+	fixture_done(&x);
+}
+
+/* More than are logged: the rest is one record, apart from what the policy denies. */
+static void test_many_frames(void **state)
+{
+	struct flow_sums in;
+	struct fixture x;
+
+	fixture_init(&x, 30 * SEC, 10);
+	feed_raw(&x, 0, true, 0, 0);
+	for (int i = 0; i < 10; i++)
+		feed_frame(&x, FLOW_LOG_RAW, 1 + i);
+	feed_raw(&x, 1 * SEC, false, 0, 25);
+	feed_raw(&x, 2 * SEC, false, 7, 25);
+	feed_raw(&x, 3 * SEC, false, 7, 25);
+	assert_int_equal(x.book.records, 10); /* until the next update */
+	feed_raw(&x, 40 * SEC, false, 7, 30);
+	assert_int_equal(x.book.packets[DIRECTION_EGRESS], 10 + 15 + 7);
+	assert_int_equal(x.book.aggregated[DIRECTION_EGRESS], 15 + 7);
+	assert_int_equal(x.book.last.rule_kind, RECORD_RAW_SOCKET); /* of flows, then of frames */
+	assert_int_equal(x.book.last.packets, 15);
+	assert_int_equal(x.book.last.verdict, RECORD_DENY);
+	assert_false(x.book.last.has_frame);
+	assert_int_equal(flow_account_finish(x.a, 41 * SEC), 0);
+	assert_int_equal(x.book.last.packets, 5);
+	assert_sums(&x, 37, 37);
+	flow_account_sums(x.a, DIRECTION_INGRESS, &in);
+	assert_int_equal(in.denied | in.recorded | in.not_recorded, 0);
+	fixture_done(&x);
+}
+
+/* In audit mode they pass, unless there are guardrails: the log says which it was. */
+static void test_frames_that_pass(void **state)
+{
+	struct fixture x;
+
+	fixture_init(&x, 0, 10);
+	flow_account_set_mode(x.a, true, true);
+	feed_raw(&x, 0, true, 0, 0);
+	feed_frame(&x, FLOW_LOG_RAW_AUDIT, 1);
+	assert_int_equal(x.book.last.verdict, RECORD_AUDIT);
+	assert_int_equal(x.book.last.rule_kind, RECORD_RAW_SOCKET);
+	feed_raw(&x, 1 * SEC, false, 0, 3);
+	assert_int_equal(flow_account_finish(x.a, 2 * SEC), 0);
+	assert_int_equal(x.book.last.packets, 2);
+	assert_int_equal(x.book.last.verdict, RECORD_AUDIT);
+	feed_frame(&x, FLOW_LOG_RAW, 3 * SEC);
+	assert_int_equal(x.book.last.verdict, RECORD_DENY);
+	feed_raw(&x, 4 * SEC, false, 0, 6);
+	assert_int_equal(flow_account_finish(x.a, 5 * SEC), 0);
+	assert_int_equal(x.book.last.packets, 2);
+	assert_int_equal(x.book.last.verdict, RECORD_DENY);
+	assert_sums(&x, 6, 6);
+	fixture_done(&x);
+}
+
+/* Where nothing of services is logged there is no record, but where guardrails log there is. */
+static void test_unlogged_frames(void **state)
+{
+	struct fixture x;
+
+	fixture_init(&x, 0, 10);
+	flow_account_set_mode(x.a, false, false);
+	feed_raw(&x, 0, true, 0, 0);
+	feed_raw(&x, 1 * SEC, false, 0, 4);
+	feed_raw(&x, 2 * SEC, false, 0, 4);
+	assert_int_equal(flow_account_finish(x.a, 3 * SEC), 0);
+	assert_int_equal(x.book.records, 0);
+	assert_sums(&x, 4, 0);
+	feed_frame(&x, FLOW_LOG_RAW, 4 * SEC);
+	assert_int_equal(x.book.records, 1);
+	feed_raw(&x, 5 * SEC, false, 0, 5);
+	feed_raw(&x, 6 * SEC, false, 0, 5);
+	assert_int_equal(flow_account_finish(x.a, 7 * SEC), 0);
+	assert_int_equal(x.book.packets[DIRECTION_EGRESS], 1);
+	fixture_done(&x);
+}
+
+/* A table made anew counts from nothing: what was logged before is not lost, nor counted twice. */
+static void test_frames_of_a_table_made_anew(void **state)
+{
+	struct flow_count c = tcp(5432, 4, 3600000);
+	struct fixture x;
+
+	fixture_init(&x, 0, 10);
+	feed_raw(&x, 0, true, 0, 100);
+	for (int i = 0; i < 5; i++)
+		feed_frame(&x, FLOW_LOG_RAW, 1 + i);
+	feed_raw(&x, 1 * SEC, false, 0, 0); /* with none of the five */
+	assert_sums(&x, 5, 5);
+	/* denied and not yet in a record: the frames do not make up for it */
+	feed(&x, 2 * SEC, false, &c, 1, 4);
+	assert_sums(&x, 9, 5);
+	assert_int_equal(flow_account_finish(x.a, 3 * SEC), 0);
+	assert_sums(&x, 9, 9);
+	fixture_done(&x);
+}
+
 static void test_emit_error_is_handed_on(void **state)
 {
 	struct fixture x;
@@ -702,6 +878,7 @@ static void test_emit_error_is_handed_on(void **state)
 	feed(&x, 0, true, NULL, 0, 0);
 	x.book.fail = -EPIPE;
 	assert_int_equal(flow_account_event(x.a, FLOW_LOG_DENY, &ev), -EPIPE);
+	assert_int_equal(flow_account_event(x.a, FLOW_LOG_RAW, &ev), -EPIPE);
 	fixture_done(&x);
 }
 
@@ -835,6 +1012,15 @@ static void sim_packet(struct sim *s, struct sim_flow *f)
 	sim_count_denied(s, f, true);
 }
 
+/* A frame made by hand, with the addresses of a flow: of it, the flow knows nothing. */
+static void sim_frame(struct sim *s)
+{
+	if (sim_percent(s, 60)) /* the kernel logs so many a second */
+		sim_log(s, FLOW_LOG_RAW, &s->flows[sim_random(s, FLOWS)]);
+	s->totals.raw++;
+	s->denied[DIRECTION_EGRESS]++;
+}
+
 /* Somebody deletes the table, and it is made again. */
 static void sim_anew(struct sim *s)
 {
@@ -852,6 +1038,8 @@ static void sim_traffic(struct sim *s, unsigned upto)
 
 		for (unsigned k = sim_percent(s, 20) ? sim_random(s, 20) : 1; k; k--)
 			sim_packet(s, f);
+		if (sim_percent(s, 10))
+			sim_frame(s);
 	}
 }
 
@@ -907,6 +1095,7 @@ static void sim_counts(struct sim *s, int dumps)
 	for (; dumps; dumps--)
 		sim_dump(s);
 	memcpy(t.revoked, s->totals.revoked, sizeof(t.revoked));
+	t.raw = s->totals.raw;
 	assert_int_equal(flow_account_end(s->x.a, &t), 0);
 }
 
@@ -940,7 +1129,9 @@ static void sim_record(const struct flow_record *rec, void *arg)
 
 	/* Never ahead of the kernel: not in sum, and no flow by itself. */
 	assert_true(s->x.book.packets[rec->direction] <= s->denied[rec->direction]);
-	for (size_t i = 0; i < FLOWS && !rec->aggregated; i++) {
+	if (rec->aggregated || rec->rule_kind == RECORD_RAW_SOCKET)
+		return;
+	for (size_t i = 0; i < FLOWS; i++) {
 		struct sim_flow *f = &s->flows[i];
 		uint16_t port = rec->has_icmp ? (uint16_t)(rec->icmp_type << 8 | rec->icmp_code)
 					      : rec->destination.port;
@@ -969,7 +1160,9 @@ static void sim_start(struct sim *s, uint64_t seed)
 		s->flows[i].truth = s->flows[i].denied = 0;
 	flow_account_baseline(s->x.a, s->now * 1000);
 	s->quiet = !s->hostile_start;
+	s->totals.raw = 0;
 	sim_counts(s, 2);
+	s->denied[DIRECTION_EGRESS] -= s->totals.raw; /* they are read last: before the baseline */
 	s->quiet = false;
 	s->x.book.seen = sim_record;
 	s->x.book.arg = s;
@@ -1113,6 +1306,11 @@ int main(void)
 		cmocka_unit_test(test_retire_waits_for_the_event),
 		cmocka_unit_test(test_audit),
 		cmocka_unit_test(test_guardrail),
+		cmocka_unit_test(test_frame),
+		cmocka_unit_test(test_many_frames),
+		cmocka_unit_test(test_frames_that_pass),
+		cmocka_unit_test(test_unlogged_frames),
+		cmocka_unit_test(test_frames_of_a_table_made_anew),
 		cmocka_unit_test(test_emit_error_is_handed_on),
 		cmocka_unit_test(test_simulated_all_found),
 		cmocka_unit_test(test_simulated_flow_by_flow),

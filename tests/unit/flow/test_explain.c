@@ -515,13 +515,115 @@ static void test_loopback(void **state)
 	}
 }
 
+/* --- frames ------------------------------------------------------------------------------- */
+
+static struct flow_record frame_from(const struct bh_addr *source)
+{
+	struct flow_record rec = {
+		.direction = DIRECTION_EGRESS,
+		.rule_kind = RECORD_RAW_SOCKET,
+		.logged = true,
+		.packets = 1,
+		.has_frame = true,
+		.frame_type = source ? 0x0800 : 0x0806,
+	};
+
+	if (!source)
+		return rec;
+	rec.proto = IPPROTO_TCP;
+	rec.source.addr = *source;
+	rec.destination.addr = (struct bh_addr)ADDR(LEDGER);
+	rec.destination.has_port = true;
+	rec.destination.port = 5432; /* which its policy allows */
+	return rec;
+}
+
+/* By hand, or in another's name: no policy was asked, so none is named and nothing comes near. */
+static void test_frames(void **state)
+{
+	const struct bh_addr own[] = { ADDR(PAYMENTS) }, stranger = ADDR(77);
+	struct endpoint e = parties[PAYMENTS].endpoint;
+	struct flow_context ctx = { .endpoint = &e, .ruleset = &payments, .party_of = find_party };
+	struct flow_record rec;
+
+	e.addrs = own;
+	e.n_addrs = 1;
+	rec = frame_from(NULL);
+	flow_explain(&rec, &ctx);
+	assert_string_equal(rec.reason, "payments sent a frame that was made by hand (a packet "
+					"socket), which no policy can judge");
+	assert_string_equal(rec.rule_name, "raw-socket");
+	assert_string_equal(rec.rule_file, "");
+	assert_string_equal(rec.service, "payments");
+
+	rec = frame_from(own);
+	flow_explain(&rec, &ctx);
+	assert_string_equal(rec.reason,
+			    "payments sent to ledger on 5432/tcp with a frame that was made by "
+			    "hand (a packet socket), past its policy");
+	assert_string_equal(rec.near_miss, "");
+	assert_string_equal(rec.other_side, "");
+	assert_int_equal(rec.rule_line, 0);
+	assert_int_equal(rec.rule_kind, RECORD_RAW_SOCKET);
+
+	rec = frame_from(&stranger);
+	flow_explain(&rec, &ctx);
+	assert_string_equal(rec.reason, "payments sent to ledger on 5432/tcp from 10.77.1.77, "
+					"which is none of its addresses");
+	rec = frame_from(NULL);
+	rec.verdict = RECORD_AUDIT;
+	flow_explain(&rec, &ctx);
+	assert_string_equal(rec.reason,
+			    "payments sent a frame that was made by hand (a packet "
+			    "socket), which no policy can judge (audit mode: it passed)");
+}
+
+/* Those beyond what is logged; where only guardrails hold; and where nothing is known. */
+static void test_frames_elsewhere(void **state)
+{
+	struct flow_record rec = { .direction = DIRECTION_EGRESS,
+				   .rule_kind = RECORD_RAW_SOCKET,
+				   .aggregated = true,
+				   .packets = 40 };
+	const struct bh_addr own = ADDR(WEB);
+	struct ruleset open = guarded;
+
+	explain_guarded(&rec, &guarded,
+			&(struct sentence) { WEB, DIRECTION_EGRESS, PUBLIC(9), IPPROTO_TCP, 80,
+					     .kind = RECORD_RAW_SOCKET, .aggregated = true },
+			false);
+	assert_int_equal(rec.rule_kind, RECORD_RAW_SOCKET);
+	assert_string_equal(rec.rule_name, "raw-socket");
+	assert_string_equal(rec.reason,
+			    "frames that web sent, made by hand (a packet socket) or from "
+			    "addresses that are not its own");
+	open.open = true;
+	open.deny_where[0] = open.deny_where[1] = NULL;
+	rec = frame_from(&own);
+	flow_explain(&rec, &(struct flow_context) { .endpoint = &parties[WEB].endpoint,
+						    .ruleset = &open,
+						    .party_of = find_party });
+	assert_int_equal(rec.rule_kind, RECORD_RAW_SOCKET);
+	assert_string_equal(rec.rule_file, "");
+	rec = frame_from(&own);
+	flow_explain(&rec, &(struct flow_context) { 0 });
+	assert_string_equal(rec.rule_name, "raw-socket");
+	assert_non_null(strstr(rec.reason, "made by hand"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sentences),           cmocka_unit_test(test_fields),
-		cmocka_unit_test(test_revoked_rule),        cmocka_unit_test(test_without_context),
-		cmocka_unit_test(test_odd_places),          cmocka_unit_test(test_guardrail),
-		cmocka_unit_test(test_guardrail_elsewhere), cmocka_unit_test(test_loopback),
+		cmocka_unit_test(test_sentences),
+		cmocka_unit_test(test_fields),
+		cmocka_unit_test(test_revoked_rule),
+		cmocka_unit_test(test_without_context),
+		cmocka_unit_test(test_odd_places),
+		cmocka_unit_test(test_guardrail),
+		cmocka_unit_test(test_guardrail_elsewhere),
+		cmocka_unit_test(test_loopback),
+		cmocka_unit_test(test_frames),
+		cmocka_unit_test(test_frames_elsewhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

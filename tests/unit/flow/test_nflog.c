@@ -17,6 +17,7 @@
 #include <bulkhead/flow/flow.h>
 
 #define NFPROTO_NETDEV_FAMILY 5
+#define L2HDR                 21 /* NFULA_L2HDR, which libnetfilter_log does not know */
 
 static const uint8_t syn[] = {
 	0x45, 0,    0,    40,   0, 0, 0, 0, 64, 6, 0, 0, 10,   77,   1,    2,    203, 0, 113, 9,
@@ -117,16 +118,128 @@ static void test_short_attribute(void **state)
 	assert_int_equal(s.n, 0); /* not what the kernel sends */
 }
 
-/* What begins at a link header is not taken for IP. */
+/* What begins at a link header is not taken for IP, nor what is of no family that we log. */
 static void test_other_families(void **state)
 {
-	uint32_t buf[128] = { 0 };
-	struct nlmsghdr *nlh = put_egress(buf, NFPROTO_NETDEV_FAMILY, 0);
+	static const uint8_t families[] = { NFPROTO_NETDEV_FAMILY, 0, 3, 7, 12, 255 };
+
+	for (size_t i = 0; i < BH_ARRAY_SIZE(families); i++) {
+		uint32_t buf[128] = { 0 };
+		struct nlmsghdr *nlh = put_egress(buf, families[i], 0);
+		struct seen s = { 0 };
+
+		mnl_attr_put(nlh, L2HDR, 14, syn);
+		assert_int_equal(parse(buf, nlh->nlmsg_len, &s), 0);
+		assert_int_equal(s.n, 1);
+		assert_false(s.last.has_packet);
+		assert_int_equal(s.last.has_frame, i == 0);
+	}
+}
+
+/* A frame as the table netdev logs it: TYPE and what stands behind it; LINK: and where it is. */
+static size_t put_frame(void *buf, const char *type, size_t type_len, const uint8_t *body,
+			size_t len, bool link)
+{
+	struct nlmsghdr *nlh = begin(buf, NFPROTO_NETDEV_FAMILY);
+	uint8_t frame[128] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0x42, 0xac, 0x11, 0, 2 };
+
+	memcpy(frame + 12, type, type_len);
+	memcpy(frame + 12 + type_len, body, len);
+	mnl_attr_put_strz(nlh, NFULA_PREFIX, "bulkhead:raw");
+	mnl_attr_put_u32(nlh, NFULA_IFINDEX_OUTDEV, htonl(7));
+	mnl_attr_put_u32(nlh, NFULA_UID, htonl(1000));
+	mnl_attr_put(nlh, NFULA_PAYLOAD, 12 + type_len + len, frame);
+	if (link)
+		mnl_attr_put(nlh, L2HDR, 12 + type_len, frame);
+	return nlh->nlmsg_len;
+}
+
+static void test_frames(void **state)
+{
+	static const struct {
+		const char *type;
+		size_t type_len, len; /* of the packet */
+		uint16_t says;
+		bool has_packet;
+	} frames[] = {
+		{ "\x08\x00", 2, sizeof(syn), 0x0800, true },
+		{ "\x08\x00", 2, 20, 0x0800, true },
+		{ "\x08\x00", 2, 19, 0x0800, false },
+		{ "\x08\x00", 2, 0, 0x0800, false },
+		{ "\x86\xdd", 2, 20, 0x86dd, true }, /* whatever it says, it is IPv4 */
+		{ "\x81\x00\x00\x07\x08\x00", 6, sizeof(syn), 0x0800, true },
+		{ "\x88\xa8\x00\x07\x08\x00", 6, sizeof(syn), 0x0800, true },
+		{ "\x81\x00\x00\x07\x81\x00", 6, sizeof(syn), 0x8100, false },
+		{ "\x81\x00\x00\x07", 4, 0, 0x8100, false }, /* cut in the tag */
+		{ "\x08\x06", 2, sizeof(syn), 0x0806, false },
+		{ "\x88\xb5", 2, sizeof(syn), 0x88b5, false },
+		{ "\x00\x26", 2, sizeof(syn), 0x0026, false }, /* a length: IEEE 802.3 */
+	};
+	static const uint8_t all[6] = { 255, 255, 255, 255, 255, 255 };
+	static const uint8_t own[6] = { 2, 0x42, 0xac, 0x11, 0, 2 };
+
+	for (size_t i = 0; i < 2 * BH_ARRAY_SIZE(frames); i++) {
+		bool link = i % 2;
+		uint32_t buf[128] = { 0 };
+		struct seen s = { 0 };
+		size_t len = put_frame(buf, frames[i / 2].type, frames[i / 2].type_len, syn,
+				       frames[i / 2].len, link);
+
+		assert_int_equal(parse(buf, len, &s), 0);
+		assert_int_equal(s.n, 1);
+		assert_string_equal(s.last.prefix, "bulkhead:raw");
+		assert_true(s.last.has_frame && s.last.has_uid && s.last.ifindex_out == 7);
+		assert_memory_equal(s.last.frame.destination, all, 6);
+		assert_memory_equal(s.last.frame.source, own, 6);
+		assert_int_equal(s.last.frame.type, frames[i / 2].says);
+		assert_int_equal(s.last.has_packet, frames[i / 2].has_packet);
+		if (frames[i / 2].has_packet)
+			assert_int_equal(s.last.packet.destination.b[0], 203);
+	}
+}
+
+/* The device of a tunnel has no link header: what it sends begins with IP. */
+static void test_no_link_header(void **state)
+{
+	static const uint8_t v6[40] = { 0x60, [6] = 59, [7] = 64, [8] = 0xfd, [24] = 0xfd };
+	static const struct {
+		const uint8_t *data;
+		size_t len;
+		int family; /* 0: it is taken for a frame */
+	} packets[] = {
+		{ syn, sizeof(syn), AF_INET }, { syn, 20, AF_INET }, { syn, 19, 0 },
+		{ v6, sizeof(v6), AF_INET6 },  { v6, 39, 0 },
+	};
+
+	for (size_t i = 0; i < BH_ARRAY_SIZE(packets); i++) {
+		uint32_t buf[128] = { 0 };
+		struct nlmsghdr *nlh = begin(buf, NFPROTO_NETDEV_FAMILY);
+		struct seen s = { 0 };
+
+		mnl_attr_put(nlh, NFULA_PAYLOAD, packets[i].len, packets[i].data);
+		assert_int_equal(parse(buf, nlh->nlmsg_len, &s), 0);
+		assert_int_equal(s.last.has_packet, packets[i].family != 0);
+		assert_int_equal(s.last.has_frame, packets[i].family == 0);
+		if (packets[i].family)
+			assert_int_equal(s.last.packet.source.family, packets[i].family);
+	}
+}
+
+/* Shorter than a link header: nothing is known but that it was sent. */
+static void test_short_frame(void **state)
+{
+	uint32_t buf[64] = { 0 };
+	struct nlmsghdr *nlh = begin(buf, NFPROTO_NETDEV_FAMILY);
 	struct seen s = { 0 };
 
+	mnl_attr_put(nlh, NFULA_PAYLOAD, 13, syn);
 	assert_int_equal(parse(buf, nlh->nlmsg_len, &s), 0);
 	assert_int_equal(s.n, 1);
-	assert_false(s.last.has_packet);
+	assert_false(s.last.has_frame || s.last.has_packet);
+	nlh = begin(buf, NFPROTO_NETDEV_FAMILY); /* or nothing at all */
+	assert_int_equal(parse(buf, nlh->nlmsg_len, &s), 0);
+	assert_int_equal(s.n, 1);
+	assert_false(s.last.has_frame || s.last.has_packet);
 }
 
 static void test_long_prefix(void **state)
@@ -210,6 +323,8 @@ int main(void)
 		cmocka_unit_test(test_short_attribute), cmocka_unit_test(test_other_families),
 		cmocka_unit_test(test_long_prefix),     cmocka_unit_test(test_several_messages),
 		cmocka_unit_test(test_lengths),         cmocka_unit_test(test_every_prefix),
+		cmocka_unit_test(test_frames),          cmocka_unit_test(test_short_frame),
+		cmocka_unit_test(test_no_link_header),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -353,12 +353,81 @@ static void test_not_ip(void **state)
 	}
 }
 
+/* --- frames ------------------------------------------------------------------------------- */
+
+#define MACS "ffffffffffff 0242ac110002 "
+
+static const struct {
+	const char *hex;
+	uint16_t type;
+	size_t packet_at;
+} frames[] = {
+	{ MACS "0800 45", 0x0800, 14 },
+	{ MACS "0806 0001", 0x0806, 14 },
+	{ MACS "8100 0007 0800 45", 0x0800, 18 },
+	{ MACS "88a8 0007 86dd 60", 0x86dd, 18 },
+	{ MACS "88a8 0007 8100 0008 0800 45", 0x8100, 18 }, /* one tag is looked behind */
+	{ MACS "8100", 0x8100, 14 },
+	{ MACS "8100 0007 08", 0x8100, 14 },
+	{ MACS "9100 0007 0800 45", 0x9100, 14 },
+};
+
+static int decode_frame(const uint8_t *data, size_t len, struct frame *ret, size_t *ret_at)
+{
+	bh_autofree uint8_t *copy = malloc(len ? len : 1);
+
+	assert_non_null(copy);
+	memcpy(copy, data, len);
+	return frame_decode(copy, len, ret, ret_at);
+}
+
+static void test_frame(void **state)
+{
+	for (size_t i = 0; i < BH_ARRAY_SIZE(frames); i++) {
+		uint8_t data[256];
+		size_t len = from_hex(frames[i].hex, data), at = 99;
+		struct frame f;
+
+		assert_int_equal(decode_frame(data, len, &f, &at), 0);
+		assert_memory_equal(f.destination, data, 6);
+		assert_memory_equal(f.source, data + 6, 6);
+		assert_int_equal(f.type, frames[i].type);
+		assert_int_equal(at, frames[i].packet_at);
+		assert_true(at <= len);
+	}
+}
+
+/* The packet is never said to begin behind the end. */
+static void test_every_prefix_of_a_frame(void **state)
+{
+	for (size_t i = 0; i < BH_ARRAY_SIZE(frames); i++) {
+		uint8_t data[256];
+		size_t len = from_hex(frames[i].hex, data);
+
+		for (size_t n = 0; n <= len; n++) {
+			struct frame f = { .type = 99 };
+			size_t at = 99;
+			int r = decode_frame(data, n, &f, &at);
+
+			assert_int_equal(r, n < 14 ? -EINVAL : 0);
+			if (r < 0) {
+				assert_int_equal(f.type, 99); /* untouched */
+				assert_int_equal(at, 99);
+				continue;
+			}
+			assert_true(at == 14 || (at == 18 && n >= 18));
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_decode),
 		cmocka_unit_test(test_every_prefix),
 		cmocka_unit_test(test_not_ip),
+		cmocka_unit_test(test_frame),
+		cmocka_unit_test(test_every_prefix_of_a_frame),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -449,7 +449,7 @@ static void test_obstacles(void **state)
 		[ENDPOINT_HOST_NETWORK] = "host-network", [ENDPOINT_PRIVILEGED] = "privileged",
 		[ENDPOINT_NET_ADMIN] = "net-admin",       [ENDPOINT_RAW_SOCKETS] = "raw-sockets",
 		[ENDPOINT_NO_NETNS] = "no-netns",         [ENDPOINT_OWN_STACK] = "own-stack",
-		[ENDPOINT_UNREADABLE] = "unreadable",     [ENDPOINT_XDP_SOCKETS] = "xdp-sockets",
+		[ENDPOINT_UNREADABLE] = "unreadable",     [ENDPOINT_XDP_SOCKETS] = "xdp-sockets"
 	};
 
 	for (size_t o = ENDPOINT_HOST_NETWORK; o < BH_ARRAY_SIZE(words); o++) {

@@ -180,6 +180,56 @@ static void test_json_aggregated(void **state)
 	json_decref(o);
 }
 
+/* A frame with an IP packet in it: its header beside all that the packet says. */
+static struct flow_record frame_record(void)
+{
+	struct flow_record r = sample;
+
+	r.rule_kind = RECORD_RAW_SOCKET;
+	strcpy(r.rule_name, "raw-socket");
+	r.rule_file[0] = r.reason[0] = r.near_miss[0] = r.other_side[0] = '\0';
+	r.has_frame = true;
+	memcpy(r.frame_source, "\x02\x42\xac\x11\x00\x02", 6);
+	memcpy(r.frame_destination, "\xff\xff\xff\xff\xff\xff", 6);
+	r.frame_type = 0x0800;
+	return r;
+}
+
+/* One with none: neither protocol nor addresses. */
+static struct flow_record bare_frame(void)
+{
+	struct flow_record r = frame_record();
+
+	r.frame_type = 0x0806;
+	r.proto = 0;
+	r.bytes = 0;
+	r.source = r.destination = (struct record_end) { 0 };
+	r.has_tcp_flags = false;
+	return r;
+}
+
+static void test_json_of_frames(void **state)
+{
+	static const char frame[] = "\"frame\":{\"source\":\"02:42:ac:11:00:02\","
+				    "\"destination\":\"ff:ff:ff:ff:ff:ff\",\"type\":\"0x0800\"},"
+				    "\"interface\":\"eth0\"";
+	struct flow_record r = frame_record();
+	bh_autofree char *s = json_of(&r), *bare = NULL, *none = NULL;
+
+	assert_non_null(strstr(s, frame));
+	assert_non_null(strstr(s, "\"protocol\":\"tcp\""));
+	assert_non_null(strstr(s, "\"address\":\"10.77.1.7\""));
+	assert_non_null(strstr(s, "\"rule\":{\"kind\":\"raw-socket\",\"name\":\"raw-socket\""));
+	r = bare_frame();
+	bare = json_of(&r);
+	assert_non_null(strstr(bare, "\"bytes\":0,\"source\":{},\"destination\":{},\"frame\":{"));
+	assert_non_null(strstr(bare, "\"type\":\"0x0806\""));
+	assert_null(strstr(bare, "\"protocol\""));
+	r = sample;
+	none = json_of(&r);
+	assert_null(strstr(none, "\"frame\""));
+}
+
 static void test_words(void **state)
 {
 	static const char *const verdicts[] = { "deny", "audit", "allow" };
@@ -273,6 +323,29 @@ static void test_text_without_ports(void **state)
 	r.rule_kind = RECORD_REVOKED;
 	assert_text(&r, "09:00:01.204 DENY  egress  payments: several flows  5 packets  "
 			"revoked\n");
+}
+
+static void test_text_of_frames(void **state)
+{
+	struct flow_record r = frame_record();
+
+	assert_text(&r, "09:00:01.204 DENY  egress  payments (shop/payments) 10.77.1.4 -> "
+			"ledger (shop/ledger) 10.77.1.7:6379/tcp  uid 1000  1 packet  "
+			"raw-socket\n");
+	r = bare_frame();
+	assert_text(&r, "09:00:01.204 DENY  egress  payments 02:42:ac:11:00:02 -> "
+			"ff:ff:ff:ff:ff:ff frame 0x0806  uid 1000  1 packet  raw-socket\n");
+	r.frame_type = 0x0026;
+	r.service[0] = '\0';
+	r.has_uid = false;
+	strcpy(r.endpoint_name, "\033[31mweb");
+	assert_text(&r, "09:00:01.204 DENY  egress  \\x1b[31mweb 02:42:ac:11:00:02 -> "
+			"ff:ff:ff:ff:ff:ff frame 0x0026  1 packet  raw-socket\n");
+	r.aggregated = true;
+	r.has_frame = false;
+	r.packets = 15;
+	assert_text(&r, "09:00:01.204 DENY  egress  \\x1b[31mweb: several flows  15 packets  "
+			"raw-socket\n");
 }
 
 static void test_text_in_colour(void **state)
@@ -481,6 +554,8 @@ int main(void)
 		cmocka_unit_test(test_json_of_little),
 		cmocka_unit_test(test_json_of_icmp),
 		cmocka_unit_test(test_json_aggregated),
+		cmocka_unit_test(test_json_of_frames),
+		cmocka_unit_test(test_text_of_frames),
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_containers_by_name),

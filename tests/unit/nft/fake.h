@@ -40,6 +40,27 @@ static inline uint8_t fake_type(const struct nlmsghdr *nlh)
 	return nlh->nlmsg_type & 0xff;
 }
 
+static inline uint8_t fake_family(const struct nlmsghdr *nlh)
+{
+	return ((const struct nfgenmsg *)mnl_nlmsg_get_payload(nlh))->nfgen_family;
+}
+
+static inline void fake_set_family(struct nlmsghdr *nlh, uint8_t family)
+{
+	((struct nfgenmsg *)mnl_nlmsg_get_payload(nlh))->nfgen_family = family;
+}
+
+/* A message of nf_tables in BUF, without attributes. */
+static inline struct nlmsghdr *fake_begin(void *buf, uint8_t family, uint8_t message)
+{
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+
+	nlh->nlmsg_type = (NFNL_SUBSYS_NFTABLES << 8) | message;
+	mnl_nlmsg_put_extra_header(nlh, sizeof(struct nfgenmsg));
+	fake_set_family(nlh, family);
+	return nlh;
+}
+
 static inline void fake_send(struct fake *k, const struct nlmsghdr *nlh)
 {
 	assert(send(k->peer, nlh, nlh->nlmsg_len, MSG_NOSIGNAL) >= 0);
@@ -188,11 +209,9 @@ static inline bool fake_has_set(const struct fake *k, const char *name)
 static inline void fake_answer_commit(struct fake *k, uint32_t seq)
 {
 	char buf[64] __attribute__((aligned(16)));
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct nlmsghdr *nlh = fake_begin(buf, NFPROTO_UNSPEC, NFT_MSG_NEWGEN);
 
-	nlh->nlmsg_type = (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_NEWGEN;
 	nlh->nlmsg_seq = seq;
-	mnl_nlmsg_put_extra_header(nlh, sizeof(struct nfgenmsg));
 	mnl_attr_put_u32(nlh, NFTA_GEN_ID, htonl(k->commit));
 	fake_send(k, nlh);
 	fake_ack(k, seq, 0);
@@ -202,15 +221,36 @@ static inline void fake_answer_commit(struct fake *k, uint32_t seq)
 	}
 }
 
-static inline uint8_t fake_family(const struct nlmsghdr *nlh)
+/*
+ * Is NLH part of the answer to ASK? As in the kernel, a dump of rules ends behind the first table of
+ * the name that was asked for: ONLY is its family.
+ */
+static inline bool fake_answers(const struct nlmsghdr *ask, const struct nlmsghdr *nlh,
+				uint8_t *only)
 {
-	return ((const struct nfgenmsg *)mnl_nlmsg_get_payload(nlh))->nfgen_family;
+	uint8_t want = fake_type(ask) - 1; /* NFT_MSG_GETx is NFT_MSG_NEWx + 1 */
+
+	if (fake_type(nlh) != want ||
+	    (fake_family(ask) != NFPROTO_UNSPEC && fake_family(ask) != fake_family(nlh)))
+		return false;
+	if (want == NFT_MSG_NEWSETELEM)
+		return strcmp(fake_attr(nlh, NFTA_SET_ELEM_LIST_SET),
+			      fake_attr(ask, NFTA_SET_ELEM_LIST_SET)) == 0;
+	if (want == NFT_MSG_NEWRULE && *only == NFPROTO_UNSPEC)
+		*only = fake_family(nlh);
+	return want != NFT_MSG_NEWRULE || *only == fake_family(nlh);
+}
+
+/* The kernel looks the table of sets and elements up by its name and family: all has none. */
+static inline bool fake_needs_family(uint8_t want)
+{
+	return want == NFT_MSG_NEWSET || want == NFT_MSG_NEWSETELEM;
 }
 
 /* Everything kept of the asked kind, each as a message of its own. */
 static inline void fake_answer(struct fake *k, const struct nlmsghdr *ask)
 {
-	uint8_t want = fake_type(ask) - 1; /* NFT_MSG_GETx is NFT_MSG_NEWx + 1 */
+	uint8_t want = fake_type(ask) - 1, only = NFPROTO_UNSPEC;
 	bool elements = want == NFT_MSG_NEWSETELEM, found = false;
 	uint16_t flags = want == NFT_MSG_NEWCHAIN && k->intr > 0 ? NLM_F_DUMP_INTR : 0;
 
@@ -223,10 +263,9 @@ static inline void fake_answer(struct fake *k, const struct nlmsghdr *ask)
 	for (size_t i = 0; i < k->n; i++) {
 		struct nlmsghdr *nlh = k->kept[i];
 
-		if (fake_type(nlh) != want ||
-		    (fake_family(ask) != NFPROTO_UNSPEC && fake_family(ask) != fake_family(nlh)) ||
-		    (elements && strcmp(fake_attr(nlh, NFTA_SET_ELEM_LIST_SET),
-					fake_attr(ask, NFTA_SET_ELEM_LIST_SET)) != 0))
+		if (fake_needs_family(want) && fake_family(ask) == NFPROTO_UNSPEC)
+			break;
+		if (!fake_answers(ask, nlh, &only))
 			continue;
 		nlh->nlmsg_seq = ask->nlmsg_seq;
 		nlh->nlmsg_flags = 0;
@@ -237,7 +276,9 @@ static inline void fake_answer(struct fake *k, const struct nlmsghdr *ask)
 			fake_send(k, nlh);
 		}
 	}
-	if (elements && !found && !fake_has_set(k, fake_attr(ask, NFTA_SET_ELEM_LIST_SET)))
+	if (fake_needs_family(want) && fake_family(ask) == NFPROTO_UNSPEC)
+		fake_ack(k, ask->nlmsg_seq, -ENOENT);
+	else if (elements && !found && !fake_has_set(k, fake_attr(ask, NFTA_SET_ELEM_LIST_SET)))
 		fake_ack(k, ask->nlmsg_seq, -ENOENT);
 	else if (want == NFT_MSG_NEWTABLE && !(ask->nlmsg_flags & NLM_F_DUMP))
 		fake_ack(k, ask->nlmsg_seq, found ? 0 : -ENOENT);
@@ -309,18 +350,23 @@ static inline void fake_take_batch(struct fake *k, const char *data, int len)
 		fake_keep(k, nlh);
 }
 
-/* A new table from R; answers of the kernel are not waited for. */
-static inline void fake_create(struct fake *k, const struct ruleset *r)
+/* New tables; answers of the kernel are not waited for. */
+static inline void fake_create_want(struct fake *k, const struct nft_want *want)
 {
 	const struct nft_state nothing = { 0 };
 	bh_autofree char *data = NULL;
 	int len;
 
 	fake_forget(k);
-	assert(nft_apply(&k->s, fx_want(r), &nothing, NULL) == -EIO); /* nobody confirms it */
+	assert(nft_apply(&k->s, want, &nothing, NULL) == -EIO); /* nobody confirms it */
 	data = fake_sent(k, &len);
 	assert(len > 0);
 	fake_take_batch(k, data, len);
+}
+
+static inline void fake_create(struct fake *k, const struct ruleset *r)
+{
+	fake_create_want(k, fx_want(r));
 }
 
 static inline int fake_readback(struct fake *k, struct nft_state *ret, struct bh_err *err)

@@ -8,15 +8,21 @@
  * to show; the kernel here is a stand-in.
  */
 
-/* What nft_apply() sends to make R of HAVE; *RET_LEN is -1 when that is nothing. */
-static char *change(struct fake *k, const struct ruleset *r, const struct nft_state *have,
-		    int *ret_len)
+/* What nft_apply() sends to make WANT of HAVE; *RET_LEN is -1 when that is nothing. */
+static char *change_to(struct fake *k, const struct nft_want *want, const struct nft_state *have,
+		       int *ret_len)
 {
-	int result = nft_apply(&k->s, fx_want(r), have, NULL);
+	int result = nft_apply(&k->s, want, have, NULL);
 	char *data = fake_sent(k, ret_len);
 
 	assert_int_equal(result, *ret_len < 0 ? 0 : -EIO); /* nobody confirms it */
 	return data;
+}
+
+static char *change(struct fake *k, const struct ruleset *r, const struct nft_state *have,
+		    int *ret_len)
+{
+	return change_to(k, fx_want(r), have, ret_len);
 }
 
 /* The state after a table was made from R. */
@@ -52,10 +58,11 @@ static const char *said(const char *data, int len)
 			continue;
 		assert_true(type < BH_ARRAY_SIZE(types) && types[type]);
 		/* Sets, elements, rules and counters all have the name as attribute 2. */
+		if (is_table)
+			assert_string_equal(fake_attr(nlh, NFTA_TABLE_NAME), NFT_TABLE_NAME);
 		snprintf(line, sizeof(line), "%s %s\n", types[type],
-			 fake_attr(nlh, is_table   ? NFTA_TABLE_NAME
-					: is_chain ? NFTA_CHAIN_NAME
-						   : 2));
+			 is_table ? fake_family(nlh) == NFPROTO_INET ? "inet" : "netdev"
+				  : fake_attr(nlh, is_chain ? NFTA_CHAIN_NAME : 2));
 		if (strcmp(out + last, line) == 0)
 			continue;
 		last = at;
@@ -279,12 +286,17 @@ static void test_made_anew(void **state)
 	stand(&k, &f.r, &have);
 	have.intact = false;
 	have.totals.denied[DIRECTION_INGRESS] = 77;
+	have.totals.raw = 78;
 	have.rule_counts[5] = (struct nft_rule_count) { 123, 45678 };
 	data = change(&k, &f.r, &have, &len);
 	text = said(data, len);
-	assert_int_equal(position(text, "new table bulkhead\ndelete table bulkhead\n"
-					"new table bulkhead\nnew counter denied.egress\n"),
+	assert_int_equal(position(text, "delete table inet\nnew table inet\n"
+					"new counter denied.egress\n"),
 			 0);
+	assert_true(position(text, "delete table netdev\nnew table netdev\nnew counter raw\n") <
+		    position(text, "new set "));
+	assert_true(position(text, "new chain frames\n") < position(text, "new chain egress\n"));
+	assert_true(position(text, "new rule frames\n") < position(text, "new rule output\n"));
 	assert_true(position(text, "new counter payments.out.migration\n") <
 		    position(text, "new set "));
 	assert_true(position(text, "new element egress4\n") < position(text, "new chain "));
@@ -293,6 +305,7 @@ static void test_made_anew(void **state)
 	assert_true(position(text, "new rule record_icmp\n") < position(text, "new rule output"));
 	assert_int_equal(counted(data, len, "payments.out.dns", NFTA_COUNTER_PACKETS), 123);
 	assert_int_equal(counted(data, len, "denied.ingress", NFTA_COUNTER_PACKETS), 77);
+	assert_int_equal(counted(data, len, "raw", NFTA_COUNTER_PACKETS), 78);
 	nft_state_done(&have);
 	fx_done(&f);
 	fake_close(&k);
@@ -313,10 +326,11 @@ static void manner(struct fx *f, unsigned i)
 /* From every manner to every other in place: a new base chain would let packets pass meanwhile. */
 static void test_base_chains_stay(void **state)
 {
-	static const char *const never[] = { " table ",          "new chain output",
-					     "new chain input",  "new chain forward",
-					     "delete chain out", "delete chain in",
-					     "delete chain for" };
+	static const char *const never[] = {
+		" table ",           "new chain output", "new chain input",
+		"new chain forward", "delete chain out", "delete chain in",
+		"delete chain for",  "new chain egress", "delete chain egress"
+	};
 	struct fake k;
 
 	fake_open(&k);
@@ -382,6 +396,394 @@ static void test_order(void **state)
 	fake_close(&k);
 }
 
+/* --- frames ---------------------------------------------------------------------------------- */
+
+static void assert_change_to(struct fake *k, const struct nft_want *want,
+			     const struct nft_state *have, const char *expect)
+{
+	int len;
+	bh_autofree char *data = change_to(k, want, have, &len);
+
+	assert_string_equal(len < 0 ? "" : said(data, len), expect);
+}
+
+/* The state after tables were made from WANT. */
+static void stand_as(struct fake *k, const struct nft_want *want, struct nft_state *ret)
+{
+	fake_create_want(k, want);
+	assert_int_equal(fake_readback(k, ret, NULL), 0);
+	assert_true(ret->intact);
+}
+
+static const struct nft_frames eth0 = { .devices = { "eth0" }, .n_devices = 1 };
+static const struct nft_frames eth01 = { .devices = { "eth1", "eth0" }, .n_devices = 2 };
+static const struct nft_frames leased = {
+	.devices = { "eth0" }, .n_devices = 1, .dhcp = { { 2, 0, 0, 0, 0, 1 } }, .n_dhcp = 1
+};
+
+/* The second table comes and goes by itself; the first one's rules are not touched. */
+static void test_frames_come_and_go(void **state)
+{
+	struct nft_want with, without;
+	struct nft_state have;
+	struct fake k;
+	struct fx f;
+
+	fake_open(&k);
+	fx_full_until(&f, 0);
+	with = (struct nft_want) { &f.r, &eth0 };
+	without = (struct nft_want) { &f.r };
+	stand_as(&k, &without, &have);
+	assert_null(have.frames);
+	assert_change_to(&k, &without, &have, "");
+	assert_change_to(&k, &with, &have,
+			 "new table netdev\nnew counter raw\nnew chain egress\nnew chain frames\n"
+			 "new chain raw\nnew rule egress\nnew rule frames\nnew rule raw\n");
+	nft_state_done(&have);
+	stand_as(&k, &with, &have);
+	assert_change_to(&k, &with, &have, "");
+	assert_change_to(&k, &without, &have, "delete table netdev\n");
+	nft_state_done(&have);
+	fx_done(&f);
+	fake_close(&k);
+}
+
+/*
+ * A hook cannot be given another device: its chain goes and comes, with its rules, in the batch.
+ * One that is hooked and not there does no harm.
+ */
+static void test_other_devices(void **state)
+{
+	struct nft_state have;
+	struct fake k;
+	struct fx f;
+
+	fake_open(&k);
+	fx_full_until(&f, 0);
+	stand_as(&k, &(struct nft_want) { &f.r, &eth0 }, &have);
+	assert_change_to(&k, &(struct nft_want) { &f.r, &eth01 }, &have,
+			 "flush chain egress\ndelete chain egress\nnew chain egress\n"
+			 "new rule egress\n");
+	nft_state_done(&have);
+	stand_as(&k, &(struct nft_want) { &f.r, &eth01 }, &have);
+	assert_change_to(&k, &(struct nft_want) { &f.r, &eth0 }, &have, "");
+	nft_state_done(&have);
+	fx_done(&f);
+	fake_close(&k);
+}
+
+static void test_other_clients(void **state)
+{
+	struct nft_frames other = leased;
+	struct nft_state have;
+	struct fake k;
+	struct fx f;
+
+	fake_open(&k);
+	fx_full_until(&f, 0);
+	other.dhcp[0][5] = 2;
+	stand_as(&k, &(struct nft_want) { &f.r, &eth0 }, &have);
+	assert_change_to(&k, &(struct nft_want) { &f.r, &leased }, &have,
+			 "flush chain frames\nnew chain dhcp\nnew rule frames\nnew rule dhcp\n");
+	nft_state_done(&have);
+	stand_as(&k, &(struct nft_want) { &f.r, &leased }, &have);
+	assert_change_to(&k, &(struct nft_want) { &f.r, &other }, &have,
+			 "flush chain dhcp\nnew rule dhcp\n");
+	assert_change_to(&k, &(struct nft_want) { &f.r, &eth0 }, &have,
+			 "flush chain frames\nflush chain dhcp\ndelete chain dhcp\n"
+			 "new rule frames\n");
+	nft_state_done(&have);
+	fx_done(&f);
+	fake_close(&k);
+}
+
+/* --- whose the tables are -------------------------------------------------------------------- */
+
+/* "inet 6", "netdev 6": the flags of each table that is made. */
+static const char *flags_said(const char *data, int len)
+{
+	static char out[256];
+	size_t at = 0;
+
+	out[0] = '\0';
+	fake_each(nlh, data, len)
+	{
+		uint32_t flags;
+
+		if (nlh->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWTABLE))
+			continue;
+		memcpy(&flags, fake_attr(nlh, NFTA_TABLE_FLAGS), sizeof(flags));
+		at += (size_t)snprintf(out + at, sizeof(out) - at, "%s %u\n",
+				       fake_family(nlh) == NFPROTO_INET ? "inet" : "netdev",
+				       ntohl(flags));
+	}
+	return out;
+}
+
+static void assert_flags(struct fake *k, const struct nft_want *want, const struct nft_state *have,
+			 const char *expect)
+{
+	int len;
+	bh_autofree char *data = change_to(k, want, have, &len);
+
+	assert_string_equal(len < 0 ? "" : flags_said(data, len), expect);
+}
+
+/* Ours already: nothing. Nobody's by now: both are claimed, and stay as they are. */
+static void test_adopt(void **state)
+{
+	struct nft_want want;
+	struct nft_state have;
+	struct fake k;
+	struct fx f;
+
+	fake_open(&k);
+	fx_full_until(&f, 0);
+	want = (struct nft_want) { &f.r, &eth0, .own = true };
+	stand_as(&k, &want, &have);
+	have.persists = have.owned = true;
+	assert_change_to(&k, &want, &have, "");
+	have.owned = false;
+	assert_change_to(&k, &want, &have, "new table inet\nnew table netdev\n");
+	assert_flags(&k, &want, &have, "inet 6\nnetdev 6\n");
+	/* what is claimed may be changed in the same batch, and what comes is owned as well */
+	want.frames = &eth01;
+	f.r.generation = "another";
+	assert_change_to(&k, &want, &have,
+			 "new table inet\nnew table netdev\nflush chain about\n"
+			 "flush chain egress\ndelete chain egress\nnew chain egress\n"
+			 "new rule about\nnew rule egress\n");
+	want.frames = NULL;
+	assert_change_to(&k, &want, &have,
+			 "new table inet\nnew table netdev\ndelete table netdev\n"
+			 "flush chain about\nnew rule about\n");
+	/* who does not want to own takes it as it stands: an orphan is anybody's */
+	want.own = false;
+	f.r.generation = "0123456789abcdef";
+	want.frames = &eth0;
+	assert_change_to(&k, &want, &have, "");
+	nft_state_done(&have);
+	fx_done(&f);
+	fake_close(&k);
+}
+
+/* A kernel without the second table when it was adopted, and one with it. */
+static void test_adopt_one(void **state)
+{
+	struct nft_want want;
+	struct nft_state have;
+	struct fake k;
+	struct fx f;
+
+	fake_open(&k);
+	fx_full_until(&f, 0);
+	want = (struct nft_want) { &f.r, .own = true };
+	stand_as(&k, &want, &have);
+	have.owned = false;
+	assert_change_to(&k, &want, &have, "new table inet\n");
+	want.frames = &eth0;
+	assert_flags(&k, &want, &have, "inet 6\nnetdev 6\n");
+	have.owned = true;
+	assert_flags(&k, &want, &have, "netdev 6\n");
+	nft_state_done(&have);
+	fx_done(&f);
+	fake_close(&k);
+}
+
+/* The kernel does not let a plain table become an owned one: both are made anew, counts and all. */
+static void test_own_plain(void **state)
+{
+	bh_autofree char *data = NULL;
+	struct nft_want want;
+	struct nft_state have;
+	const char *text;
+	struct fake k;
+	struct fx f;
+	int len;
+
+	fake_open(&k);
+	fx_full_until(&f, 0);
+	want = (struct nft_want) { &f.r, &eth0, .own = true };
+	stand_as(&k, &(struct nft_want) { &f.r, &eth0 }, &have);
+	have.totals.raw = 78;
+	have.rule_counts[5] = (struct nft_rule_count) { 123, 45678 };
+	data = change_to(&k, &want, &have, &len);
+	text = said(data, len);
+	assert_int_equal(position(text, "delete table inet\nnew table inet\n"), 0);
+	assert_true(position(text, "delete table netdev\nnew table netdev\n") > 0);
+	assert_string_equal(flags_said(data, len), "inet 6\nnetdev 6\n");
+	assert_int_equal(counted(data, len, "raw", NFTA_COUNTER_PACKETS), 78);
+	assert_int_equal(counted(data, len, "payments.out.dns", NFTA_COUNTER_PACKETS), 123);
+	/* persisting, but altered: just the same */
+	have.persists = true;
+	have.intact = false;
+	assert_flags(&k, &want, &have, "inet 6\nnetdev 6\n");
+	/* and where nothing is owned, no table gets a flag */
+	want.own = false;
+	assert_flags(&k, &want, &have, "inet 0\nnetdev 0\n");
+	nft_state_done(&have);
+	fx_done(&f);
+	fake_close(&k);
+}
+
+/* Only the table netdev stands there: it is replaced with the other one. */
+static void test_half_there(void **state)
+{
+	bh_autofree char *data = NULL;
+	struct nft_frames frames = eth0;
+	struct nft_state have = { .frames = &frames };
+	const char *text;
+	struct fake k;
+	struct fx f;
+	int len;
+
+	fake_open(&k);
+	fx_full_until(&f, 0);
+	data = change_to(&k, &(struct nft_want) { &f.r, &eth0 }, &have, &len);
+	text = said(data, len);
+	assert_int_equal(position(text, "new table inet\n"), 0);
+	assert_null(strstr(text, "delete table inet"));
+	position(text, "delete table netdev\nnew table netdev\n");
+	free(data);
+	data = change_to(&k, &(struct nft_want) { &f.r }, &have, &len);
+	text = said(data, len);
+	position(text, "delete table netdev\n");
+	assert_null(strstr(text, "new table netdev"));
+	fx_done(&f);
+	fake_close(&k);
+}
+
+/* --- maps made anew -------------------------------------------------------------------------- */
+
+/* The last N of eight, beside a map that nothing happens to. */
+static void eight(struct fx *f, enum entry_kind kind, size_t n)
+{
+	char range[64];
+
+	fx_init(f);
+	fx_rule(f, "web.out.all", "p:1");
+	for (unsigned i = 8 - (unsigned)n; i < 8; i++) {
+		snprintf(range, sizeof(range), "10.%u.0.0/%u", i, kind == ENTRY_RANGE ? 16 : 32);
+		fx_add(f, DIRECTION_EGRESS, kind, range, FX_TCP(80), 0, 0);
+	}
+	fx_add(f, DIRECTION_EGRESS, ENTRY_ICMP, "10.77.1.2", FX_ICMP(8, 8), 0, 0);
+	fx_finish(f);
+}
+
+/*
+ * An interval map that loses one element loses it; from two on it is made anew, with what stays
+ * and what comes, between its rules. A hash never is.
+ */
+static void test_remade(void **state)
+{
+	struct nft_state have;
+	struct fx all, less;
+	struct fake k;
+
+	fake_open(&k);
+	eight(&all, ENTRY_RANGE, 8);
+	stand(&k, &all.r, &have);
+	eight(&less, ENTRY_RANGE, 7);
+	assert_change(&k, &less.r, &have, "delete element egress4_range\n");
+	fx_done(&less);
+	eight(&less, ENTRY_RANGE, 6);
+	assert_change(&k, &less.r, &have,
+		      "flush chain output\nflush chain input\ndelete set egress4_range\n"
+		      "new set egress4_range\nnew element egress4_range\n"
+		      "new rule output\nnew rule input\n");
+	fx_done(&less);
+	/* all of them: it goes */
+	eight(&less, ENTRY_RANGE, 0);
+	assert_change(&k, &less.r, &have,
+		      "flush chain output\nflush chain input\ndelete element egress4_range\n"
+		      "delete set egress4_range\nnew rule output\nnew rule input\n");
+	fx_done(&less);
+	nft_state_done(&have);
+	fx_done(&all);
+	eight(&all, ENTRY_EXACT, 8);
+	stand(&k, &all.r, &have);
+	eight(&less, ENTRY_EXACT, 2);
+	assert_change(&k, &less.r, &have, "delete element egress4\n");
+	fx_done(&less);
+	nft_state_done(&have);
+	fx_done(&all);
+	fake_close(&k);
+}
+
+static size_t elements_of(const char *data, int len, uint8_t type, const char *set)
+{
+	const struct nlattr *elem;
+	size_t n = 0;
+
+	fake_each(nlh, data, len)
+	{
+		if (nlh->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | type) ||
+		    strcmp(fake_attr(nlh, NFTA_SET_ELEM_LIST_SET), set) != 0)
+			continue;
+		mnl_attr_for_each_nested (
+			elem,
+			(void *)(fake_attr(nlh, NFTA_SET_ELEM_LIST_ELEMENTS) - MNL_ATTR_HDRLEN))
+			n++;
+	}
+	return n;
+}
+
+/* What stays is written again, not only what comes. */
+static void test_remade_whole(void **state)
+{
+	bh_autofree char *data = NULL;
+	struct nft_state have;
+	struct fx all, less;
+	struct fake k;
+	int len;
+
+	fake_open(&k);
+	eight(&all, ENTRY_RANGE, 8);
+	stand(&k, &all.r, &have);
+	eight(&less, ENTRY_RANGE, 5);
+	fx_add(&less, DIRECTION_EGRESS, ENTRY_RANGE, "172.16.0.0/12", FX_ALL, 0, 0);
+	data = change(&k, fx_finish(&less), &have, &len);
+	assert_int_equal(elements_of(data, len, NFT_MSG_NEWSETELEM, "egress4_range"), 6);
+	assert_int_equal(elements_of(data, len, NFT_MSG_NEWSETELEM, "egress4_icmp"), 0);
+	free(data);
+	/* one more and none less: nothing is made anew */
+	fx_done(&less);
+	eight(&less, ENTRY_RANGE, 8);
+	fx_add(&less, DIRECTION_EGRESS, ENTRY_RANGE, "172.16.0.0/12", FX_ALL, 0, 0);
+	data = change(&k, fx_finish(&less), &have, &len);
+	assert_string_equal(said(data, len), "new element egress4_range\n");
+	assert_int_equal(elements_of(data, len, NFT_MSG_NEWSETELEM, "egress4_range"), 1);
+	nft_state_done(&have);
+	fx_done(&all);
+	fx_done(&less);
+	fake_close(&k);
+}
+
+/* A guardrail's map, where the chain forward names it as well. */
+static void test_remade_guard(void **state)
+{
+	struct nft_state have;
+	struct fx open;
+	struct fake k;
+
+	fake_open(&k);
+	fx_open(&open);
+	fx_guard(&open, 0, GUARD_NET, "10.1.0.0/16", FX_ALL, 1);
+	fx_guard(&open, 0, GUARD_NET, "10.2.0.0/16", FX_ALL, 1);
+	stand(&k, fx_finish(&open), &have);
+	open.guards[0][GUARD_NET].n = 0;
+	fx_guard(&open, 0, GUARD_NET, "10.3.0.0/16", FX_ALL, 1);
+	fx_guard(&open, 0, GUARD_NET, "fd00:ec2::254", FX_ALL, 1);
+	assert_change(&k, fx_finish(&open), &have,
+		      "flush chain output\nflush chain input\nflush chain forward\n"
+		      "delete set guard_egress4\nnew set guard_egress4\n"
+		      "new element guard_egress4\n"
+		      "new rule output\nnew rule input\nnew rule forward\n");
+	nft_state_done(&have);
+	fx_done(&open);
+	fake_close(&k);
+}
+
 /* --- what the kernel says -------------------------------------------------------------------- */
 
 /* The number of the last message that asks for an ack in a batch that makes R. */
@@ -441,6 +843,16 @@ int main(void)
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_guard_comes_and_goes),
 		cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_frames_come_and_go),
+		cmocka_unit_test(test_other_devices),
+		cmocka_unit_test(test_other_clients),
+		cmocka_unit_test(test_adopt),
+		cmocka_unit_test(test_adopt_one),
+		cmocka_unit_test(test_own_plain),
+		cmocka_unit_test(test_half_there),
+		cmocka_unit_test(test_remade),
+		cmocka_unit_test(test_remade_whole),
+		cmocka_unit_test(test_remade_guard),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -60,6 +60,85 @@ static void test_frame(void **state)
 	batch_done(&b);
 }
 
+/* Every message goes to the table that its chain or counter stands in. */
+static void test_families(void **state)
+{
+	struct nft_rule rule = { .ops = { { .kind = OP_DROP } } };
+	const struct nft_frames frames = { .devices = { "eth0" }, .n_devices = 1 };
+	struct batch b;
+
+	for (unsigned c = 0; c < NFT_CHAINS; c++) {
+		uint8_t family = c < CHAIN_EGRESS ? NFPROTO_INET : NFPROTO_NETDEV;
+
+		batch_begin(&b);
+		rule.chain = (uint8_t)c;
+		batch_new_chain(&b, c, &frames);
+		batch_new_rule(&b, &rule);
+		batch_flush_chain(&b, c);
+		batch_delete_chain(&b, c);
+		for (unsigned i = 1; i <= 4; i++)
+			assert_int_equal(fake_family(nth(&b, i)), family);
+		batch_done(&b);
+	}
+	batch_begin(&b);
+	batch_new_counter(&b, TABLE_NETDEV, "raw", "", 0, 0);
+	batch_new_counter(&b, TABLE_INET, "forwarded", "", 0, 0);
+	batch_new_set(&b, SET_DENIED);
+	assert_int_equal(fake_family(nth(&b, 1)), NFPROTO_NETDEV);
+	assert_int_equal(fake_family(nth(&b, 2)), NFPROTO_INET);
+	assert_int_equal(fake_family(nth(&b, 3)), NFPROTO_INET);
+	batch_done(&b);
+}
+
+static void test_table_flags(void **state)
+{
+	struct batch b;
+
+	batch_begin(&b);
+	batch_new_table(&b, TABLE_INET, BH_NFT_TABLE_F_OWNER | BH_NFT_TABLE_F_PERSIST);
+	batch_new_table(&b, TABLE_NETDEV, 0);
+	assert_int_equal(ntohl(mnl_attr_get_u32(attr(nth(&b, 1), NFTA_TABLE_FLAGS))), 6);
+	assert_int_equal(ntohl(mnl_attr_get_u32(attr(nth(&b, 2), NFTA_TABLE_FLAGS))), 0);
+	/* adopting is making what is there already */
+	assert_int_equal(nth(&b, 1)->nlmsg_flags & NLM_F_EXCL, 0);
+	batch_done(&b);
+}
+
+static uint32_t hook_u32(const struct nlmsghdr *nlh, uint16_t type)
+{
+	return ntohl(mnl_attr_get_u32(sub(attr(nlh, NFTA_CHAIN_HOOK), type)));
+}
+
+/* The hook of the devices names them all; those of the table inet have none. */
+static void test_hooks(void **state)
+{
+	struct nft_frames frames = { .n_devices = BH_ARRAY_SIZE(frames.devices) };
+	const struct nlattr *devices, *a;
+	struct batch b;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < frames.n_devices; i++)
+		snprintf(frames.devices[i], sizeof(frames.devices[i]), "fifteen-bytes%02u", i);
+	batch_begin(&b);
+	batch_new_chain(&b, CHAIN_EGRESS, &frames);
+	batch_new_chain(&b, CHAIN_OUTPUT, &frames);
+	batch_new_chain(&b, CHAIN_RAW, &frames);
+	assert_int_equal(hook_u32(nth(&b, 1), NFTA_HOOK_HOOKNUM), BH_NF_NETDEV_EGRESS);
+	assert_int_equal(hook_u32(nth(&b, 1), NFTA_HOOK_PRIORITY), INT32_MAX);
+	assert_int_equal(ntohl(mnl_attr_get_u32(attr(nth(&b, 1), NFTA_CHAIN_POLICY))), NF_DROP);
+	assert_string_equal(fake_attr(nth(&b, 1), NFTA_CHAIN_TYPE), "filter");
+	devices = sub(attr(nth(&b, 1), NFTA_CHAIN_HOOK), BH_NFTA_HOOK_DEVS);
+	assert_non_null(devices);
+	mnl_attr_for_each_nested (a, devices) {
+		assert_int_equal(mnl_attr_get_type(a), NFTA_DEVICE_NAME);
+		assert_string_equal(mnl_attr_get_str(a), frames.devices[n++]);
+	}
+	assert_int_equal(n, frames.n_devices);
+	assert_null(sub(attr(nth(&b, 2), NFTA_CHAIN_HOOK), BH_NFTA_HOOK_DEVS));
+	assert_null(attr(nth(&b, 3), NFTA_CHAIN_HOOK));
+	batch_done(&b);
+}
+
 /* Of any number of elements: messages under 64 KiB each, and every element in one of them. */
 static void many(size_t n, enum entry_kind kind, const struct bh_addr *first)
 {
@@ -288,6 +367,8 @@ int main(void)
 		cmocka_unit_test(test_ranges),   cmocka_unit_test(test_timeouts),
 		cmocka_unit_test(test_pick),     cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_comments), cmocka_unit_test(test_ceiling),
+		cmocka_unit_test(test_families), cmocka_unit_test(test_table_flags),
+		cmocka_unit_test(test_hooks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -79,11 +79,9 @@ static void put_element(struct nlmsghdr *nlh, const struct element *e)
 static struct nlmsghdr *elements(char *buf, uint8_t message, const char *table, const char *set,
 				 const struct element *e, size_t n)
 {
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct nlmsghdr *nlh = fake_begin(buf, NFPROTO_INET, message);
 	struct nlattr *list;
 
-	nlh->nlmsg_type = (NFNL_SUBSYS_NFTABLES << 8) | message;
-	mnl_nlmsg_put_extra_header(nlh, sizeof(struct nfgenmsg));
 	mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_TABLE, table);
 	mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_SET, set);
 	list = mnl_attr_nest_start(nlh, NFTA_SET_ELEM_LIST_ELEMENTS);
@@ -148,6 +146,26 @@ static void test_dump(void **state)
 	assert_seen(0, DIRECTION_EGRESS, &out4[0]);
 	assert_seen(1, DIRECTION_EGRESS, &out4[1]);
 	assert_seen(2, DIRECTION_INGRESS, &in6[0]);
+	fake_close(&k);
+}
+
+/* A set of this name in a table of another family is somebody else's. */
+static void test_dump_of_other_families(void **state)
+{
+	static const uint8_t families[] = { NFPROTO_IPV4, NFPROTO_IPV6, NFPROTO_NETDEV };
+	struct fake k;
+
+	fake_open(&k);
+	for (size_t i = 0; i < BH_ARRAY_SIZE(families); i++) {
+		keep(&k, "denied4", &out4[1], 1);
+		fake_set_family(k.kept[i], families[i]);
+	}
+	assert_int_equal(dump(&k), 0);
+	assert_int_equal(seen.n, 0);
+	keep(&k, "denied4", out4, 1);
+	assert_int_equal(dump(&k), 0);
+	assert_int_equal(seen.n, 1);
+	assert_seen(0, DIRECTION_EGRESS, &out4[0]);
 	fake_close(&k);
 }
 
@@ -387,14 +405,13 @@ static void test_retire_on_old_kernel(void **state)
 
 /* --- totals ---------------------------------------------------------------------------------- */
 
-static void keep_counter(struct fake *k, const char *table, const char *name, uint64_t packets)
+static void keep_counter(struct fake *k, uint8_t family, const char *table, const char *name,
+			 uint64_t packets)
 {
 	char buf[512] __attribute__((aligned(16)));
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct nlmsghdr *nlh = fake_begin(buf, family, NFT_MSG_NEWOBJ);
 	struct nlattr *nest;
 
-	nlh->nlmsg_type = (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_NEWOBJ;
-	mnl_nlmsg_put_extra_header(nlh, sizeof(struct nfgenmsg));
 	mnl_attr_put_strz(nlh, NFTA_OBJ_TABLE, table);
 	mnl_attr_put_strz(nlh, NFTA_OBJ_NAME, name);
 	mnl_attr_put_u32(nlh, NFTA_OBJ_TYPE, htonl(NFT_OBJECT_COUNTER));
@@ -410,13 +427,20 @@ static void test_totals(void **state)
 	struct fake k;
 
 	fake_open(&k);
-	keep_counter(&k, "bulkhead", "denied.egress", 1);
-	keep_counter(&k, "bulkhead", "denied.ingress", 2);
-	keep_counter(&k, "bulkhead", "revoked.egress", 5);
-	keep_counter(&k, "bulkhead", "revoked.ingress", UINT64_MAX);
-	keep_counter(&k, "bulkhead", "forwarded", 7);
-	keep_counter(&k, "bulkhead", "web.in.customers", 8);
-	keep_counter(&k, "other", "denied.egress", 9);
+	keep_counter(&k, NFPROTO_INET, "bulkhead", "denied.egress", 1);
+	keep_counter(&k, NFPROTO_INET, "bulkhead", "denied.ingress", 2);
+	keep_counter(&k, NFPROTO_INET, "bulkhead", "revoked.egress", 5);
+	keep_counter(&k, NFPROTO_INET, "bulkhead", "revoked.ingress", UINT64_MAX);
+	keep_counter(&k, NFPROTO_INET, "bulkhead", "forwarded", 7);
+	keep_counter(&k, NFPROTO_INET, "bulkhead", "web.in.customers", 8);
+	keep_counter(&k, NFPROTO_INET, "other", "denied.egress", 9);
+	keep_counter(&k, NFPROTO_NETDEV, "bulkhead", "raw", 11);
+	/* each counter in its own table, and no other family's */
+	keep_counter(&k, NFPROTO_INET, "bulkhead", "raw", 100);
+	keep_counter(&k, NFPROTO_NETDEV, "bulkhead", "denied.egress", 101);
+	keep_counter(&k, NFPROTO_IPV4, "bulkhead", "denied.egress", 102);
+	keep_counter(&k, NFPROTO_IPV6, "bulkhead", "raw", 103);
+	keep_counter(&k, NFPROTO_BRIDGE, "bulkhead", "forwarded", 104);
 	fake_serve(&k);
 	assert_int_equal(nft_denied_totals(&k.s, &t, NULL), 0);
 	fake_rest(&k);
@@ -425,6 +449,7 @@ static void test_totals(void **state)
 	assert_int_equal(t.revoked[DIRECTION_EGRESS], 5);
 	assert_int_equal(t.revoked[DIRECTION_INGRESS], UINT64_MAX);
 	assert_int_equal(t.forwarded, 7);
+	assert_int_equal(t.raw, 11);
 	fake_close(&k);
 }
 
@@ -433,6 +458,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_dump),
 		cmocka_unit_test(test_dump_ended),
+		cmocka_unit_test(test_dump_of_other_families),
 		cmocka_unit_test(test_dump_while_resized),
 		cmocka_unit_test(test_dump_of_odd_elements),
 		cmocka_unit_test(test_dump_of_other_keys),

@@ -39,6 +39,38 @@ static void test_chains_and_counters(void **state)
 	assert_int_equal(nft_counter_by_name("denied.egress "), -1);
 }
 
+/* What stands in which of the two tables, and nothing in one of another family. */
+static void test_tables(void **state)
+{
+	unsigned table;
+
+	for (unsigned t = 0; t < NFT_TABLES; t++) {
+		assert_true(nft_table_by_family(nft_table_family(t), &table));
+		assert_int_equal(table, t);
+	}
+	for (unsigned f = 0; f < 256; f++)
+		assert_int_equal(nft_table_by_family((uint8_t)f, &table), f == 1 || f == 5);
+	assert_int_equal(nft_chain_table(CHAIN_GUARD_RECORD_ICMP), TABLE_INET);
+	assert_int_equal(nft_chain_table(CHAIN_EGRESS), TABLE_NETDEV);
+	assert_int_equal(nft_chain_table(CHAIN_RAW), TABLE_NETDEV);
+	assert_int_equal(nft_counter_table(COUNTER_FORWARDED), TABLE_INET);
+	assert_int_equal(nft_counter_table(COUNTER_RAW), TABLE_NETDEV);
+}
+
+/* Four base chains; at the device nobody's chain comes behind ours. */
+static void test_hooks(void **state)
+{
+	unsigned n = 0;
+
+	for (unsigned c = 0; c < NFT_CHAINS; c++)
+		n += nft_chain_hook(c) != NULL;
+	assert_int_equal(n, 4);
+	assert_int_equal(nft_chain_hook(CHAIN_OUTPUT)->priority, 0);
+	assert_string_equal(nft_chain_hook(CHAIN_EGRESS)->name, "egress");
+	assert_int_equal(nft_chain_hook(CHAIN_EGRESS)->number, 1);
+	assert_int_equal(nft_chain_hook(CHAIN_EGRESS)->priority, INT32_MAX);
+}
+
 /* No counter of a policy rule can be taken for one that every table has. */
 static void test_counters_are_no_rules(void **state)
 {
@@ -51,7 +83,7 @@ static void test_prefixes(void **state)
 {
 	enum nft_log_kind kind;
 
-	for (unsigned k = NFT_LOG_DENY; k <= NFT_LOG_REVOKED; k++) {
+	for (unsigned k = NFT_LOG_DENY; k <= NFT_LOG_RAW_AUDIT; k++) {
 		const char *prefix = nft_log_prefix(k);
 
 		assert_true(strlen(prefix) <= PREFIX_MAX);
@@ -59,6 +91,8 @@ static void test_prefixes(void **state)
 		assert_int_equal(kind, k);
 	}
 	assert_string_equal(nft_log_prefix(NFT_LOG_AUDIT), "bulkhead:audit");
+	assert_string_equal(nft_log_prefix(NFT_LOG_RAW), "bulkhead:raw");
+	assert_string_equal(nft_log_prefix(NFT_LOG_RAW_AUDIT), "bulkhead:raw-audit");
 }
 
 /* Others may log to our group: their prefixes are none of ours. */
@@ -85,6 +119,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sets),
 		cmocka_unit_test(test_chains_and_counters),
+		cmocka_unit_test(test_tables),
+		cmocka_unit_test(test_hooks),
 		cmocka_unit_test(test_counters_are_no_rules),
 		cmocka_unit_test(test_prefixes),
 		cmocka_unit_test(test_foreign_prefixes),

@@ -18,6 +18,30 @@ static const char *text(const struct nft_rule *r)
 	return bh_buf_str(&buf);
 }
 
+/* With a table for frames, with and without clients of DHCP, and without one. */
+static void each_frames(const struct ruleset *r, void (*fn)(const struct nft_program *))
+{
+	static struct nft_frames most = { .n_devices = BH_ARRAY_SIZE(most.devices),
+					  .n_dhcp = BH_DEVICES_MAX };
+	struct nft_want w = *fx_want(r);
+
+	for (size_t i = 0; i < most.n_devices; i++)
+		snprintf(most.devices[i], sizeof(most.devices[i]), "longname%u", (unsigned)i);
+	for (size_t i = 0; i < most.n_dhcp; i++)
+		most.dhcp[i][5] = (uint8_t)i;
+	nft_lower(&w, &program);
+	fn(&program);
+	w.frames = &most;
+	nft_lower(&w, &program);
+	fn(&program);
+	w.frames = &(struct nft_frames) { .devices = { "eth0" }, .n_devices = 1 };
+	nft_lower(&w, &program);
+	fn(&program);
+	w.frames = NULL;
+	nft_lower(&w, &program);
+	fn(&program);
+}
+
 /*
  * FN over enforce/audit x drop/reject x logged or not, of an empty ruleset, of a full one without
  * and with guardrails, and of one that has nothing else.
@@ -36,8 +60,7 @@ static void each_manner(void (*fn)(const struct nft_program *))
 		f.r.mode = i & 1 ? MODE_AUDIT : MODE_ENFORCE;
 		f.r.on_deny = i & 2 ? ON_DENY_REJECT : ON_DENY_DROP;
 		f.r.log_denied = i & 4;
-		nft_lower(fx_want(fx_finish(&f)), &program);
-		fn(&program);
+		each_frames(fx_finish(&f), fn);
 		fx_done(&f);
 	}
 }
@@ -77,6 +100,9 @@ static void assert_ends(const struct nft_program *p, unsigned chain)
 		assert_int_equal(end->kind, OP_ACCEPT);
 	else if (p->ruleset->mode == MODE_AUDIT && chain <= CHAIN_FORWARD)
 		assert_int_equal(end->kind, OP_ACCEPT);
+	else if (chain == CHAIN_RAW && p->ruleset->mode == MODE_AUDIT && !p->ruleset->open &&
+		 !p->has_chain[CHAIN_GUARD])
+		assert_int_equal(end->kind, OP_ACCEPT);
 	else if (end->kind != OP_REJECT)
 		assert_int_equal(end->kind, OP_DROP);
 }
@@ -86,6 +112,14 @@ static void check_ends(const struct nft_program *p)
 	assert_ends(p, CHAIN_OUTPUT);
 	assert_ends(p, CHAIN_INPUT);
 	assert_ends(p, CHAIN_FORWARD);
+	if (p->frames) {
+		assert_int_equal(last_op(last_rule(p, CHAIN_EGRESS))->kind, OP_DROP);
+		assert_ends(p, CHAIN_EGRESS);
+		assert_ends(p, CHAIN_FRAMES);
+		assert_ends(p, CHAIN_RAW);
+	}
+	if (p->has_chain[CHAIN_DHCP])
+		assert_ends(p, CHAIN_DHCP);
 	for (unsigned d = 0; p->has_chain[CHAIN_GUARD] && d < DIRECTIONS; d++)
 		assert_ends(p, CHAIN_GUARD + d);
 }
@@ -106,7 +140,7 @@ static void check_denied(const struct nft_program *p)
 
 		bool record = r->chain >= CHAIN_GUARD_RECORD, guard = r->chain >= CHAIN_GUARD;
 
-		if (r->chain < CHAIN_RECORD)
+		if (r->chain < CHAIN_RECORD || nft_chain_table(r->chain) != TABLE_INET)
 			continue;
 		for (const struct nft_op *op = r->ops; op->kind; op++) {
 			bool ends = op->kind == OP_DROP || op->kind == OP_REJECT ||
@@ -131,7 +165,8 @@ static void check_names(const struct nft_program *p)
 	bool used[NFT_SETS] = { false }, reached[NFT_CHAINS] = { [CHAIN_ABOUT] = true,
 								 [CHAIN_OUTPUT] = true,
 								 [CHAIN_INPUT] = true,
-								 [CHAIN_FORWARD] = true };
+								 [CHAIN_FORWARD] = true,
+								 [CHAIN_EGRESS] = p->frames };
 
 	for (size_t i = 0; i < p->n_rules; i++)
 		for (const struct nft_op *op = p->rules[i].ops; op->kind; op++) {
@@ -168,6 +203,62 @@ static void check_rules(const struct nft_program *p)
 			if (op->kind == OP_ACCEPT || op->kind == OP_DROP || op->kind == OP_GOTO)
 				fail_msg("a verdict before the end: %s", text(r));
 	}
+}
+
+/* No chain of one table goes to one of the other, and no rule of netdev names what is not there. */
+static void check_tables(const struct nft_program *p)
+{
+	for (size_t i = 0; i < p->n_rules; i++)
+		for (const struct nft_op *op = p->rules[i].ops; op->kind; op++) {
+			unsigned table = nft_chain_table(p->rules[i].chain);
+
+			if (op->kind == OP_GOTO || op->kind == OP_JUMP)
+				assert_int_equal(nft_chain_table(op->a), table);
+			if (op->kind == OP_COUNTER)
+				assert_int_equal(nft_counter_table(op->a), table);
+			if (table == TABLE_NETDEV) /* the kernel refuses these at the hook egress */
+				assert_true(op->kind != OP_CT_DIRECTION &&
+					    op->kind != OP_CT_RELATED && op->kind != OP_OBJMAP &&
+					    op->kind != OP_LOOKUP && op->kind != OP_ADD &&
+					    op->kind != OP_REJECT && op->kind != OP_REJECT_TCP);
+		}
+}
+
+static void test_tables(void **state)
+{
+	each_manner(check_tables);
+}
+
+/*
+ * As many rules and operations as there is room for, never more: the last slot of a rule is
+ * OP_END, and whoever adds to the longest shape sees it here and not in abort().
+ */
+static void check_bounds(const struct nft_program *p)
+{
+	assert_true(p->n_rules < PROGRAM_RULES_MAX);
+	for (size_t i = 0; i < p->n_rules; i++) {
+		assert_int_equal(p->rules[i].ops[RULE_OPS_MAX].kind, OP_END);
+		/* one that was cut short would lack its end */
+		switch (last_op(&p->rules[i])->kind) {
+		case OP_ACCEPT:
+		case OP_DROP:
+		case OP_CONTINUE:
+		case OP_GOTO:
+		case OP_JUMP:
+		case OP_REJECT:
+		case OP_REJECT_TCP:
+		case OP_LOG:
+		case OP_COUNTER:
+			break;
+		default:
+			fail_msg("cut short: %s", text(&p->rules[i]));
+		}
+	}
+}
+
+static void test_bounds(void **state)
+{
+	each_manner(check_bounds);
 }
 
 static void test_rules_are_clean(void **state)
@@ -459,6 +550,8 @@ int main(void)
 		cmocka_unit_test(test_denied_is_denied),
 		cmocka_unit_test(test_names_are_there),
 		cmocka_unit_test(test_rules_are_clean),
+		cmocka_unit_test(test_tables),
+		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_flows_out),
 		cmocka_unit_test(test_flows_in),
 		cmocka_unit_test(test_flows_world),

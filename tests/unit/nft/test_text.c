@@ -67,6 +67,30 @@ static void test_golden_guardrails(void **state)
 	}
 }
 
+/* Frames as nft(8) is told of them: the devices, and no table where there are none to be held. */
+static void test_frames(void **state)
+{
+	const struct nft_frames one = { .devices = { "wlan0" }, .n_devices = 1 };
+	struct bh_buf text;
+	struct fx f;
+
+	fx_init(&f);
+	bh_buf_init(&text, 1 << 20);
+	assert_int_equal(nft_text(&(struct nft_want) { fx_finish(&f), &one }, FX_NOW, &text), 0);
+	assert_non_null(strstr(bh_buf_str(&text),
+			       "\n}\ntable netdev bulkhead {\n\tcounter raw {\n\t}\n\n"
+			       "\tchain egress {\n\t\ttype filter hook egress devices = { "
+			       "\"wlan0\" } priority 2147483647; policy drop;\n"));
+	assert_null(strstr(bh_buf_str(&text), "dhcp"));
+	bh_buf_done(&text);
+	bh_buf_init(&text, 1 << 20);
+	assert_int_equal(nft_text(&(struct nft_want) { &f.r }, FX_NOW, &text), 0);
+	assert_null(strstr(bh_buf_str(&text), "netdev"));
+	assert_null(strstr(bh_buf_str(&text), "counter raw"));
+	bh_buf_done(&text);
+	fx_done(&f);
+}
+
 /* A rule that has ended already is written with the shortest timeout: 0 would mean never. */
 static void test_ended(void **state)
 {
@@ -129,7 +153,7 @@ static void test_long_names(void **state)
 			assert_non_null(strstr(line, deny));
 		if (strstr(line, "comment \"default-deny"))
 			assert_non_null(strstr(line, deny));
-		if (strstr(line, "comment \"w"))
+		if (strstr(line, "comment \"ww"))
 			assert_non_null(strstr(line, where));
 	}
 	bh_buf_done(&text);
@@ -141,7 +165,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_golden),     cmocka_unit_test(test_golden_guardrails),
 		cmocka_unit_test(test_ended),      cmocka_unit_test(test_ceiling),
-		cmocka_unit_test(test_long_names),
+		cmocka_unit_test(test_long_names), cmocka_unit_test(test_frames),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
