@@ -283,7 +283,7 @@ static void test_many_devices(void **state)
 	static struct nft_frames most = { .n_devices = BH_ARRAY_SIZE(most.devices) };
 
 	for (unsigned i = 0; i < most.n_devices; i++)
-		snprintf(most.devices[i], sizeof(most.devices[i]), "fifteen-byte-%02u", i);
+		snprintf(most.devices[i], sizeof(most.devices[i]), "fifteen-byt-%03u", i);
 	place_apply_want(&here, &((struct nft_want) { &f.r, &most }));
 }
 

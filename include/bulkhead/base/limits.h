@@ -57,7 +57,7 @@
 #define BH_RAW_LOG_PER_S        10 /* logged frames that were made by hand */
 #define BH_DHCP_PER_S           2  /* requests of a DHCP client that makes its own frames */
 #define BH_DHCP_BURST           10
-#define BH_DEVICES_MAX          240 /* network devices in one namespace whose frames are held */
+#define BH_DEVICES_MAX          239 /* of one namespace whose frames are held; with the next 255 */
 #define BH_DEVICE_QUEUES_MAX    64  /* queues of one device that are kept from AF_XDP */
 #define BH_LATE_DEVICES         16  /* names (eth0, ...) that are hooked before they are there */
 #define BH_BATCH_BYTES_MAX      (64u << 20)

@@ -221,13 +221,16 @@ static void test_denied_silent(void **state)
 	" ip saddr 0.0.0.0 limit rate 2/second burst 10 packets accept comment \"client " comment  \
 	"\"\n" CLIENT_OF(                                                                          \
 		mac) " fib saddr type local limit rate 2/second burst 10 packets accept\n"
+#define BRIDGED                                                                                    \
+	"meta skuid >= 0 goto raw\n"                                                               \
+	"accept comment \"bridged through\"\n"
 #define LO "oif \"lo\" accept\n"
 #define RAW_LOG(log)                                                                               \
 	"limit rate 10/second burst 10 packets log prefix \"bulkhead:" log                         \
 	"\" group 48 snaplen 128\n"
 #define RAW_END(verdict)                                                                           \
 	"counter name \"raw\" " verdict                                                            \
-	" comment \"made by hand, or with a source that is not our own\"\n"
+	" comment \"made by hand, bridged, or with a source that is not our own\"\n"
 
 /* Every manner: what passes as a frame, and what becomes of the rest. */
 static const struct frames_case {
@@ -270,7 +273,8 @@ static void assert_frames(const struct frames_case *c, const struct nft_frames *
 	frames_fixture(c, &f);
 	p = lower_want(&(struct nft_want) { .ruleset = &f.r, .frames = frames });
 	assert_chain(p, CHAIN_EGRESS, "goto frames\ndrop\n");
-	snprintf(expect, sizeof(expect), "%s%sgoto raw\n", c->frames, leases);
+	snprintf(expect, sizeof(expect), "%s%s%s", c->frames, leases,
+		 c->open || c->mode == MODE_AUDIT ? BRIDGED : "goto raw\n");
 	assert_chain(p, CHAIN_FRAMES, expect);
 	assert_chain(p, CHAIN_DHCP, dhcp);
 	assert_chain(p, CHAIN_RAW, c->raw);

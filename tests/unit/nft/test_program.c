@@ -100,6 +100,9 @@ static void assert_ends(const struct nft_program *p, unsigned chain)
 		assert_int_equal(end->kind, OP_ACCEPT);
 	else if (p->ruleset->mode == MODE_AUDIT && chain <= CHAIN_FORWARD)
 		assert_int_equal(end->kind, OP_ACCEPT);
+	else if (chain == CHAIN_FRAMES) /* what has no socket was bridged through */
+		assert_true(end->kind == OP_ACCEPT &&
+			    (p->ruleset->open || p->ruleset->mode == MODE_AUDIT));
 	else if (chain == CHAIN_RAW && p->ruleset->mode == MODE_AUDIT && !p->ruleset->open &&
 		 !p->has_chain[CHAIN_GUARD])
 		assert_int_equal(end->kind, OP_ACCEPT);
