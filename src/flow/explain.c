@@ -496,6 +496,24 @@ static void say_raw(struct question *q)
 		    q->self, q->far, q->what, source);
 }
 
+/* Only what is not from here is denied on the loopback device. */
+static bool is_loopback(const struct flow_record *rec)
+{
+	return strcmp(rec->interface, "lo") == 0;
+}
+
+/* Who answers it sends to a host that asked nothing. */
+static void say_loopback(struct question *q)
+{
+	char source[NAME_STR];
+
+	say_addr(source, &q->rec->source.addr);
+	PUT(q->rec->reason,
+	    "%s sent itself a packet on %s from %s, which is none of its addresses: the answer "
+	    "would leave as if %s had asked",
+	    q->self, q->what, source, source);
+}
+
 static void say_aggregated(struct question *q)
 {
 	const char *verb = q->rec->direction == DIRECTION_EGRESS ? "sent" : "was sent";
@@ -555,6 +573,10 @@ static void say_reason(struct question *q)
 	}
 	if (q->rec->rule_kind == RECORD_RAW_SOCKET) {
 		say_raw(q);
+		return;
+	}
+	if (is_loopback(q->rec)) {
+		say_loopback(q);
 		return;
 	}
 	if (q->key.remote.family)

@@ -325,12 +325,36 @@ static void lower_end(struct nft_program *p, unsigned chain, unsigned direction)
 		lower_refusal(p, chain, direction, where);
 }
 
+/*
+ * What comes by the loopback device is from here. With a source that is not, its answers would be
+ * replies to somebody who never sent anything: a way out past all that is denied.
+ */
+static void lower_loopback(struct nft_program *p, unsigned chain, unsigned direction)
+{
+	const struct ruleset *r = p->ruleset;
+	bool enforced = !r->open && r->mode != MODE_AUDIT;
+
+	if (!enforced && !program_has_guards(p)) {
+		RULE(p, chain, NULL, OP2(OP_LOOPBACK, direction), OP1(OP_ACCEPT));
+		return;
+	}
+	RULE(p, chain, NULL, OP2(OP_LOOPBACK, direction), OP1(OP_OWN_SOURCE), OP1(OP_ACCEPT));
+	if (r->on_deny == ON_DENY_REJECT)
+		RULE(p, chain, "our own refusals, in the name of who was called",
+		     OP2(OP_LOOPBACK, direction), OP1(OP_CT_RELATED), OP1(OP_ACCEPT));
+	if (!enforced || r->log_denied)
+		RULE(p, chain, NULL, OP2(OP_LOOPBACK, direction),
+		     OP2(OP_JUMP, enforced ? CHAIN_RECORD : CHAIN_GUARD_RECORD));
+	RULE(p, chain, "with a source that is not our own", OP2(OP_LOOPBACK, direction),
+	     OP2(OP_COUNTER, COUNTER_DENIED + direction), OP1(OP_DROP));
+}
+
 /* What guardrails deny comes before all that is allowed; the basics pass whatever they say. */
 static void lower_base(struct nft_program *p, unsigned chain, unsigned direction)
 {
 	bool guarded = program_has_guards(p);
 
-	RULE(p, chain, NULL, OP2(OP_LOOPBACK, direction), OP1(OP_ACCEPT));
+	lower_loopback(p, chain, direction);
 	if (guarded) {
 		lower_link_basics(p, direction);
 		lower_related(p, chain);

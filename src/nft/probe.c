@@ -32,6 +32,7 @@ static const struct nft_feature_info infos[NFT_FEATURES] = {
 	[NFT_HAS_LOG] = { "NFLOG", NULL },
 	[NFT_HAS_LIMIT] = { "limits", NULL },
 	[NFT_HAS_REJECT] = { "reject", NULL },
+	[NFT_HAS_FIB] = { "fib", NULL },
 	[NFT_HAS_FRAMES] = { "hooks where frames leave (netdev egress, fib, rtclassid)",
 			     "frames made by hand pass: who may open raw sockets is weak, and IPv6 "
 			     "sources can be invented" },
@@ -67,6 +68,7 @@ static const struct attempt {
 	{ .feature = NFT_HAS_REJECT,
 	  .set = -1,
 	  .ops = { { .kind = OP_L4PROTO, .a = IPPROTO_TCP }, { .kind = OP_REJECT_TCP } } },
+	{ .feature = NFT_HAS_FIB, .set = -1, .ops = { { .kind = OP_OWN_SOURCE } } },
 	{ .feature = NFT_HAS_FRAMES,
 	  .table = TABLE_NETDEV,
 	  .set = -1,

@@ -30,7 +30,7 @@ neighbours() { # NAME
 		table ip bulkhead { chain output { type filter hook output priority 10; policy accept; counter; }; }
 		table ip6 bulkhead { set known6 { type ipv6_addr; elements = { fd00::1 }; }; }
 		table arp bulkhead { chain input { type filter hook input priority 0; policy accept; }; }
-		table netdev bulkhead { chain guard { type filter hook egress device "eth0" priority 0; policy accept; }; }
+		table netdev bulkhead2 { chain guard { type filter hook egress device "eth0" priority 0; policy accept; }; }
 		table inet Bulkhead { chain output { type filter hook output priority 0; policy accept; }; }
 	N
 	ns "$1" iptables -t nat -N DOCKER_OUTPUT
@@ -39,7 +39,7 @@ neighbours() { # NAME
 }
 
 everything() { ns "$1" nft -a list ruleset; } # handles too: made anew would show
-others() { ns "$1" nft -sa list ruleset | sed '/^table inet bulkhead {/,/^}/d'; }
+others() { ns "$1" nft -sa list ruleset | sed -E '/^table (inet|netdev) bulkhead \{/,/^}/d'; }
 
 @test "apply makes it so, says so, and a second one changes nothing" {
 	run bulkhead apply
@@ -111,6 +111,14 @@ others() { ns "$1" nft -sa list ruleset | sed '/^table inet bulkhead {/,/^}/d'; 
 		dormant  add table inet bulkhead { flags dormant; }
 		gone     delete table inet bulkhead
 		about    flush chain inet bulkhead about
+		frames   insert rule netdev bulkhead frames accept
+		passed   flush chain netdev bulkhead raw
+		unheld   delete table netdev bulkhead
+		dozing   add table netdev bulkhead { flags dormant; }
+		beside   add chain netdev bulkhead mine
+		hooked   add chain netdev bulkhead mine { type filter hook egress device "eth0" priority 0; policy accept; }
+		counts   add counter netdev bulkhead mine
+		another  delete table netdev bulkhead; table netdev bulkhead { chain egress { type filter hook egress device "eth0" priority 0; policy accept; }; }
 	T
 }
 

@@ -175,7 +175,10 @@ rest() { # NAME [OPTION...]: a container that does nothing, for servers to be pu
 }
 
 two() { rest "$1" --network left && docker network connect right "$1"; }
-shared() { rest "pause-$1" --network user && rest "$1" --network "container:pause-$1"; }
+# Both are of the service: with one that is not, they would be told to be `shared`.
+shared() {
+	rest "pause-$1" --network user --label app="$1" && rest "$1" --network "container:pause-$1"
+}
 
 publish() { # NAME PORT...: each as PORT-ON-HOST:PORT
 	local ports=("${@:2}")

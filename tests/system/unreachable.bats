@@ -103,8 +103,14 @@ cache_at() { # PATH
 	jq -e 'select(.kernel) | .state == "unsupported" and .finding' <<<"$output"
 }
 
+# The kernel is asked first, and by nothing but batches; where nothing is changed there are no others.
 @test "strict: a kernel that lacks something, and nothing is changed" {
-	run strace -o /dev/null -e inject=sendmsg,sendto:error=EOPNOTSUPP:when=1+ \
+	strace -X raw -o "$NET_DIR/calls" -e trace=sendto,sendmsg \
+		-e inject=sendmsg,sendto:error=EOPNOTSUPP:when=1+ \
+		"$bulkhead_program" apply --strict "${args[@]}" || true
+	probes=$(grep -c 'nlmsg_type=0x10\b' "$NET_DIR/calls") # NFNL_MSG_BATCH_BEGIN
+	[ "$probes" -ge 10 ]
+	run strace -o /dev/null -e "inject=sendmsg,sendto:error=EOPNOTSUPP:when=1..$probes" \
 		"$bulkhead_program" apply --strict "${args[@]}"
 	[ "$status" -eq 1 ]
 	[[ $output == *"bulkhead: this kernel: unsupported: its nf_tables lacks: "*NFLOG* ]]

@@ -125,6 +125,7 @@ enum nft_feature {
 	NFT_HAS_LOG,
 	NFT_HAS_LIMIT,
 	NFT_HAS_REJECT,
+	NFT_HAS_FIB,
 	/* those it can be done without */
 	NFT_HAS_FRAMES,
 	NFT_HAS_LATE_DEVICES,

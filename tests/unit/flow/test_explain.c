@@ -489,6 +489,32 @@ static void test_guardrail_elsewhere(void **state)
 	assert_string_equal(rec.rule_file, "");
 }
 
+/* On the loopback device only one thing is denied, whatever the policy says of it. */
+static void test_loopback(void **state)
+{
+	static const enum record_rule_kind kinds[] = { RECORD_DEFAULT_DENY, RECORD_GUARDRAIL };
+	const struct sentence s = { WEB, DIRECTION_INGRESS, PUBLIC(9), IPPROTO_UDP, 53 };
+	const struct flow_context ctx = {
+		.endpoint = &parties[WEB].endpoint,
+		.ruleset = &guarded,
+		.party_of = find_party,
+	};
+	struct flow_record rec;
+
+	for (size_t i = 0; i < BH_ARRAY_SIZE(kinds); i++) {
+		make_record(&rec, &s);
+		rec.rule_kind = kinds[i];
+		snprintf(rec.interface, sizeof(rec.interface), "lo");
+		flow_explain(&rec, &ctx);
+		assert_string_equal(rec.reason,
+				    "web sent itself a packet on 53/udp from 203.0.113.9, which is "
+				    "none of its addresses: the answer would leave as if "
+				    "203.0.113.9 had asked");
+		assert_string_equal(rec.near_miss, "");
+		assert_string_equal(rec.other_side, "");
+	}
+}
+
 /* --- frames ------------------------------------------------------------------------------- */
 
 static struct flow_record frame_from(const struct bh_addr *source)
@@ -588,10 +614,15 @@ static void test_frames_elsewhere(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sentences),           cmocka_unit_test(test_fields),
-		cmocka_unit_test(test_revoked_rule),        cmocka_unit_test(test_without_context),
-		cmocka_unit_test(test_odd_places),          cmocka_unit_test(test_guardrail),
-		cmocka_unit_test(test_guardrail_elsewhere), cmocka_unit_test(test_frames),
+		cmocka_unit_test(test_sentences),
+		cmocka_unit_test(test_fields),
+		cmocka_unit_test(test_revoked_rule),
+		cmocka_unit_test(test_without_context),
+		cmocka_unit_test(test_odd_places),
+		cmocka_unit_test(test_guardrail),
+		cmocka_unit_test(test_guardrail_elsewhere),
+		cmocka_unit_test(test_loopback),
+		cmocka_unit_test(test_frames),
 		cmocka_unit_test(test_frames_elsewhere),
 	};
 

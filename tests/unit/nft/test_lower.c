@@ -60,6 +60,21 @@ static void assert_chain(const struct nft_program *p, unsigned chain, const char
 #define COUNT(dir)       "counter name \"denied." dir "\" "
 #define PLACE(dir, line) " comment \"default-deny " dir " policies/payments.yaml:" line "\"\n"
 
+/* What comes by the loopback device; AND: what stands before the last of its rules. */
+#define FOREIGN " comment \"with a source that is not our own\"\n"
+#define OUT_LO(and)                                                                                \
+	"oif \"lo\" fib saddr type local accept\n" and "oif \"lo\" " COUNT("egress") "dro"         \
+										     "p" FOREIGN
+#define IN_LO(and)                                                                                 \
+	"iif \"lo\" fib saddr type local accept\n" and "iif \"lo\" " COUNT("ingress") "dro"        \
+										      "p" FOREIGN
+#define REFUSED(lo)                                                                                \
+	lo " ct state related accept comment "                                                     \
+	   "\"our own refusals, in the name of who was called\"\n"
+#define RECORDED(lo) lo " jump record\n"
+#define OIF          "oif \"lo\""
+#define IIF          "iif \"lo\""
+
 /* Nothing allowed: what passes then is loopback and what IP itself needs. */
 static void test_nothing_allowed(void **state)
 {
@@ -70,10 +85,10 @@ static void test_nothing_allowed(void **state)
 	p = lower(fx_finish(&f));
 	assert_chain(p, CHAIN_ABOUT, ABOUT("mode enforce, on-deny drop, log-denied true"));
 	assert_chain(p, CHAIN_OUTPUT,
-		     "oif \"lo\" accept\n" OUT_BASICS ERRORS
+		     OUT_LO(RECORDED(OIF)) OUT_BASICS ERRORS
 		     "jump record\n" COUNT("egress") "drop" PLACE("egress", "12"));
 	assert_chain(p, CHAIN_INPUT,
-		     "iif \"lo\" accept\n" IN_BASICS ERRORS
+		     IN_LO(RECORDED(IIF)) IN_BASICS ERRORS
 		     "jump record\n" COUNT("ingress") "drop" PLACE("ingress", "7"));
 	assert_chain(p, CHAIN_FORWARD, "counter name \"forwarded\" drop\n");
 	assert_chain(p, CHAIN_ERRORS,
@@ -133,7 +148,8 @@ static void test_denied_reject(void **state)
 	assert_chain(p, CHAIN_ABOUT, ABOUT("mode enforce, on-deny reject, log-denied true"));
 	assert_chain(
 		p, CHAIN_OUTPUT,
-		"oif \"lo\" accept\n" OUT_BASICS ERRORS "jump record\n"
+		OUT_LO(REFUSED(OIF) RECORDED(OIF)) OUT_BASICS ERRORS
+		"jump record\n"
 		"ct direction reply " COUNT(
 			"egress") "drop\n"
 				  "meta l4proto 6 " COUNT("egress") "reject with tcp reset\n" COUNT(
@@ -143,7 +159,7 @@ static void test_denied_reject(void **state)
 											       "1"
 											       "2"));
 	assert_chain(p, CHAIN_INPUT,
-		     "iif \"lo\" accept\n" IN_BASICS ERRORS
+		     IN_LO(REFUSED(IIF) RECORDED(IIF)) IN_BASICS ERRORS
 		     "jump record\n" COUNT("ingress") "drop" PLACE("ingress", "7"));
 	fx_done(&f);
 }
@@ -179,10 +195,9 @@ static void test_denied_silent(void **state)
 	f.r.log_denied = false;
 	p = lower(fx_finish(&f));
 	assert_chain(p, CHAIN_ABOUT, ABOUT("mode enforce, on-deny drop, log-denied false"));
-	assert_chain(
-		p, CHAIN_OUTPUT,
-		"oif \"lo\" accept\n" OUT_BASICS ERRORS
-		"ct direction reply jump revoked\n" COUNT("egress") "drop" PLACE("egress", "12"));
+	assert_chain(p, CHAIN_OUTPUT,
+		     OUT_LO("") OUT_BASICS ERRORS "ct direction reply jump revoked\n" COUNT(
+			     "egress") "drop" PLACE("egress", "12"));
 	assert_chain(p, CHAIN_RECORD, "");
 	assert_chain(p, CHAIN_RECORD_ICMP, "");
 	assert_chain(p, CHAIN_REVOKED, REVOKED);

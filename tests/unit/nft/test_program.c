@@ -413,6 +413,23 @@ static int place_of(unsigned chain, uint8_t kind, int a)
 	return -1;
 }
 
+/* The record of what is denied by default; that of a wrong packet on loopback stands before. */
+static int place_of_default(unsigned chain)
+{
+	int at = 0, last = -1;
+
+	for (size_t i = 0; i < program.n_rules; i++) {
+		const struct nft_op *op = program.rules[i].ops;
+
+		if (program.rules[i].chain != chain)
+			continue;
+		if (op->kind == OP_JUMP && op->a == CHAIN_RECORD)
+			last = at;
+		at++;
+	}
+	return last;
+}
+
 /* Loopback and the basics, then guardrails, then all that services allow. */
 static void test_guards_come_first(void **state)
 {
@@ -432,8 +449,7 @@ static void test_guards_come_first(void **state)
 			assert_true(place_of(chain, OP_OBJMAP, (int)i) < 0 ||
 				    place_of(chain, OP_OBJMAP, (int)i) > guard);
 		for (unsigned i = SET_GUARDS; i < NFT_MAPS; i++)
-			assert_true(place_of(chain, OP_OBJMAP, (int)i) <
-				    place_of(chain, OP_JUMP, CHAIN_RECORD));
+			assert_true(place_of(chain, OP_OBJMAP, (int)i) < place_of_default(chain));
 	}
 	fx_done(&f);
 }

@@ -309,16 +309,17 @@ static void test_documented_policies(void **state)
 		"---\nservice: web\nselect: {labels: {app: web}}\negress: follow\n"
 		"---\nservice: ledger\nselect: {labels: {app: ledger}}\n"
 		"ingress: [{from: [{service: payments}], ports: [5432/tcp]}]\n";
-	char *service = example(0), *mdns = example(1), *group = example(2), *all;
-	char *scope = example(3), *guardrail = example(4);
+	char *service = example(0), *mdns = example(1), *dhcp = example(2), *all;
+	char *group = example(3), *scope = example(4), *guardrail = example(5);
 
-	assert_true(asprintf(&all, "%s---\n%s---\n%s---\n%s---\n%s%s", service, mdns, group, scope,
-			     guardrail, others) > 0);
+	assert_true(asprintf(&all, "%s---\n%s---\n%s---\n%s---\n%s---\n%s%s", service, mdns, dhcp,
+			     group, scope, guardrail, others) > 0);
 	assert_lint(all, 1790000000, "");
 	free(all);
 	free(guardrail);
 	free(scope);
 	free(group);
+	free(dhcp);
 	free(mdns);
 	free(service);
 }
@@ -326,7 +327,7 @@ static void test_documented_policies(void **state)
 static void test_documented_host_file(void **state)
 {
 	struct host_config c, defaults;
-	char *host = example(5), *text;
+	char *host = example(6), *text;
 
 	memset(&c, 0, sizeof(c));
 	memset(&defaults, 0, sizeof(defaults));
