@@ -68,6 +68,13 @@ static bool has_link_header(const struct nlmsghdr *nlh)
 	return false;
 }
 
+/* Is it all of a packet? A link's header may begin like one, but hardly says its length, too. */
+static bool is_bare_packet(const uint8_t *data, size_t len, struct packet *ret)
+{
+	return packet_decode(data, len, ret) >= 0 &&
+	       (ret->length == len || (len >= BH_NFLOG_COPY_RANGE && ret->length > len));
+}
+
 /*
  * What the table netdev logs begins at the header of the link, if the device has one: a tunnel has
  * none. The kernel says where it is (LINK), but for frames that went past the queues
@@ -75,14 +82,16 @@ static bool has_link_header(const struct nlmsghdr *nlh)
  */
 static void get_frame(const uint8_t *data, size_t len, bool link, struct flow_log_event *ev)
 {
+	struct packet bare;
 	size_t at = 0;
 	bool framed = frame_decode(data, len, &ev->frame, &at) >= 0;
 
 	if (framed && (ev->frame.type == ETHERTYPE_IP || ev->frame.type == ETHERTYPE_IPV6))
 		ev->has_packet = packet_decode(data + at, len - at, &ev->packet) >= 0;
 	ev->has_frame = framed;
-	if (ev->has_packet || link || packet_decode(data, len, &ev->packet) < 0)
+	if (ev->has_packet || link || !is_bare_packet(data, len, &bare))
 		return;
+	ev->packet = bare;
 	ev->has_packet = true;
 	ev->has_frame = false;
 }

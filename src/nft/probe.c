@@ -32,7 +32,7 @@ static const struct nft_feature_info infos[NFT_FEATURES] = {
 	[NFT_HAS_LOG] = { "NFLOG", NULL },
 	[NFT_HAS_LIMIT] = { "limits", NULL },
 	[NFT_HAS_REJECT] = { "reject", NULL },
-	[NFT_HAS_FIB] = { "fib", NULL },
+	[NFT_HAS_FIB] = { "own addresses (fib)", NULL },
 	[NFT_HAS_FRAMES] = { "hooks where frames leave (netdev egress, fib, rtclassid)",
 			     "frames made by hand pass: who may open raw sockets is weak, and IPv6 "
 			     "sources can be invented" },

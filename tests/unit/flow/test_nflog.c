@@ -202,12 +202,17 @@ static void test_frames(void **state)
 static void test_no_link_header(void **state)
 {
 	static const uint8_t v6[40] = { 0x60, [6] = 59, [7] = 64, [8] = 0xfd, [24] = 0xfd };
+	static const uint8_t arp[60] = { /* to MAC addresses that begin as IP does */
+					 0x62, 0xcd, 0xf3, 0xdd, 0xe0, 0x64, [12] = 8, [13] = 6
+	};
+	static const uint8_t arp4[60] = { 0x46, 0, 0, 0x1c, [12] = 8, [13] = 6 };
 	static const struct {
 		const uint8_t *data;
 		size_t len;
 		int family; /* 0: it is taken for a frame */
 	} packets[] = {
-		{ syn, sizeof(syn), AF_INET }, { syn, 20, AF_INET }, { syn, 19, 0 },
+		{ syn, sizeof(syn), AF_INET }, { syn, 20, 0 },
+		{ arp, sizeof(arp), 0 },       { arp4, sizeof(arp4), 0 },
 		{ v6, sizeof(v6), AF_INET6 },  { v6, 39, 0 },
 	};
 
