@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/base/limits.h>
@@ -17,6 +18,14 @@
 #define SETTLE_USEC 20000
 /* What no event told is found by then. */
 #define LOOK_USEC 30000000
+/*
+ * An event tells that something begins, not that it is complete: a namespace's file is there before
+ * it is mounted on, a process has ended before its engine knows. So more looks follow, ever later.
+ */
+#define PAUSE_GROWTH 8
+
+#define MAX(a, b) ((a) > (b) ? (a) : (b))
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
 
 void controller_log(const char *line, void *arg)
 {
@@ -110,11 +119,42 @@ static void release_gone(struct controller *c)
 	}
 }
 
-/* A later one counts from now. */
-static void arm(struct controller *c, uint64_t usec)
+static uint64_t usec_of(clockid_t clock)
 {
-	sd_event_source_set_time_relative(c->timer, usec);
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static void arm(struct controller *c, uint64_t at)
+{
+	sd_event_source_set_time(c->timer, at);
 	sd_event_source_set_enabled(c->timer, SD_EVENT_ONESHOT);
+}
+
+/* Whoever makes events without end gets half a CPU of looks: each is followed by as long a rest. */
+static void arm_next(struct controller *c, uint64_t cpu_before)
+{
+	uint64_t now = usec_of(CLOCK_MONOTONIC);
+
+	c->pause = MIN(c->pause * PAUSE_GROWTH, LOOK_USEC);
+	c->rests_until = now + usec_of(CLOCK_PROCESS_CPUTIME_ID) - cpu_before;
+	arm(c, MAX(now + c->pause, c->rests_until));
+}
+
+/* Never later than it is due already: else events without end would put it off for ever. */
+void controller_touch(struct controller *c)
+{
+	uint64_t at = MAX(usec_of(CLOCK_MONOTONIC) + SETTLE_USEC, c->rests_until), due;
+	int enabled;
+
+	c->pause = SETTLE_USEC;
+	if (sd_event_source_get_enabled(c->timer, &enabled) < 0 ||
+	    sd_event_source_get_time(c->timer, &due) < 0)
+		return;
+	if (enabled == SD_EVENT_OFF || at < due)
+		arm(c, at);
 }
 
 static int bring_about(struct controller *c, struct handing *h, struct bh_err *err)
@@ -122,10 +162,8 @@ static int bring_about(struct controller *c, struct handing *h, struct bh_err *e
 	int r;
 
 	release_gone(c);
-	c->site.holds = c->holds;
 	r = enforce_apply(&c->site, on_result, h, err);
 	watches_sync(c->watches, &c->site, c->holds);
-	arm(c, LOOK_USEC);
 	return r;
 }
 
@@ -141,6 +179,7 @@ int controller_reconcile(struct controller *c, void (*tell)(const char *, void *
 			 void (*fn)(json_t *, void *), void *arg, struct bh_err *err)
 {
 	struct handing h = { .c = c, .fn = fn, .arg = arg };
+	uint64_t cpu = usec_of(CLOCK_PROCESS_CPUTIME_ID);
 	struct diag_list diags;
 	bool input;
 	int r;
@@ -153,8 +192,7 @@ int controller_reconcile(struct controller *c, void (*tell)(const char *, void *
 	if (r >= 0)
 		r = bring_about(c, &h, err);
 	note_trouble(c, err);
-	if (r < 0)
-		arm(c, LOOK_USEC);
+	arm_next(c, cpu);
 	return r;
 }
 
@@ -166,11 +204,6 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
 	if (c->loaded)
 		controller_reconcile(c, NULL, NULL, NULL, &err);
 	return 0;
-}
-
-void controller_touch(struct controller *c)
-{
-	arm(c, SETTLE_USEC);
 }
 
 /* --- policies -------------------------------------------------------------------------------- */
@@ -207,6 +240,12 @@ static int check_strictly(struct site *next, void (*tell)(const char *, void *),
 	return r;
 }
 
+/* What the user gave, and not this host, is at fault. */
+static int as_input(int r)
+{
+	return r < 0 && r != -ENOMEM ? -EINVAL : r;
+}
+
 /* Everything that can be wrong with the policies, and what they mean for the endpoints. */
 static int load_next(struct controller *c, struct site *next, bool strict,
 		     void (*tell)(const char *, void *), void *arg, struct bh_err *err)
@@ -216,19 +255,17 @@ static int load_next(struct controller *c, struct site *next, bool strict,
 	int r, listed = -ENOENT;
 
 	diag_list_init(&diags);
-	r = site_load_policies(next, &c->site_options, &diags, err);
+	r = as_input(site_load_policies(next, &c->site_options, &diags, err));
 	if (r >= 0)
 		listed = site_refresh(next, &c->site_options, &diags, &input, err);
-	if (r >= 0 && (listed == -EINVAL || (c->o->inventory && listed < 0)))
-		r = listed;
+	if (r >= 0 && (listed == -EINVAL || (listed < 0 && input)))
+		r = as_input(listed);
 	tell_diags(&diags, tell, arg);
 	diag_list_done(&diags);
 	if (r >= 0 && !next->policies->n_services && !next->policies->n_guardrails)
 		r = bh_err_set(err, -EINVAL, "there is not one service in the policies");
-	if (r >= 0 && listed >= 0 && (strict || next->host.strict)) {
-		next->holds = c->holds;
+	if (r >= 0 && listed >= 0 && (strict || next->host.strict))
 		r = check_strictly(next, tell, arg, err);
-	}
 	return r;
 }
 
@@ -236,10 +273,12 @@ int controller_reload(struct controller *c, bool strict, void (*tell)(const char
 		      void (*fn)(json_t *, void *), void *arg, struct bh_err *err)
 {
 	struct handing h = { .c = c, .fn = fn, .arg = arg };
+	uint64_t cpu = usec_of(CLOCK_PROCESS_CPUTIME_ID);
 	struct site next;
 	int r;
 
 	site_init(&next);
+	next.holds = c->holds;
 	r = load_next(c, &next, strict, tell, arg, err);
 	if (r < 0) {
 		site_done(&next);
@@ -251,8 +290,10 @@ int controller_reload(struct controller *c, bool strict, void (*tell)(const char
 	if (c->site.endpoints)
 		r = bring_about(c, &h, err);
 	else /* whoever lists them does not answer: they may be there later */
-		r = bh_err_set(err, -EAGAIN, "%s", err->msg);
+		r = -EAGAIN;
 	note_trouble(c, err);
+	c->pause = SETTLE_USEC;
+	arm_next(c, cpu);
 	return r;
 }
 
