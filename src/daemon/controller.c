@@ -22,7 +22,9 @@
  * An event tells that something begins, not that it is complete: a namespace's file is there before
  * it is mounted on, a process has ended before its engine knows. So more looks follow, ever later.
  */
-#define PAUSE_GROWTH 8
+#define PAUSE_GROWTH 2
+/* Whoever makes events without end gets half the time for looks: each is followed by as long a rest. */
+#define REST_USEC 1000000 /* at most, unless it was our own CPU that took longer */
 
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
@@ -133,13 +135,22 @@ static void arm(struct controller *c, uint64_t at)
 	sd_event_source_set_enabled(c->timer, SD_EVENT_ONESHOT);
 }
 
-/* Whoever makes events without end gets half a CPU of looks: each is followed by as long a rest. */
-static void arm_next(struct controller *c, uint64_t cpu_before)
+struct effort {
+	uint64_t wall, cpu;
+};
+
+static struct effort begin_look(void)
+{
+	return (struct effort) { usec_of(CLOCK_MONOTONIC), usec_of(CLOCK_PROCESS_CPUTIME_ID) };
+}
+
+static void end_look(struct controller *c, const struct effort *began)
 {
 	uint64_t now = usec_of(CLOCK_MONOTONIC);
+	uint64_t cpu = usec_of(CLOCK_PROCESS_CPUTIME_ID) - began->cpu;
 
 	c->pause = MIN(c->pause * PAUSE_GROWTH, LOOK_USEC);
-	c->rests_until = now + usec_of(CLOCK_PROCESS_CPUTIME_ID) - cpu_before;
+	c->rests_until = now + MAX(MIN(now - began->wall, REST_USEC), cpu);
 	arm(c, MAX(now + c->pause, c->rests_until));
 }
 
@@ -179,7 +190,7 @@ int controller_reconcile(struct controller *c, void (*tell)(const char *, void *
 			 void (*fn)(json_t *, void *), void *arg, struct bh_err *err)
 {
 	struct handing h = { .c = c, .fn = fn, .arg = arg };
-	uint64_t cpu = usec_of(CLOCK_PROCESS_CPUTIME_ID);
+	struct effort began = begin_look();
 	struct diag_list diags;
 	bool input;
 	int r;
@@ -192,7 +203,7 @@ int controller_reconcile(struct controller *c, void (*tell)(const char *, void *
 	if (r >= 0)
 		r = bring_about(c, &h, err);
 	note_trouble(c, err);
-	arm_next(c, cpu);
+	end_look(c, &began);
 	return r;
 }
 
@@ -273,7 +284,7 @@ int controller_reload(struct controller *c, bool strict, void (*tell)(const char
 		      void (*fn)(json_t *, void *), void *arg, struct bh_err *err)
 {
 	struct handing h = { .c = c, .fn = fn, .arg = arg };
-	uint64_t cpu = usec_of(CLOCK_PROCESS_CPUTIME_ID);
+	struct effort began = begin_look();
 	struct site next;
 	int r;
 
@@ -293,7 +304,7 @@ int controller_reload(struct controller *c, bool strict, void (*tell)(const char
 		r = -EAGAIN;
 	note_trouble(c, err);
 	c->pause = SETTLE_USEC;
-	arm_next(c, cpu);
+	end_look(c, &began);
 	return r;
 }
 

@@ -192,7 +192,7 @@ filters() {
 			await daemon_ready || fail "start $i: $(cat "$NET_DIR/daemon.log")"
 			((i % 20 != 1)) || { owned a && owned b; } || fail "start $i: $(flags a) $(flags b)"
 		else
-			read -r -t "0.0$((RANDOM % 30 + 10))" <> <(:) || true
+			read -r -t "$(printf '0.%03d' $((RANDOM % 20)))" <> <(:) || true
 			daemon_ready || early=$((early + 1))
 		fi
 		! grep -v -e ': updated$' -e ': ready' "$NET_DIR/daemon.log" || fail "start $i says that"
