@@ -16,10 +16,18 @@
 
 /* Changes come in bursts: a container that starts makes a dozen within some milliseconds. */
 #define SETTLE_USEC 20000
-/* Whoever makes changes without end gets no more than this share of our time. */
-#define REST_SHARE 4
 /* What no event told is found by then. */
 #define LOOK_USEC 30000000
+/*
+ * An event tells that something begins, not that it is complete: a namespace's file is there before
+ * it is mounted on, a process has ended before its engine knows. So more looks follow, ever later.
+ */
+#define PAUSE_GROWTH 2
+/* Whoever makes events without end gets half the time for looks: each is followed by as long a rest. */
+#define REST_USEC 1000000 /* at most, unless it was our own CPU that took longer */
+
+#define MAX(a, b) ((a) > (b) ? (a) : (b))
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
 
 void controller_log(const char *line, void *arg)
 {
@@ -45,14 +53,6 @@ static void tell_diags(struct diag_list *diags, void (*tell)(const char *, void 
 }
 
 /* --- reconcile ------------------------------------------------------------------------------- */
-
-static uint64_t now_usec(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
 
 struct handing {
 	struct controller *c;
@@ -121,11 +121,51 @@ static void release_gone(struct controller *c)
 	}
 }
 
-/* A later one counts from now. */
-static void arm(struct controller *c, uint64_t usec)
+static uint64_t usec_of(clockid_t clock)
 {
-	sd_event_source_set_time_relative(c->timer, usec);
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static void arm(struct controller *c, uint64_t at)
+{
+	sd_event_source_set_time(c->timer, at);
 	sd_event_source_set_enabled(c->timer, SD_EVENT_ONESHOT);
+}
+
+struct effort {
+	uint64_t wall, cpu;
+};
+
+static struct effort begin_look(void)
+{
+	return (struct effort) { usec_of(CLOCK_MONOTONIC), usec_of(CLOCK_PROCESS_CPUTIME_ID) };
+}
+
+static void end_look(struct controller *c, const struct effort *began)
+{
+	uint64_t now = usec_of(CLOCK_MONOTONIC);
+	uint64_t cpu = usec_of(CLOCK_PROCESS_CPUTIME_ID) - began->cpu;
+
+	c->pause = MIN(c->pause * PAUSE_GROWTH, LOOK_USEC);
+	c->rests_until = now + MAX(MIN(now - began->wall, REST_USEC), cpu);
+	arm(c, MAX(now + c->pause, c->rests_until));
+}
+
+/* Never later than it is due already: else events without end would put it off for ever. */
+void controller_touch(struct controller *c)
+{
+	uint64_t at = MAX(usec_of(CLOCK_MONOTONIC) + SETTLE_USEC, c->rests_until), due;
+	int enabled;
+
+	c->pause = SETTLE_USEC;
+	if (sd_event_source_get_enabled(c->timer, &enabled) < 0 ||
+	    sd_event_source_get_time(c->timer, &due) < 0)
+		return;
+	if (enabled == SD_EVENT_OFF || at < due)
+		arm(c, at);
 }
 
 static int bring_about(struct controller *c, struct handing *h, struct bh_err *err)
@@ -133,7 +173,6 @@ static int bring_about(struct controller *c, struct handing *h, struct bh_err *e
 	int r;
 
 	release_gone(c);
-	c->site.holds = c->holds;
 	r = enforce_apply(&c->site, on_result, h, err);
 	watches_sync(c->watches, &c->site, c->holds);
 	return r;
@@ -151,13 +190,12 @@ int controller_reconcile(struct controller *c, void (*tell)(const char *, void *
 			 void (*fn)(json_t *, void *), void *arg, struct bh_err *err)
 {
 	struct handing h = { .c = c, .fn = fn, .arg = arg };
-	uint64_t start = now_usec();
+	struct effort began = begin_look();
 	struct diag_list diags;
 	bool input;
 	int r;
 
 	diag_list_init(&diags);
-	arm(c, LOOK_USEC); /* what happens meanwhile makes it earlier */
 	r = site_refresh(&c->site, &c->site_options, &diags, &input, err);
 	if (tell)
 		tell_diags(&diags, tell, arg);
@@ -165,7 +203,7 @@ int controller_reconcile(struct controller *c, void (*tell)(const char *, void *
 	if (r >= 0)
 		r = bring_about(c, &h, err);
 	note_trouble(c, err);
-	c->took_usec = now_usec() - start;
+	end_look(c, &began);
 	return r;
 }
 
@@ -177,21 +215,6 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
 	if (c->loaded)
 		controller_reconcile(c, NULL, NULL, NULL, &err);
 	return 0;
-}
-
-/* What was to come earlier still does: events without end must not put it off. */
-void controller_touch(struct controller *c)
-{
-	uint64_t wait = c->took_usec * REST_SHARE, now, armed = UINT64_MAX;
-	int enabled = SD_EVENT_OFF;
-
-	if (wait < SETTLE_USEC)
-		wait = SETTLE_USEC;
-	sd_event_now(c->event, CLOCK_MONOTONIC, &now);
-	if (sd_event_source_get_enabled(c->timer, &enabled) > 0)
-		sd_event_source_get_time(c->timer, &armed);
-	if (enabled == SD_EVENT_OFF || armed > now + wait)
-		arm(c, wait);
 }
 
 /* --- policies -------------------------------------------------------------------------------- */
@@ -228,6 +251,12 @@ static int check_strictly(struct site *next, void (*tell)(const char *, void *),
 	return r;
 }
 
+/* What the user gave, and not this host, is at fault. */
+static int as_input(int r)
+{
+	return r < 0 && r != -ENOMEM ? -EINVAL : r;
+}
+
 int controller_load(struct controller *c, struct site *next, void (*tell)(const char *, void *),
 		    void *arg, struct bh_err *err)
 {
@@ -238,11 +267,11 @@ int controller_load(struct controller *c, struct site *next, void (*tell)(const 
 	site_init(next);
 	next->holds = c->holds;
 	diag_list_init(&diags);
-	r = site_load_policies(next, &c->site_options, &diags, err);
+	r = as_input(site_load_policies(next, &c->site_options, &diags, err));
 	if (r >= 0)
 		listed = site_refresh(next, &c->site_options, &diags, &input, err);
-	if (r >= 0 && (listed == -EINVAL || (c->o->inventory && listed < 0)))
-		r = listed;
+	if (r >= 0 && (listed == -EINVAL || (listed < 0 && input)))
+		r = as_input(listed);
 	tell_diags(&diags, tell, arg);
 	diag_list_done(&diags);
 	if (r >= 0 && !next->policies->n_services && !next->policies->n_guardrails)
@@ -254,6 +283,7 @@ int controller_reload(struct controller *c, bool strict, void (*tell)(const char
 		      void (*fn)(json_t *, void *), void *arg, struct bh_err *err)
 {
 	struct handing h = { .c = c, .fn = fn, .arg = arg };
+	struct effort began = begin_look();
 	struct site next;
 	int r;
 
@@ -267,12 +297,13 @@ int controller_reload(struct controller *c, bool strict, void (*tell)(const char
 	site_done(&c->site);
 	c->site = next;
 	c->loaded = true;
-	arm(c, LOOK_USEC);
 	if (c->site.endpoints)
 		r = bring_about(c, &h, err);
 	else /* whoever lists them does not answer: they may be there later */
-		r = bh_err_set(err, -EAGAIN, "%s", err->msg);
+		r = -EAGAIN;
 	note_trouble(c, err);
+	c->pause = SETTLE_USEC;
+	end_look(c, &began);
 	return r;
 }
 

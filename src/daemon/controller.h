@@ -18,19 +18,22 @@ struct watches;
 /*
  * The controller keeps the kernel equal to the policies. Everything that may have changed something
  * only marks it (controller_touch()); one timer then compares all that is wanted with all that there
- * is. So nothing depends on an event not being missed.
+ * is: soon, once more a little later, and every half a minute. So nothing depends on an event not being
+ * missed.
  */
 struct controller {
 	const struct daemon_options *o;
 	struct site_options site_options;
 	sd_event *event;
 	sd_event_source *timer; /* of the next comparison */
+	uint64_t pause;         /* after the last event or comparison, microseconds */
+	uint64_t rests_until;   /* not before this (CLOCK_MONOTONIC, microseconds) */
 	struct ctl_server *server;
 	struct watches *watches;
 	struct holds *holds;
-	struct site site;         /* the policies in force, and the endpoints of the last look */
-	bool loaded;              /* `site` is there */
-	uint64_t took_usec;       /* of the last look */
+	struct site site; /* the policies in force, and the endpoints of the last look */
+	bool loaded;      /* `site` is there */
+
 	char trouble[BH_ERR_MAX]; /* why the last look failed; "" = it did not */
 };
 

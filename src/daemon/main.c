@@ -55,12 +55,12 @@ static int fail(int r, const struct bh_err *err)
 static int run(sd_event *event, struct controller *c)
 {
 	struct bh_err err = BH_ERR_INIT;
-	int r = controller_reload(c, false, controller_log, NULL, NULL, &err);
+	int r = add_signals(event, c); /* first: one that comes meanwhile must not kill */
 
-	if (!c->loaded)
-		return fail(r, &err);
-	r = add_signals(event, c);
 	if (r < 0)
+		return fail(r, &err);
+	r = controller_reload(c, false, controller_log, NULL, NULL, &err);
+	if (!c->loaded)
 		return fail(r, &err);
 	sd_event_set_watchdog(event, true);
 	sd_notifyf(0, "READY=1\nSTATUS=%zu namespaces held", holds_count(c->holds));

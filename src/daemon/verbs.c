@@ -104,6 +104,13 @@ static void put_error(struct answer *a, enum ctl_exit exit, const struct bh_err 
 	snprintf(a->error, sizeof(a->error), "%s", err->msg[0] ? err->msg : otherwise);
 }
 
+static void put_refusal(struct answer *a, const struct bh_err *err)
+{
+	a->exit = CTL_EXIT_USAGE;
+	snprintf(a->error, sizeof(a->error), "nothing was changed: %.400s",
+		 err->msg[0] ? err->msg : "the policies are not valid");
+}
+
 /* A look at the endpoints of this moment, not of the last change. */
 static void look(struct controller *c, struct answer *a)
 {
@@ -192,8 +199,7 @@ static void run_apply(struct ctl_call *call, const json_t *args, void *arg)
 	if (r == -EPERM)
 		put_error(a, CTL_EXIT_NO, &err, "");
 	else if (r == -EINVAL)
-		put_error(a, CTL_EXIT_USAGE, &err,
-			  "the policies are not valid; nothing was changed");
+		put_refusal(a, &err);
 	else if (r < 0)
 		put_error(a, CTL_EXIT_FAILED, &err, "it could not be done");
 	send_answer(call, a);

@@ -21,9 +21,6 @@
 #include <bulkhead/nft/monitor.h>
 #include <bulkhead/sys/netns.h>
 
-#define FOLDERS_MAX    16
-#define READ_ROUND_MAX 64
-
 /* One namespace. */
 struct watch {
 	uint64_t ino;
@@ -35,13 +32,18 @@ struct watch {
 	UT_hash_handle hh;
 };
 
+struct folders {
+	int wd[BH_WATCH_FOLDERS_MAX];
+	size_t n;
+};
+
 struct watches {
 	struct controller *c;
 	struct watch *all;
 	int inotify;
 	sd_event_source *folders;
-	char *folder[FOLDERS_MAX];
-	size_t n_folders;
+	struct folders watched;
+	size_t unwatched; /* namespaces of the last time that could not be, not all */
 };
 
 /* --- one namespace --------------------------------------------------------------------------- */
@@ -52,7 +54,7 @@ static int on_devices(sd_event_source *source, int fd, uint32_t revents, void *a
 	struct watches *w = arg;
 	char buf[8192];
 
-	for (int i = 0; i < READ_ROUND_MAX; i++)
+	for (int i = 0; i < BH_WATCH_READS_MAX; i++)
 		if (recv(fd, buf, sizeof(buf), MSG_DONTWAIT) < 0 && errno != ENOBUFS)
 			break;
 	controller_touch(w->c);
@@ -131,14 +133,14 @@ static int watch_devices(struct watches *w, struct watch *one, int netns_fd)
 	return r;
 }
 
-/* A process that has ended already is found by the next look. */
+/* One that has ended already: this look, or the next, finds what became of it. */
 static int watch_process(struct watches *w, struct watch *one, int pid)
 {
 	bh_autoclose int fd = -1;
 	int r;
 
 	one->process = sd_event_source_disable_unref(one->process);
-	one->pid = pid;
+	one->pid = 0; /* until it is watched */
 	if (pid <= 0)
 		return 0;
 	fd = pidfd_open(pid, 0);
@@ -147,9 +149,11 @@ static int watch_process(struct watches *w, struct watch *one, int pid)
 	r = sd_event_add_io(w->c->event, &one->process, fd, EPOLLIN, on_process, w);
 	if (r >= 0)
 		r = sd_event_source_set_io_fd_own(one->process, true);
-	if (r >= 0)
-		BH_STEAL_FD(fd);
-	return r;
+	if (r < 0)
+		return r;
+	BH_STEAL_FD(fd);
+	one->pid = pid;
+	return 0;
 }
 
 static void watch_free(struct watches *w, struct watch *one)
@@ -193,72 +197,131 @@ static int on_folders(sd_event_source *source, int fd, uint32_t revents, void *a
 	char buf[16384] __attribute__((aligned(__alignof__(struct inotify_event))));
 	struct watches *w = arg;
 
-	for (int i = 0; i < READ_ROUND_MAX; i++)
+	for (int i = 0; i < BH_WATCH_READS_MAX; i++)
 		if (read(fd, buf, sizeof(buf)) <= 0)
 			break;
 	controller_touch(w->c);
 	return 0;
 }
 
-static bool is_watched(const struct watches *w, const char *folder)
+/* Its watch, also when it has one already; -1: it is not there. */
+static int add_folder(const struct watches *w, const char *folder)
 {
-	for (size_t i = 0; i < w->n_folders; i++)
-		if (strcmp(w->folder[i], folder) == 0)
+	return inotify_add_watch(w->inotify, folder,
+				 IN_CREATE | IN_DELETE | IN_MOVED_TO | IN_ONLYDIR);
+}
+
+/* Of one that is not there yet, the nearest above it: somebody will make what is between. */
+static int add_nearest(const struct watches *w, const char *folder)
+{
+	char path[PATH_MAX];
+	char *slash;
+	int wd;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s", folder) >= sizeof(path))
+		return -1;
+	while ((wd = add_folder(w, path)) < 0 && errno == ENOENT && (slash = strrchr(path, '/')) &&
+	       slash != path)
+		*slash = '\0';
+	return wd;
+}
+
+static bool has_folder(const struct folders *f, int wd)
+{
+	for (size_t i = 0; i < f->n; i++)
+		if (f->wd[i] == wd)
 			return true;
 	return false;
 }
 
-/* One that is not there yet is tried again at the next look. */
-static void watch_folder(struct watches *w, const char *folder)
+static void watch_folder(const struct watches *w, const char *folder, struct folders *f)
 {
-	if (is_watched(w, folder) || w->n_folders == FOLDERS_MAX ||
-	    inotify_add_watch(w->inotify, folder,
-			      IN_CREATE | IN_DELETE | IN_MOVED_TO | IN_ONLYDIR) < 0)
-		return;
-	w->folder[w->n_folders] = strdup(folder);
-	w->n_folders += w->folder[w->n_folders] != NULL;
+	int wd = f->n < BH_WATCH_FOLDERS_MAX ? add_nearest(w, folder) : -1;
+
+	if (wd >= 0 && !has_folder(f, wd))
+		f->wd[f->n++] = wd;
 }
 
-/* Where this endpoint's namespace stands, unless that is /proc. */
-static void watch_folder_of(struct watches *w, const char *netns)
+/* Where this endpoint's namespace stands, unless that is /proc; LAST: the one before stood there. */
+static void watch_folder_of(const struct watches *w, const char *netns, char *last,
+			    struct folders *f)
 {
-	char folder[PATH_MAX];
 	const char *slash = netns ? strrchr(netns, '/') : NULL;
+	size_t len = slash ? (size_t)(slash - netns) : 0;
 
-	if (!slash || slash == netns || strncmp(netns, "/proc/", 6) == 0 ||
-	    (size_t)(slash - netns) >= sizeof(folder))
+	if (!len || len >= PATH_MAX || strncmp(netns, "/proc/", 6) == 0 ||
+	    (strncmp(last, netns, len) == 0 && !last[len]))
 		return;
-	memcpy(folder, netns, (size_t)(slash - netns));
-	folder[slash - netns] = '\0';
-	watch_folder(w, folder);
+	memcpy(last, netns, len);
+	last[len] = '\0';
+	watch_folder(w, last, f);
 }
 
+/* All anew: a folder that went and came again is another one. */
 static void watch_folders(struct watches *w, const struct site *s)
 {
+	struct folders now = { 0 };
+	char last[PATH_MAX] = "";
+
 	if (!w->c->o->inventory) {
-		watch_folder(w, w->c->o->netns_dir ? w->c->o->netns_dir : "/run/netns");
-		watch_folder(w, "/run/docker/netns");
+		watch_folder(w, w->c->o->netns_dir ? w->c->o->netns_dir : "/run/netns", &now);
+		watch_folder(w, "/run/docker/netns", &now);
 	}
 	for (size_t i = 0; i < s->endpoints->n; i++)
-		watch_folder_of(w, s->endpoints->endpoints[i].netns);
+		watch_folder_of(w, s->endpoints->endpoints[i].netns, last, &now);
+	for (size_t i = 0; i < w->watched.n; i++)
+		if (!has_folder(&now, w->watched.wd[i]))
+			inotify_rm_watch(w->inotify, w->watched.wd[i]);
+	w->watched = now;
 }
 
 /* --- all of them ----------------------------------------------------------------------------- */
 
-static void sync_one(struct watches *w, const struct endpoint *e, const struct hold *h)
+static int sync_one(struct watches *w, const struct endpoint *e, const struct hold *h)
 {
 	struct watch *one = watch_of(w, hold_ino(h));
+	int r = one ? 0 : -ENOMEM;
 
-	if (!one)
-		return;
-	if (!one->devices && watch_devices(w, one, hold_netns(h)) < 0)
-		controller_log("the devices of a namespace cannot be watched", NULL);
-	if (!one->tables && watch_tables(w, one, hold_netns(h)) < 0)
-		controller_log("the tables of a namespace cannot be watched", NULL);
+	if (r >= 0 && !one->devices)
+		r = watch_devices(w, one, hold_netns(h));
+	if (r >= 0 && !one->tables)
+		r = watch_tables(w, one, hold_netns(h));
 	/* Of those that share it, one: the next look finds the others. */
-	if (!one->seen && one->pid != e->pid && watch_process(w, one, e->pid) < 0)
-		controller_log("the end of a container's process cannot be watched", NULL);
-	one->seen = true;
+	if (r >= 0 && !one->seen && one->pid != e->pid)
+		r = watch_process(w, one, e->pid);
+	if (one)
+		one->seen = true;
+	return r;
+}
+
+/* Said when it begins or changes, not at every look. */
+static void note_unwatched(struct watches *w, size_t n, int r)
+{
+	char line[128];
+
+	if (n && n != w->unwatched) {
+		snprintf(line, sizeof(line),
+			 "changes in %zu namespaces are found late, they cannot be watched: %s", n,
+			 strerror(-r));
+		controller_log(line, NULL);
+	}
+	w->unwatched = n;
+}
+
+static void sync_namespaces(struct watches *w, const struct site *s, const struct holds *holds)
+{
+	size_t failed = 0;
+	int r, last = 0;
+
+	for (size_t i = 0; i < s->endpoints->n; i++) {
+		const struct endpoint *e = &s->endpoints->endpoints[i];
+		const struct hold *h = holds_find(holds, e->netns_ino);
+
+		r = h ? sync_one(w, e, h) : 0;
+		failed += r < 0;
+		last = r < 0 ? r : last;
+	}
+	note_unwatched(w, failed, last);
 }
 
 void watches_sync(struct watches *w, const struct site *s, const struct holds *holds)
@@ -267,13 +330,7 @@ void watches_sync(struct watches *w, const struct site *s, const struct holds *h
 
 	HASH_ITER (hh, w->all, one, next)
 		one->seen = one->told = false;
-	for (size_t i = 0; i < s->endpoints->n; i++) {
-		const struct endpoint *e = &s->endpoints->endpoints[i];
-		const struct hold *h = holds_find(holds, e->netns_ino);
-
-		if (h)
-			sync_one(w, e, h);
-	}
+	sync_namespaces(w, s, holds);
 	HASH_ITER (hh, w->all, one, next)
 		if (!one->seen)
 			watch_free(w, one);
@@ -309,7 +366,5 @@ void watches_free(struct watches *w)
 	sd_event_source_disable_unref(w->folders);
 	if (w->inotify >= 0)
 		close(w->inotify);
-	for (size_t i = 0; i < w->n_folders; i++)
-		free(w->folder[i]);
 	free(w);
 }

@@ -15,7 +15,7 @@
 /* Descriptors that the rest of the process needs. */
 #define HANDLES_RESERVE 64
 
-static size_t handles_max(void)
+size_t descriptors_raise(void)
 {
 	struct rlimit rl;
 
@@ -26,7 +26,14 @@ static size_t handles_max(void)
 		setrlimit(RLIMIT_NOFILE, &rl);
 		getrlimit(RLIMIT_NOFILE, &rl);
 	}
-	return rl.rlim_cur > 2 * HANDLES_RESERVE ? rl.rlim_cur - HANDLES_RESERVE : HANDLES_RESERVE;
+	return rl.rlim_cur;
+}
+
+static size_t handles_max(void)
+{
+	size_t all = descriptors_raise();
+
+	return all > 2 * HANDLES_RESERVE ? all - HANDLES_RESERVE : HANDLES_RESERVE;
 }
 
 void handles_init(struct handles *h)

@@ -15,6 +15,9 @@ struct handles {
 	size_t n, cap;
 };
 
+/* Let the process have as many descriptors as it may. Returns how many that are. */
+size_t descriptors_raise(void);
+
 void handles_init(struct handles *h);
 void handles_done(struct handles *h);
 /*

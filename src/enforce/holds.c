@@ -24,7 +24,7 @@ struct queues {
 	uint32_t ifindex;
 	int fds[BH_DEVICE_QUEUES_MAX];
 	size_t n;
-	bool seen, all;
+	bool seen;
 };
 
 struct hold {
@@ -43,13 +43,19 @@ struct holds {
 
 struct holds *holds_new(void)
 {
+	descriptors_raise();
 	return calloc(1, sizeof(struct holds));
+}
+
+static void queues_close(struct queues *q)
+{
+	while (q->n)
+		close(q->fds[--q->n]);
 }
 
 static void queues_free(struct queues *q)
 {
-	for (size_t i = 0; q && i < q->n; i++)
-		close(q->fds[i]);
+	queues_close(q);
 	free(q);
 }
 
@@ -86,7 +92,7 @@ static struct hold *find(const struct holds *h, uint64_t ino)
 	return hit;
 }
 
-const struct hold *holds_find(const struct holds *h, uint64_t netns_ino)
+struct hold *holds_find(const struct holds *h, uint64_t netns_ino)
 {
 	return netns_ino ? find(h, netns_ino) : NULL;
 }
@@ -200,7 +206,16 @@ static void forget_unseen(struct hold *h)
 	h->n_queues = n;
 }
 
-/* Half a device's queues are worth nothing: all are tried again next time. */
+/* One that left the namespace has let go of them, whatever its index is when it is back. */
+static bool all_bound(const struct queues *q)
+{
+	for (size_t i = 0; i < q->n; i++)
+		if (!xsk_is_bound(q->fds[i]))
+			return false;
+	return true;
+}
+
+/* Those that are ours already stay so; the rest is tried at every look, also whether there are more. */
 static int take_device(struct hold *h, const struct net_device *d, struct bh_err *err)
 {
 	struct queues *q = queues_of(h, d->index);
@@ -210,14 +225,11 @@ static int take_device(struct hold *h, const struct net_device *d, struct bh_err
 	if (!q)
 		return bh_err_oom(err);
 	q->seen = true;
-	if (q->all)
-		return 0;
+	if (!all_bound(q))
+		queues_close(q);
 	r = xsk_occupy(h->netns_fd, d->index, q->fds, BH_DEVICE_QUEUES_MAX, &q->n, err);
-	q->all = r >= 0 || r == -EOPNOTSUPP;
-	if (q->all)
+	if (r >= 0 || r == -EOPNOTSUPP)
 		return 0;
-	while (q->n)
-		close(q->fds[--q->n]);
 	bh_escape_str(name, sizeof(name), d->name);
 	if (r == -EBUSY)
 		return bh_err_set(err, r, "a socket of AF_XDP that is not ours is open on %s",

@@ -132,15 +132,32 @@ void judge_unreachable(const struct members *m, const char *why, struct endpoint
 	say(m, st, STATE_UNREACHABLE, why);
 }
 
+/* A daemon that tried to keep AF_XDP out knows why it could not. */
+static const char *reason_of(const struct members *m, const struct endpoint_status *st, char *out,
+			     size_t cap)
+{
+	const char *why = NULL;
+
+	if (st->obstacle == ENDPOINT_XDP_SOCKETS)
+		why = xdp_why_open(m->site, st->obstacle_of);
+	if (!why)
+		return endpoint_obstacle_text(st->obstacle);
+	snprintf(out, cap,
+		 "it may open sockets of AF_XDP (CAP_NET_RAW), whose frames pass every table, and "
+		 "bulkheadd could not keep them out: %s",
+		 why);
+	return out;
+}
+
 /* Somebody else's obstacle; whom it is shared with is said by that where there are only two. */
-static void say_weakened(const struct members *m, struct endpoint_status *st)
+static void say_weakened(const struct members *m, const char *why, struct endpoint_status *st)
 {
 	char who[128];
 
 	st->state = STATE_WEAK;
 	add_why(st, "%s is in its network namespace and cannot be held (%s)",
 		endpoint_format(who, sizeof(who), &m->site->endpoints->endpoints[st->obstacle_of]),
-		endpoint_obstacle_text(st->obstacle));
+		why);
 	if (st->n_members > 2 || members_differ(m, st->endpoint))
 		tell_sharing(m, st);
 }
@@ -159,11 +176,15 @@ static void weigh_raw_sockets(const struct members *m, bool frames_held, struct 
 
 bool judge_hold(const struct members *m, bool frames_held, struct endpoint_status *st)
 {
+	char buf[BH_ERR_MAX];
+	const char *why;
+
 	weigh_raw_sockets(m, frames_held, st);
+	why = reason_of(m, st, buf, sizeof(buf));
 	if (st->obstacle != ENDPOINT_HOLDABLE && st->obstacle_of == st->endpoint)
-		say(m, st, STATE_WEAK, endpoint_obstacle_text(st->obstacle));
+		say(m, st, STATE_WEAK, why);
 	else if (st->obstacle != ENDPOINT_HOLDABLE)
-		say_weakened(m, st);
+		say_weakened(m, why, st);
 	else if (members_differ(m, st->endpoint))
 		say(m, st, STATE_SHARED, "");
 	else

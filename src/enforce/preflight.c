@@ -6,6 +6,7 @@
 
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/base/text.h>
+#include <bulkhead/enforce/holds.h>
 #include <bulkhead/enforce/report.h>
 
 #include "handle.h"
@@ -52,6 +53,20 @@ static int check_services(const struct preflight *p)
 	return r;
 }
 
+/* A daemon takes the queues of devices here: whether it can decides how safe all will be. */
+static int try_hold(struct holds *holds, const struct endpoint *e, struct bh_err *err)
+{
+	struct nft_frames frames;
+	struct hold *hold;
+	int r = holds_open(holds, e, &hold, err);
+
+	if (r >= 0)
+		r = frames_of(hold_netns(hold), &frames, err);
+	if (r >= 0)
+		hold_take_queues(hold, NULL);
+	return r;
+}
+
 /* Can its namespace be opened, and worked in where that is what comes next? */
 static int try_namespace(struct preflight *p, size_t i, struct bh_err *err)
 {
@@ -60,6 +75,8 @@ static int try_namespace(struct preflight *p, size_t i, struct bh_err *err)
 	struct nft_frames frames;
 	struct nlsock *sock;
 
+	if (p->enter && p->members.site->holds)
+		return try_hold(p->members.site->holds, e, err);
 	return p->enter ? handles_open(&p->handles, e, &sock, &frames, err)
 			: endpoint_netns_open(e, &fd, NULL, err);
 }

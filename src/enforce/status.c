@@ -1,10 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <bulkhead/enforce/enforce.h>
 
+#include <bulkhead/enforce/holds.h>
+
 #include "handle.h"
 #include "judge.h"
 #include "kernel.h"
 #include "want.h"
+
+/* What a daemon holds is open already; a descriptor more for each would be as many again. */
+static int open_namespace(const struct site *s, const struct endpoint *e, struct handles *h,
+			  struct nlsock **ret, struct nft_frames *frames, struct bh_err *err)
+{
+	struct hold *held = s->holds ? holds_find(s->holds, e->netns_ino) : NULL;
+
+	if (!held)
+		return handles_open(h, e, ret, frames, err);
+	*ret = hold_socket(held);
+	return frames_of(hold_netns(held), frames, err);
+}
 
 static void read_and_judge(const struct members *m, struct handles *h, struct endpoint_status *st)
 {
@@ -17,7 +31,7 @@ static void read_and_judge(const struct members *m, struct handles *h, struct en
 	struct nlsock *sock;
 	int r;
 
-	r = handles_open(h, e, &sock, &frames, &err);
+	r = open_namespace(m->site, e, h, &sock, &frames, &err);
 	if (r >= 0)
 		r = nft_readback(sock, &have, &err);
 	if (r < 0) {

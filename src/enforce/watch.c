@@ -341,7 +341,10 @@ int watch_look(struct watch *w, int64_t now, struct bh_err *err)
 
 int watch_finish(struct watch *w, int64_t now, struct bh_err *err)
 {
-	int r = look(w, now, err);
+	int r;
+
+	flow_log_end(w->log);
+	r = look(w, now, err);
 
 	for (int i = 1; r >= 0 && i < LAST_LOOKS && (i < 2 || !flow_account_settled(w->account));
 	     i++)

@@ -10,4 +10,7 @@
  */
 bool xdp_is_closed(const struct site *s, size_t endpoint);
 
+/* Why a daemon that holds its namespace could not close it; NULL: none holds it, or it is closed. */
+const char *xdp_why_open(const struct site *s, size_t endpoint);
+
 #endif

@@ -31,6 +31,7 @@
 
 struct flow_log {
 	struct nlsock sock;
+	uint16_t group;
 	uint32_t next_seq;
 	uint64_t lost;
 	bool overrun;
@@ -215,6 +216,7 @@ int flow_log_open(int netns_fd, uint16_t group, struct flow_log **ret, struct bh
 	if (!l)
 		return bh_err_oom(err);
 	l->sock = (struct nlsock)NLSOCK_INIT;
+	l->group = group;
 	r = nlsock_open(&l->sock, netns_fd, NETLINK_NETFILTER, err);
 	if (r >= 0) {
 		raise_rcvbuf(l->sock.fd);
@@ -234,6 +236,15 @@ void flow_log_close(struct flow_log *l)
 		return;
 	nlsock_done(&l->sock);
 	free(l);
+}
+
+void flow_log_end(struct flow_log *l)
+{
+	char buf[CONFIG_BYTES] __attribute__((aligned(NLMSG_ALIGNTO))) = { 0 };
+	struct nlmsghdr *nlh = nflog_nlmsg_put_header(buf, NFULNL_MSG_CONFIG, AF_UNSPEC, l->group);
+
+	nflog_attr_put_cfg_cmd(nlh, NFULNL_CFG_CMD_UNBIND);
+	(void)send(l->sock.fd, nlh, nlh->nlmsg_len, MSG_DONTWAIT);
 }
 
 int flow_log_fd(const struct flow_log *l)

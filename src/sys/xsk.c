@@ -5,6 +5,7 @@
 #include <linux/if_xdp.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/sys/netns.h>
@@ -75,15 +76,22 @@ static int occupy_queue(int netns_fd, uint32_t ifindex, uint32_t queue, int *ret
 	return 1;
 }
 
-int xsk_occupy(int netns_fd, uint32_t ifindex, int *fds, size_t cap, size_t *ret_n,
-	       struct bh_err *err)
+int xsk_occupy(int netns_fd, uint32_t ifindex, int *fds, size_t cap, size_t *n, struct bh_err *err)
 {
-	int r = 1;
+	int fd = -1, r;
 
-	for (*ret_n = 0; r > 0; *ret_n += r > 0) {
-		if (*ret_n == cap)
+	while ((r = occupy_queue(netns_fd, ifindex, (uint32_t)*n, &fd, err)) > 0) {
+		if (*n == cap) {
+			close(fd);
 			return bh_err_set(err, -E2BIG, "the device has more than %zu queues", cap);
-		r = occupy_queue(netns_fd, ifindex, (uint32_t)*ret_n, &fds[*ret_n], err);
+		}
+		fds[(*n)++] = fd;
 	}
 	return r;
+}
+
+/* There is nothing in the ring: nothing is sent. */
+bool xsk_is_bound(int fd)
+{
+	return sendto(fd, NULL, 0, MSG_DONTWAIT, NULL, 0) >= 0 || errno != ENXIO;
 }

@@ -79,6 +79,10 @@
 #define BH_FLOWS_MAX        65536 /* flows that one follower keeps in memory, all namespaces */
 #define BH_NAMESPACES_MAX   20000
 
+/* Daemon */
+#define BH_WATCH_FOLDERS_MAX 16 /* in which namespaces come and go */
+#define BH_WATCH_READS_MAX   64 /* notices read from one source before the others' turn */
+
 /* Control socket */
 #define BH_CTL_SOCKET          "/run/bulkhead/control.sock"
 #define BH_CTL_FRAME_MAX       (64u << 10) /* bytes of one message */

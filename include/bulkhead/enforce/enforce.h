@@ -88,7 +88,8 @@ struct preflight_unseen {
 /*
  * For --strict: everything that keeps what the policies select from being held, and that writing
  * tables does not mend: FN is called for each. Nothing is changed. ENTER: go into the namespaces as
- * an apply would, and fail without the right to; otherwise look as far as privileges go.
+ * an apply would, and fail without the right to; otherwise look as far as privileges go. A daemon that
+ * enters holds the namespace from then on, tables apart; its next apply lets go of what it shall not.
  */
 int enforce_preflight(struct site *s, bool enter,
 		      int (*fn)(const struct preflight_finding *, void *), void *arg,

@@ -14,7 +14,8 @@
 struct hold;
 struct holds;
 
-struct holds *holds_new(void);    /* NULL: out of memory */
+/* NULL: out of memory. The process gets as many descriptors as it may have: four a namespace. */
+struct holds *holds_new(void);
 void holds_free(struct holds *h); /* takes NULL; the tables stay, owned by nobody */
 
 /*
@@ -24,7 +25,7 @@ void holds_free(struct holds *h); /* takes NULL; the tables stay, owned by nobod
 int holds_open(struct holds *h, const struct endpoint *e, struct hold **ret, struct bh_err *err);
 
 /* By the inode of the namespace; NULL: none. */
-const struct hold *holds_find(const struct holds *h, uint64_t netns_ino);
+struct hold *holds_find(const struct holds *h, uint64_t netns_ino);
 void holds_release(struct holds *h, uint64_t netns_ino);
 size_t holds_count(const struct holds *h);
 /* Of each; FN must not open or release. */
@@ -35,8 +36,8 @@ int hold_netns(const struct hold *h);       /* its descriptor, H's */
 uint64_t hold_ino(const struct hold *h);
 
 /*
- * Take the queues of all devices that are not taken yet. 0 also when some could not be:
- * hold_closes_xdp() tells, and hold_xdp_why() why not.
+ * Take the queues of all devices that are not taken yet, or no more: of a device that was moved away
+ * and back. 0 also when some could not be: hold_closes_xdp() tells, and hold_xdp_why() why not.
  */
 int hold_take_queues(struct hold *h, struct bh_err *err);
 bool hold_closes_xdp(const struct hold *h);

@@ -84,6 +84,11 @@ int flow_log_open(int netns_fd, uint16_t group, struct flow_log **ret, struct bh
 void flow_log_close(struct flow_log *l);   /* takes NULL */
 int flow_log_fd(const struct flow_log *l); /* for poll; stays owned by L */
 /*
+ * Listen no more. What the kernel has held back until now is there to be read when this returns
+ * (NFULNL_CFG_CMD_UNBIND flushes the group); if it refuses, some of it comes up to 100 ms later.
+ */
+void flow_log_end(struct flow_log *l);
+/*
  * Read what is there without blocking; FN for each, and a negative return of it ends it. Lost
  * messages are counted, not an error. At most BH_NFLOG_READS_MAX buffers in one call, so that one
  * namespace's flood does not starve the others: > 0 when there may be more, 0 when it is drained.

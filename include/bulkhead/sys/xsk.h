@@ -18,12 +18,15 @@
 bool xsk_supported(void);
 
 /*
- * Bind a socket that sends and receives nothing to every queue of device IFINDEX in the namespace.
- * FDS gets at most CAP descriptors, *RET_N of them, also on failure; the caller closes them. -EBUSY:
+ * Bind a socket that sends and receives nothing to every queue of device IFINDEX in the namespace,
+ * from queue *N on: FDS has the sockets of those before. It gets at most CAP descriptors, *N of them
+ * then, also on failure; the caller closes them. -EBUSY:
  * somebody is bound to one already; -EOPNOTSUPP: the device takes no such sockets, so nobody can
  * bind; -ENODEV; -E2BIG: more than CAP queues; -ENOBUFS, -ENOMEM: of locked memory (RLIMIT_MEMLOCK).
  */
-int xsk_occupy(int netns_fd, uint32_t ifindex, int *fds, size_t cap, size_t *ret_n,
-	       struct bh_err *err);
+int xsk_occupy(int netns_fd, uint32_t ifindex, int *fds, size_t cap, size_t *n, struct bh_err *err);
+
+/* Is it still? A device that leaves its namespace, or ends, lets go of its sockets. */
+bool xsk_is_bound(int fd);
 
 #endif

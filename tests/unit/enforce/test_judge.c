@@ -4,6 +4,9 @@
 
 #include <errno.h>
 
+#include <bulkhead/enforce/holds.h>
+#include <bulkhead/sys/xsk.h>
+
 #include "../../../src/enforce/judge.h"
 
 #define HOST_INO 4026531840u
@@ -399,6 +402,46 @@ static void test_hostile_names(void **state)
 	jx_done(&x);
 }
 
+/* --- raw sockets ----------------------------------------------------------------------------- */
+
+static struct endpoint_status judge_raw(struct jx *x, bool frames_held)
+{
+	struct endpoint_status st = { .endpoint = 0 };
+
+	assert_false(judge_endpoint(&x->m, &st));
+	if (!judge_hold(&x->m, frames_held, &st))
+		st.state = STATE_PROTECTED;
+	return st;
+}
+
+/* Where queues are held, and where they could not be: tests/system/xdp.bats. */
+static void test_raw_sockets(void **state)
+{
+	enum endpoint_obstacle rest = xsk_supported() ? ENDPOINT_XDP_SOCKETS : ENDPOINT_HOLDABLE;
+	struct endpoint_status st;
+	struct jx x;
+
+	jx_init(&x);
+	fx_endpoint(&x.f, "a", "app=web", "10.0.0.1")->obstacle = ENDPOINT_RAW_SOCKETS;
+	fx_service(&x.f, "web");
+	jx_compile(&x);
+	st = judge_raw(&x, false); /* no table netdev: frames of packet sockets pass */
+	assert_int_equal(st.state, STATE_WEAK);
+	assert_int_equal(st.obstacle, ENDPOINT_RAW_SOCKETS);
+	assert_string_equal(st.why, reason(ENDPOINT_RAW_SOCKETS));
+	st = judge_raw(&x, true); /* with it, those of AF_XDP still do */
+	assert_int_equal(st.state, rest ? STATE_WEAK : STATE_PROTECTED);
+	assert_int_equal(st.obstacle, rest);
+	assert_string_equal(st.why, reason(rest));
+	x.site.holds = holds_new(); /* a daemon that does not hold this namespace */
+	assert_non_null(x.site.holds);
+	st = judge_raw(&x, true);
+	assert_int_equal(st.obstacle, rest);
+	assert_string_equal(st.why, reason(rest));
+	holds_free(x.site.holds);
+	jx_done(&x);
+}
+
 /* --- the kernel ------------------------------------------------------------------------------ */
 
 static void test_a_kernel_that_lacks_something(void **state)
@@ -429,8 +472,10 @@ static void test_a_kernel_that_lacks_what_it_can_do_without(void **state)
 	judge_kernel(0, &kernel, &(struct bh_err)BH_ERR_INIT, &k);
 	assert_false(k.finding);
 	assert_string_equal(k.why, "");
-	assert_non_null(strstr(k.lacks, "no hooks on devices that are not there yet: frames made by"));
-	assert_non_null(strstr(k.lacks, "; no tables that are owned and persist: root with CAP_NET_"));
+	assert_non_null(
+		strstr(k.lacks, "no hooks on devices that are not there yet: frames made by"));
+	assert_non_null(
+		strstr(k.lacks, "; no tables that are owned and persist: root with CAP_NET_"));
 }
 
 /* Who may not ask has no answer, and is told so by every namespace; anything else is a finding. */
@@ -466,8 +511,9 @@ int main(void)
 		cmocka_unit_test(test_the_gravest_obstacle_is_told),
 		cmocka_unit_test(test_many_members_are_cut_short),
 		cmocka_unit_test(test_hostile_names),
+		cmocka_unit_test(test_raw_sockets),
 		cmocka_unit_test(test_a_kernel_that_lacks_something),
-cmocka_unit_test(test_a_kernel_that_lacks_what_it_can_do_without),
+		cmocka_unit_test(test_a_kernel_that_lacks_what_it_can_do_without),
 		cmocka_unit_test(test_a_kernel_that_cannot_be_asked),
 	};
 
