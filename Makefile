@@ -14,7 +14,8 @@ O     := build/$(BUILD)
 CC    ?= cc
 
 VERSION := 0.1.0
-PKGS    := libnftnl libmnl libnetfilter_log jansson yaml-0.1 libcurl libsystemd nettle
+PKGS    := libnftnl libmnl libnetfilter_log jansson yaml-0.1 libcurl libsystemd nettle \
+	   libmicrohttpd
 
 STD      := -std=gnu11 -D_GNU_SOURCE -Iinclude -DBULKHEAD_VERSION='"$(VERSION)"'
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
@@ -56,7 +57,8 @@ NEEDS_cli     := enforce ctl policy compile nft runtime flow sys model base
 
 src_of  = $(sort $(wildcard src/$(1)/*.c))
 objs_of = $(patsubst %.c,$(O)/%.o,$(call src_of,$(1)))
-room_objs = $(foreach r,$(1) $(NEEDS_$(1)),$(call objs_of,$(r)))
+# Without main(): a test has its own.
+room_objs = $(filter-out %/main.o,$(foreach r,$(1) $(NEEDS_$(1)),$(call objs_of,$(r))))
 
 LIB_OBJS    := $(foreach r,$(filter-out cli daemon,$(ROOMS)),$(call objs_of,$(r)))
 CLI_OBJS    := $(call objs_of,cli)

@@ -45,6 +45,15 @@ int bh_addr_cmp(const struct bh_addr *a, const struct bh_addr *b)
 	return memcmp(a->b, b->b, sizeof(a->b));
 }
 
+bool bh_addr_is_loopback(const struct bh_addr *a)
+{
+	static const uint8_t v6_loopback[16] = { [15] = 1 };
+
+	if (a->family == AF_INET)
+		return a->b[0] == 127;
+	return memcmp(a->b, v6_loopback, sizeof(v6_loopback)) == 0;
+}
+
 bool bh_addr_next(struct bh_addr *a)
 {
 	struct bh_addr next = *a;

@@ -29,13 +29,21 @@ void site_done(struct site *s)
 {
 	free_endpoints(s);
 	policy_set_free(s->policies);
+	host_config_done(&s->host);
 	*s = (struct site) { 0 };
 }
 
 int site_load_config(struct site *s, const struct site_options *o, struct diag_list *diags,
 		     struct bh_err *err)
 {
-	return host_config_load(o->config, &s->host, diags, err);
+	struct host_config host;
+	int r = host_config_load(o->config, &host, diags, err);
+
+	if (r < 0)
+		return r;
+	host_config_done(&s->host);
+	s->host = host;
+	return 0;
 }
 
 int site_load_policies(struct site *s, const struct site_options *o, struct diag_list *diags,

@@ -47,14 +47,3 @@ const char *scope_field_name(enum scope_field f)
 
 	return names[f];
 }
-
-void host_config_init(struct host_config *c)
-{
-	*c = (struct host_config) {
-		.docker = true,
-		.podman = true,
-		.netns = true,
-		.docker_socket = "/var/run/docker.sock",
-		.podman_socket = "/run/podman/podman.sock",
-	};
-}

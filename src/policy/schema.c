@@ -241,6 +241,20 @@ int schema_read_bool(struct reader *rd, const struct field *f, const struct node
 	return 0;
 }
 
+int schema_read_u32(struct reader *rd, const struct field *f, const struct node *n, void *out)
+{
+	uint32_t *at = field_at(f, out);
+	uint64_t v;
+
+	if (n->plain && bh_parse_u64(n->text, f->min, f->max, &v) >= 0)
+		*at = (uint32_t)v;
+	else
+		mistake(rd, n, "bad-value", n->plain ? NULL : "remove the quotes",
+			"\"%s\" takes a number from %u to %u, not %s\"%s\"", f->key, f->min, f->max,
+			n->plain ? "" : "the text ", SHOWN(n->text));
+	return 0;
+}
+
 static void report_word(struct reader *rd, const struct field *f, const struct node *n,
 			size_t count)
 {

@@ -32,6 +32,7 @@ struct field {
 	size_t offset; /* into out, for the readers below */
 	const char *const
 		*words;      /* schema_read_word: the enum's values in order, NULL at the end */
+	uint32_t min, max;   /* schema_read_u32: both may be taken */
 	const char *example; /* how it is written; shown when it is missing or of wrong type */
 	const char *refused; /* a key people try that is not taken: the message after the key */
 	const char *way_out; /* and its hint */
@@ -64,6 +65,7 @@ bool node_fits(struct reader *rd, const struct node *n, size_t max, const char *
 int schema_read_string(struct reader *rd, const struct field *f, const struct node *n, void *out);
 int schema_read_name(struct reader *rd, const struct field *f, const struct node *n, void *out);
 int schema_read_bool(struct reader *rd, const struct field *f, const struct node *n, void *out);
+int schema_read_u32(struct reader *rd, const struct field *f, const struct node *n, void *out);
 int schema_read_word(struct reader *rd, const struct field *f, const struct node *n, void *out);
 int schema_read_date(struct reader *rd, const struct field *f, const struct node *n, void *out);
 int schema_read_time(struct reader *rd, const struct field *f, const struct node *n, void *out);

@@ -55,7 +55,7 @@ static int add_interface(struct endpoint_builder *b, const struct ifaddrs *i)
 	struct bh_addr a;
 	int r;
 
-	if (!take_sockaddr(i->ifa_addr, &a) || runtime_is_loopback(&a))
+	if (!take_sockaddr(i->ifa_addr, &a) || bh_addr_is_loopback(&a))
 		return 0;
 	r = endpoint_builder_add_host_addr(b, &a);
 	return r < 0 ? r : add_shared(b, i, &a);

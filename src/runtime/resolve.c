@@ -129,15 +129,6 @@ int runtime_netns_addrs(int netns_fd, struct bh_addr *out, size_t cap, size_t *r
 
 /* --- resolvers ------------------------------------------------------------------------------- */
 
-bool runtime_is_loopback(const struct bh_addr *a)
-{
-	static const uint8_t v6_loopback[16] = { [15] = 1 };
-
-	if (a->family == AF_INET)
-		return a->b[0] == 127;
-	return memcmp(a->b, v6_loopback, sizeof(v6_loopback)) == 0;
-}
-
 /* The word behind "nameserver" in the line that begins at LINE; false when it has none. */
 static bool take_nameserver(const char *line, char *word, size_t cap)
 {
@@ -176,7 +167,7 @@ void runtime_resolvers_parse(const char *text, struct bh_addr *out, size_t cap, 
 			continue;
 		if (strcmp(word, docker) == 0)
 			*ret_embedded = true;
-		if (bh_addr_parse(word, &a) == 0 && !runtime_is_loopback(&a) && *ret_n < cap)
+		if (bh_addr_parse(word, &a) == 0 && !bh_addr_is_loopback(&a) && *ret_n < cap)
 			out[(*ret_n)++] = a;
 	}
 }

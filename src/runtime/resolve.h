@@ -21,9 +21,6 @@ uint64_t runtime_netns_ino(const char *path);
 int runtime_netns_addrs(int netns_fd, struct bh_addr *out, size_t cap, size_t *ret_n,
 			struct bh_err *err);
 
-/* 127.0.0.0/8 and ::1. */
-bool runtime_is_loopback(const struct bh_addr *a);
-
 /*
  * The nameservers of a resolv.conf, loopback ones left out; *ret_embedded tells that Docker's own
  * server (127.0.0.11) is one of them. Absent or unreadable: none.

@@ -269,6 +269,26 @@ write_policy() { printf '%s\n' "$@" >"$dir/p.yaml"; }
 	[ "$status" -eq 2 ]
 }
 
+@test "host file: all its mistakes, and those of the policies, in one run" {
+	printf 'roles: [{user: a, role: root}]\nmetrics: {listen: "0.0.0.0:9467"}\nlimits: {}\n' \
+		>"$dir/c.yaml"
+	write_policy 'service: A'
+	run "$bulkhead" check "$dir/p.yaml" --config "$dir/c.yaml"
+	[ "$status" -eq 2 ]
+	[[ $output == *"c.yaml:1:25: error:"*"viewer, operator or admin"* ]]
+	[[ $output == *"c.yaml:2:19: error:"*"loopback"* ]]
+	[[ $output == *"c.yaml:3:1: error:"*"later version"* ]]
+	[[ $output == *"p.yaml:1:"* ]]
+}
+
+@test "host file: the example is valid, and says nothing of this machine" {
+	run "$bulkhead" check policies --config examples/bulkhead.yaml
+	[ "$status" -eq 0 ]
+	printf 'roles: [{user: nobody-has-this-name, role: viewer}]\n' >"$dir/c.yaml"
+	run "$bulkhead" check policies --config "$dir/c.yaml"
+	[ "$status" -eq 0 ]
+}
+
 @test "a wrong inventory and wrong policies are told in one run" {
 	write_policy 'service: A'
 	printf '{"endpoint": []}' >"$dir/i.json"

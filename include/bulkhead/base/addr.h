@@ -37,7 +37,8 @@ int bh_addr_parse(const char *s, struct bh_addr *ret);
 const char *bh_addr_format(char out[BH_ADDR_STR], const struct bh_addr *a);
 /* <0, 0, >0; IPv4 before IPv6. */
 int bh_addr_cmp(const struct bh_addr *a, const struct bh_addr *b);
-bool bh_addr_next(struct bh_addr *a); /* +1; false and unchanged at the last address */
+bool bh_addr_is_loopback(const struct bh_addr *a); /* 127.0.0.0/8 and ::1 */
+bool bh_addr_next(struct bh_addr *a);              /* +1; false and unchanged at the last address */
 bool bh_addr_prev(struct bh_addr *a); /* -1; false and unchanged at the first address */
 /* 1..65535 hostile bytes to an address: false unless len is 4 or 16. */
 bool bh_addr_from_bytes(struct bh_addr *ret, const void *bytes, size_t len);

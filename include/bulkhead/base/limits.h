@@ -27,6 +27,17 @@
 #define BH_DENY_UNLESS_MAX       256
 #define BH_DIAGS_MAX             1000 /* further mistakes are counted, not kept */
 
+/* Host file */
+#define BH_AUDIT_FILES_DEFAULT      8 /* files of the audit trail that are kept */
+#define BH_AUDIT_FILES_MAX          1024
+#define BH_GENERATIONS_DEFAULT      32 /* policy sets that can be rolled back to */
+#define BH_GENERATIONS_MAX          1024
+#define BH_DENIED_DAYS_DEFAULT      14 /* denied flows are kept for so long, */
+#define BH_DENIED_DAYS_MAX          3650
+#define BH_DENIED_MEGABYTES_DEFAULT 256 /* and in so much room at most */
+#define BH_DENIED_MEGABYTES_MAX     (1u << 20)
+#define BH_ACCOUNT_NAME_MAX         255 /* bytes of a user's or group's name */
+
 /* Endpoints */
 #define BH_INVENTORY_BYTES_MAX      (256u << 20)
 #define BH_ENDPOINTS_MAX            100000
@@ -103,5 +114,14 @@
 #define BH_CTL_GRANTS_MAX      1024
 #define BH_CTL_OWNERS_MAX      256   /* of one grant */
 #define BH_CTL_GROUPS_MAX      65536 /* of one peer: the kernel's NGROUPS_MAX */
+
+/* Metrics */
+#define BH_METRICS_SERVICES_MAX 1024 /* with counters of their own; the others share one */
+#define BH_METRICS_BYTES_MAX    (1u << 20)
+#define BH_METRICS_CLIENTS_MAX  8           /* connections; more wait to be accepted */
+#define BH_METRICS_BACKLOG      16          /* so many */
+#define BH_METRICS_CLIENT_MS    5000        /* a connection's whole life */
+#define BH_METRICS_CLIENT_BYTES (16u << 10) /* memory of one: its request must fit */
+#define BH_METRICS_TEXTFILE_MS  15000       /* the text file is this old at most */
 
 #endif

@@ -5,6 +5,7 @@
 #include <bulkhead/base/err.h>
 #include <bulkhead/model/diag.h>
 #include <bulkhead/model/endpoint.h>
+#include <bulkhead/model/host.h>
 #include <bulkhead/model/policy.h>
 #include <bulkhead/model/ruleset.h>
 

@@ -28,6 +28,7 @@ enum endpoint_state {
 	STATE_UNMANAGED,    /* no service selects it */
 	STATE_PEER,         /* no namespace on this host: a peer only */
 };
+#define ENDPOINT_STATES (STATE_PEER + 1)
 
 const char *endpoint_state_name(enum endpoint_state s);
 /* Does this state break what the policies promise? */

@@ -6,6 +6,7 @@
 #include <bulkhead/compile/compile.h>
 #include <bulkhead/model/diag.h>
 #include <bulkhead/model/endpoint.h>
+#include <bulkhead/model/host.h>
 #include <bulkhead/model/policy.h>
 #include <bulkhead/model/ruleset.h>
 
@@ -15,7 +16,7 @@
  * daemon use the same steps.
  */
 struct site {
-	struct host_config host;
+	struct host_config host;        /* owned */
 	struct policy_set *policies;    /* NULL until site_load_policies() */
 	struct endpoint_set *endpoints; /* NULL until site_load_endpoints() */
 	struct selection *selection;    /* NULL until site_compile() */

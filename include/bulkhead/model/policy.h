@@ -148,17 +148,4 @@ const struct service *policy_set_service(const struct policy_set *p, const char 
 const struct group *policy_set_group(const struct policy_set *p, const char *name);
 const struct scope *policy_set_scope(const struct policy_set *p, const char *name);
 
-/* The host file (--config; default /etc/bulkhead/bulkhead.yaml, absent = all defaults). */
-enum unmanaged { UNMANAGED_IGNORE, UNMANAGED_QUARANTINE };
-
-struct host_config {
-	bool image_labels; /* image-labels: select — labels baked into images select too */
-	enum unmanaged unmanaged;
-	bool strict; /* strict: true — apply refuses what cannot be held, as --strict */
-	bool docker, podman, netns; /* runtimes: which are asked; default all */
-	char docker_socket[108], podman_socket[108];
-};
-
-void host_config_init(struct host_config *c); /* the defaults */
-
 #endif

@@ -3,6 +3,7 @@
 #define BULKHEAD_POLICY_POLICY_H
 
 #include <bulkhead/base/err.h>
+#include <bulkhead/model/host.h>
 #include <bulkhead/model/policy.h>
 
 /*
@@ -40,8 +41,16 @@ int policy_load(const char *const *paths, size_t n, struct policy_set **ret_set,
 void policy_lint(const struct policy_set *set, int64_t now, struct diag_list *diags);
 
 /*
+ * The bytes of a host file. 0 and *RET, which the caller ends with host_config_done(); -EINVAL when
+ * mistakes were reported, -ENOMEM. *RET is written only on success and not freed before: it must
+ * own nothing.
+ */
+int host_config_parse(const struct policy_source *source, struct host_config *ret,
+		      struct diag_list *diags, struct bh_err *err);
+
+/*
  * The host file. PATH NULL = /etc/bulkhead/bulkhead.yaml, whose absence means the defaults.
- * Same errors as policy_load().
+ * *RET as above; same errors as policy_load().
  */
 int host_config_load(const char *path, struct host_config *ret, struct diag_list *diags,
 		     struct bh_err *err);

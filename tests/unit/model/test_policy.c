@@ -10,6 +10,7 @@
 
 #include <bulkhead/base/arena.h>
 #include <bulkhead/base/cleanup.h>
+#include <bulkhead/model/host.h>
 #include <bulkhead/model/policy.h>
 
 static void test_find(void **state)
@@ -47,6 +48,16 @@ static void test_host_defaults(void **state)
 	assert_true(c.docker && c.podman && c.netns);
 	assert_string_equal(c.docker_socket, "/var/run/docker.sock");
 	assert_string_equal(c.podman_socket, "/run/podman/podman.sock");
+	assert_int_equal(c.new_namespaces, NEW_NAMESPACES_IGNORE);
+	assert_int_equal(c.n_grants, 0);
+	assert_string_equal(c.control.socket, "/run/bulkhead/control.sock");
+	assert_null(c.control.read_only_socket);
+	assert_false(c.metrics.listen);
+	assert_null(c.metrics.textfile);
+	assert_true(c.retention.generations > 1);
+	host_config_done(&c);
+	host_config_done(&c);
+	assert_true(c.docker);
 }
 
 static void test_freeing(void **state)

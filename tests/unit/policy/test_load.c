@@ -218,6 +218,7 @@ static void test_host_file(void **state)
 	assert_int_equal(c.docker, defaults.docker);
 	assert_string_equal(c.docker_socket, defaults.docker_socket);
 	assert_false(c.strict);
+	host_config_done(&c);
 	free(text);
 
 	assert_int_equal(load_host("unmanaged: quarantine\nimage-labels: select\nstrict: true\n"
@@ -233,6 +234,7 @@ static void test_host_file(void **state)
 	assert_false(c.podman);
 	assert_string_equal(c.podman_socket, defaults.podman_socket);
 	assert_false(c.netns);
+	host_config_done(&c);
 	free(text);
 }
 
@@ -338,6 +340,20 @@ static void test_documented_host_file(void **state)
 	assert_int_equal(c.image_labels, defaults.image_labels);
 	assert_true(c.docker == defaults.docker && c.podman == defaults.podman &&
 		    c.netns == defaults.netns);
+	assert_int_equal(c.new_namespaces, defaults.new_namespaces);
+	assert_string_equal(c.control.socket, defaults.control.socket);
+	assert_null(c.control.read_only_socket);
+	assert_false(c.metrics.listen);
+	assert_null(c.metrics.textfile);
+	assert_memory_equal(&c.retention, &defaults.retention, sizeof(c.retention));
+	host_config_done(&c);
+	free(text);
+	free(host);
+	host = example(6); /* what else there is */
+	assert_int_equal(load_host(host, &c, &text), 0);
+	assert_string_equal(text, "");
+	assert_true(c.n_grants > 1 && c.metrics.listen && c.metrics.textfile && c.control.group);
+	host_config_done(&c);
 	free(text);
 	free(host);
 }

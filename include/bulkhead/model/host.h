@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef BULKHEAD_MODEL_HOST_H
+#define BULKHEAD_MODEL_HOST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <bulkhead/base/addr.h>
+#include <bulkhead/model/diag.h>
+
+/*
+ * The host file (--config; default /etc/bulkhead/bulkhead.yaml, absent = all defaults): what is said
+ * of this host and not of services. Format: docs/policy-format.md.
+ */
+
+/* unmanaged: containers that no service selects. */
+enum unmanaged { UNMANAGED_IGNORE, UNMANAGED_QUARANTINE };
+
+/* new-namespaces: those that have appeared and are nobody's yet, until it is known whose they are. */
+enum new_namespaces { NEW_NAMESPACES_IGNORE, NEW_NAMESPACES_QUARANTINE };
+
+enum host_role { HOST_ROLE_VIEWER, HOST_ROLE_OPERATOR, HOST_ROLE_ADMIN };
+
+/* An entry of roles:. */
+struct host_grant {
+	struct src_loc loc; /* of the user or group */
+	bool is_group;
+	const char *who; /* a name, or an ID when it is all digits: at most UINT32_MAX - 1 then */
+	enum host_role role;
+	bool everything;           /* owners: is not there */
+	const char *const *owners; /* at least one, each once, unless EVERYTHING */
+	size_t n_owners;
+};
+
+struct host_control {
+	const char *socket;
+	const char *group;            /* whose members may connect: name or GID; NULL = root's */
+	const char *read_only_socket; /* NULL = none */
+};
+
+struct host_metrics {
+	bool listen;
+	struct bh_addr addr; /* a loopback address */
+	uint16_t port;
+	const char *textfile; /* NULL = none; ends with .prom */
+};
+
+/* How much of the past is kept; all within the bounds of base/limits.h. */
+struct host_retention {
+	uint32_t audit_files, generations, denied_days, denied_megabytes;
+};
+
+struct host_config {
+	struct bh_arena *arena; /* all text and lists that are no defaults; NULL = there is none */
+	bool image_labels;      /* image-labels: select — labels baked into images select too */
+	enum unmanaged unmanaged;
+	enum new_namespaces new_namespaces;
+	bool strict; /* strict: true — apply refuses what cannot be held, as --strict */
+	bool docker, podman, netns; /* runtimes: which are asked; default all */
+	const char *docker_socket, *podman_socket;
+	const struct host_grant *grants;
+	size_t n_grants;
+	struct host_control control;
+	struct host_metrics metrics;
+	struct host_retention retention;
+};
+
+/* The defaults; what C had is forgotten, not freed. */
+void host_config_init(struct host_config *c);
+/* Free all that C owns; it has the defaults then. Moving C by assignment moves the ownership. */
+void host_config_done(struct host_config *c);
+
+#endif

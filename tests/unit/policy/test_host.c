@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "util.h"
+
+#include <sys/socket.h>
+
+#include <bulkhead/base/buf.h>
+#include <bulkhead/base/limits.h>
+#include <bulkhead/base/text.h>
+
+/* The host file beyond test_load.c: what the daemon takes from it. */
+
+static struct host_config config;
+
+/* What was said; free() it. */
+static char *parse(const char *text, size_t len, int r)
+{
+	struct policy_source source = { "h.yaml", text, len };
+	struct bh_err err = BH_ERR_INIT;
+	struct diag_list diags;
+	char *said;
+
+	diag_list_init(&diags);
+	assert_int_equal(host_config_parse(&source, &config, &diags, &err), r);
+	assert_int_equal(diags.errors > 0, r == -EINVAL);
+	said = diags_text(&diags);
+	diag_list_done(&diags);
+	return said;
+}
+
+static void assert_valid(const char *text)
+{
+	char *said = parse(text, strlen(text), 0);
+
+	assert_string_equal(said, "");
+	free(said);
+}
+
+/* Nothing is returned, and EXPECT is all that was said. */
+static void assert_wrong(const char *text, const char *expect)
+{
+	struct host_config before;
+	char *said;
+
+	memset(&config, 0x5a, sizeof(config));
+	before = config;
+	said = parse(text, strlen(text), -EINVAL);
+	assert_string_equal(said, expect);
+	assert_memory_equal(&config, &before, sizeof(config));
+	free(said);
+}
+
+static void test_all(void **state)
+{
+	assert_valid("new-namespaces: quarantine\n"
+		     "roles:\n"
+		     "  - {group: ops, role: operator}\n"
+		     "  - {user: 4294967294, role: viewer}\n"
+		     "  - user: alice\n"
+		     "    role: admin\n"
+		     "    owners: [team-a, Team B]\n"
+		     "control: {socket: /s, group: ops, read-only-socket: /r}\n"
+		     "metrics: {listen: '[::1]:1', textfile: /x.prom}\n"
+		     "retention: {audit-files: 1, generations: 2, denied-days: 3650, "
+		     "denied-megabytes: 1048576}\n");
+	assert_int_equal(config.new_namespaces, NEW_NAMESPACES_QUARANTINE);
+	assert_int_equal(config.n_grants, 3);
+	assert_true(config.grants[0].is_group && config.grants[0].everything);
+	assert_string_equal(config.grants[0].who, "ops");
+	assert_int_equal(config.grants[0].role, HOST_ROLE_OPERATOR);
+	assert_string_equal(config.grants[1].who, "4294967294");
+	assert_int_equal(config.grants[1].role, HOST_ROLE_VIEWER);
+	assert_false(config.grants[2].is_group || config.grants[2].everything);
+	assert_int_equal(config.grants[2].n_owners, 2);
+	assert_string_equal(config.grants[2].owners[1], "Team B");
+	assert_string_equal(config.grants[2].loc.file, "h.yaml");
+	assert_int_equal(config.grants[2].loc.line, 5);
+	assert_string_equal(config.control.socket, "/s");
+	assert_string_equal(config.control.group, "ops");
+	assert_string_equal(config.control.read_only_socket, "/r");
+	assert_true(config.metrics.listen);
+	assert_int_equal(config.metrics.addr.family, AF_INET6);
+	assert_int_equal(config.metrics.port, 1);
+	assert_string_equal(config.metrics.textfile, "/x.prom");
+	assert_int_equal(config.retention.audit_files, 1);
+	assert_int_equal(config.retention.generations, 2);
+	assert_int_equal(config.retention.denied_days, BH_DENIED_DAYS_MAX);
+	assert_int_equal(config.retention.denied_megabytes, BH_DENIED_MEGABYTES_MAX);
+	host_config_done(&config);
+}
+
+/* Keys that are left out of a part have their defaults; the rest of the text may be freed. */
+static void test_parts(void **state)
+{
+	char *text = strdup("control: {group: \"27\"}\nretention: {generations: 5}\n"
+			    "metrics: {listen: 127.8.8.8:65535}\nroles: []\n");
+
+	assert_valid(text);
+	free(text);
+	assert_string_equal(config.control.socket, BH_CTL_SOCKET);
+	assert_string_equal(config.control.group, "27");
+	assert_null(config.control.read_only_socket);
+	assert_int_equal(config.retention.generations, 5);
+	assert_int_equal(config.retention.denied_days, BH_DENIED_DAYS_DEFAULT);
+	assert_int_equal(config.metrics.addr.family, AF_INET);
+	assert_int_equal(config.metrics.port, 65535);
+	assert_null(config.metrics.textfile);
+	assert_int_equal(config.n_grants, 0);
+	host_config_done(&config);
+}
+
+static void test_roles(void **state)
+{
+	assert_wrong(
+		"roles:\n"
+		"  - {usr: bob, role: operater}\n"
+		"  - {user: a, group: b, role: admin}\n"
+		"  - {group: ops, owners: []}\n"
+		"  - {role: admin}\n"
+		"  - {user: 4294967295, role: viewer, owners: [a, a, '', [b]]}\n"
+		"  - {user: -x, role: viewer, owners: a}\n"
+		"  - nobody\n"
+		"  - {user: \"a:b\\e\", role: viewer, role: viewer}\n",
+		"h.yaml:2:6: error: unknown key \"usr\" in a role (did you mean \"user\"?) "
+		"[unknown-key]\n"
+		"h.yaml:2:22: error: \"role\" takes viewer, operator or admin, not \"operater\" "
+		"(did you mean \"operator\"?) [bad-value]\n"
+		"h.yaml:3:15: error: a role is for a user or for a group, not for both (write two "
+		"entries) [bad-value]\n"
+		"h.yaml:4:5: error: a role needs \"role\" (for example role: viewer) "
+		"[missing-key]\n"
+		"h.yaml:4:26: error: owners: [] grants nothing (leave \"owners\" out for "
+		"everything) [bad-value]\n"
+		"h.yaml:5:5: error: a role needs \"user\" or \"group\" (for example {group: ops, "
+		"role: operator}) [missing-key]\n"
+		"h.yaml:6:12: error: an ID is at most 4294967294, not 4294967295 [bad-value]\n"
+		"h.yaml:6:50: error: \"owners\" names a twice (remove one of the two) "
+		"[bad-value]\n"
+		"h.yaml:6:53: error: an owner is empty [missing-value]\n"
+		"h.yaml:6:57: error: an entry of \"owners\" takes text, not a list (write team-a) "
+		"[wrong-type]\n"
+		"h.yaml:7:12: error: \"-x\" is no user's name (write it as id(1) shows it) "
+		"[bad-value]\n"
+		"h.yaml:7:38: error: \"owners\" takes a list, not text (\"a\") (write owners: "
+		"[team-a]) [wrong-type]\n"
+		"h.yaml:8:5: error: a role takes a mapping, not text (\"nobody\") (write {group: "
+		"ops, role: operator}) [wrong-type]\n"
+		"h.yaml:9:12: error: \"a:b\\x1b\" is no user's name (write it as id(1) shows it) "
+		"[bad-value]\n"
+		"h.yaml:9:35: error: duplicate key \"role\", first on line 9 (remove one of the "
+		"two, "
+		"or join them) [duplicate-key]\n");
+}
+
+static void test_control(void **state)
+{
+	assert_wrong(
+		"control: {socket: run/x, group: \"\", read-only-socket: \"false\", sock: 1}",
+		"h.yaml:1:19: error: \"socket\" takes the path of a socket, not \"run/x\" (a "
+		"path begins with /) [bad-value]\n"
+		"h.yaml:1:33: error: \"\" is no group's name (write it as id(1) shows it) "
+		"[bad-value]\n"
+		"h.yaml:1:55: error: \"read-only-socket\" takes false or the path of a "
+		"socket, not the text \"false\" (remove the quotes) [bad-value]\n"
+		"h.yaml:1:64: error: unknown key \"sock\" in control (the keys are socket, group, "
+		"read-only-socket) [unknown-key]\n");
+	assert_wrong("control: {socket: /a, read-only-socket: /a}",
+		     "h.yaml:1:10: error: \"socket\" and \"read-only-socket\" are the same path "
+		     "(give each a path of its own) [bad-value]\n");
+	assert_wrong("control: {read-only-socket: " BH_CTL_SOCKET "}",
+		     "h.yaml:1:10: error: \"socket\" and \"read-only-socket\" are the same path "
+		     "(give each a path of its own) [bad-value]\n");
+}
+
+static void test_socket_length(void **state)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "control: {socket: /%0106u}", 1);
+	assert_valid(text);
+	host_config_done(&config);
+	snprintf(text, sizeof(text), "control: {socket: /%0107u}", 1);
+	free(parse(text, strlen(text), -EINVAL));
+	assert_wrong("control: {socket: /run/}",
+		     "h.yaml:1:19: error: a file is wanted, not \"/run/\" [bad-value]\n");
+}
+
+static void assert_listen(const char *value, const char *expect)
+{
+	char text[256], said[512];
+
+	snprintf(text, sizeof(text), "metrics: {listen: %s}", value);
+	snprintf(said, sizeof(said),
+		 "h.yaml:1:19: error: %s (write 127.0.0.1:9467 or \"[::1]:9467\") [bad-value]\n",
+		 expect);
+	assert_wrong(text, said);
+}
+
+static void test_listen(void **state)
+{
+	static const char *const shapes[] = { "true",      "9467",     "localhost:9467",
+					      "127.0.0.1", "::1:9467", "[127.0.0.1]:1" };
+	static const char *const foreign[] = { "0.0.0.0:9467", "[::]:1", "192.0.2.1:80",
+					       "[fe80::1]:80", "128.0.0.1:1" };
+	static const char *const ports[] = { "0", "65536", "+1", "1x", "" };
+	char value[64], said[256];
+
+	for (size_t i = 0; i < sizeof(shapes) / sizeof(*shapes); i++) {
+		snprintf(value, sizeof(value), "\"%s\"", shapes[i]);
+		snprintf(said, sizeof(said), "\"listen\" takes false or ADDRESS:PORT, not \"%s\"",
+			 shapes[i]);
+		assert_listen(value, said);
+	}
+	for (size_t i = 0; i < sizeof(foreign) / sizeof(*foreign); i++) {
+		snprintf(value, sizeof(value), "\"%s\"", foreign[i]);
+		snprintf(said, sizeof(said),
+			 "metrics are served to this host only, on a loopback address, not on "
+			 "\"%s\"",
+			 foreign[i]);
+		assert_listen(value, said);
+	}
+	for (size_t i = 0; i < sizeof(ports) / sizeof(*ports); i++) {
+		snprintf(value, sizeof(value), "\"127.0.0.1:%s\"", ports[i]);
+		snprintf(said, sizeof(said), "a port is a number from 1 to 65535, not \"%s\"",
+			 ports[i]);
+		assert_listen(value, said);
+	}
+}
+
+static void test_textfile(void **state)
+{
+	assert_wrong("metrics: {textfile: /tmp/x}",
+		     "h.yaml:1:21: error: the name of a text file ends with .prom, unlike "
+		     "\"/tmp/x\" (node_exporter reads no others) [bad-value]\n");
+	assert_wrong("metrics: {textfile: /tmp/.prom}",
+		     "h.yaml:1:21: error: the name of a text file ends with .prom, unlike "
+		     "\"/tmp/.prom\" (node_exporter reads no others) [bad-value]\n");
+	assert_wrong("metrics: {textfile: true}",
+		     "h.yaml:1:21: error: \"textfile\" takes false or the path of a file, not "
+		     "\"true\" (a path begins with /) [bad-value]\n");
+}
+
+static void test_retention(void **state)
+{
+	assert_wrong("retention: {audit-files: 0, generations: \"3\", denied-days: -1, "
+		     "denied-megabytes: 1048577, days: 1}",
+		     "h.yaml:1:26: error: \"audit-files\" takes a number from 1 to 1024, not "
+		     "\"0\" [bad-value]\n"
+		     "h.yaml:1:42: error: \"generations\" takes a number from 1 to 1024, not the "
+		     "text \"3\" (remove the quotes) [bad-value]\n"
+		     "h.yaml:1:60: error: \"denied-days\" takes a number from 1 to 3650, not "
+		     "\"-1\" [bad-value]\n"
+		     "h.yaml:1:82: error: \"denied-megabytes\" takes a number from 1 to 1048576, "
+		     "not \"1048577\" [bad-value]\n"
+		     "h.yaml:1:91: error: unknown key \"days\" in retention (the keys are "
+		     "audit-files, generations, denied-days, denied-megabytes) [unknown-key]\n");
+}
+
+static void test_later(void **state)
+{
+	assert_wrong("outputs: []\nlimits: {namespaces: 3}\nnew-namespaces: quarantin\n",
+		     "h.yaml:1:1: error: \"outputs\" is for a later version: records are read "
+		     "with bulkhead denied --follow (remove it) [not-supported]\n"
+		     "h.yaml:2:1: error: \"limits\" is for a later version: this one has fixed "
+		     "limits (remove it) [not-supported]\n"
+		     "h.yaml:3:17: error: \"new-namespaces\" takes ignore or quarantine, not "
+		     "\"quarantin\" (did you mean \"quarantine\"?) [bad-value]\n");
+}
+
+static void test_too_many(void **state)
+{
+	struct bh_buf text;
+	char *said;
+
+	bh_buf_init(&text, 1 << 20);
+	bh_buf_addstr(&text, "roles:\n");
+	for (unsigned i = 0; i <= BH_CTL_GRANTS_MAX; i++)
+		bh_buf_addf(&text, "- {user: u%u, role: viewer}\n", i);
+	said = parse(text.data, text.len, -EINVAL);
+	assert_string_equal(said, "h.yaml:2:1: error: 1025 roles; 1024 is the most [too-many]\n");
+	free(said);
+	bh_buf_reset(&text);
+	bh_buf_addstr(&text, "roles: [{user: u, role: viewer, owners: [");
+	for (unsigned i = 0; i <= BH_CTL_OWNERS_MAX; i++)
+		bh_buf_addf(&text, "o%u,", i);
+	bh_buf_addstr(&text, "]}]");
+	said = parse(text.data, text.len, -EINVAL);
+	assert_string_equal(said, "h.yaml:1:41: error: 257 owners; 256 is the most [too-many]\n");
+	free(said);
+	bh_buf_done(&text);
+}
+
+/* --- the example ----------------------------------------------------------------------------- */
+
+/* Settings that are hidden: behind them is no space, or more than one. */
+static char *show_hidden(const char *text)
+{
+	char *out = malloc(strlen(text) + 1), *to = out;
+	bool begin = true;
+
+	for (const char *s = text; *s; s++) {
+		if (!begin || *s != '#' || s[1] == '\n' || (s[1] == ' ' && s[2] != ' '))
+			*to++ = *s;
+		begin = *s == '\n';
+	}
+	*to = '\0';
+	return out;
+}
+
+static void test_example(void **state)
+{
+	struct host_config defaults;
+	char *text, *all;
+	size_t len;
+
+	assert_int_equal(bh_read_file("examples/bulkhead.yaml", 1 << 20, &text, &len), 0);
+	assert_valid(text);
+	host_config_init(&defaults);
+	assert_int_equal(config.unmanaged, defaults.unmanaged);
+	assert_int_equal(config.new_namespaces, defaults.new_namespaces);
+	assert_int_equal(config.strict, defaults.strict);
+	assert_true(config.docker && config.podman && config.netns && !config.image_labels);
+	assert_int_equal(config.n_grants, 0);
+	assert_string_equal(config.control.socket, defaults.control.socket);
+	assert_memory_equal(&config.retention, &defaults.retention, sizeof(defaults.retention));
+	host_config_done(&config);
+	all = show_hidden(text);
+	assert_valid(all);
+	assert_int_equal(config.n_grants, 3);
+	assert_string_equal(config.grants[2].owners[0], "team-payments");
+	assert_string_equal(config.control.group, "bulkhead");
+	host_config_done(&config);
+	free(all);
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_all),           cmocka_unit_test(test_parts),
+		cmocka_unit_test(test_roles),         cmocka_unit_test(test_control),
+		cmocka_unit_test(test_socket_length), cmocka_unit_test(test_listen),
+		cmocka_unit_test(test_textfile),      cmocka_unit_test(test_retention),
+		cmocka_unit_test(test_later),         cmocka_unit_test(test_too_many),
+		cmocka_unit_test(test_example),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
