@@ -58,3 +58,10 @@ void host_config_init(struct host_config *c)
 		.podman_socket = "/run/podman/podman.sock",
 	};
 }
+
+bool policy_is_file_name(const char *name)
+{
+	const char *dot = strrchr(name, '.');
+
+	return name[0] != '.' && dot && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0);
+}
