@@ -99,4 +99,23 @@
 #define BH_CTL_OWNERS_MAX      256   /* of one grant */
 #define BH_CTL_GROUPS_MAX      65536 /* of one peer: the kernel's NGROUPS_MAX */
 
+/* What is kept on disk */
+#define BH_STORE_DIR             "/var/lib/bulkhead"
+#define BH_AUDIT_DIFF_MAX        (64u << 10) /* bytes of the diff in one entry, as it is shown */
+#define BH_AUDIT_DETAIL_MAX      1024
+#define BH_AUDIT_WORD_MAX        256 /* bytes of a name, a role or an object */
+#define BH_AUDIT_OBJECTS_MAX     64  /* named in one entry; the others are counted */
+#define BH_AUDIT_LINE_MAX        (256u << 10)
+#define BH_AUDIT_FILE_BYTES_MAX  (16u << 20) /* then the next file begins */
+#define BH_AUDIT_FILES_MAX       64
+#define BH_AUDIT_FILES_WARN      48   /* with so many it is said at each further one */
+#define BH_AUDIT_RETENTION_DAYS  400  /* younger files are never removed to make room */
+#define BH_AUDIT_LISTED_MAX      1024 /* files that a reader takes for a part of the trail */
+#define BH_GENERATIONS_MAX       100
+#define BH_GENERATIONS_BYTES_MAX (1u << 30)   /* all of them together */
+#define BH_GENERATION_BYTES_MAX  (160u << 20) /* one of them: files, names, host file */
+#define BH_GENERATION_HEAD_MAX   (64u << 10)  /* its first line */
+#define BH_DIFF_EDITS_MAX        2000 /* lines that differ in one file; over that all of it does */
+#define BH_DIFF_BYTES_MAX        (64u << 20)
+
 #endif
