@@ -85,6 +85,21 @@ void bh_escape(struct bh_buf *b, const char *s, size_t len)
 	}
 }
 
+void bh_tame(struct bh_buf *b, const char *s, size_t len)
+{
+	while (len) {
+		const char *slash = memchr(s, '\\', len);
+		size_t n = slash ? (size_t)(slash - s) : len;
+
+		bh_escape(b, s, n);
+		if (slash)
+			bh_buf_add(b, "\\", 1);
+		n += slash != NULL;
+		s += n;
+		len -= n;
+	}
+}
+
 const char *bh_escape_str(char *out, size_t size, const char *s)
 {
 	size_t len = strlen(s), used = 0, room_for_dots = 0;

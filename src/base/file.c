@@ -50,14 +50,13 @@ static ssize_t read_all(int fd, size_t guess, size_t max, char **data)
 	}
 }
 
-int bh_read_file(const char *path, size_t max, char **ret, size_t *ret_len)
+int bh_read_fd(int fd, size_t max, char **ret, size_t *ret_len)
 {
-	bh_autoclose int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 	bh_autofree char *data = NULL;
 	struct stat st;
 	ssize_t n;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (fstat(fd, &st) < 0)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
@@ -70,4 +69,11 @@ int bh_read_file(const char *path, size_t max, char **ret, size_t *ret_len)
 	*ret_len = (size_t)n;
 	*ret = BH_STEAL_PTR(data);
 	return 0;
+}
+
+int bh_read_file(const char *path, size_t max, char **ret, size_t *ret_len)
+{
+	bh_autoclose int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+
+	return fd < 0 ? -errno : bh_read_fd(fd, max, ret, ret_len);
 }

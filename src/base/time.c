@@ -101,7 +101,7 @@ int bh_parse_date(const char *s, int64_t *ret)
 	return 0;
 }
 
-const char *bh_format_time(char out[BH_TIME_STR], int64_t usec)
+static const char *format(char out[BH_TIME_STR], int64_t usec, int digits, int unit)
 {
 	int64_t rest = usec % 1000000;
 	time_t t = (time_t)(usec / 1000000 - (rest < 0)); /* down, before the epoch too */
@@ -112,6 +112,16 @@ const char *bh_format_time(char out[BH_TIME_STR], int64_t usec)
 		rest += 1000000;
 	gmtime_r(&t, &tm);
 	n = strftime(out, BH_TIME_STR, "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(out + n, BH_TIME_STR - n, ".%03dZ", (int)(rest / 1000));
+	snprintf(out + n, BH_TIME_STR - n, ".%0*dZ", digits, (int)rest / unit);
 	return out;
+}
+
+const char *bh_format_time(char out[BH_TIME_STR], int64_t usec)
+{
+	return format(out, usec, 3, 1000);
+}
+
+const char *bh_format_time_usec(char out[BH_TIME_STR], int64_t usec)
+{
+	return format(out, usec, 6, 1);
 }

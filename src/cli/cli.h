@@ -20,13 +20,16 @@ struct cli_options {
 	bool policies_given;
 	const char *inventory, *config, *netns_dir, *docker_socket, *podman_socket, *socket;
 	const char *from, *to, *port, *batch, *format, *endpoint;
-	bool json, strict, clean, follow, endpoints;
+	const char *store;
+	const char *word; /* the operand of a verb that takes one */
+	bool json, strict, clean, follow, endpoints, verify;
 };
 
 /* One verb: src/cli/<verb>.c. The option letters are ids of options.c's table. */
 struct cli_verb {
 	const char *name, *operands, *summary, *options;
 	int (*run)(struct cli_options *o);
+	bool takes_word; /* the operand is one word, not policy paths */
 };
 
 extern const struct cli_verb cli_verbs[];
@@ -40,6 +43,7 @@ int cmd_plan(struct cli_options *o);
 int cmd_status(struct cli_options *o);
 int cmd_denied(struct cli_options *o);
 int cmd_export(struct cli_options *o);
+int cmd_history(struct cli_options *o);
 
 /* Parse argv[1..] of a verb. 0; CLI_USAGE after having said why; -1 when --help was printed. */
 int cli_parse(const struct cli_verb *v, int argc, char **argv, struct cli_options *ret);

@@ -23,6 +23,8 @@ const struct cli_verb cli_verbs[] = {
 	{ "endpoints", "", "the containers and namespaces that policies can select", "picdmnj",
 	  cmd_endpoints },
 	{ "export", "", "the rules as text for nft -f", "picdmnOE", cmd_export },
+	{ "history", "[GENERATION]", "what was changed, by whom, when; one change with its diff",
+	  "DVj", cmd_history, true },
 };
 const size_t cli_n_verbs = BH_ARRAY_SIZE(cli_verbs);
 

@@ -44,6 +44,10 @@ static const struct option_spec {
 	  offsetof(struct cli_options, endpoints) },
 	{ 'C', "clean", NULL, "take every trace of Bulkhead out of the namespaces",
 	  offsetof(struct cli_options, clean) },
+	{ 'D', "store", "DIR", "where the audit trail is (default " BH_STORE_DIR ")",
+	  offsetof(struct cli_options, store) },
+	{ 'V', "verify", NULL, "look for changed, missing, moved and cut-off entries",
+	  offsetof(struct cli_options, verify) },
 	{ 'f', "follow", NULL, "print denied flows as they happen, until interrupted",
 	  offsetof(struct cli_options, follow) },
 	{ 's', "strict", NULL, "audit, off, unmanaged and shared endpoints count as findings too",
@@ -99,13 +103,17 @@ static int bad_option(const struct cli_verb *v, int c, char **argv)
 			v->name, shown, v->name);
 }
 
-/* Operands are policy paths where the verb takes any. */
+/* Operands are policy paths where the verb takes any, but for verbs that take one word. */
 static int take_operands(const struct cli_verb *v, int argc, char **argv, struct cli_options *o)
 {
 	char shown[128];
 
 	for (int i = optind; i < argc; i++) {
-		if (!v->operands[0])
+		if (v->takes_word && !o->word) {
+			o->word = argv[i];
+			continue;
+		}
+		if (!v->operands[0] || v->takes_word)
 			return cli_fail(CLI_USAGE, "%s: unexpected '%s'", v->name,
 					bh_escape_str(shown, sizeof(shown), argv[i]));
 		if (take(&specs[0], argv[i], o))

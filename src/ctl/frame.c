@@ -17,14 +17,7 @@ const char *ctl_tame(char out[BH_ERR_MAX], const char *s)
 	size_t n;
 
 	bh_buf_init(&b, 5 * BH_CTL_FRAME_MAX); /* four for one, and the capacity's slack */
-	for (;; s++) {
-		n = strcspn(s, "\\");
-		bh_escape(&b, s, n);
-		s += n;
-		if (!*s)
-			break;
-		bh_buf_addstr(&b, "\\");
-	}
+	bh_tame(&b, s, strlen(s));
 	n = b.len;
 	if (n >= BH_ERR_MAX) {
 		n = BH_ERR_MAX - 4;

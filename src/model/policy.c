@@ -47,3 +47,10 @@ const char *scope_field_name(enum scope_field f)
 
 	return names[f];
 }
+
+bool policy_is_file_name(const char *name)
+{
+	const char *dot = strrchr(name, '.');
+
+	return name[0] != '.' && dot && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0);
+}

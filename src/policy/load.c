@@ -39,14 +39,6 @@ static int add_path(struct loading *l, const char *dir, const char *name, struct
 	return *path ? 0 : bh_err_oom(err);
 }
 
-static bool is_policy_file(const struct dirent *e)
-{
-	const char *dot = strrchr(e->d_name, '.');
-
-	return e->d_name[0] != '.' && e->d_type != DT_DIR && dot &&
-	       (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0);
-}
-
 /* Anybody may have chosen the name of a file. */
 static int cannot_read(struct bh_err *err, int r, const char *path)
 {
@@ -66,7 +58,7 @@ static int add_directory(struct loading *l, const char *path, struct bh_err *err
 	if (!dir)
 		return cannot_read(err, -errno, path);
 	while (errno = 0, r >= 0 && (e = readdir(dir)) != NULL)
-		if (is_policy_file(e))
+		if (e->d_type != DT_DIR && policy_is_file_name(e->d_name))
 			r = add_path(l, path, e->d_name, err);
 	if (r >= 0 && errno)
 		r = cannot_read(err, -errno, path);
@@ -131,22 +123,70 @@ static void loading_done(struct loading *l)
 	bh_vec_done(&l->paths);
 }
 
+static int read_all(struct loading *l, const char *const *paths, size_t n, struct diag_list *diags,
+		    struct bh_err *err)
+{
+	int r = 0;
+
+	bh_vec_init(&l->paths, sizeof(char *), BH_POLICY_FILES_MAX);
+	bh_vec_init(&l->sources, sizeof(struct policy_source), BH_POLICY_FILES_MAX);
+	for (size_t i = 0; r >= 0 && i < n; i++)
+		r = add_argument(l, paths[i], err);
+	if (r >= 0 && l->paths.n)
+		qsort(l->paths.data, l->paths.n, sizeof(char *), path_cmp);
+	for (size_t i = 0; r >= 0 && i < l->paths.n; i++)
+		r = read_path(l, ((char **)l->paths.data)[i], diags, err);
+	return r;
+}
+
+/* --- what was read, for those who keep it ---------------------------------------------------- */
+
+struct policy_files {
+	struct loading l;
+};
+
+int policy_read(const char *const *paths, size_t n, struct policy_files **ret,
+		struct diag_list *diags, struct bh_err *err)
+{
+	struct policy_files *f = calloc(1, sizeof(*f));
+	int r = f ? read_all(&f->l, paths, n, diags, err) : bh_err_oom(err);
+
+	if (r >= 0)
+		*ret = f;
+	else
+		policy_files_free(f);
+	return r;
+}
+
+void policy_files_free(struct policy_files *f)
+{
+	if (f)
+		loading_done(&f->l);
+	free(f);
+}
+
+const struct policy_source *policy_files_sources(const struct policy_files *f, size_t *ret_n)
+{
+	*ret_n = f->l.sources.n;
+	return f->l.sources.data;
+}
+
+int policy_files_parse(const struct policy_files *f, struct policy_set **ret_set,
+		       struct diag_list *diags, struct bh_err *err)
+{
+	return sources_parse(f->l.sources.data, f->l.sources.n, f->l.incomplete, ret_set, diags,
+			     err);
+}
+
 int policy_load(const char *const *paths, size_t n, struct policy_set **ret_set,
 		struct diag_list *diags, struct bh_err *err)
 {
-	struct loading l = { 0 };
-	int r = 0;
+	struct policy_files *f;
+	int r = policy_read(paths, n, &f, diags, err);
 
-	bh_vec_init(&l.paths, sizeof(char *), BH_POLICY_FILES_MAX);
-	bh_vec_init(&l.sources, sizeof(struct policy_source), BH_POLICY_FILES_MAX);
-	for (size_t i = 0; r >= 0 && i < n; i++)
-		r = add_argument(&l, paths[i], err);
-	if (r >= 0 && l.paths.n)
-		qsort(l.paths.data, l.paths.n, sizeof(char *), path_cmp);
-	for (size_t i = 0; r >= 0 && i < l.paths.n; i++)
-		r = read_path(&l, ((char **)l.paths.data)[i], diags, err);
-	if (r >= 0)
-		r = sources_parse(l.sources.data, l.sources.n, l.incomplete, ret_set, diags, err);
-	loading_done(&l);
+	if (r < 0)
+		return r;
+	r = policy_files_parse(f, ret_set, diags, err);
+	policy_files_free(f);
 	return r;
 }

@@ -2,11 +2,8 @@
 #include <bulkhead/policy/policy.h>
 
 #include <errno.h>
-#include <endian.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <nettle/sha2.h>
 
 #include <bulkhead/base/limits.h>
 
@@ -66,25 +63,6 @@ void source_too_big(struct diag_list *diags, const char *file)
 		 "larger than %u MiB; this file was not read", BH_POLICY_FILE_BYTES_MAX >> 20);
 }
 
-/* Lengths stand before names and bytes, so that no two sets have the same input to the hash. */
-static void digest(const struct policy_source *src, size_t n, char out[65])
-{
-	uint8_t sum[SHA256_DIGEST_SIZE];
-	struct sha256_ctx ctx;
-
-	sha256_init(&ctx);
-	for (size_t i = 0; i < n; i++) {
-		uint64_t len[2] = { htobe64(strlen(src[i].name)), htobe64(src[i].len) };
-
-		sha256_update(&ctx, sizeof(len), (const uint8_t *)len);
-		sha256_update(&ctx, strlen(src[i].name), (const uint8_t *)src[i].name);
-		sha256_update(&ctx, src[i].len, (const uint8_t *)src[i].data);
-	}
-	sha256_digest(&ctx, sizeof(sum), sum);
-	for (size_t i = 0; i < sizeof(sum); i++)
-		sprintf(out + 2 * i, "%02x", sum[i]);
-}
-
 static const struct {
 	size_t size, max;
 	const char *many;
@@ -139,7 +117,7 @@ static int finish(struct set_builder *b, const struct policy_source *sources, si
 		.n_guardrails = b->defs[NAME_GUARDRAIL].n,
 		.n_files = n,
 	};
-	digest(sources, n, set->digest);
+	digest_sources(sources, n, set->digest);
 	*ret = set;
 	return 0;
 }

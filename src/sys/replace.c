@@ -10,6 +10,7 @@
 
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/base/text.h>
+#include <bulkhead/sys/files.h>
 
 /* The directory is held, so that both names are in the same one whatever becomes of its path. */
 static int open_dir(const char *path, size_t len)
@@ -65,8 +66,8 @@ static int replace(int dir, const char *name, mode_t mode, const void *data, siz
 	if (snprintf(beside, sizeof(beside), ".%s.new", name) >= (int)sizeof(beside))
 		return -ENAMETOOLONG;
 	r = write_beside(dir, beside, mode, data, len);
-	if (r >= 0 && renameat(dir, beside, dir, name) < 0)
-		r = -errno;
+	if (r >= 0)
+		r = files_rename(dir, beside, name);
 	if (r < 0)
 		unlinkat(dir, beside, 0);
 	return r;

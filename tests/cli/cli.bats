@@ -23,7 +23,7 @@ write_policy() { printf '%s\n' "$@" >"$dir/p.yaml"; }
 	[[ $output =~ ^bulkhead\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
 	run "$bulkhead" --help
 	[ "$status" -eq 0 ]
-	for verb in check explain apply status denied endpoints export; do
+	for verb in check explain apply status denied endpoints export history; do
 		[[ $output == *$'\n'"  $verb "* ]]
 	done
 }
@@ -35,7 +35,7 @@ write_policy() { printf '%s\n' "$@" >"$dir/p.yaml"; }
 		[[ ${lines[0]} == "usage: bulkhead $verb"* ]]
 		for option in $(sed -n 's/^  --\([a-z-]*\).*/\1/p' <<<"$output"); do
 			run "$bulkhead" "$verb" "--$option" --inventory "$dir/none" # gets no further
-			[[ $output != *"unknown option"* ]]
+			[[ $output != *"unknown option '--$option'"* ]]
 		done
 	done
 }

@@ -28,9 +28,9 @@
 #define BH_DIAGS_MAX             1000 /* further mistakes are counted, not kept */
 
 /* Host file */
-#define BH_AUDIT_FILES_DEFAULT      8 /* files of the audit trail that are kept */
+#define BH_AUDIT_FILES_DEFAULT      64 /* files of the audit trail that are kept */
 #define BH_AUDIT_FILES_MAX          1024
-#define BH_GENERATIONS_DEFAULT      32 /* policy sets that can be rolled back to */
+#define BH_GENERATIONS_DEFAULT      100 /* policy sets that can be rolled back to */
 #define BH_GENERATIONS_MAX          1024
 #define BH_DENIED_DAYS_DEFAULT      14 /* denied flows are kept for so long, */
 #define BH_DENIED_DAYS_MAX          3650
@@ -123,5 +123,21 @@
 #define BH_METRICS_CLIENT_MS    5000        /* a connection's whole life */
 #define BH_METRICS_CLIENT_BYTES (16u << 10) /* memory of one: its request must fit */
 #define BH_METRICS_TEXTFILE_MS  15000       /* the text file is this old at most */
+/* What is kept on disk */
+#define BH_STORE_DIR             "/var/lib/bulkhead"
+#define BH_AUDIT_DIFF_MAX        (64u << 10) /* bytes of the diff in one entry, as it is shown */
+#define BH_AUDIT_DETAIL_MAX      1024
+#define BH_AUDIT_WORD_MAX        256 /* bytes of a name, a role or an object */
+#define BH_AUDIT_OBJECTS_MAX     64  /* named in one entry; the others are counted */
+#define BH_AUDIT_LINE_MAX        (256u << 10)
+#define BH_AUDIT_FILE_BYTES_MAX  (16u << 20) /* then the next file begins */
+#define BH_AUDIT_FILES_WARN      48   /* with so many it is said at each further one */
+#define BH_AUDIT_RETENTION_DAYS  400  /* younger files are never removed to make room */
+#define BH_AUDIT_LISTED_MAX      1024 /* files that a reader takes for a part of the trail */
+#define BH_GENERATIONS_BYTES_MAX (1u << 30)   /* all of them together */
+#define BH_GENERATION_BYTES_MAX  (160u << 20) /* one of them: files, names, host file */
+#define BH_GENERATION_HEAD_MAX   (64u << 10)  /* its first line */
+#define BH_DIFF_EDITS_MAX        2000 /* lines that differ in one file; over that all of it does */
+#define BH_DIFF_BYTES_MAX        (64u << 20)
 
 #endif

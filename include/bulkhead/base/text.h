@@ -21,7 +21,13 @@ int bh_parse_u64(const char *s, uint64_t min, uint64_t max, uint64_t *ret);
  */
 void bh_escape(struct bh_buf *b, const char *s, size_t len);
 
-/* Same for a NUL-terminated string into a fixed array; always terminated, "..." when cut. */
+/*
+ * The same for text that may have been escaped before, by somebody else: a backslash stays as it is,
+ * so that taming what is tame changes nothing.
+ */
+void bh_tame(struct bh_buf *b, const char *s, size_t len);
+
+/* Same as bh_escape() for a NUL-terminated string into a fixed array; always terminated, "..." when cut. */
 const char *bh_escape_str(char *out, size_t size, const char *s);
 
 /*
@@ -47,11 +53,15 @@ int bh_parse_date(const char *s, int64_t *ret);
 /* RFC 3339, UTC, milliseconds: "2026-01-31T00:00:00.000Z". Returns OUT. */
 #define BH_TIME_STR 32
 const char *bh_format_time(char out[BH_TIME_STR], int64_t usec_since_epoch);
+/* The same with microseconds. */
+const char *bh_format_time_usec(char out[BH_TIME_STR], int64_t usec_since_epoch);
 
 /*
  * Read a whole file of at most MAX bytes; opened with O_NONBLOCK|O_CLOEXEC and refused unless it
  * is a regular file. Caller frees *ret (NUL-terminated, the NUL not counted). -EFBIG over MAX.
  */
 int bh_read_file(const char *path, size_t max, char **ret, size_t *ret_len);
+/* The same for a file that is open, from where it stands to its end; FD stays the caller's. */
+int bh_read_fd(int fd, size_t max, char **ret, size_t *ret_len);
 
 #endif

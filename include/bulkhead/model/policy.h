@@ -140,12 +140,29 @@ struct policy_set {
 	const struct guardrail *guardrails;
 	size_t n_guardrails;
 	size_t n_files;
-	char digest[65]; /* SHA-256 over names and bytes of all files, hex */
+	char digest[65]; /* digest_sources() of all files */
 };
 
 void policy_set_free(struct policy_set *p); /* takes NULL */
 const struct service *policy_set_service(const struct policy_set *p, const char *name);
 const struct group *policy_set_group(const struct policy_set *p, const char *name);
 const struct scope *policy_set_scope(const struct policy_set *p, const char *name);
+
+
+/* One source of a policy set: what the user named it, and its bytes (not NUL-terminated). */
+struct policy_source {
+	const char *name;
+	const char *data;
+	size_t len;
+};
+
+/* Is a file of this NAME in a policy directory a policy file? *.yaml and *.yml, no dot files. */
+bool policy_is_file_name(const char *name);
+
+#define DIGEST_HEX 65 /* with the NUL */
+/* SHA-256 of LEN bytes in lower-case hex. */
+void digest_bytes(const void *data, size_t len, char out[DIGEST_HEX]);
+/* The digest of a policy set: of names and bytes, in this order. */
+void digest_sources(const struct policy_source *src, size_t n, char out[DIGEST_HEX]);
 
 #endif

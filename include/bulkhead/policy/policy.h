@@ -12,13 +12,6 @@
  * base/limits.h are located mistakes, all of them in one run. No I/O beyond the named files.
  */
 
-/* One source: what the user named it, and its bytes (not NUL-terminated). */
-struct policy_source {
-	const char *name;
-	const char *data;
-	size_t len;
-};
-
 /*
  * Parse N sources as one set. 0 and *ret_set (caller frees); -EINVAL when diags->errors > 0, and
  * then *ret_set is untouched; -ENOMEM. Warnings do not fail.
@@ -33,6 +26,20 @@ int policy_parse(const struct policy_source *sources, size_t n, struct policy_se
  */
 int policy_load(const char *const *paths, size_t n, struct policy_set **ret_set,
 		struct diag_list *diags, struct bh_err *err);
+
+/*
+ * policy_load() in two steps, for those who keep the bytes that they parsed. policy_read() has the
+ * errors of policy_load(), -EINVAL aside; a file that is too big is reported and left out, and
+ * policy_files_parse() then fails.
+ */
+struct policy_files;
+int policy_read(const char *const *paths, size_t n, struct policy_files **ret,
+		struct diag_list *diags, struct bh_err *err);
+void policy_files_free(struct policy_files *f); /* takes NULL */
+/* Sorted by name, as policy_set's digest has them. Borrowed from F. */
+const struct policy_source *policy_files_sources(const struct policy_files *f, size_t *ret_n);
+int policy_files_parse(const struct policy_files *f, struct policy_set **ret_set,
+		       struct diag_list *diags, struct bh_err *err);
 
 /*
  * Warnings that need the whole set: one-sided flows, expired rules (NOW: seconds since the

@@ -54,6 +54,22 @@ static void test_printable_stays(void **state)
 	ASSERT_ESCAPED("\xd7\xa9\xd7\x9c", "\xd7\xa9\xd7\x9c"); /* letters from right to left */
 }
 
+/* What was escaped before stays as it is; all else is escaped. */
+static void test_tame(void **state)
+{
+	static const char text[] = "a\\x1b\x1b\\\n\0z";
+	struct bh_buf once, twice;
+
+	bh_buf_init(&once, 1000);
+	bh_buf_init(&twice, 1000);
+	bh_tame(&once, text, sizeof(text) - 1);
+	assert_string_equal(bh_buf_str(&once), "a\\x1b\\x1b\\\\x0a\\x00z");
+	bh_tame(&twice, once.data, once.len);
+	assert_string_equal(bh_buf_str(&twice), once.data);
+	bh_buf_done(&once);
+	bh_buf_done(&twice);
+}
+
 static void test_control_characters(void **state)
 {
 	ASSERT_ESCAPED("\x1b[31mred\x1b[0m", "\\x1b[31mred\\x1b[0m");
@@ -287,11 +303,17 @@ static void test_str_random(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_printable_stays), cmocka_unit_test(test_control_characters),
-		cmocka_unit_test(test_backslash),       cmocka_unit_test(test_broken_utf8),
-		cmocka_unit_test(test_length),          cmocka_unit_test(test_bidi_and_invisible),
-		cmocka_unit_test(test_random_bytes),    cmocka_unit_test(test_every_code_point),
-		cmocka_unit_test(test_full_buffer),     cmocka_unit_test(test_str),
+		cmocka_unit_test(test_printable_stays),
+		cmocka_unit_test(test_tame),
+		cmocka_unit_test(test_control_characters),
+		cmocka_unit_test(test_backslash),
+		cmocka_unit_test(test_broken_utf8),
+		cmocka_unit_test(test_length),
+		cmocka_unit_test(test_bidi_and_invisible),
+		cmocka_unit_test(test_random_bytes),
+		cmocka_unit_test(test_every_code_point),
+		cmocka_unit_test(test_full_buffer),
+		cmocka_unit_test(test_str),
 		cmocka_unit_test(test_str_random),
 	};
 

@@ -188,6 +188,15 @@ static void test_format(void **state)
 	}
 }
 
+static void test_format_usec(void **state)
+{
+	char out[BH_TIME_STR];
+
+	assert_string_equal(bh_format_time_usec(out, INT64_C(1800000000000042)),
+			    "2027-01-15T08:00:00.000042Z");
+	assert_string_equal(bh_format_time_usec(out, -1), "1969-12-31T23:59:59.999999Z");
+}
+
 /* No clock, however wrong, writes outside the array. */
 static void test_format_extremes(void **state)
 {
@@ -244,6 +253,7 @@ int main(void)
 		cmocka_unit_test(test_every_day),
 		cmocka_unit_test(test_date_refuses),
 		cmocka_unit_test(test_format),
+		cmocka_unit_test(test_format_usec),
 		cmocka_unit_test(test_format_extremes),
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_zone_of_the_user),

@@ -107,6 +107,33 @@ static void test_several_paths(void **state)
 	diag_list_done(&diags);
 }
 
+/* In two steps: the bytes are those that the digest is of. */
+static void test_read(void **state)
+{
+	const char *const paths[] = { in_dir("") };
+	struct policy_set *one = NULL, *two = NULL;
+	const struct policy_source *sources;
+	struct bh_err err = BH_ERR_INIT;
+	struct policy_files *files = NULL;
+	struct diag_list diags;
+	char digest[DIGEST_HEX];
+	size_t n;
+
+	diag_list_init(&diags);
+	assert_int_equal(policy_read(paths, 1, &files, &diags, &err), 0);
+	sources = policy_files_sources(files, &n);
+	digest_sources(sources, n, digest);
+	assert_int_equal(policy_files_parse(files, &one, &diags, &err), 0);
+	assert_int_equal(load(in_dir(""), &two, &diags, &err), 0);
+	assert_int_equal(n, two->n_files);
+	assert_string_equal(one->digest, digest);
+	assert_string_equal(two->digest, digest);
+	policy_files_free(files);
+	policy_set_free(one);
+	policy_set_free(two);
+	diag_list_done(&diags);
+}
+
 static void test_failures(void **state)
 {
 	assert_load_fails(in_dir("absent"), -ENOENT, "/absent: No such file");
@@ -363,6 +390,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_directory),
 		cmocka_unit_test(test_several_paths),
+		cmocka_unit_test(test_read),
 		cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_big_file),
 		cmocka_unit_test(test_shipped),
