@@ -181,15 +181,12 @@ queries_of() { # NAME
 
 @test "a query that Docker's server may not pass on is recorded as the container's" {
 	bulkhead apply
-	bulkhead denied --follow --json >"$NET_DIR/denied" 2>"$NET_DIR/denied.err" 3>&- &
-	follower=$!
-	await follows
+	follow --json
 	refused dns_answers udp 127.0.0.11 inside db
-	await grep -q '"port":53[,}]' "$NET_DIR/denied"
-	on_host kill -INT "$(on_host pgrep -x bulkhead)"
-	wait $follower
+	await grep -q '"port":53[,}]' "$NET_DIR/records"
+	followed
 	[ "$(jq -rs '[.[] | select(.destination.port == 53)][0] | [.direction, .verdict, .protocol,
-		.endpoint.name, .destination.address, .uid] | join(" ")' "$NET_DIR/denied")" = \
+		.endpoint.name, .destination.address, .uid] | join(" ")' "$NET_DIR/records")" = \
 		"egress deny udp db $RESOLVER 0" ]
 }
 
