@@ -11,18 +11,12 @@
 #include <bulkhead/sys/netns.h>
 
 #include "docker.h"
+#include "docker_images.h"
 #include "resolve.h"
 
 /* include/uapi/linux/capability.h */
 #define CAP_NET_ADMIN_BIT 12
 #define CAP_NET_RAW_BIT   13
-
-struct image {
-	const char *id;
-	const struct label *labels;
-	size_t n_labels;
-	bool gone;
-};
 
 /* One listing of one engine. */
 struct listing {
@@ -32,7 +26,7 @@ struct listing {
 	struct bh_arena *arena;
 	struct bh_buf body;
 	struct bh_vec containers; /* struct docker_container */
-	struct bh_vec images;     /* struct image */
+	struct runtime_images *images;
 	struct diag_list *diags;
 	struct bh_err *err;
 	uint64_t own_ino, init_ino;
@@ -45,49 +39,34 @@ static const char *shown_name(const struct docker_container *c, char *buf, size_
 
 /* --- labels ---------------------------------------------------------------------------------- */
 
-static int ask_image(struct listing *l, struct image *img)
+/* Each image is asked about once. */
+static int find_image(struct listing *l, const char *id, const struct docker_image **ret)
 {
 	struct bh_err why = BH_ERR_INIT;
 	char path[160];
 	int r;
 
-	snprintf(path, sizeof(path), "/images/%s/json", img->id);
+	*ret = docker_images_find(l->images, id);
+	if (*ret)
+		return 0;
+	snprintf(path, sizeof(path), "/images/%s/json", id);
 	r = docker_api_get(l->api, path, &l->body, &why);
-	if (r >= 0)
-		r = docker_parse_image(bh_buf_str(&l->body), l->body.len, l->arena, &img->labels,
-				       &img->n_labels, &why);
-	img->gone = r == -ENOENT || r == -EBADMSG;
-	return img->gone || r >= 0 ? 0 : bh_err_set(l->err, r, "%s", why.msg);
-}
-
-/* Each image is asked about once. NULL, and why, when it cannot be. */
-static const struct image *find_image(struct listing *l, const char *id, int *ret_r)
-{
-	struct image *v = l->images.data;
-
-	for (size_t i = 0; i < l->images.n; i++)
-		if (strcmp(v[i].id, id) == 0)
-			return &v[i];
-	v = bh_vec_push(&l->images);
-	if (!v) {
-		*ret_r = bh_err_oom(l->err);
-		return NULL;
-	}
-	v->id = id;
-	*ret_r = ask_image(l, v);
-	return *ret_r < 0 ? NULL : v;
+	if (r < 0 && r != -ENOENT)
+		return bh_err_set(l->err, r, "%s", why.msg);
+	return docker_images_add(l->images, id, r < 0 ? NULL : bh_buf_str(&l->body), l->body.len,
+				 ret, l->err);
 }
 
 static int divide_labels(struct listing *l, struct docker_container *c)
 {
-	const struct image *img = NULL;
+	const struct docker_image *img = NULL;
 	char name[256];
 	int r = 0;
 
 	if (docker_made_without_image(c, l->runtime))
 		return docker_divide_labels(c, NULL, 0, l->arena, l->err);
 	if (c->image_id)
-		img = find_image(l, c->image_id, &r);
+		r = find_image(l, c->image_id, &img);
 	if (r < 0)
 		return r;
 	if (img && !img->gone)
@@ -397,39 +376,134 @@ static int ask_all(struct listing *l)
 	int r = docker_api_get(l->api, "/containers/json?all=1", &l->body, l->err);
 
 	if (r >= 0)
-		r = docker_parse_list(bh_buf_str(&l->body), l->body.len, l->arena, &ids, &n,
+		r = docker_parse_list(bh_buf_str(&l->body), l->body.len, false, l->arena, &ids, &n,
 				      l->err);
 	for (size_t i = 0; r >= 0 && i < n; i++)
 		r = inspect(l, ids[i]);
 	return r;
 }
 
+/* IMAGES NULL: the listing's own. */
+static int open_listing(struct listing *l, const char *socket_path, struct runtime_images *images,
+			struct bh_err *err)
+{
+	int r = 0;
+
+	l->who = l->runtime == ENDPOINT_PODMAN ? "Podman" : "Docker";
+	l->err = err;
+	l->images = images;
+	l->arena = bh_arena_new();
+	l->own_ino = netns_own_ino();
+	l->init_ino = runtime_netns_ino("/proc/1/ns/net");
+	bh_buf_init(&l->body, BH_RUNTIME_REPLY_BYTES_MAX);
+	bh_vec_init(&l->containers, sizeof(struct docker_container), BH_ENDPOINTS_MAX);
+	if (!l->arena)
+		return bh_err_oom(err);
+	if (!images)
+		r = docker_images_new_listing(&l->images, err);
+	return r < 0 ? r : docker_api_open(l->who, socket_path, &l->api, err);
+}
+
+static void close_listing(struct listing *l, bool own_images)
+{
+	docker_api_close(l->api);
+	if (own_images)
+		runtime_images_free(l->images);
+	bh_vec_done(&l->containers);
+	bh_buf_done(&l->body);
+	bh_arena_free(l->arena);
+}
+
 int runtime_docker_list(const char *socket_path, enum endpoint_runtime runtime,
 			struct endpoint_builder *b, struct diag_list *diags, struct bh_err *err)
 {
-	struct listing l = {
-		.who = runtime == ENDPOINT_PODMAN ? "Podman" : "Docker",
-		.runtime = runtime,
-		.arena = bh_arena_new(),
-		.diags = diags,
-		.err = err,
-		.own_ino = netns_own_ino(),
-		.init_ino = runtime_netns_ino("/proc/1/ns/net"),
-	};
-	int r;
+	struct listing l = { .runtime = runtime, .diags = diags };
+	int r = open_listing(&l, socket_path, NULL, err);
 
-	bh_buf_init(&l.body, BH_RUNTIME_REPLY_BYTES_MAX);
-	bh_vec_init(&l.containers, sizeof(struct docker_container), BH_ENDPOINTS_MAX);
-	bh_vec_init(&l.images, sizeof(struct image), BH_ENDPOINTS_MAX);
-	r = l.arena ? docker_api_open(l.who, socket_path, &l.api, err) : bh_err_oom(err);
 	if (r >= 0)
 		r = ask_all(&l);
 	if (r >= 0)
 		r = add_all(&l, b);
-	docker_api_close(l.api);
-	bh_vec_done(&l.images);
-	bh_vec_done(&l.containers);
-	bh_buf_done(&l.body);
-	bh_arena_free(l.arena);
+	close_listing(&l, true);
+	return r;
+}
+
+/* --- one of them ----------------------------------------------------------------------------- */
+
+/* It, and those whose namespace it has joined: their resolvers and their host are its own. */
+static int ask_one(struct listing *l, const char *id)
+{
+	size_t n = 0;
+	int r = 0;
+
+	while (r >= 0 && id && docker_id_is_valid(id) && n < BH_RUNTIME_JOINS_MAX) {
+		const struct docker_container *v;
+
+		r = inspect(l, id);
+		if (l->containers.n == n)
+			break;
+		v = l->containers.data;
+		id = v[n++].joins;
+	}
+	return r;
+}
+
+static int add_one(struct listing *l, struct endpoint_builder *b)
+{
+	const struct docker_container *v = l->containers.data;
+	int r;
+
+	if (!l->containers.n)
+		return 0;
+	mark_host_sharers(l);
+	r = find_all_resolvers(l);
+	if (r >= 0)
+		r = endpoint_builder_add(b, &v->e, l->err);
+	return r < 0 ? r : 1;
+}
+
+int runtime_docker_container(const char *socket_path, const char *id, enum endpoint_runtime runtime,
+			     struct runtime_images *images, struct endpoint_builder *b,
+			     struct diag_list *diags, struct bh_err *err)
+{
+	struct listing l = { .runtime = runtime, .diags = diags };
+	int r;
+
+	if (!docker_id_is_valid(id))
+		return bh_err_set(err, -EINVAL, "a container's id is 64 hexadecimal digits");
+	r = open_listing(&l, socket_path, images, err);
+	if (r >= 0) {
+		docker_api_set_deadline(l.api, BH_RUNTIME_ONE_MS);
+		r = ask_one(&l, id);
+	}
+	if (r >= 0)
+		r = add_one(&l, b);
+	close_listing(&l, !images);
+	return r;
+}
+
+int runtime_docker_network(const char *socket_path, const char *network,
+			   enum endpoint_runtime runtime, struct runtime_attachment **ret,
+			   size_t *ret_n, struct bh_err *err)
+{
+	struct docker_api *api;
+	struct bh_buf body;
+	char path[128];
+	int r;
+
+	if (!docker_network_id_is_valid(network))
+		return bh_err_set(err, -EINVAL, "this is no id of a network");
+	r = docker_api_open(runtime == ENDPOINT_PODMAN ? "Podman" : "Docker", socket_path, &api,
+			    err);
+	if (r < 0)
+		return r;
+	bh_buf_init(&body, BH_RUNTIME_REPLY_BYTES_MAX);
+	docker_api_set_deadline(api, BH_RUNTIME_ONE_MS);
+	snprintf(path, sizeof(path), "/networks/%s", network);
+	r = docker_api_get(api, path, &body, err);
+	if (r >= 0)
+		r = docker_parse_network(bh_buf_str(&body), body.len, ret, ret_n, err);
+	bh_buf_done(&body);
+	docker_api_close(api);
 	return r;
 }

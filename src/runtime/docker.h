@@ -11,6 +11,7 @@
 #include <bulkhead/base/limits.h>
 #include <bulkhead/model/diag.h>
 #include <bulkhead/model/endpoint.h>
+#include <bulkhead/runtime/runtime.h>
 
 /* The Docker API, which Podman speaks, too. Every answer is hostile. */
 
@@ -22,6 +23,8 @@ struct docker_api;
 int docker_api_open(const char *who, const char *socket_path, struct docker_api **ret,
 		    struct bh_err *err);
 void docker_api_close(struct docker_api *api); /* takes NULL */
+/* From now on all questions together take BUDGET_MS at most; then -ETIMEDOUT. */
+void docker_api_set_deadline(struct docker_api *api, int budget_ms);
 /*
  * GET PATH ("/containers/json") into BODY, which is emptied first. -ENOENT: there is no such thing;
  * -EFBIG, -ETIMEDOUT, -ECONNREFUSED, -EACCES, -EIO: the sentence says it.
@@ -37,6 +40,7 @@ struct docker_container {
 	bool alive;                /* runs, is paused or restarts: there is something to protect */
 	bool host_network;         /* --network host */
 	bool joined;               /* --network container:OTHER */
+	const char *joins;         /* OTHER, an id where the engine says so; or NULL */
 	const char *image_id;      /* or NULL: it has none, or it is not told */
 	bool no_image;             /* the engine says that it has none */
 	const char *sandbox;       /* path of its namespace, as its engine says; or NULL */
@@ -51,14 +55,31 @@ struct docker_container {
 bool docker_id_is_valid(const char *id);
 /* "sha256:" and 64 hexadecimal digits, or these alone. */
 bool docker_image_id_is_valid(const char *id);
+/* At most 64 letters, digits, '_', '-' and '.', this not first. */
+bool docker_network_id_is_valid(const char *id);
 
-/* The ids of GET /containers/json?all=1, valid ones all; those that have ended are left out. */
-int docker_parse_list(const char *json, size_t len, struct bh_arena *arena, const char ***ret_ids,
-		      size_t *ret_n, struct bh_err *err);
+/*
+ * The ids of GET /containers/json?all=1, valid ones all; those that have ended are left out unless
+ * ENDED.
+ */
+int docker_parse_list(const char *json, size_t len, bool ended, struct bh_arena *arena,
+		      const char ***ret_ids, size_t *ret_n, struct bh_err *err);
+
+/*
+ * The only container of GET /containers/json?all=1&filters={"id":["ID"]}, which Docker answers also
+ * while it starts it: id, name, image and labels (undivided). Nothing else is known, so that it is
+ * taken for one with raw sockets. -ENOENT: the list is empty; -EBADMSG.
+ */
+int docker_parse_listed(const char *json, size_t len, struct bh_arena *arena,
+			struct docker_container *ret, struct bh_err *err);
 
 /* GET /containers/ID/json. -EBADMSG with the place in ERR when a value has the wrong type. */
 int docker_parse_container(const char *json, size_t len, struct bh_arena *arena,
 			   struct docker_container *ret, struct bh_err *err);
+
+/* GET /networks/ID. The caller frees *RET (NULL when there are none). */
+int docker_parse_network(const char *json, size_t len, struct runtime_attachment **ret,
+			 size_t *ret_n, struct bh_err *err);
 
 /*
  * What can be used of a document that the above refused: name, process and file of the namespace,
@@ -100,5 +121,8 @@ size_t docker_resolvers(const struct docker_container *c, struct bh_addr *out, s
 size_t docker_resolvers_from(const struct docker_container *c, const char *text, bool vouched,
 			     const struct bh_addr *host, size_t n_host, struct bh_addr *out,
 			     size_t cap, size_t *ret_left_out);
+
+/* Those that it will be given when it starts: its own, or the host's. */
+size_t docker_resolvers_expected(const struct docker_container *c, struct bh_addr *out, size_t cap);
 
 #endif

@@ -178,3 +178,14 @@ size_t docker_resolvers(const struct docker_container *c, struct bh_addr *out, s
 	return docker_resolvers_from(c, text, is_vouched(c->resolv_conf, text, len), host, n_host,
 				     out, cap, ret_left_out);
 }
+
+size_t docker_resolvers_expected(const struct docker_container *c, struct bh_addr *out, size_t cap)
+{
+	struct resolver_list l = { .out = out, .cap = cap };
+	struct bh_addr host[BH_ENDPOINT_RESOLVERS_MAX];
+	size_t n = host_resolvers(c->e.runtime, host, BH_ARRAY_SIZE(host));
+
+	for (size_t i = 0; i < (c->n_dns ? c->n_dns : n); i++)
+		add(&l, c->n_dns ? &c->dns[i] : &host[i]);
+	return l.n;
+}

@@ -65,7 +65,7 @@ static void list(const char *json, size_t len)
 	const char **ids = NULL;
 	size_t n = 0;
 
-	if (arena && docker_parse_list(json, len, arena, &ids, &n, NULL) == 0)
+	if (arena && docker_parse_list(json, len, false, arena, &ids, &n, NULL) == 0)
 		for (size_t i = 0; i < n; i++)
 			must(docker_id_is_valid(ids[i]));
 	bh_arena_free(arena);

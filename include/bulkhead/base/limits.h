@@ -51,7 +51,28 @@
 #define BH_RUNTIME_CONNECT_MS       5000
 #define BH_RUNTIME_REPLY_MS         15000 /* for one answer, from its question to its end */
 #define BH_RUNTIME_LABEL_BYTES_MAX  4096  /* a policy cannot name a longer one */
+#define BH_RUNTIME_ONE_MS           250   /* for all questions about one container, or network */
+#define BH_RUNTIME_JOINS_MAX        4     /* containers, each in the namespace of the next */
 #define BH_RESOLV_CONF_BYTES_MAX    (64u << 10)
+#define BH_IMAGES_CACHED_MAX        1024 /* images whose labels are remembered */
+#define BH_IMAGES_CACHED_BYTES_MAX  (16u << 20)
+
+/* Events of an engine */
+#define BH_EVENT_BYTES_MAX     (1u << 20)  /* a larger one is passed over, and told */
+#define BH_EVENT_SKIP_MAX      (64u << 20) /* an object that does not end within this is junk */
+#define BH_EVENTS_QUEUE_MAX    16384       /* of one read; many times what fits it */
+#define BH_EVENTS_RETRY_MIN_MS 100         /* before the engine is asked again; doubles */
+#define BH_EVENTS_RETRY_MAX_MS 10000
+#define BH_EVENTS_ANSWER_MS    15000 /* from the question to the first line of the answer */
+#define BH_EVENTS_STEADY_MS    10000 /* a stream that stood so long ends the doubling */
+#define BH_ENGINE_ERROR_MAX    4096  /* bytes of an answer that is an error */
+
+/* Early identities */
+#define BH_EARLY_MAX             4096 /* containers that are remembered */
+#define BH_EARLY_CONTAINER_BYTES (1u << 20)
+#define BH_EARLY_NETWORKS_MAX    16   /* of one container */
+#define BH_EARLY_ASKING_MAX      4    /* containers asked about at a time */
+#define BH_EARLY_ASK_MS          2000 /* for one answer; nothing waits for it */
 
 /* Compile */
 #define BH_RANGES_MAX          1000000 /* ranges in one address set */

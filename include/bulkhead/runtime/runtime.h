@@ -2,6 +2,7 @@
 #ifndef BULKHEAD_RUNTIME_RUNTIME_H
 #define BULKHEAD_RUNTIME_RUNTIME_H
 
+#include <bulkhead/base/addr.h>
 #include <bulkhead/base/err.h>
 #include <bulkhead/model/device.h>
 #include <bulkhead/model/diag.h>
@@ -41,6 +42,43 @@ int runtime_netns_list(const char *dir, struct endpoint_builder *b, struct diag_
  */
 int runtime_docker_list(const char *socket_path, enum endpoint_runtime runtime,
 			struct endpoint_builder *b, struct diag_list *diags, struct bh_err *err);
+
+/*
+ * The labels of images, remembered by image id over several calls: at most BH_IMAGES_CACHED_MAX, and
+ * BH_IMAGES_CACHED_BYTES_MAX. Shared by all engines of a host.
+ */
+struct runtime_images;
+int runtime_images_new(struct runtime_images **ret, struct bh_err *err);
+void runtime_images_free(struct runtime_images *images); /* takes NULL */
+
+/*
+ * The same as runtime_docker_list() for the one container with this ID (64 hexadecimal digits): what
+ * it adds is what the list would. 1: added; 0: it does not run or is not there. IMAGES may be NULL.
+ * The answers are waited for, for BH_RUNTIME_ONE_MS together at most, then -ETIMEDOUT; what is
+ * looked up in the kernel comes on top. Docker does not answer while it starts the container: ask
+ * when it is said to have started. Failures as runtime_docker_list().
+ */
+int runtime_docker_container(const char *socket_path, const char *id, enum endpoint_runtime runtime,
+			     struct runtime_images *images, struct endpoint_builder *b,
+			     struct diag_list *diags, struct bh_err *err);
+
+/* A container's place in a network. */
+struct runtime_attachment {
+	char container[65]; /* id, 64 hexadecimal digits */
+	bool has_mac;
+	uint8_t mac[6];
+	struct bh_addr addrs[2]; /* at most one of each family */
+	size_t n_addrs;
+};
+
+/*
+ * Who is in the network with this id, running or being started, with the address of the device. At
+ * most BH_ENDPOINTS_MAX; the caller frees *RET (NULL when it is empty). Waited for, for
+ * BH_RUNTIME_ONE_MS at most. -ENOENT: no such network; other failures as runtime_docker_list().
+ */
+int runtime_docker_network(const char *socket_path, const char *network,
+			   enum endpoint_runtime runtime, struct runtime_attachment **ret,
+			   size_t *ret_n, struct bh_err *err);
 
 /*
  * One container's documents -> endpoint; the pure part of the above, for tests and fuzzing.

@@ -35,7 +35,8 @@
 #   fetch NAME ADDRESS PORT   does a page arrive that the container itself asks for?
 #   refused COMMAND...        fails when the command succeeds (`!` alone fails no test)
 #   table_of NAME             the container's nftables without ours, counters left out
-#   podman_up                 Podman's service beside it, on its default socket
+#   podman_up [LOGGER]        Podman's service beside it, on its default socket; it tells of events
+#                             only with LOGGER "file"
 #   podman ...                its client, with which containers are made
 #   bulkhead VERB ...         the program on that host, with the policies that `policy` wrote
 #   follow [OPTION...]        `denied --follow` there, records to $NET_DIR/records, messages to
@@ -219,7 +220,7 @@ podman() {
 }
 
 # Raising limits may be refused to a virtual machine's root: take what every shell has.
-podman_up() {
+podman_up() { # [LOGGER-OF-EVENTS]
 	mkdir -p "$NET_DIR/podman/networks"
 	cat >"$NET_DIR/containers.conf" <<-END
 		[containers]
@@ -227,7 +228,7 @@ podman_up() {
 		[engine]
 		runtime = "runc"
 		cgroup_manager = "cgroupfs"
-		events_logger = "none"
+		events_logger = "${1:-none}"
 		[network]
 		network_backend = "netavark"
 		network_config_dir = "$NET_DIR/podman/networks"

@@ -463,17 +463,18 @@ static void test_list(void **state)
 	const char **ids = NULL;
 	size_t n = 0;
 
-	assert_int_equal(docker_parse_list(docker_list, strlen(docker_list), arena, &ids, &n, &err),
-			 0);
+	assert_int_equal(
+		docker_parse_list(docker_list, strlen(docker_list), false, arena, &ids, &n, &err),
+		0);
 	assert_int_equal(n, 2);
 	assert_string_equal(ids[1],
 			    "46595034ab726a221c23da037cde1dbce23d1def4895f89af4d4439464376b3d");
-	assert_int_equal(docker_parse_list("[]", 2, arena, &ids, &n, &err), 0);
+	assert_int_equal(docker_parse_list("[]", 2, false, arena, &ids, &n, &err), 0);
 	assert_int_equal(n, 0);
-	assert_int_equal(docker_parse_list("{}", 2, arena, &ids, &n, &err), -EBADMSG);
-	assert_int_equal(docker_parse_list("[7]", 3, arena, &ids, &n, &err), -EBADMSG);
-	assert_int_equal(docker_parse_list("[{}]", 4, arena, &ids, &n, &err), -EBADMSG);
-	assert_int_equal(docker_parse_list("[{\"Id\": \"a/b\"}]", 15, arena, &ids, &n, &err),
+	assert_int_equal(docker_parse_list("{}", 2, false, arena, &ids, &n, &err), -EBADMSG);
+	assert_int_equal(docker_parse_list("[7]", 3, false, arena, &ids, &n, &err), -EBADMSG);
+	assert_int_equal(docker_parse_list("[{}]", 4, false, arena, &ids, &n, &err), -EBADMSG);
+	assert_int_equal(docker_parse_list("[{\"Id\": \"a/b\"}]", 15, false, arena, &ids, &n, &err),
 			 -EBADMSG);
 	bh_arena_free(arena);
 }

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -31,6 +32,7 @@
 #define IMAGE "sha256:25e77d8e9d682df7d4f808910e4fd5c59f470b38d33e106dd57e12ee30c733ff"
 
 #define ENDLESS ((const char *)1) /* a body without an end */
+#define HANG    ((const char *)2) /* no answer at all */
 
 struct answer {
 	const char *path;
@@ -70,10 +72,14 @@ static void send_endless(int fd)
 
 static bool respond(int fd, const struct answer *a)
 {
-	size_t len = a->body == ENDLESS ? 1u << 30 : strlen(a->body);
+	size_t len = a->body == ENDLESS || a->body == HANG ? 1u << 30 : strlen(a->body);
 	char head[512];
-	int n = snprintf(head, sizeof(head), "HTTP/1.1 %d X\r\n%sContent-Length: %zu\r\n\r\n",
-			 a->status, a->headers ? a->headers : "", len);
+	int n;
+
+	while (a->body == HANG)
+		pause();
+	n = snprintf(head, sizeof(head), "HTTP/1.1 %d X\r\n%sContent-Length: %zu\r\n\r\n",
+		     a->status, a->headers ? a->headers : "", len);
 
 	send_all(fd, head, (size_t)n);
 	if (a->body == ENDLESS)
@@ -477,6 +483,212 @@ static void test_left_behind(void **state)
 	assert_int_equal(rmdir(dir), 0);
 }
 
+/* --- one of them ------------------------------------------------------------------------------ */
+
+static struct listed one_of(const char *path, const char *id, struct runtime_images *images)
+{
+	struct endpoint_builder *b = endpoint_builder_new();
+	struct listed l = { 0 };
+
+	diag_list_init(&l.diags);
+	l.r = runtime_docker_container(path, id, ENDPOINT_DOCKER, images, b, &l.diags, &l.err);
+	assert_int_equal(endpoint_builder_finish(b, &l.set, NULL), 0);
+	assert_int_equal(l.set->n, l.r == 1);
+	endpoint_builder_free(b);
+	return l;
+}
+
+static void test_one(void **state)
+{
+	bh_autofree char *one = stopped(docker_one, "14136"), *two = stopped(docker_two, "14203");
+	const struct answer answers[] = {
+		{ INSPECT(ONE), 200, one, NULL },
+		{ INSPECT(TWO), 200, two, NULL },
+		{ IMAGE_OF(IMAGE), 200, image_docker, NULL },
+		{ LIST, 200, docker_list, NULL },
+		{ 0 },
+	};
+	struct runtime_images *images;
+	struct listed all, l;
+	struct engine e = { 0 };
+
+	assert_int_equal(runtime_images_new(&images, NULL), 0);
+	engine_start(&e, answers);
+	l = one_of(e.path, ONE, images);
+	assert_int_equal(l.r, 1);
+	assert_int_equal(e.asked[3], 0); /* nobody else */
+	all = list_socket(e.path);
+	assert_string_equal(l.set->endpoints[0].name, "one");
+	assert_string_equal(endpoint_label(&l.set->endpoints[0], "app", false), "one");
+	assert_int_equal(l.set->endpoints[0].obstacle, all.set->endpoints[1].obstacle);
+	assert_int_equal(l.set->endpoints[0].n_addrs, all.set->endpoints[1].n_addrs);
+	assert_int_equal(l.set->endpoints[0].n_image_labels, all.set->endpoints[1].n_image_labels);
+	listed_done(&l);
+	l = one_of(e.path, TWO, images); /* of the same image, which is remembered */
+	assert_int_equal(l.r, 1);
+	assert_int_equal(e.asked[2], 2); /* for the first, and for the list */
+	listed_done(&l);
+	listed_done(&all);
+	engine_stop(&e);
+	runtime_images_free(images);
+}
+
+/* An image that is gone may come again. */
+static void test_one_image_is_gone(void **state)
+{
+	bh_autofree char *one = stopped(docker_one, "14136");
+	const struct answer answers[] = {
+		{ INSPECT(ONE), 200, one, NULL },
+		{ IMAGE_OF(IMAGE), 404, "{}", NULL },
+		{ 0 },
+	};
+	struct runtime_images *images;
+	struct engine e = { 0 };
+	struct listed l;
+
+	assert_int_equal(runtime_images_new(&images, NULL), 0);
+	engine_start(&e, answers);
+	for (unsigned i = 1; i <= 2; i++) {
+		l = one_of(e.path, ONE, images);
+		assert_int_equal(l.r, 1);
+		assert_int_equal(l.set->endpoints[0].n_labels, 0);
+		assert_string_equal(l.diags.d[0].id, "image-gone");
+		assert_int_equal(e.asked[1], i);
+		listed_done(&l);
+	}
+	engine_stop(&e);
+	runtime_images_free(images);
+}
+
+static void test_none_of_them(void **state)
+{
+	static const char ended[] = "{\"Id\": \"" ONE "\", \"State\": {\"Running\": false}}";
+	const struct answer answers[] = { { INSPECT(ONE), 200, ended, NULL }, { 0 } };
+	struct engine e = { 0 };
+	struct listed l;
+
+	engine_start(&e, answers);
+	l = one_of(e.path, ONE, NULL); /* it has ended */
+	assert_int_equal(l.r, 0);
+	listed_done(&l);
+	l = one_of(e.path, TWO, NULL); /* it is not there */
+	assert_int_equal(l.r, 0);
+	assert_string_equal(l.err.msg, "");
+	listed_done(&l);
+	l = one_of(e.path, "../images/json", NULL);
+	assert_int_equal(l.r, -EINVAL);
+	listed_done(&l);
+	engine_stop(&e);
+}
+
+/* Whose namespace it has joined is asked, too, and not added; in a circle, there is an end. */
+static void test_one_joins(void **state)
+{
+	static const char joined[] = "{\"Id\": \"" ONE "\", \"State\": {\"Running\": true}, "
+				     "\"HostConfig\": {\"NetworkMode\": \"container:" TWO "\"}}";
+	static const char circle[] = "{\"Id\": \"" TWO "\", \"State\": {\"Running\": true}, "
+				     "\"HostConfig\": {\"NetworkMode\": \"container:" ONE "\"}}";
+	const struct answer answers[] = {
+		{ INSPECT(ONE), 200, joined, NULL },
+		{ INSPECT(TWO), 200, circle, NULL },
+		{ 0 },
+	};
+	struct engine e = { 0 };
+	struct listed l;
+
+	engine_start(&e, answers);
+	l = one_of(e.path, ONE, NULL);
+	assert_int_equal(l.r, 1);
+	assert_string_equal(l.set->endpoints[0].id, ONE);
+	assert_int_equal(e.asked[0] + e.asked[1], BH_RUNTIME_JOINS_MAX);
+	listed_done(&l);
+	engine_stop(&e);
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* Wherever the engine hangs, it is over at the same time: well before the list's patience. */
+static void test_one_hangs(void **state)
+{
+	bh_autofree char *one = stopped(docker_one, "14136");
+	const struct answer at_once[] = { { INSPECT(ONE), 200, HANG, NULL }, { 0 } };
+	const struct answer later[] = {
+		{ INSPECT(ONE), 200, one, NULL },
+		{ IMAGE_OF(IMAGE), 200, HANG, NULL },
+		{ 0 },
+	};
+	const struct answer *const both[] = { at_once, later };
+
+	for (size_t i = 0; i < BH_ARRAY_SIZE(both); i++) {
+		struct engine e = { 0 };
+		struct listed l;
+		int64_t begin;
+
+		engine_start(&e, both[i]);
+		begin = now_ms();
+		l = one_of(e.path, ONE, NULL);
+		assert_int_equal(l.r, -ETIMEDOUT);
+		assert_in_range(now_ms() - begin, BH_RUNTIME_ONE_MS - 5, BH_RUNTIME_ONE_MS + 2000);
+		assert_non_null(strstr(l.err.msg, "milliseconds"));
+		listed_done(&l);
+		engine_stop(&e);
+	}
+}
+
+#define NET "522992e4c38b7c7bcb8e4005477292a55baff8d95df0468597e8948840d5431a"
+
+static void test_network(void **state)
+{
+	static const char doc[] =
+		"{\"Id\": \"" NET "\", \"Containers\": {\"" ONE "\": {\"Name\": \"one\", "
+		"\"MacAddress\": \"02:42:ac:12:00:0a\", \"IPv4Address\": \"172.18.0.10/16\", "
+		"\"IPv6Address\": \"fd00:66::2/64\"}, \"lb-shop\": {\"MacAddress\": \"junk\"}, "
+		"\"" TWO "\": {\"MacAddress\": \"\", \"IPv4Address\": \"\"}}}";
+	const struct answer answers[] = {
+		{ "/networks/" NET, 200, doc, NULL },
+		{ "/networks/empty", 200, "{\"Containers\": {}}", NULL },
+		{ "/networks/hangs", 200, HANG, NULL },
+		{ 0 },
+	};
+	static const uint8_t mac[6] = { 2, 0x42, 0xac, 0x12, 0, 10 };
+	struct runtime_attachment *v = NULL;
+	struct engine e = { 0 };
+	char text[BH_ADDR_STR];
+	size_t n = 7;
+
+	engine_start(&e, answers);
+	assert_int_equal(runtime_docker_network(e.path, NET, ENDPOINT_DOCKER, &v, &n, NULL), 0);
+	assert_int_equal(n, 2);
+	assert_string_equal(v[0].container, ONE);
+	assert_true(v[0].has_mac);
+	assert_memory_equal(v[0].mac, mac, 6);
+	assert_int_equal(v[0].n_addrs, 2);
+	assert_string_equal(bh_addr_format(text, &v[0].addrs[0]), "172.18.0.10");
+	assert_string_equal(bh_addr_format(text, &v[0].addrs[1]), "fd00:66::2");
+	assert_string_equal(v[1].container, TWO);
+	assert_false(v[1].has_mac);
+	assert_int_equal(v[1].n_addrs, 0);
+	free(v);
+	assert_int_equal(runtime_docker_network(e.path, "empty", ENDPOINT_DOCKER, &v, &n, NULL), 0);
+	assert_int_equal(n, 0);
+	assert_null(v);
+	assert_int_equal(runtime_docker_network(e.path, "none", ENDPOINT_DOCKER, &v, &n, NULL),
+			 -ENOENT);
+	assert_int_equal(runtime_docker_network(e.path, "a/b", ENDPOINT_DOCKER, &v, &n, NULL),
+			 -EINVAL);
+	assert_int_equal(runtime_docker_network(e.path, "..", ENDPOINT_DOCKER, &v, &n, NULL),
+			 -EINVAL);
+	assert_int_equal(runtime_docker_network(e.path, "hangs", ENDPOINT_DOCKER, &v, &n, NULL),
+			 -ETIMEDOUT);
+	engine_stop(&e);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -493,6 +705,12 @@ int main(void)
 		cmocka_unit_test(test_unreadable_container),
 		cmocka_unit_test(test_unreadable_with_namespace),
 		cmocka_unit_test(test_unreadable_image),
+		cmocka_unit_test(test_one),
+		cmocka_unit_test(test_one_image_is_gone),
+		cmocka_unit_test(test_none_of_them),
+		cmocka_unit_test(test_one_joins),
+		cmocka_unit_test(test_one_hangs),
+		cmocka_unit_test(test_network),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

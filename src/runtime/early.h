@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef RUNTIME_EARLY_H
+#define RUNTIME_EARLY_H
+
+#include <uthash.h>
+
+#include <bulkhead/base/arena.h>
+#include <bulkhead/base/limits.h>
+#include <bulkhead/runtime/early.h>
+
+#include "docker.h"
+#include "docker_async.h"
+
+/* early.c keeps the table, early_ask.c fills it. */
+
+/* Where a container is in a network. */
+struct place {
+	char network[RUNTIME_ID_SIZE];
+	uint8_t mac[6];
+	struct bh_addr addrs[2];
+	size_t n_addrs;
+};
+
+enum container_state {
+	CONTAINER_UNKNOWN, /* to be asked about */
+	CONTAINER_ASKED,   /* the question is under way: itself, then its image */
+	CONTAINER_KNOWN,
+	CONTAINER_REFUSED, /* the answer was of no use; the next event asks anew */
+};
+
+struct container {
+	char id[RUNTIME_ID_SIZE];
+	struct runtime_early *early;
+	enum container_state state;
+	bool running;                /* nothing to find any more, until it dies */
+	bool unsure;                 /* no event said whether it runs: the answer will */
+	struct bh_arena *arena;      /* of `doc` */
+	struct docker_container doc; /* labels divided once it is known */
+	bool partial;                /* from the list: its name servers are not known */
+	struct docker_call *call, *listed;
+	struct place places[BH_EARLY_NETWORKS_MAX];
+	size_t n_places;
+	UT_hash_handle hh;
+};
+
+/* A network that is being asked about. */
+struct network {
+	char id[RUNTIME_ID_SIZE];
+	struct runtime_early *early;
+	bool again; /* there was a connect after the question */
+	struct docker_call *call;
+	UT_hash_handle hh;
+};
+
+struct runtime_early {
+	const char *who;
+	char *socket_path;
+	enum endpoint_runtime runtime;
+	struct runtime_images *images;
+	runtime_early_known_fn *on_known;
+	void *arg;
+	uint64_t own_ino;
+	struct docker_async *http;
+	struct docker_call *list;
+	struct container *containers;
+	struct network *networks;
+	size_t asking;              /* containers */
+	struct net_devices devices; /* of the namespace that is looked at */
+};
+
+/* --- early.c ---------------------------------------------------------------------------------- */
+
+struct container *early_find(struct runtime_early *early, const char *id);
+/* It may be there; NULL: no room, or no memory. */
+struct container *early_add(struct runtime_early *early, const char *id);
+void early_forget(struct container *c);
+/* Its place in that network, empty when it is new; NULL: it has too many. */
+struct place *early_place(struct container *c, const char *network);
+
+/* --- early_ask.c ------------------------------------------------------------------------------ */
+
+/* About those that nothing is known of, BH_EARLY_ASKING_MAX at a time. */
+void early_ask_containers(struct runtime_early *early);
+/* It is being started, and what it was asked for is not answered: Docker's list always is. */
+void early_ask_listed(struct container *c);
+void early_ask_network(struct runtime_early *early, const char *network);
+void early_ask_list(struct runtime_early *early);
+/* Those about networks and the list. */
+void early_cancel_questions(struct runtime_early *early);
+
+#endif

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "early.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bulkhead/base/cleanup.h>
+
+#include "docker_images.h"
+
+static void tell_known(struct container *c)
+{
+	struct runtime_early *early = c->early;
+
+	if (c->state == CONTAINER_KNOWN && !c->running && c->n_places && early->on_known)
+		early->on_known(c->id, early->arg);
+}
+
+/* --- what it is ------------------------------------------------------------------------------- */
+
+/* With or without use; the next one's turn. */
+static void answered(struct container *c, enum container_state state)
+{
+	struct runtime_early *early = c->early;
+
+	early->asking--;
+	c->state = state;
+	if (state == CONTAINER_REFUSED) {
+		bh_arena_free(c->arena);
+		c->arena = NULL;
+	}
+	tell_known(c);
+	early_ask_containers(early);
+}
+
+static void divide(struct container *c, const struct docker_image *image)
+{
+	int r;
+
+	if (docker_made_without_image(&c->doc, c->early->runtime))
+		r = docker_divide_labels(&c->doc, NULL, 0, c->arena, NULL);
+	else if (image && !image->gone)
+		r = docker_divide_labels(&c->doc, image->labels, image->n_labels, c->arena, NULL);
+	else
+		r = docker_distrust_labels(&c->doc, c->arena, NULL);
+	answered(c, r < 0 ? CONTAINER_REFUSED : CONTAINER_KNOWN);
+}
+
+static void on_image(int r, const struct bh_buf *body, const struct bh_err *why, void *arg)
+{
+	const struct docker_image *image;
+	struct container *c = arg;
+
+	c->call = NULL;
+	if (r < 0 && r != -ENOENT) {
+		answered(c, CONTAINER_REFUSED);
+		return;
+	}
+	r = docker_images_add(c->early->images, c->doc.image_id, r < 0 ? NULL : bh_buf_str(body),
+			      body->len, &image, NULL);
+	if (r < 0)
+		answered(c, CONTAINER_REFUSED);
+	else
+		divide(c, image);
+}
+
+static void ask_image(struct container *c)
+{
+	const struct docker_image *image = NULL;
+	char path[160];
+
+	if (c->doc.image_id)
+		image = docker_images_find(c->early->images, c->doc.image_id);
+	if (image || !c->doc.image_id) {
+		divide(c, image);
+		return;
+	}
+	snprintf(path, sizeof(path), "/images/%s/json", c->doc.image_id);
+	if (docker_async_get(c->early->http, path, BH_EARLY_CONTAINER_BYTES, BH_EARLY_ASK_MS,
+			     on_image, c, &c->call, NULL) < 0)
+		answered(c, CONTAINER_REFUSED);
+}
+
+/* What it is stands in ->doc. */
+static void learned(struct container *c)
+{
+	c->doc.e.runtime = c->early->runtime;
+	if (c->unsure)
+		c->running = c->doc.alive;
+	c->unsure = false;
+	ask_image(c);
+}
+
+static void on_container(int r, const struct bh_buf *body, const struct bh_err *why, void *arg)
+{
+	struct container *c = arg;
+
+	c->call = NULL;
+	c->arena = bh_arena_new();
+	if (r >= 0)
+		r = c->arena ? docker_parse_container(bh_buf_str(body), body->len, c->arena,
+						      &c->doc, NULL)
+			     : -ENOMEM;
+	if (r < 0 || strcmp(c->doc.e.id, c->id) != 0) {
+		answered(c, CONTAINER_REFUSED);
+		return;
+	}
+	docker_call_cancel(c->listed);
+	c->listed = NULL;
+	learned(c);
+}
+
+/* It may have come second, and then does not count. */
+static void on_listed(int r, const struct bh_buf *body, const struct bh_err *why, void *arg)
+{
+	struct container *c = arg;
+
+	c->listed = NULL;
+	if (c->state > CONTAINER_ASKED || c->arena)
+		return;
+	c->arena = bh_arena_new();
+	if (r >= 0)
+		r = c->arena ? docker_parse_listed(bh_buf_str(body), body->len, c->arena, &c->doc,
+						   NULL)
+			     : -ENOMEM;
+	if (r < 0 || strcmp(c->doc.e.id, c->id) != 0) {
+		bh_arena_free(c->arena);
+		c->arena = NULL;
+		return;
+	}
+	docker_call_cancel(c->call);
+	c->call = NULL;
+	c->early->asking += c->state == CONTAINER_UNKNOWN;
+	c->state = CONTAINER_ASKED;
+	c->partial = true;
+	learned(c);
+}
+
+void early_ask_listed(struct container *c)
+{
+	char path[192];
+
+	if (c->listed)
+		return;
+	snprintf(path, sizeof(path),
+		 "/containers/json?all=1&filters=%%7B%%22id%%22%%3A%%5B%%22%s%%22%%5D%%7D", c->id);
+	if (docker_async_get(c->early->http, path, BH_EARLY_CONTAINER_BYTES, BH_EARLY_ASK_MS,
+			     on_listed, c, &c->listed, NULL) < 0)
+		c->listed = NULL;
+}
+
+static void ask_container(struct container *c)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/containers/%s/json", c->id);
+	if (docker_async_get(c->early->http, path, BH_EARLY_CONTAINER_BYTES, BH_EARLY_ASK_MS,
+			     on_container, c, &c->call, NULL) < 0)
+		return;
+	c->state = CONTAINER_ASKED;
+	c->early->asking++;
+}
+
+void early_ask_containers(struct runtime_early *early)
+{
+	struct container *c, *next;
+
+	HASH_ITER (hh, early->containers, c, next) {
+		if (early->asking >= BH_EARLY_ASKING_MAX)
+			return;
+		if (c->state == CONTAINER_UNKNOWN)
+			ask_container(c);
+	}
+}
+
+/* --- where it is ------------------------------------------------------------------------------ */
+
+static bool is_same(const struct place *p, const struct runtime_attachment *a)
+{
+	if (p->n_addrs != a->n_addrs || memcmp(p->mac, a->mac, sizeof(p->mac)) != 0)
+		return false;
+	for (size_t i = 0; i < p->n_addrs; i++)
+		if (bh_addr_cmp(&p->addrs[i], &a->addrs[i]) != 0)
+			return false;
+	return true;
+}
+
+static void take_place(struct runtime_early *early, const char *network,
+		       const struct runtime_attachment *a)
+{
+	struct container *c = a->has_mac && a->n_addrs ? early_find(early, a->container) : NULL;
+	struct place *p = c && !c->running ? early_place(c, network) : NULL;
+
+	if (!p || is_same(p, a))
+		return;
+	memcpy(p->mac, a->mac, sizeof(p->mac));
+	memcpy(p->addrs, a->addrs, sizeof(p->addrs));
+	p->n_addrs = a->n_addrs;
+	tell_known(c);
+}
+
+static void network_free(struct network *net)
+{
+	HASH_DEL(net->early->networks, net);
+	docker_call_cancel(net->call);
+	free(net);
+}
+
+static void on_network(int r, const struct bh_buf *body, const struct bh_err *why, void *arg)
+{
+	struct network *net = arg;
+	struct runtime_early *early = net->early;
+	bh_autofree struct runtime_attachment *v = NULL;
+	char id[RUNTIME_ID_SIZE];
+	bool again = net->again;
+	size_t n = 0;
+
+	memcpy(id, net->id, sizeof(id));
+	net->call = NULL;
+	network_free(net);
+	if (r >= 0)
+		r = docker_parse_network(bh_buf_str(body), body->len, &v, &n, NULL);
+	for (size_t i = 0; r >= 0 && i < n; i++)
+		take_place(early, id, &v[i]);
+	if (again)
+		early_ask_network(early, id);
+}
+
+/* One question at a time: the answer to one that is under way may be from before the connect. */
+void early_ask_network(struct runtime_early *early, const char *id)
+{
+	struct network *net;
+	char path[128];
+
+	HASH_FIND_STR(early->networks, id, net);
+	if (net) {
+		net->again = true;
+		return;
+	}
+	net = calloc(1, sizeof(*net));
+	if (!net)
+		return;
+	net->early = early;
+	memcpy(net->id, id, sizeof(net->id));
+	HASH_ADD_STR(early->networks, id, net);
+	snprintf(path, sizeof(path), "/networks/%s", id);
+	if (docker_async_get(early->http, path, BH_RUNTIME_REPLY_BYTES_MAX, BH_EARLY_ASK_MS,
+			     on_network, net, &net->call, NULL) < 0)
+		network_free(net);
+}
+
+/* --- all of them ------------------------------------------------------------------------------ */
+
+/* What an event has said meanwhile is newer. */
+static void add_listed(struct runtime_early *early, const char *id)
+{
+	struct container *c = early_find(early, id) ? NULL : early_add(early, id);
+
+	if (c)
+		c->unsure = true;
+}
+
+static void on_list(int r, const struct bh_buf *body, const struct bh_err *why, void *arg)
+{
+	struct runtime_early *early = arg;
+	struct bh_arena *arena = bh_arena_new();
+	const char **ids;
+	size_t n = 0;
+
+	early->list = NULL;
+	if (r >= 0 && arena)
+		r = docker_parse_list(bh_buf_str(body), body->len, true, arena, &ids, &n, NULL);
+	for (size_t i = 0; r >= 0 && i < n; i++)
+		add_listed(early, ids[i]);
+	early_ask_containers(early);
+	bh_arena_free(arena);
+}
+
+void early_ask_list(struct runtime_early *early)
+{
+	if (docker_async_get(early->http, "/containers/json?all=1", BH_RUNTIME_REPLY_BYTES_MAX,
+			     BH_RUNTIME_REPLY_MS, on_list, early, &early->list, NULL) < 0)
+		early->list = NULL;
+}
+
+void early_cancel_questions(struct runtime_early *early)
+{
+	docker_call_cancel(early->list);
+	early->list = NULL;
+	while (early->networks)
+		network_free(early->networks);
+}
