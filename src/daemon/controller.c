@@ -11,6 +11,11 @@
 #include <bulkhead/base/limits.h>
 #include <bulkhead/enforce/report.h>
 
+#include "engines.h"
+#include "grants.h"
+#include "meters.h"
+#include "settings.h"
+#include "trail.h"
 #include "verbs.h"
 #include "watches.h"
 
@@ -78,6 +83,7 @@ static int on_result(const struct apply_result *res, void *arg)
 	struct handing *h = arg;
 
 	h->failed += res->outcome == APPLY_FAILED;
+	meters_applied(h->c->meters, res);
 	log_result(&h->c->site, res);
 	if (h->fn)
 		h->fn(report_applied(&h->c->site, res), h->arg);
@@ -146,9 +152,12 @@ static struct effort begin_look(void)
 
 static void end_look(struct controller *c, const struct effort *began)
 {
-	uint64_t now = usec_of(CLOCK_MONOTONIC);
+	uint64_t now;
 	uint64_t cpu = usec_of(CLOCK_PROCESS_CPUTIME_ID) - began->cpu;
 
+	meters_looked(c->meters, &c->site, holds_count(c->holds),
+		      usec_of(CLOCK_MONOTONIC) - began->wall, c->apply_usec);
+	now = usec_of(CLOCK_MONOTONIC);
 	c->pause = MIN(c->pause * PAUSE_GROWTH, LOOK_USEC);
 	c->rests_until = now + MAX(MIN(now - began->wall, REST_USEC), cpu);
 	arm(c, MAX(now + c->pause, c->rests_until));
@@ -170,10 +179,12 @@ void controller_touch(struct controller *c)
 
 static int bring_about(struct controller *c, struct handing *h, struct bh_err *err)
 {
+	uint64_t start = usec_of(CLOCK_MONOTONIC);
 	int r;
 
 	release_gone(c);
 	r = enforce_apply(&c->site, on_result, h, err);
+	c->apply_usec = usec_of(CLOCK_MONOTONIC) - start;
 	watches_sync(c->watches, &c->site, c->holds);
 	return r;
 }
@@ -279,32 +290,65 @@ int controller_load(struct controller *c, struct site *next, void (*tell)(const 
 	return r;
 }
 
-int controller_reload(struct controller *c, bool strict, void (*tell)(const char *, void *),
-		      void (*fn)(json_t *, void *), void *arg, struct bh_err *err)
+/* What the host file says of the daemon itself; looked up before anything is changed. */
+static int take_settings(struct controller *c, const struct site *next, struct bh_err *err)
 {
-	struct handing h = { .c = c, .fn = fn, .arg = arg };
-	struct effort began = begin_look();
-	struct site next;
-	int r;
+	bh_autofree struct ctl_grant *grants = NULL;
+	size_t n = 0;
+	int r = settings_check(&c->site.host, &next->host, err);
 
-	r = controller_load(c, &next, tell, arg, err);
-	if (r >= 0 && next.endpoints && (strict || next.host.strict))
-		r = check_strictly(&next, tell, arg, err);
-	if (r < 0) {
-		site_done(&next);
-		return r;
-	}
-	site_done(&c->site);
-	c->site = next;
+	if (r >= 0)
+		r = as_input(grants_build(&next->host, &grants, &n, err));
+	return r < 0 ? r : ctl_server_set_grants(c->server, grants, n, err);
+}
+
+static int judge_next(struct controller *c, struct site *next, bool strict,
+		      void (*tell)(const char *, void *), void *arg, struct bh_err *err)
+{
+	int r = controller_load(c, next, tell, arg, err);
+
+	if (r >= 0 && next->endpoints && (strict || next->host.strict))
+		r = check_strictly(next, tell, arg, err);
+	return r < 0 ? r : take_settings(c, next, err);
+}
+
+static int bring_in(struct controller *c, const struct site *next, struct handing *h,
+		    struct bh_err *err)
+{
+	int r = -EAGAIN;
+
+	c->site = *next;
 	c->loaded = true;
-	if (c->site.endpoints)
-		r = bring_about(c, &h, err);
-	else /* whoever lists them does not answer: they may be there later */
-		r = -EAGAIN;
+	if (c->site.endpoints) /* else whoever lists them does not answer: they may be there later */
+		r = bring_about(c, h, err);
 	note_trouble(c, err);
 	c->pause = SETTLE_USEC;
-	end_look(c, &began);
 	return r;
+}
+
+int controller_reload(struct controller *c, const char *action, const struct ctl_peer *peer,
+		      bool strict, void (*tell)(const char *, void *), void (*fn)(json_t *, void *),
+		      void *arg, struct bh_err *err)
+{
+	struct trail_change change = { .action = action, .peer = peer, .detail = err->msg };
+	struct handing h = { .c = c, .fn = fn, .arg = arg };
+	struct effort began = begin_look();
+	struct site next, before = c->site;
+	bool accepted;
+	int r, r_trail;
+
+	r = judge_next(c, &next, strict, tell, arg, err);
+	accepted = r >= 0;
+	if (accepted)
+		r = bring_in(c, &next, &h, err);
+	change.before = &before;
+	change.after = accepted ? &c->site : &next;
+	change.result = r < 0 ? r : h.failed ? -EIO : 0;
+	meters_reloaded(c->meters, change.result);
+	r_trail = trail_append(c->trail, &change, r < 0 ? NULL : err);
+	site_done(accepted ? &before : &next);
+	end_look(c, &began);
+	return r < 0 ? r : r_trail;
 }
 
 /* --- life ------------------------------------------------------------------------------------ */
@@ -324,6 +368,19 @@ static void fill_site_options(struct controller *c)
 	};
 }
 
+/* The sockets are where the host file says: it is read before all else. */
+static int load_settings(struct controller *c, struct bh_err *err)
+{
+	struct diag_list diags;
+	int r;
+
+	diag_list_init(&diags);
+	r = as_input(site_load_config(&c->site, &c->site_options, &diags, err));
+	tell_diags(&diags, controller_log, NULL);
+	diag_list_done(&diags);
+	return r;
+}
+
 static int open_all(struct controller *c, struct bh_err *err)
 {
 	int r;
@@ -337,7 +394,15 @@ static int open_all(struct controller *c, struct bh_err *err)
 		return bh_err_errno(err, r, "event loop");
 	r = watches_new(c, &c->watches, err);
 	if (r >= 0)
+		r = load_settings(c, err);
+	if (r >= 0)
 		r = verbs_serve(c, &c->server, err);
+	if (r >= 0)
+		r = trail_open(c->o->store, c->site.host.retention.audit_files, &c->trail, err);
+	if (r >= 0)
+		r = meters_new(c, &c->meters, err);
+	if (r >= 0)
+		r = engines_new(c, &c->engines, err);
 	return r;
 }
 
@@ -367,6 +432,9 @@ void controller_free(struct controller *c)
 	if (!c)
 		return;
 	ctl_server_free(c->server);
+	engines_free(c->engines);
+	meters_free(c->meters);
+	audit_close(c->trail);
 	watches_free(c->watches);
 	sd_event_source_disable_unref(c->timer);
 	holds_free(c->holds);

@@ -10,9 +10,12 @@
 #include <bulkhead/ctl/ctl.h>
 #include <bulkhead/enforce/holds.h>
 #include <bulkhead/enforce/site.h>
+#include <bulkhead/store/audit.h>
 
 #include "options.h"
 
+struct engines;
+struct meters;
 struct watches;
 
 /*
@@ -29,10 +32,14 @@ struct controller {
 	uint64_t pause;         /* after the last event or comparison, microseconds */
 	uint64_t rests_until;   /* not before this (CLOCK_MONOTONIC, microseconds) */
 	struct ctl_server *server;
+	struct audit *trail;
+	struct engines *engines;
+	struct meters *meters; /* NULL: nobody wants metrics */
 	struct watches *watches;
 	struct holds *holds;
-	struct site site; /* the policies in force, and the endpoints of the last look */
-	bool loaded;      /* `site` is there */
+	struct site site;    /* the policies in force, and the endpoints of the last look */
+	uint64_t apply_usec; /* of the last changes */
+	bool loaded;         /* `site` is there */
 
 	char trouble[BH_ERR_MAX]; /* why the last look failed; "" = it did not */
 };
@@ -45,9 +52,11 @@ void controller_free(struct controller *c); /* takes NULL; what is enforced stay
  * Read the policies anew. When they are valid they replace the old ones, else nothing changes:
  * -EINVAL, and TELL has got each line of what is wrong. Then everything is compared; FN (may be NULL)
  * gets each object of report_applied(). STRICT, or the host file: -EPERM, and nothing changes, when
- * something cannot be held. -EAGAIN: the endpoints cannot be listed now, it is tried again.
+ * something cannot be held. -EAGAIN: the endpoints cannot be listed now, it is tried again. ACTION and
+ * PEER (NULL: none) are for the audit trail.
  */
-int controller_reload(struct controller *c, bool strict, void (*tell)(const char *line, void *arg),
+int controller_reload(struct controller *c, const char *action, const struct ctl_peer *peer,
+		      bool strict, void (*tell)(const char *line, void *arg),
 		      void (*fn)(json_t *applied, void *arg), void *arg, struct bh_err *err);
 
 /*

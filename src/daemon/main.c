@@ -17,7 +17,7 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *si,
 	struct bh_err err = BH_ERR_INIT;
 
 	sd_notify(0, "RELOADING=1");
-	if (controller_reload(arg, false, controller_log, NULL, NULL, &err) < 0)
+	if (controller_reload(arg, "reload", NULL, false, controller_log, NULL, NULL, &err) < 0)
 		fprintf(stderr, "bulkheadd: nothing was changed: %s\n",
 			err.msg[0] ? err.msg : "the policies are not valid");
 	sd_notify(0, "READY=1");
@@ -59,7 +59,7 @@ static int run(sd_event *event, struct controller *c)
 
 	if (r < 0)
 		return fail(r, &err);
-	r = controller_reload(c, false, controller_log, NULL, NULL, &err);
+	r = controller_reload(c, "start", NULL, false, controller_log, NULL, NULL, &err);
 	if (!c->loaded)
 		return fail(r, &err);
 	sd_event_set_watchdog(event, true);

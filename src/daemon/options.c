@@ -28,7 +28,9 @@ static const struct option_spec {
 	  offsetof(struct daemon_options, docker_socket) },
 	{ "podman-socket", "PATH", "Podman's API socket",
 	  offsetof(struct daemon_options, podman_socket) },
-	{ "socket", "PATH", "the control socket (default " BH_CTL_SOCKET ")",
+	{ "store", "DIR", "where the audit trail is kept (default " BH_STORE_DIR ")",
+	  offsetof(struct daemon_options, store) },
+	{ "socket", "PATH", "the control socket (default " BH_CTL_SOCKET ", or the host file's)",
 	  offsetof(struct daemon_options, socket) },
 	{ "readonly-socket", "PATH", "a socket where anybody may ask for the status (default none)",
 	  offsetof(struct daemon_options, readonly) },
@@ -97,7 +99,7 @@ int daemon_options_parse(int argc, char **argv, struct daemon_options *ret)
 	struct option longopts[N_SPECS + 3];
 	int r;
 
-	*ret = (struct daemon_options) { .socket = BH_CTL_SOCKET };
+	*ret = (struct daemon_options) { 0 };
 	for (size_t i = 0; i < N_SPECS; i++)
 		longopts[i] =
 			(struct option) { specs[i].name, required_argument, NULL, (int)i + 256 };

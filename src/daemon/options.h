@@ -12,8 +12,9 @@ struct daemon_options {
 	const char *policies[DAEMON_PATHS_MAX];
 	size_t n_policies;
 	const char *inventory, *config, *netns_dir, *docker_socket, *podman_socket;
-	const char *socket;   /* the control socket */
-	const char *readonly; /* the restricted one; NULL: none */
+	const char *store;    /* where the audit trail is; NULL: the default */
+	const char *socket;   /* the control socket; NULL: as the host file has it */
+	const char *readonly; /* the restricted one; NULL: as the host file has it */
 };
 
 /* 0; an exit code after having said why; -1 when --help or --version was printed. */

@@ -9,6 +9,8 @@
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/enforce/report.h>
 
+#include "grants.h"
+
 /* An answer that was made at once and is sent as fast as its client reads. */
 struct answer {
 	json_t *items;
@@ -194,8 +196,9 @@ static void run_apply(struct ctl_call *call, const json_t *args, void *arg)
 		ctl_call_end(call, CTL_EXIT_FAILED, "out of memory");
 		return;
 	}
-	r = controller_reload(arg, json_is_true(json_object_get(args, "strict")), add_line,
-			      add_item, a, &err);
+	r = controller_reload(arg, "apply", ctl_call_peer(call),
+			      json_is_true(json_object_get(args, "strict")), add_line, add_item, a,
+			      &err);
 	if (r == -EPERM)
 		put_error(a, CTL_EXIT_NO, &err, "");
 	else if (r == -EINVAL)
@@ -236,11 +239,17 @@ static const struct ctl_verb verbs[] = {
 
 int verbs_serve(struct controller *c, struct ctl_server **ret, struct bh_err *err)
 {
-	int r = ctl_server_new(c->event, verbs, BH_ARRAY_SIZE(verbs), c, controller_log, ret, err);
+	const struct host_control *host = &c->site.host.control;
+	const char *readonly = c->o->readonly ? c->o->readonly : host->read_only_socket;
+	gid_t group = (gid_t)-1;
+	int r = host->group ? grants_group_id(host->group, &group, err) : 0;
 
 	if (r >= 0)
-		r = ctl_server_listen(*ret, c->o->socket, (gid_t)-1, err);
-	if (r >= 0 && c->o->readonly)
-		r = ctl_server_listen_restricted(*ret, c->o->readonly, err);
+		r = ctl_server_new(c->event, verbs, BH_ARRAY_SIZE(verbs), c, controller_log, ret,
+				   err);
+	if (r >= 0)
+		r = ctl_server_listen(*ret, c->o->socket ? c->o->socket : host->socket, group, err);
+	if (r >= 0 && readonly)
+		r = ctl_server_listen_restricted(*ret, readonly, err);
 	return r;
 }

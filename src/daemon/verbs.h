@@ -4,7 +4,7 @@
 
 #include "controller.h"
 
-/* Listen on the control sockets that the options name. */
+/* Listen on the control sockets that the options name, or else the host file of C->site. */
 int verbs_serve(struct controller *c, struct ctl_server **ret, struct bh_err *err);
 
 #endif

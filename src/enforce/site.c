@@ -29,6 +29,7 @@ void site_done(struct site *s)
 {
 	free_endpoints(s);
 	policy_set_free(s->policies);
+	policy_files_free(s->files);
 	host_config_done(&s->host);
 	*s = (struct site) { 0 };
 }
@@ -55,7 +56,9 @@ int site_load_policies(struct site *s, const struct site_options *o, struct diag
 	r_config = site_load_config(s, o, diags, err);
 	if (r_config < 0 && r_config != -EINVAL)
 		return r_config;
-	r = policy_load(o->policies, o->n_policies, &s->policies, diags, err);
+	r = policy_read(o->policies, o->n_policies, &s->files, diags, err);
+	if (r >= 0)
+		r = policy_files_parse(s->files, &s->policies, diags, err);
 	if (r < 0)
 		return r;
 	policy_lint(s->policies, s->now, diags);

@@ -14,7 +14,7 @@ options() { "$daemon" --help | sed -n 's/^  --\([a-z-]*\).*/\1/p'; }
 	run "$daemon" --help
 	[ "$status" -eq 0 ]
 	[[ ${lines[0]} == "usage: bulkheadd [OPTION...]" ]]
-	[ "$(options | wc -l)" -eq 8 ]
+	[ "$(options | wc -l)" -eq 9 ]
 	run "$daemon" --version
 	[ "$status" -eq 0 ]
 	[ "$output" = "bulkheadd $("$bulkhead" --version | cut -d' ' -f2)" ]
@@ -56,14 +56,14 @@ options() { "$daemon" --help | sed -n 's/^  --\([a-z-]*\).*/\1/p'; }
 @test "input that is wrong ends the start with 2, all mistakes in one run, and leaves no socket" {
 	echo '{service: a, select: {labels: {app: a}}, egres: []}' >"$dir/p.yaml"
 	echo '{"endpoints": [{"id": 7}]}' >"$dir/inventory.json"
-	run timeout 5 "$daemon" --policies "$dir/p.yaml" --inventory "$dir/inventory.json" --socket "$dir/control"
+	run timeout 5 "$daemon" --store "$dir/store" --policies "$dir/p.yaml" --inventory "$dir/inventory.json" --socket "$dir/control"
 	[ "$status" -eq 2 ]
 	[[ $output == *"p.yaml:1:"*egres* ]]
 	[ ! -e "$dir/control" ]
-	run timeout 5 "$daemon" --policies "$dir/none" --inventory examples/inventory.json --socket "$dir/control"
+	run timeout 5 "$daemon" --store "$dir/store" --policies "$dir/none" --inventory examples/inventory.json --socket "$dir/control"
 	[ "$status" -eq 2 ]
 	[[ $output == *"$dir/none"* ]]
-	run timeout 5 "$daemon" --policies policies --inventory "$dir/inventory.json" --socket "$dir/control"
+	run timeout 5 "$daemon" --store "$dir/store" --policies policies --inventory "$dir/inventory.json" --socket "$dir/control"
 	[ "$status" -eq 2 ]
 	[[ $output == *"inventory.json"* ]]
 	[ ! -e "$dir/control" ]
@@ -71,7 +71,7 @@ options() { "$daemon" --help | sed -n 's/^  --\([a-z-]*\).*/\1/p'; }
 
 @test "a socket that cannot be made ends the start with 3" {
 	: >"$dir/file"
-	run timeout 5 "$daemon" --policies policies --inventory examples/inventory.json --socket "$dir/file"
+	run timeout 5 "$daemon" --store "$dir/store" --policies policies --inventory examples/inventory.json --socket "$dir/file"
 	[ "$status" -eq 3 ]
 	[[ $output == "bulkheadd: "*"$dir/file"* ]]
 	[ -e "$dir/file" ]

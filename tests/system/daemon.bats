@@ -31,7 +31,8 @@ setup() {
 
 # On that host, with everything as it is by default but for the policies.
 daemon_up() {
-	start_on_host "$(realpath "${bulkhead_program%/*}/bulkheadd")" --policies "$NET_DIR/policies"
+	start_on_host "$(realpath "${bulkhead_program%/*}/bulkheadd")" --policies "$NET_DIR/policies" \
+		--store "$NET_DIR/store"
 	await grep -q '^bulkheadd: ready' "$NET_DIR/log"
 	: >"$NET_DIR/started"
 }

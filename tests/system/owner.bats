@@ -345,7 +345,7 @@ unchanged() { diff "$dir/before" <(tables a && tables b); }
 	ctl status
 	more
 	(exec "$daemon_program" --policies "$NET_DIR/policies" --config "$NET_DIR/bulkhead.yaml" \
-		--inventory "$NET_DIR/inventory.json" --socket "$NET_DIR/second" \
+		--inventory "$NET_DIR/inventory.json" --socket "$NET_DIR/second" --store "$NET_DIR/store2" \
 		>/dev/null 2>"$NET_DIR/second.log" </dev/null 3>&-) &
 	second=$!
 	await grep -q ready "$NET_DIR/second.log"

@@ -481,14 +481,14 @@ fence() { is "$(ask a b 7001/udp)" "open open"; }
 	is "$(rights "$follower")" "$all seccomp 0"
 	finish
 	start switch "${bulkhead_program}d" --policies "$NET_DIR/policies" --inventory "$NET_DIR/inventory.json" \
-		--config "$NET_DIR/bulkhead.yaml" --socket "$NET_DIR/ctl"
+		--config "$NET_DIR/bulkhead.yaml" --socket "$NET_DIR/ctl" --store "$NET_DIR/store"
 	await grep -q ready "$NET_DIR/switch.log"
 	is "$(rights "$started")" "$all seccomp 0"
 }
 
 @test "while bulkheadd runs: root in the namespace cannot change the tables" {
 	start switch "${bulkhead_program}d" --policies "$NET_DIR/policies" --inventory "$NET_DIR/inventory.json" \
-		--config "$NET_DIR/bulkhead.yaml" --socket "$NET_DIR/ctl"
+		--config "$NET_DIR/bulkhead.yaml" --socket "$NET_DIR/ctl" --store "$NET_DIR/store"
 	await grep -q ready "$NET_DIR/switch.log"
 	for attempt in 'delete table inet bulkhead' 'delete table netdev bulkhead' \
 		'insert rule inet bulkhead output accept' 'flush chain inet bulkhead output' \

@@ -32,7 +32,7 @@ daemon_start() { # [OPTION...]
 	[[ " $* " != *" --policies "* ]] || policies=()
 	: >"$NET_DIR/daemon.log"
 	(exec "${under[@]}" "$daemon_program" "${policies[@]}" --inventory "$NET_DIR/inventory.json" \
-		--config "$NET_DIR/bulkhead.yaml" --socket "$NET_DIR/control" "$@" \
+		--config "$NET_DIR/bulkhead.yaml" --socket "$NET_DIR/control" --store "$NET_DIR/store" "$@" \
 		>/dev/null 2>>"$NET_DIR/daemon.log" </dev/null 3>&-) &
 	daemon=$!
 }

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef DAEMON_TRAIL_H
+#define DAEMON_TRAIL_H
+
+#include <bulkhead/ctl/ctl.h>
+#include <bulkhead/enforce/site.h>
+#include <bulkhead/store/audit.h>
+
+/* What the daemon writes on the audit trail: docs/audit.md. */
+
+/* DIR NULL: the default. Errors as audit_open(). */
+int trail_open(const char *dir, unsigned files, struct audit **ret, struct bh_err *err);
+
+/* A change that was asked for, and what became of it. */
+struct trail_change {
+	const char *action;          /* "start", "reload", "apply", "stop" */
+	const struct ctl_peer *peer; /* NULL: nobody at the socket, but the daemon itself */
+	const struct site *before;   /* what was in force; policies NULL: nothing */
+	const struct site *after;    /* what was to be; NULL: it was not valid */
+	int result;                  /* 0 or -errno */
+	const char *detail;          /* one sentence, or "" */
+};
+
+/* TRAIL NULL: nothing is written. On failure ERR says so, and the change stands as it is. */
+int trail_append(struct audit *trail, const struct trail_change *c, struct bh_err *err);
+
+#endif
