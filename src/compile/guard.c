@@ -30,7 +30,7 @@ static bool has_service(const struct resolver *r, const struct guardrail *g, siz
 	return scope && name;
 }
 
-static bool selects(const struct resolver *r, const struct guardrail *g, size_t i)
+bool guard_selects(const struct resolver *r, const struct guardrail *g, size_t i)
 {
 	const struct endpoint *e = &r->in->endpoints->endpoints[i];
 
@@ -152,7 +152,7 @@ static int cut_holes(struct resolver *r, struct bh_vec *boxes, struct live_deny 
 	return error;
 }
 
-static int make_deny(struct resolver *r, const struct deny *d, struct live_deny *ret)
+int guard_make_deny(struct resolver *r, const struct deny *d, struct live_deny *ret)
 {
 	struct bh_vec boxes;
 	int error;
@@ -196,38 +196,61 @@ static int name_denies(struct resolver *r, struct bh_arena *arena, const struct 
 	return 0;
 }
 
-static int make_guardrail(struct resolver *r, struct bh_arena *arena, const struct guardrail *g,
-			  struct live_guardrail *ret)
+static int name_guardrail(struct resolver *r, struct bh_arena *names, struct bh_arena *plans,
+			  const struct guardrail *g, struct live_guardrail *ret)
 {
-	bool *sel = bh_arena_array(arena, r->in->endpoints->n + 1, sizeof(*sel));
-	struct live_deny *deny = bh_arena_array(r->arena, g->n_deny + 1, sizeof(*deny));
-	int error = sel && deny ? 0 : -ENOMEM;
+	struct live_deny *deny = bh_arena_array(plans, g->n_deny + 1, sizeof(*deny));
+	int error = deny ? 0 : -ENOMEM;
+
+	for (int d = 0; error >= 0 && d < DIRECTIONS; d++)
+		error = name_denies(r, names, g, (enum direction)d, deny);
+	*ret = (struct live_guardrail) { .deny = deny, .n_deny = g->n_deny };
+	return error;
+}
+
+int guards_name(struct resolver *r, struct bh_arena *names, struct bh_arena *plans,
+		struct guards *ret)
+{
+	const struct policy_set *p = r->in->policies;
+	struct live_guardrail *v = bh_arena_array(plans, p->n_guardrails + 1, sizeof(*v));
+	int error = v ? 0 : -ENOMEM;
+
+	for (size_t k = 0; error >= 0 && k < p->n_guardrails; k++)
+		error = name_guardrail(r, names, plans, &p->guardrails[k], &v[k]);
+	*ret = (struct guards) { v, p->n_guardrails };
+	return error;
+}
+
+int guards_too_many(const struct guardrail *g, struct bh_err *err)
+{
+	return bh_err_set(err, -E2BIG,
+			  "guardrail %s comes to more than %d pieces; name wider prefixes", g->name,
+			  BH_RULESET_ENTRIES_MAX);
+}
+
+static int make_guardrail(struct resolver *r, const struct guardrail *g, struct live_guardrail *ret)
+{
+	bool *sel = bh_arena_array(r->arena, r->in->endpoints->n + 1, sizeof(*sel));
+	int error = sel ? 0 : -ENOMEM;
 
 	for (size_t i = 0; sel && i < r->in->endpoints->n; i++)
-		sel[i] = selects(r, g, i);
-	for (int d = 0; error >= 0 && d < DIRECTIONS; d++)
-		error = name_denies(r, arena, g, (enum direction)d, deny);
+		sel[i] = guard_selects(r, g, i);
+	ret->selects = sel;
 	for (size_t i = 0; error >= 0 && i < g->n_deny; i++)
-		error = make_deny(r, &g->deny[i], &deny[i]);
-	*ret = (struct live_guardrail) { sel, deny, g->n_deny };
+		error = guard_make_deny(r, &g->deny[i], &ret->deny[i]);
 	return error;
 }
 
 int guards_make(struct resolver *r, struct bh_arena *arena, struct guards *ret, struct bh_err *err)
 {
 	const struct policy_set *p = r->in->policies;
-	struct live_guardrail *v = bh_arena_array(r->arena, p->n_guardrails + 1, sizeof(*v));
-	int error = v ? 0 : -ENOMEM;
+	int error = guards_name(r, arena, r->arena, ret);
 
 	for (size_t k = 0; error >= 0 && k < p->n_guardrails; k++) {
-		error = make_guardrail(r, arena, &p->guardrails[k], &v[k]);
+		error = make_guardrail(r, &p->guardrails[k], &ret->g[k]);
 		if (error == -E2BIG)
-			return bh_err_set(err, error,
-					  "guardrail %s comes to more than %d pieces; name wider "
-					  "prefixes",
-					  p->guardrails[k].name, BH_RULESET_ENTRIES_MAX);
+			return guards_too_many(&p->guardrails[k], err);
 	}
-	*ret = (struct guards) { v, p->n_guardrails };
 	return error < 0 ? bh_err_oom(err) : 0;
 }
 
