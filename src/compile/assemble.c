@@ -156,23 +156,27 @@ static int add_world(struct assembly *a, const struct specs *s, uint32_t rank)
 	return r;
 }
 
-static int add_piece(struct assembly *a, const struct piece *p, uint32_t rank)
+static int add_piece_hashed(struct assembly *a, const struct piece *p, uint32_t rank)
+{
+	const struct addr_list *l = &p->target.singles;
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < l->n; i++)
+		for (size_t k = 0; r >= 0 && k < p->n_ports; k++)
+			r = add_single(a, &l->a[i], &p->ports[k], rank);
+	return r;
+}
+
+static int add_piece_boxes(struct assembly *a, const struct piece *p, uint32_t rank)
 {
 	const struct target *t = &p->target;
 	struct specs s;
-	int r;
+	int r = specs_make(a->scratch, p, &s);
 
-	if (p->is_guard)
-		return 0;
-	r = specs_make(a->scratch, p, &s);
-
-	for (size_t i = 0; r >= 0 && i < t->singles.n; i++) {
+	for (size_t i = 0; r >= 0 && (s.n_narrow || s.n_icmp_narrow) && i < t->singles.n; i++) {
 		struct bh_range one = { t->singles.a[i], t->singles.a[i] };
 
-		for (size_t k = 0; r >= 0 && k < p->n_ports; k++)
-			r = add_single(a, &t->singles.a[i], &p->ports[k], rank);
-		if (r >= 0)
-			r = add_box(a, ENTRY_RANGE, &one, s.narrow, s.n_narrow, rank);
+		r = add_box(a, ENTRY_RANGE, &one, s.narrow, s.n_narrow, rank);
 		if (r >= 0)
 			r = add_box(a, ENTRY_ICMP_RANGE, &one, s.icmp_narrow, s.n_icmp_narrow,
 				    rank);
@@ -194,13 +198,23 @@ static int entry_cmp_rank(const void *a, const void *b)
 	return r ? r : (x->rule > y->rule) - (x->rule < y->rule);
 }
 
+/* What comes of one rule, or of a sweep, is mostly in order already. */
+static void sort_entries(struct entry *e, size_t n)
+{
+	size_t i = 1;
+
+	while (i < n && entry_cmp_rank(&e[i - 1], &e[i]) <= 0)
+		i++;
+	if (i < n)
+		qsort(e, n, sizeof(*e), entry_cmp_rank);
+}
+
 /* Sort by key and keep of each key the one whose rule comes first. */
 static size_t keep_owners(struct entry *e, size_t n)
 {
 	size_t out = 0;
 
-	if (n)
-		qsort(e, n, sizeof(*e), entry_cmp_rank);
+	sort_entries(e, n);
 	for (size_t i = 0; i < n; i++) {
 		if (!out || entry_cmp(&e[out - 1], &e[i]) != 0)
 			e[out++] = e[i];
@@ -243,8 +257,8 @@ static int deliver_boxes(struct assembly *a, enum entry_kind kind, const struct 
 
 	bh_vec_init(&out, sizeof(struct entry), BH_RULESET_ENTRIES_MAX);
 	r = boxes_normalise(a->boxes[kind].data, a->boxes[kind].n, &out);
-	if (r >= 0 && out.n)
-		qsort(out.data, out.n, sizeof(struct entry), entry_cmp_rank);
+	if (r >= 0)
+		sort_entries(out.data, out.n);
 	if (r >= 0)
 		r = deliver(a->arena, &out, out.n, by_rank, ret);
 	bh_vec_done(&out);
@@ -256,8 +270,13 @@ static int assemble_direction(struct assembly *a, const struct ranking *by_rank,
 {
 	int r = 0;
 
-	for (size_t i = 0; r >= 0 && i < n; i++)
-		r = add_piece(a, by_rank[i].piece, (uint32_t)i);
+	for (size_t i = 0; r >= 0 && i < n; i++) {
+		if (by_rank[i].piece->is_guard)
+			continue;
+		r = add_piece_hashed(a, by_rank[i].piece, (uint32_t)i);
+		if (r >= 0)
+			r = add_piece_boxes(a, by_rank[i].piece, (uint32_t)i);
+	}
 	for (int k = 0; r >= 0 && k < ENTRY_RANGE; k++)
 		r = deliver(a->arena, &a->hashed[k], keep_owners(a->hashed[k].data, a->hashed[k].n),
 			    by_rank, &ret[k]);
@@ -306,6 +325,13 @@ static int precedence_cmp(const void *a, const void *b)
 	return (x->order > y->order) - (x->order < y->order);
 }
 
+static void find_places(struct ranking *v, size_t n)
+{
+	qsort(v, n, sizeof(*v), name_cmp);
+	for (size_t i = 0; i < n; i++)
+		v[i].final = (uint32_t)i;
+}
+
 static int list_rules(struct bh_arena *arena, struct ranking *v, size_t n, struct ruleset *ret,
 		      struct bh_err *err)
 {
@@ -313,7 +339,7 @@ static int list_rules(struct bh_arena *arena, struct ranking *v, size_t n, struc
 
 	if (!rules)
 		return bh_err_oom(err);
-	qsort(v, n, sizeof(*v), name_cmp);
+	find_places(v, n);
 	for (size_t i = 0; i < n; i++) {
 		const struct piece *p = v[i].piece;
 
@@ -323,11 +349,20 @@ static int list_rules(struct bh_arena *arena, struct ranking *v, size_t n, struc
 					  "one of them differently",
 					  p->name, rules[i - 1].where, p->where);
 		rules[i] = (struct ruleset_rule) { p->name, p->where, p->direction };
-		v[i].final = (uint32_t)i;
 	}
 	ret->rules = rules;
 	ret->n_rules = n;
 	return 0;
+}
+
+static int say(int r, struct bh_err *err)
+{
+	if (r == -E2BIG)
+		return bh_err_set(err, r,
+				  "the rules come to more than %d flows; name prefixes or port "
+				  "ranges instead of many single ones",
+				  BH_RULESET_ENTRIES_MAX);
+	return r < 0 ? bh_err_oom(err) : 0;
 }
 
 static int assemble_entries(struct bh_arena *arena, const struct ranking *by_rank, size_t n,
@@ -349,12 +384,7 @@ static int assemble_entries(struct bh_arena *arena, const struct ranking *by_ran
 		first = end;
 	}
 	bh_arena_free(scratch);
-	if (r == -E2BIG)
-		return bh_err_set(err, r,
-				  "the rules come to more than %d flows; name prefixes or port "
-				  "ranges instead of many single ones",
-				  BH_RULESET_ENTRIES_MAX);
-	return r < 0 ? bh_err_oom(err) : 0;
+	return say(r, err);
 }
 
 int assemble(struct bh_arena *arena, const struct piece *pieces, size_t n, struct ruleset *ret,
@@ -378,4 +408,130 @@ int assemble(struct bh_arena *arena, const struct piece *pieces, size_t n, struc
 		return r;
 	qsort(v, n, sizeof(*v), precedence_cmp);
 	return assemble_entries(arena, v, n, ret, err);
+}
+
+/* --- once more, for a few addresses ----------------------------------------------------------- */
+
+/* The piece with those of its single addresses only that are among the moved. */
+static int add_moved(struct assembly *a, const struct piece *p, const struct addr_list *moved,
+		     uint32_t rank)
+{
+	struct bh_addr *v = bh_arena_array(a->scratch, moved->n + 1, sizeof(*v));
+	struct piece part = *p;
+	size_t n = 0;
+
+	if (!v)
+		return -ENOMEM;
+	for (size_t i = 0; i < moved->n; i++)
+		if (addr_list_contains(&p->target.singles, &moved->a[i]))
+			v[n++] = moved->a[i];
+	part.target = (struct target) { .singles = { v, n } };
+	return add_piece_hashed(a, &part, rank);
+}
+
+static size_t lower(const struct entry_list *l, const struct bh_addr *a)
+{
+	size_t lo = 0, hi = l->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (bh_addr_cmp(&l->e[mid].addr.lo, a) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static size_t copy_entries(struct entry *to, const struct entry *from, size_t n)
+{
+	if (n)
+		memcpy(to, from, n * sizeof(*to));
+	return n;
+}
+
+/* What is said of the moved addresses is replaced by FRESH; stretches between them are copied. */
+static int splice(struct bh_arena *arena, const struct entry_list *old,
+		  const struct entry_list *fresh, const struct addr_list *moved,
+		  struct entry_list *ret)
+{
+	struct entry *e = bh_arena_array(arena, old->n + fresh->n + 1, sizeof(*e));
+	size_t at = 0, k = 0, n = 0;
+
+	if (!e)
+		return -ENOMEM;
+	for (size_t i = 0; i < moved->n; i++) {
+		size_t next = lower(old, &moved->a[i]);
+
+		n += copy_entries(e + n, old->e + at, next - at);
+		for (at = next; at < old->n && bh_addr_cmp(&old->e[at].addr.lo, &moved->a[i]) == 0;)
+			at++;
+		for (; k < fresh->n && bh_addr_cmp(&fresh->e[k].addr.lo, &moved->a[i]) == 0; k++)
+			e[n++] = fresh->e[k];
+	}
+	n += copy_entries(e + n, old->e + at, old->n - at);
+	*ret = n ? (struct entry_list) { e, n } : (struct entry_list) { 0 };
+	return 0;
+}
+
+static int patch_direction(struct assembly *a, const struct ranking *by_rank, size_t n,
+			   const struct patch *p, struct entry_list *lists)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < n; i++) {
+		if (by_rank[i].piece->is_guard)
+			continue;
+		r = add_moved(a, by_rank[i].piece, &p->moved, (uint32_t)i);
+		if (r >= 0 && p->boxes)
+			r = add_piece_boxes(a, by_rank[i].piece, (uint32_t)i);
+	}
+	for (int k = 0; r >= 0 && k < ENTRY_RANGE; k++) {
+		struct entry_list fresh = { 0 };
+
+		r = deliver(a->scratch, &a->hashed[k],
+			    keep_owners(a->hashed[k].data, a->hashed[k].n), by_rank, &fresh);
+		if (r >= 0)
+			r = splice(a->arena, &lists[k], &fresh, &p->moved, &lists[k]);
+		if (r >= 0 && lists[k].n > BH_RULESET_ENTRIES_MAX)
+			r = -E2BIG;
+	}
+	for (int k = ENTRY_RANGE; r >= 0 && k < ENTRY_KINDS; k++) {
+		struct entry_list fresh = { 0 };
+
+		r = p->boxes ? deliver_boxes(a, (enum entry_kind)k, by_rank, &fresh)
+			     : splice(a->arena, &lists[k], &fresh, &(struct addr_list) { 0 },
+				      &fresh);
+		lists[k] = fresh;
+	}
+	return r;
+}
+
+int assemble_patch(struct bh_arena *arena, const struct piece *pieces, size_t n,
+		   const struct patch *patch, struct entry_list lists[ENTRY_KINDS],
+		   struct bh_err *err)
+{
+	struct bh_arena *scratch = bh_arena_new();
+	struct assembly a = { .arena = arena, .scratch = scratch };
+	bh_autofree struct ranking *v = calloc(n + 1, sizeof(*v));
+	size_t first = 0, end;
+	int r = v && scratch ? 0 : -ENOMEM;
+
+	for (size_t i = 0; v && i < n; i++)
+		v[i] = (struct ranking) { &pieces[i], (uint32_t)i, 0 };
+	if (v) {
+		find_places(v, n);
+		qsort(v, n, sizeof(*v), precedence_cmp);
+	}
+	while (v && first < n && v[first].piece->direction != patch->direction)
+		first++;
+	for (end = first; v && end < n && v[end].piece->direction == patch->direction;)
+		end++;
+	assembly_init(&a);
+	if (r >= 0)
+		r = patch_direction(&a, v + first, end - first, patch, lists);
+	assembly_done(&a);
+	bh_arena_free(scratch);
+	return say(r, err);
 }

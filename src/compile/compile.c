@@ -191,6 +191,16 @@ static int push_guards(struct compiler *c, const struct subject *s, struct bh_ve
 	return r;
 }
 
+int compiler_make_pieces(struct compiler *c, const struct subject *s, struct bh_vec *ret)
+{
+	int r = 0;
+
+	bh_vec_init(ret, sizeof(struct piece), BH_RULESET_RULES_MAX);
+	for (size_t i = 0; r >= 0 && s->speaker == SPEAKER_SERVICES && i < s->services.n; i++)
+		r = push_service(c, s, s->services.i[i], ret);
+	return r < 0 ? r : push_guards(c, s, ret);
+}
+
 int compiler_make_ruleset(struct compiler *c, const struct subject *s, struct ruleset *ret)
 {
 	struct bh_vec pieces;
@@ -206,11 +216,9 @@ int compiler_make_ruleset(struct compiler *c, const struct subject *s, struct ru
 		quarantine(ret);
 	else
 		leave_open(ret);
-	bh_vec_init(&pieces, sizeof(struct piece), BH_RULESET_RULES_MAX);
-	for (size_t i = 0; r >= 0 && s->speaker == SPEAKER_SERVICES && i < s->services.n; i++)
-		r = push_service(c, s, s->services.i[i], &pieces);
-	if (r >= 0)
-		r = push_guards(c, s, &pieces);
+	if (r < 0)
+		return r;
+	r = compiler_make_pieces(c, s, &pieces);
 	if (r >= 0)
 		r = assemble(c->out->arena, pieces.data, pieces.n, ret, c->err);
 	bh_vec_done(&pieces);

@@ -52,6 +52,8 @@ bool compiler_is_subject(const struct compiler *c, uint32_t endpoint, bool all);
 bool compiler_follows(const struct compiler *c, const struct selection_list *services);
 /* Everything but the endpoint and `known`, into c->out->arena. */
 int compiler_make_ruleset(struct compiler *c, const struct subject *s, struct ruleset *ret);
+/* Of it the rules: struct piece, to be freed with bh_vec_done() also after a failure. */
+int compiler_make_pieces(struct compiler *c, const struct subject *s, struct bh_vec *ret);
 /* Does it ask for `known`? */
 bool compiler_says_world(const struct ruleset *r);
 #define COMPILER_ENDPOINT_TEXT_MAX 100

@@ -103,6 +103,32 @@ static int update_contested(struct compile_state *st, struct diag_list *diags)
 	return error;
 }
 
+/* So many, and beginning anew is no dearer. */
+#define MOVED_MAX 64
+
+struct moves state_note_moves(struct compile_state *st, const struct addr_list *x,
+			      const struct addr_list *y)
+{
+	struct moves ret = { CHANGE_FEW, st->moved.n, 0 };
+	size_t i = 0, j = 0;
+
+	while (i < x->n || j < y->n) {
+		int order = i == x->n ? 1 : j == y->n ? -1 : bh_addr_cmp(&x->a[i], &y->a[j]);
+		const struct bh_addr *a = order < 0 ? &x->a[i] : &y->a[j];
+		struct bh_addr *slot;
+
+		i += order <= 0;
+		j += order >= 0;
+		if (!order)
+			continue;
+		slot = ret.n++ < MOVED_MAX ? bh_vec_push(&st->moved) : NULL;
+		if (!slot)
+			return (struct moves) { CHANGE_MUCH, 0, 0 };
+		*slot = *a;
+	}
+	return ret;
+}
+
 /* --- lists ------------------------------------------------------------------------------------ */
 
 static int list_set(struct compile_state *st, size_t which, const struct addr_list *l)
@@ -120,6 +146,7 @@ static int list_set(struct compile_state *st, size_t which, const struct addr_li
 		free(copy);
 		return -ENOMEM;
 	}
+	st->moves[which] = state_note_moves(st, &st->lists[which], l);
 	st->lists[which] = (struct addr_list) { copy, l->n };
 	st->changed[which] = true;
 	return 0;

@@ -194,19 +194,28 @@ static int plan_deny(struct compile_state *st, const struct deny *d, struct need
 	return keep_needs(st, &v, n) < 0 ? -ENOMEM : r;
 }
 
+static bool is_narrow(const struct rule *rule)
+{
+	for (size_t i = 0; i < rule->n_ports; i++)
+		if (rule->ports[i].proto != PROTO_ANY && rule->ports[i].lo != rule->ports[i].hi)
+			return true;
+	return false;
+}
+
 static int plan_service(struct compile_state *st, size_t k)
 {
 	const struct service *s = &st->in.policies->services[k];
 	int r = 0;
 
-	st->search[k] = bh_arena_array(st->plans, s->n_rules[DIRECTION_INGRESS] + 1, sizeof(bool));
 	for (int d = 0; r >= 0 && d < DIRECTIONS; d++) {
 		struct plan *p = bh_arena_array(st->plans, s->n_rules[d] + 1, sizeof(*p));
 
 		st->rule_plans[d][k] = p;
-		r = p && st->search[k] ? 0 : -ENOMEM;
-		for (size_t i = 0; r >= 0 && i < s->n_rules[d]; i++)
+		r = p ? 0 : -ENOMEM;
+		for (size_t i = 0; r >= 0 && i < s->n_rules[d]; i++) {
+			p[i].narrow = is_narrow(&s->rules[d][i]);
 			r = plan_rule(st, &s->rules[d][i], &p[i].needs);
+		}
 	}
 	return r;
 }
@@ -235,12 +244,13 @@ static int make_arrays(struct compile_state *st)
 	st->service_changed = bh_arena_array(a, n, sizeof(*st->service_changed));
 	st->guard_changed = bh_arena_array(a, p->n_guardrails + 1, sizeof(*st->guard_changed));
 	st->deny_plans = bh_arena_array(a, p->n_guardrails + 1, sizeof(*st->deny_plans));
-	st->search = bh_arena_array(a, n, sizeof(*st->search));
+	st->moves = bh_arena_array(a, n_lists, sizeof(*st->moves));
+	st->rules_changed = bh_arena_array(a, n, sizeof(*st->rules_changed));
 	for (int d = 0; d < DIRECTIONS; d++)
 		st->rule_plans[d] = bh_arena_array(a, n, sizeof(*st->rule_plans[d]));
 	if (!st->lists || !st->touched || !st->changed || !st->service_changed ||
-	    !st->guard_changed || !st->deny_plans || !st->search || !st->rule_plans[0] ||
-	    !st->rule_plans[1])
+	    !st->guard_changed || !st->deny_plans || !st->moves || !st->rules_changed ||
+	    !st->rule_plans[0] || !st->rule_plans[1])
 		return -ENOMEM;
 	st->c.resolver.services = st->lists;
 	st->label_sets.addrs = st->lists + p->n_services;

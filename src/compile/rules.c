@@ -7,9 +7,6 @@
 
 /* What rules and entries of guardrails come to, where something that they look at has changed. */
 
-/* So many addresses in or out of a target, and searching for all its hits is no dearer. */
-#define MOVED_MAX 64
-
 static bool is_due(const struct compile_state *st, const struct needs *n, const bool *lists)
 {
 	if ((n->known && st->known_changed) || (n->contested && st->turned.n))
@@ -66,35 +63,6 @@ static int copy_target(const struct target *t, bool singles, struct target *ret,
 	return 0;
 }
 
-/*
- * Which addresses came into the target of an ingress rule, or left it: namespaces that have them
- * look for their hits again. False: too many, or not only single ones.
- */
-static bool note_moved(struct compile_state *st, const struct target *x, const struct target *y)
-{
-	size_t i = 0, j = 0, n = 0;
-
-	if (!same_ranges(x, y))
-		return false;
-	while (i < x->singles.n || j < y->singles.n) {
-		int order = i == x->singles.n   ? 1
-			    : j == y->singles.n ? -1
-						: bh_addr_cmp(&x->singles.a[i], &y->singles.a[j]);
-		const struct bh_addr *a = order < 0 ? &x->singles.a[i] : &y->singles.a[j];
-		struct bh_addr *slot;
-
-		i += order <= 0;
-		j += order >= 0;
-		if (!order)
-			continue;
-		slot = n++ < MOVED_MAX ? bh_vec_push(&st->moved) : NULL;
-		if (!slot)
-			return false;
-		*slot = *a;
-	}
-	return true;
-}
-
 static int replace_target(struct compile_state *st, size_t k, enum direction d, size_t i,
 			  const struct target *fresh, bool expired)
 {
@@ -109,9 +77,11 @@ static int replace_target(struct compile_state *st, size_t k, enum direction d, 
 		free(memory);
 		return -ENOMEM;
 	}
-	if (d == DIRECTION_INGRESS)
-		st->search[k][i] =
-			expired != rule->expired || !note_moved(st, &rule->piece.target, &copy);
+	plan->moves.change = CHANGE_MUCH;
+	if (expired != rule->expired)
+		st->rules_changed[k] = true;
+	else if (same_ranges(&rule->piece.target, &copy) && rule->piece.target.world == copy.world)
+		plan->moves = state_note_moves(st, &rule->piece.target.singles, &copy.singles);
 	plan->memory = memory;
 	rule->piece.target = copy;
 	rule->expired = expired;

@@ -112,7 +112,7 @@ static void take_over(struct work *w, const struct space *before, uint32_t first
 	e->spaces[e->n_spaces] = (struct space) {
 		.first = first,
 		.home = w->d->new_of[before->home],
-		.class = before->class,
+		.content = before->content,
 		.before = (uint32_t)(before - w->st->now.spaces),
 		.follows = before->follows,
 	};
@@ -222,6 +222,11 @@ static int hunt_space(struct work *w, size_t at)
 	return r;
 }
 
+static bool must_search(const struct compile_state *st, uint32_t service, uint32_t rule)
+{
+	return st->rule_plans[DIRECTION_INGRESS][service][rule].moves.change == CHANGE_MUCH;
+}
+
 /* And of one rule, from its side. */
 static int search_rules(struct work *w)
 {
@@ -230,7 +235,7 @@ static int search_rules(struct work *w)
 
 	for (uint32_t k = 0; r >= 0 && k < st->in.policies->n_services; k++)
 		for (uint32_t i = 0; r >= 0 && i < st->c.live[k].n[DIRECTION_INGRESS]; i++)
-			if (w->d->many || st->search[k][i])
+			if (w->d->many || must_search(st, k, i))
 				r = follow_search(
 					&st->next.claims, w->wanted, k, i,
 					&st->c.live[k].rules[DIRECTION_INGRESS][i].piece.target,
@@ -275,7 +280,7 @@ static bool keep_hit(const struct work *w, const struct follow_hit *h, struct fo
 	uint32_t first = w->d->new_of[h->home];
 
 	if (w->d->many || first == NONE || w->hunt[first] || first_of(w, first) != first ||
-	    w->st->search[h->service][h->rule])
+	    must_search(w->st, h->service, h->rule))
 		return false;
 	*ret = *h;
 	ret->home = first;
@@ -337,24 +342,24 @@ static int update_hits(struct work *w)
 	return r;
 }
 
-/* --- classes ---------------------------------------------------------------------------------- */
+/* --- contents --------------------------------------------------------------------------------- */
 
-static int classify(struct work *w)
+static int find_contents(struct work *w)
 {
 	struct epoch *e = &w->st->next;
 	const struct follow_hit *hits = e->hits.data;
 
 	for (size_t i = 0; i < e->n_spaces; i++) {
 		struct space *s = &e->spaces[i];
-		struct subject key = s->class ? s->class->key : w->subjects[i];
+		struct subject key = s->content ? s->content->key : w->subjects[i];
 
 		key.hits = s->n_hits ? hits + s->hits_at : NULL;
 		key.n_hits = s->n_hits;
-		if (!s->class || subject_cmp_content(&key, &s->class->key) != 0)
-			s->class = class_get(w->st, &key);
-		if (!s->class)
+		if (!s->content || subject_cmp_content(&key, &s->content->key) != 0)
+			s->content = content_get(w->st, &key);
+		if (!s->content)
 			return -ENOMEM;
-		s->class->used = true;
+		s->content->used = true;
 	}
 	return 0;
 }
@@ -369,6 +374,6 @@ int spaces_update(struct compile_state *st, const struct delta *d, struct bh_err
 	if (r >= 0)
 		r = update_hits(&w);
 	if (r >= 0)
-		r = classify(&w);
+		r = find_contents(&w);
 	return r < 0 ? bh_err_oom(err) : 0;
 }

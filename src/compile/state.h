@@ -8,10 +8,10 @@
  * What compile_update() remembers from one set of endpoints to the next. Three kinds of memory: what
  * depends on the policies alone (plans, names), what is built anew from its predecessor each time,
  * in linear time (an epoch), and single results that are replaced when they came out otherwise
- * (lists of addresses, targets, boxes, classes).
+ * (lists of addresses, targets, boxes, contents).
  *
  * The steps, each of which hands on only what came out otherwise:
- *   endpoints -> delta -> epoch (who is who) -> lists -> rules, guardrails -> namespaces -> classes
+ *   endpoints -> delta -> epoch (who is who) -> lists -> rules, guardrails -> namespaces -> contents
  */
 
 #define NONE UINT32_MAX
@@ -38,7 +38,8 @@ int delta_make(struct bh_arena *arena, const struct endpoint_set *before,
 struct space {
 	uint32_t first, home; /* its first endpoint, and the first that makes it a subject */
 	uint32_t before;      /* the space that it was, if no endpoint in it is touched; or NONE */
-	struct class *class;
+	struct content *content;
+	uint64_t version;           /* of the content that `held` says the same as */
 	struct ruleset_share *held; /* struct ruleset; one reference is ours */
 	bool follows;
 	size_t hits_at, n_hits;
@@ -81,8 +82,18 @@ struct needs {
 	bool known, contested;
 };
 
+/* How a target or a list came out otherwise: not at all, by a few addresses, or more than that. */
+enum change { CHANGE_NONE, CHANGE_FEW, CHANGE_MUCH };
+
+struct moves {
+	enum change change;
+	size_t at, n; /* CHANGE_FEW: these of st->moved */
+};
+
 struct plan {
 	struct needs needs;
+	struct moves moves;
+	bool narrow;  /* some of its ports are ranges: single addresses of it are no hash then */
 	void *memory; /* of its target or boxes, unless those are a list's */
 };
 
@@ -98,6 +109,7 @@ struct compile_state {
 	struct epoch now, next;
 	struct label_sets label_sets;
 	struct addr_list *lists; /* r->services are the first of them */
+	struct moves *moves;     /* [list] */
 	bool *touched, *changed; /* [list]: its members or their addresses; what came of it */
 	struct addr_list turned; /* addresses that became contested, or ceased to be */
 	bool known_changed;
@@ -105,10 +117,11 @@ struct compile_state {
 	struct plan **rule_plans[DIRECTIONS]; /* [service][rule] */
 	struct plan **deny_plans;             /* [guardrail][entry] */
 	bool *service_changed, *guard_changed;
-	bool **search;       /* [service][ingress rule]: look for its hits anew */
-	struct bh_vec moved; /* struct bh_addr: in or out of an ingress rule's target */
-	struct class **buckets;
-	size_t n_buckets, n_classes;
+	bool *rules_changed; /* [service]: a rule expired, or is back */
+	struct bh_vec moved; /* struct bh_addr: in or out of a target or a list */
+	struct content **buckets;
+	uint64_t versions; /* given out so far */
+	size_t n_buckets, n_contents;
 	struct bh_vec buried; /* void *: freed when nothing refers to it any more */
 	struct bh_arena *scratch;
 };
@@ -129,33 +142,41 @@ int plans_make(struct compile_state *st, struct bh_err *err);
 int lists_update(struct compile_state *st, struct diag_list *diags, struct bh_err *err);
 /* Targets and boxes of what looks at something that changed, or expired. */
 int rules_update(struct compile_state *st, bool all, struct bh_err *err);
+/* What is in one of two lists only, to st->moved. */
+struct moves state_note_moves(struct compile_state *st, const struct addr_list *x,
+			      const struct addr_list *y);
 /* Free P when this update is over. -ENOMEM: it is not taken. */
 int state_bury(struct compile_state *st, void *p);
 
-/* --- spaces.c, classes.c: namespaces, and those that say the same ------------------------------ */
+/* --- spaces.c, contents.c: namespaces, and those that say the same ------------------------------ */
 
-struct class
-{
-	struct class *next; /* in its bucket */
+/* What a body lives in: entries of each direction, guards, and the rest; or one for several. */
+enum content_part { PART_EGRESS, PART_INGRESS, PART_GUARDS, PART_HEAD };
+#define CONTENT_PARTS 4
+
+struct content {
+	struct content *next; /* in its bucket */
 	uint64_t hash;
 	struct subject key; /* without a home; lives behind this struct */
 	struct ruleset body;
-	struct ruleset_share *share; /* what the body lives in */
+	uint64_t version;             /* another one, another body */
+	struct ruleset_share *bundle; /* keeps the parts */
+	struct ruleset_share *parts[CONTENT_PARTS];
 	bool built, stale, used;
 };
 
-/* The namespaces of st->next, with hits and classes, but no rulesets. */
+/* The namespaces of st->next, with hits and contents, but no rulesets. */
 int spaces_update(struct compile_state *st, const struct delta *d, struct bh_err *err);
-/* The class of namespaces that will say what KEY says, made when there is none. NULL: no memory. */
-struct class *class_get(struct compile_state *st, const struct subject *key);
+/* The content of namespaces that will say what KEY says, made when there is none. NULL: no memory. */
+struct content *content_get(struct compile_state *st, const struct subject *key);
 /* Mark those whose rulesets may have become others. */
-void classes_mark(struct compile_state *st);
+void contents_mark(struct compile_state *st);
 /* Its body, compiled if it has to be. */
-int class_build(struct compile_state *st, struct class *k, struct bh_err *err);
+int content_build(struct compile_state *st, struct content *k, struct bh_err *err);
 /* Free those that no namespace used since. */
-void classes_sweep(struct compile_state *st);
-void classes_free(struct compile_state *st);
+void contents_sweep(struct compile_state *st);
+void contents_free(struct compile_state *st);
 /* The same to the last byte, but for the endpoint and `known`. */
-bool class_same_body(const struct ruleset *a, const struct ruleset *b);
+bool content_same_body(const struct ruleset *a, const struct ruleset *b);
 
 #endif

@@ -54,7 +54,7 @@ void compile_state_reset(struct compile_state *st)
 
 	epoch_done(&st->now);
 	epoch_done(&st->next);
-	classes_free(st);
+	contents_free(st);
 	dig_up(st);
 	free_plans(st);
 	resolver_done(&st->c.resolver);
@@ -114,8 +114,12 @@ static int begin(struct compile_state *st, struct bh_err *err)
 	memset(st->changed, 0, n_lists * sizeof(*st->changed));
 	memset(st->service_changed, 0, p->n_services * sizeof(*st->service_changed));
 	memset(st->guard_changed, 0, p->n_guardrails * sizeof(*st->guard_changed));
-	for (size_t k = 0; k < p->n_services; k++)
-		memset(st->search[k], 0, p->services[k].n_rules[DIRECTION_INGRESS] * sizeof(bool));
+	memset(st->rules_changed, 0, p->n_services * sizeof(*st->rules_changed));
+	memset(st->moves, 0, n_lists * sizeof(*st->moves));
+	for (int d = 0; d < DIRECTIONS; d++)
+		for (size_t k = 0; k < p->n_services; k++)
+			for (size_t i = 0; i < p->services[k].n_rules[d]; i++)
+				st->rule_plans[d][k][i].moves = (struct moves) { 0 };
 	st->moved.n = 0;
 	st->known_changed = false;
 	st->c.err = err;
@@ -129,7 +133,7 @@ static void end(struct compile_state *st)
 	epoch_done(&st->now);
 	st->now = st->next;
 	st->next = (struct epoch) { 0 };
-	classes_sweep(st);
+	contents_sweep(st);
 	dig_up(st);
 	bh_arena_free(st->scratch);
 	st->scratch = NULL;
@@ -172,7 +176,7 @@ static int add_known(struct compile_state *st, struct ruleset_share *held)
 	return 0;
 }
 
-/* The body of the class, with the namespace's own name and today's `known`. */
+/* The body of its content, with the namespace's own name and today's `known`. */
 static int hold(struct compile_state *st, struct space *s)
 {
 	const char *id = st->in.endpoints->endpoints[s->home].id;
@@ -184,10 +188,10 @@ static int hold(struct compile_state *st, struct space *s)
 	if (!s->held)
 		return -ENOMEM;
 	r = ruleset_of(s);
-	*r = s->class->body;
+	*r = s->content->body;
 	endpoint = (char *)(r + 1);
 	r->endpoint = strcpy(endpoint, text);
-	ruleset_share_need(s->held, s->class->share);
+	ruleset_share_need(s->held, s->content->bundle);
 	return add_known(st, s->held);
 }
 
@@ -195,15 +199,16 @@ static int hold(struct compile_state *st, struct space *s)
 static bool can_keep(const struct compile_state *st, const struct space *before,
 		     const struct space *s)
 {
-	const struct ruleset *r = ruleset_of(before), *body = &s->class->body;
+	const struct ruleset *r = ruleset_of(before);
 
 	if (s->before == NONE && strcmp(st->now.endpoints->endpoints[before->home].id,
 					st->in.endpoints->endpoints[s->home].id) != 0)
 		return false;
 	if (st->known_changed && r->known)
 		return false;
-	return (r->rules == body->rules && r->services == body->services) ||
-	       class_same_body(r, body);
+	if (before->content == s->content) /* it was compared when it was compiled */
+		return before->version == s->content->version;
+	return content_same_body(r, &s->content->body);
 }
 
 /* By place: the space before that is this namespace, or NULL. */
@@ -246,13 +251,14 @@ static int make_ruleset(struct compile_state *st, struct space *s, struct report
 			struct bh_err *err)
 {
 	struct space *before = find_before(st, s);
-	int r = class_build(st, s->class, err);
+	int r = content_build(st, s->content, err);
 
 	if (r < 0)
 		return bh_err_prefix(err, r, "endpoint %s",
 				     names_text(st->scratch,
 						st->in.endpoints->endpoints[s->home].id,
 						COMPILER_ENDPOINT_TEXT_MAX));
+	s->version = s->content->version;
 	if (before)
 		report->seen[before - st->now.spaces] = true;
 	if (before && can_keep(st, before, s)) {
@@ -350,7 +356,7 @@ static int update(struct compile_state *st, struct ruleset_list *l, struct compi
 		r = spaces_update(st, &d, err);
 	if (r < 0)
 		return r;
-	classes_mark(st);
+	contents_mark(st);
 	return make_list(st, l, changes, err);
 }
 

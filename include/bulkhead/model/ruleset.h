@@ -138,7 +138,7 @@ void *ruleset_share_data(struct ruleset_share *s); /* the SIZE bytes */
 struct ruleset_share *ruleset_share_get(struct ruleset_share *s);
 void ruleset_share_put(struct ruleset_share *s); /* takes NULL */
 /* S points into OTHER: keep it as long as S. At most RULESET_SHARE_NEEDS others. */
-#define RULESET_SHARE_NEEDS 2
+#define RULESET_SHARE_NEEDS 4
 void ruleset_share_need(struct ruleset_share *s, struct ruleset_share *other);
 
 struct ruleset_list {
