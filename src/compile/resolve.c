@@ -52,13 +52,50 @@ struct addr_list addr_list_family(const struct addr_list *l, uint8_t family)
 				 : (struct addr_list) { l->a + v4, l->n - v4 };
 }
 
+#define RUNS_MAX 16
+
+/* Merge the sorted runs A[FROM..MIDDLE) and A[MIDDLE..TO) by way of TEMP. */
+static void merge_runs(struct bh_addr *a, size_t from, size_t middle, size_t to,
+		       struct bh_addr *temp)
+{
+	size_t i = 0, n = middle - from, j = middle, out = from;
+
+	memcpy(temp, a + from, n * sizeof(*a));
+	while (i < n)
+		a[out++] = j < to && bh_addr_cmp(&a[j], &temp[i]) < 0 ? a[j++] : temp[i++];
+}
+
+/* Most lists are a few sorted ones in a row. */
+static void sort_addrs(const struct resolver *r, struct bh_addr *a, size_t n)
+{
+	size_t runs[RUNS_MAX + 1] = { 0 }, count = 0;
+	struct bh_addr *temp = NULL;
+
+	for (size_t i = 1; i <= n && count < RUNS_MAX; i++)
+		if (i == n || bh_addr_cmp(&a[i - 1], &a[i]) > 0)
+			runs[++count] = i;
+	if (count <= 1 && runs[count] == n)
+		return;
+	if (runs[count] == n)
+		temp = bh_arena_array(r->arena, n, sizeof(*temp));
+	if (!temp) {
+		qsort(a, n, sizeof(*a), addr_cmp);
+		return;
+	}
+	for (; count > 1; count = (count + 1) / 2) {
+		for (size_t k = 0; k + 1 < count; k += 2)
+			merge_runs(a, runs[k], runs[k + 1], runs[k + 2], temp);
+		for (size_t k = 1; 2 * k <= count + 1; k++)
+			runs[k] = runs[2 * k < count ? 2 * k : count];
+	}
+}
+
 struct addr_list resolver_tidy(const struct resolver *r, struct bh_addr *a, size_t n,
 			       bool contested)
 {
 	size_t out = 0;
 
-	if (n)
-		qsort(a, n, sizeof(*a), addr_cmp);
+	sort_addrs(r, a, n);
 	for (size_t i = 0; i < n; i++) {
 		if (out && bh_addr_cmp(&a[out - 1], &a[i]) == 0)
 			continue;
