@@ -20,9 +20,14 @@ struct live_guardrail {
 	size_t n_deny;
 };
 
+struct guard_memo;
+
 struct guards {
 	struct live_guardrail *g; /* [guardrail] */
 	size_t n;
+	/* what those that meet deny together, while their boxes stay the same; lives in MEMORY */
+	struct guard_memo *memos[DIRECTIONS];
+	struct bh_arena *memory;
 };
 
 /* Names live in ARENA, the rest in the resolver's. 0 or -errno with ERR set. */
@@ -47,7 +52,7 @@ struct piece guard_piece(const struct live_deny *d);
  * ret->guards from N guardrails (indexes, ascending): where several deny a flow, the first owns it.
  * RET has its rules already. -E2BIG, -ENOMEM with ERR set.
  */
-int guards_assemble(const struct guards *g, const uint32_t *which, size_t n, struct bh_arena *arena,
+int guards_assemble(struct guards *g, const uint32_t *which, size_t n, struct bh_arena *arena,
 		    struct ruleset *ret, struct bh_err *err);
 
 /*

@@ -124,7 +124,8 @@ static int begin(struct compile_state *st, struct bh_err *err)
 	st->known_changed = false;
 	st->c.err = err;
 	st->scratch = bh_arena_new();
-	st->c.resolver.arena = st->scratch;
+	st->c.resolver.arena = st->c.guards.memory = st->scratch;
+	memset(st->c.guards.memos, 0, sizeof(st->c.guards.memos));
 	return st->scratch ? 0 : bh_err_oom(err);
 }
 

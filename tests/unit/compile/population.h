@@ -210,7 +210,7 @@ static inline struct peer pop_peer(struct pop *p, bool guard)
 	else if (kind < (p->shape.odd ? 73 : 97))
 		x.entity = ENTITY_WORLD;
 	else if (kind < (p->shape.odd ? 80 : 98))
-		x.entity = ENTITY_MANAGED;
+		x.entity = p->shape.odd || pop_one_in(p, 3) ? ENTITY_MANAGED : ENTITY_HOST;
 	else if (kind < (p->shape.odd ? 87 : 99))
 		x.entity = ENTITY_HOST;
 	if (p->shape.odd && !x.entity) { /* several keys at a time; maybe none at all */
