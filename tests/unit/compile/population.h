@@ -197,6 +197,8 @@ static inline struct peer pop_peer(struct pop *p, bool guard)
 			pop_peer_cidr(p, &x);
 		return x;
 	}
+	if (guard && !p->shape.odd)
+		kind %= 90; /* services, labels and networks */
 	if (p->shape.odd)
 		kind = kind * 7 % 100; /* all kinds alike are worth a test */
 	if (kind < (p->shape.odd ? 20 : 60))
@@ -327,7 +329,7 @@ static inline struct deny pop_deny(struct pop *p)
 	struct exception *u = pop_alloc(p->arena, d.n_unless, sizeof(*u));
 
 	for (size_t i = 0; i < d.n_unless; i++) {
-		u[i].peer = pop_peer(p, p->shape.odd);
+		u[i].peer = pop_peer(p, true);
 		u[i].ports = pop_ports(p, &u[i].n_ports);
 	}
 	d.unless = u;
