@@ -90,7 +90,8 @@ static inline bool diff_lists(struct differential *d, const struct ruleset_list 
 		    diff_ruleset(want->items[i].ruleset, have->items[i].ruleset, text,
 				 sizeof(text)))
 			continue;
-		snprintf(d->why, sizeof(d->why), "endpoint %s: %s", want->items[i].ruleset->endpoint,
+		snprintf(d->why, sizeof(d->why), "endpoint %s: %s",
+			 want->items[i].ruleset->endpoint,
 			 want->items[i].endpoint == have->items[i].endpoint ? text : "another one");
 		return false;
 	}

@@ -31,7 +31,7 @@ struct pop_random {
 struct pop_shape {
 	unsigned services, endpoints, teams, scopes, guardrails;
 	unsigned addresses; /* how many there are to choose from; few collide often */
-	bool odd;           /* every kind of selector and peer, hosts, strangers, shared namespaces */
+	bool odd; /* every kind of selector and peer, hosts, strangers, shared namespaces */
 };
 
 struct pop_endpoint {
@@ -154,7 +154,7 @@ static inline void pop_peer_cidr(struct pop *p, struct peer *x)
 		a.b[0] = (uint8_t)(172 + pop_rnd(p, 20));
 	x->cidr = (struct bh_prefix) { a, (uint8_t)len };
 	for (unsigned bit = len; bit < 32; bit++)
-		x->cidr.addr.b[bit / 8] &= (uint8_t)~(0x80 >> bit % 8);
+		x->cidr.addr.b[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
 	if (len < 30 && pop_one_in(p, 4)) {
 		struct bh_prefix *e = pop_alloc(p->arena, 1, sizeof(*e));
 
@@ -483,8 +483,8 @@ static inline void pop_change_one(struct pop *p, unsigned i)
 		e->resolver = pop_rnd(p, 4);
 		break;
 	case 10:
-		e->space = pop_one_in(p, 2) ? p->e[pop_rnd(p, p->shape.endpoints)].space
-					    : ++p->spaces;
+		e->space =
+			pop_one_in(p, 2) ? p->e[pop_rnd(p, p->shape.endpoints)].space : ++p->spaces;
 		break;
 	default:
 		if (p->shape.odd && pop_one_in(p, 2))
@@ -517,7 +517,8 @@ static inline struct endpoint pop_endpoint(const struct pop *p, unsigned i, stru
 
 	e.name = e.id;
 	labels[n++] = (struct label) { "app", pop_text(arena, "s%03u", m->service) };
-	if (m->second != UINT32_MAX) /* the later of two equal keys: what a policy sees is the first */
+	if (m->second !=
+	    UINT32_MAX) /* the later of two equal keys: what a policy sees is the first */
 		labels[n - 1].value = pop_text(arena, "s%03u", m->second);
 	labels[n++] = (struct label) { "team", pop_text(arena, "t%03u", m->team) };
 	e.labels = labels;
