@@ -319,8 +319,6 @@ static bool repair_service(const struct compile_state *st, struct repair *p, uin
 
 	if (!st->service_changed[k])
 		return true;
-	if (st->rules_changed[k])
-		return false;
 	for (int d = 0; d < DIRECTIONS; d++)
 		for (size_t i = 0; i < s->n_rules[d]; i++) {
 			const struct plan *plan = &st->rule_plans[d][k][i];

@@ -245,12 +245,11 @@ static int make_arrays(struct compile_state *st)
 	st->guard_changed = bh_arena_array(a, p->n_guardrails + 1, sizeof(*st->guard_changed));
 	st->deny_plans = bh_arena_array(a, p->n_guardrails + 1, sizeof(*st->deny_plans));
 	st->moves = bh_arena_array(a, n_lists, sizeof(*st->moves));
-	st->rules_changed = bh_arena_array(a, n, sizeof(*st->rules_changed));
 	for (int d = 0; d < DIRECTIONS; d++)
 		st->rule_plans[d] = bh_arena_array(a, n, sizeof(*st->rule_plans[d]));
 	if (!st->lists || !st->touched || !st->changed || !st->service_changed ||
-	    !st->guard_changed || !st->deny_plans || !st->moves || !st->rules_changed ||
-	    !st->rule_plans[0] || !st->rule_plans[1])
+	    !st->guard_changed || !st->deny_plans || !st->moves || !st->rule_plans[0] ||
+	    !st->rule_plans[1])
 		return -ENOMEM;
 	st->c.resolver.services = st->lists;
 	st->label_sets.addrs = st->lists + p->n_services;

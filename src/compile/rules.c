@@ -77,10 +77,9 @@ static int replace_target(struct compile_state *st, size_t k, enum direction d, 
 		free(memory);
 		return -ENOMEM;
 	}
-	plan->moves.change = CHANGE_MUCH;
-	if (expired != rule->expired)
-		st->rules_changed[k] = true;
-	else if (same_ranges(&rule->piece.target, &copy) && rule->piece.target.world == copy.world)
+	plan->moves.change = CHANGE_MUCH; /* also when the rule itself comes or goes */
+	if (expired == rule->expired && same_ranges(&rule->piece.target, &copy) &&
+	    rule->piece.target.world == copy.world)
 		plan->moves = state_note_moves(st, &rule->piece.target.singles, &copy.singles);
 	plan->memory = memory;
 	rule->piece.target = copy;

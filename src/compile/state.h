@@ -117,7 +117,6 @@ struct compile_state {
 	struct plan **rule_plans[DIRECTIONS]; /* [service][rule] */
 	struct plan **deny_plans;             /* [guardrail][entry] */
 	bool *service_changed, *guard_changed;
-	bool *rules_changed; /* [service]: a rule expired, or is back */
 	struct bh_vec moved; /* struct bh_addr: in or out of a target or a list */
 	struct content **buckets;
 	uint64_t versions; /* given out so far */

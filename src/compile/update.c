@@ -114,7 +114,6 @@ static int begin(struct compile_state *st, struct bh_err *err)
 	memset(st->changed, 0, n_lists * sizeof(*st->changed));
 	memset(st->service_changed, 0, p->n_services * sizeof(*st->service_changed));
 	memset(st->guard_changed, 0, p->n_guardrails * sizeof(*st->guard_changed));
-	memset(st->rules_changed, 0, p->n_services * sizeof(*st->rules_changed));
 	memset(st->moves, 0, n_lists * sizeof(*st->moves));
 	for (int d = 0; d < DIRECTIONS; d++)
 		for (size_t k = 0; k < p->n_services; k++)

@@ -86,7 +86,7 @@ static int round_of_changes(struct site *s, unsigned round)
 	e->team = (e->team + 1) % s->pop.shape.teams;
 	if (r >= 0)
 		r = step(s, "label");
-	e->port++;
+	e->version += 2;
 	return r < 0 ? r : step(s, "nothing");
 }
 

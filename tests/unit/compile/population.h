@@ -40,7 +40,8 @@ struct pop_endpoint {
 	unsigned space;                 /* namespace: equal = shared */
 	unsigned addr[POP_ADDRS], n_addrs;
 	unsigned resolver; /* 0 = none */
-	unsigned port;     /* what no policy looks at */
+	unsigned version;  /* in the tag of the image, and the process id */
+	unsigned renamed;
 };
 
 struct pop {
@@ -257,7 +258,8 @@ static inline void pop_select(struct pop *p, unsigned i, struct service *s)
 		x->compose = pop_text(p->arena, "*/c%03u", i);
 		break;
 	case 2:
-		x->image = pop_text(p->arena, "registry/c%03u:*", i);
+		x->image = pop_text(p->arena,
+				    p->shape.odd ? "registry/c%03u:1" : "registry/c%03u:*", i);
 		break;
 	case 3:
 		if (p->shape.odd) {
@@ -491,8 +493,10 @@ static inline void pop_change_one(struct pop *p, unsigned i)
 			e->host = !e->host;
 		else if (p->shape.odd && pop_one_in(p, 2))
 			e->has_netns = !e->has_netns;
+		else if (p->shape.odd && pop_one_in(p, 2))
+			e->renamed++;
 		else
-			e->port++;
+			e->version++;
 	}
 }
 
@@ -505,17 +509,17 @@ static inline struct endpoint pop_endpoint(const struct pop *p, unsigned i, stru
 		.id = pop_text(arena, "e%05u", i),
 		.namespace = "default",
 		.runtime = i % 2 ? ENDPOINT_DOCKER : ENDPOINT_PODMAN,
-		.image = pop_text(arena, "registry/c%03u:%u", m->service, m->port % 2),
+		.image = pop_text(arena, "registry/c%03u:%u", m->service, m->version % 2),
 		.compose_project = "shop",
 		.compose_service = pop_text(arena, "c%03u", m->service),
 		.netns = m->has_netns ? pop_text(arena, "/run/netns/%05u", m->space) : NULL,
 		.netns_ino = m->has_netns && m->space % 3 ? 4026532000u + m->space : 0,
-		.pid = (int)m->port,
+		.pid = (int)m->version,
 		.obstacle = m->host ? ENDPOINT_HOST_NETWORK : ENDPOINT_HOLDABLE,
 	};
 	size_t n = 0;
 
-	e.name = e.id;
+	e.name = pop_text(arena, "e%05u", i + m->renamed);
 	labels[n++] = (struct label) { "app", pop_text(arena, "s%03u", m->service) };
 	if (m->second !=
 	    UINT32_MAX) /* the later of two equal keys: what a policy sees is the first */
