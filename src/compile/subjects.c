@@ -199,7 +199,7 @@ static void hand_out_hits(struct compiler *c)
 
 		while (at < c->hits.n && h[at].home < home)
 			at++;
-		s->hits = h + at;
+		s->hits = h ? h + at : NULL;
 		while (at < c->hits.n && h[at].home == home) {
 			s->n_hits++;
 			at++;
