@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "assemble.h"
+#include "assembly.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -9,8 +9,6 @@
 #include <bulkhead/base/buf.h>
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/base/limits.h>
-
-#include "boxes.h"
 
 /* --- ports of a rule, by where they end up ---------------------------------------------------- */
 
@@ -67,12 +65,6 @@ static int specs_make(struct bh_arena *scratch, const struct piece *p, struct sp
 }
 
 /* --- entries --------------------------------------------------------------------------------- */
-
-struct assembly {
-	struct bh_arena *arena, *scratch;
-	struct bh_vec hashed[3];          /* struct entry: ENTRY_EXACT, ENTRY_HOST, ENTRY_ICMP */
-	struct bh_vec boxes[ENTRY_KINDS]; /* struct box, for the kinds of intervals */
-};
 
 static int add_hashed(struct assembly *a, enum entry_kind kind, const struct bh_addr *addr,
 		      uint8_t proto_lo, uint8_t proto_hi, uint16_t port_lo, uint16_t port_hi,
@@ -156,7 +148,7 @@ static int add_world(struct assembly *a, const struct specs *s, uint32_t rank)
 	return r;
 }
 
-static int add_piece_hashed(struct assembly *a, const struct piece *p, uint32_t rank)
+int assembly_add_hashed(struct assembly *a, const struct piece *p, uint32_t rank)
 {
 	const struct addr_list *l = &p->target.singles;
 	int r = 0;
@@ -167,7 +159,7 @@ static int add_piece_hashed(struct assembly *a, const struct piece *p, uint32_t 
 	return r;
 }
 
-static int add_piece_boxes(struct assembly *a, const struct piece *p, uint32_t rank)
+int assembly_add_boxes(struct assembly *a, const struct piece *p, uint32_t rank)
 {
 	const struct target *t = &p->target;
 	struct specs s;
@@ -210,7 +202,7 @@ static void sort_entries(struct entry *e, size_t n)
 }
 
 /* Sort by key and keep of each key the one whose rule comes first. */
-static size_t keep_owners(struct entry *e, size_t n)
+size_t assembly_keep_owners(struct entry *e, size_t n)
 {
 	size_t out = 0;
 
@@ -222,15 +214,9 @@ static size_t keep_owners(struct entry *e, size_t n)
 	return out;
 }
 
-struct ranking {
-	const struct piece *piece;
-	uint32_t order; /* in the policy */
-	uint32_t final; /* index in ruleset.rules */
-};
-
 /* Hand the entries to the ruleset, with the rule's place and expiry instead of its rank. */
-static int deliver(struct bh_arena *arena, const struct bh_vec *v, size_t n,
-		   const struct ranking *by_rank, struct entry_list *ret)
+int assembly_deliver(struct bh_arena *arena, const struct bh_vec *v, size_t n,
+		     const struct ranking *by_rank, struct entry_list *ret)
 {
 	struct entry *e;
 
@@ -249,8 +235,8 @@ static int deliver(struct bh_arena *arena, const struct bh_vec *v, size_t n,
 	return 0;
 }
 
-static int deliver_boxes(struct assembly *a, enum entry_kind kind, const struct ranking *by_rank,
-			 struct entry_list *ret)
+int assembly_deliver_boxes(struct assembly *a, enum entry_kind kind, const struct ranking *by_rank,
+			   struct entry_list *ret)
 {
 	struct bh_vec out;
 	int r;
@@ -260,7 +246,7 @@ static int deliver_boxes(struct assembly *a, enum entry_kind kind, const struct 
 	if (r >= 0)
 		sort_entries(out.data, out.n);
 	if (r >= 0)
-		r = deliver(a->arena, &out, out.n, by_rank, ret);
+		r = assembly_deliver(a->arena, &out, out.n, by_rank, ret);
 	bh_vec_done(&out);
 	return r;
 }
@@ -273,19 +259,20 @@ static int assemble_direction(struct assembly *a, const struct ranking *by_rank,
 	for (size_t i = 0; r >= 0 && i < n; i++) {
 		if (by_rank[i].piece->is_guard)
 			continue;
-		r = add_piece_hashed(a, by_rank[i].piece, (uint32_t)i);
+		r = assembly_add_hashed(a, by_rank[i].piece, (uint32_t)i);
 		if (r >= 0)
-			r = add_piece_boxes(a, by_rank[i].piece, (uint32_t)i);
+			r = assembly_add_boxes(a, by_rank[i].piece, (uint32_t)i);
 	}
 	for (int k = 0; r >= 0 && k < ENTRY_RANGE; k++)
-		r = deliver(a->arena, &a->hashed[k], keep_owners(a->hashed[k].data, a->hashed[k].n),
-			    by_rank, &ret[k]);
+		r = assembly_deliver(a->arena, &a->hashed[k],
+				     assembly_keep_owners(a->hashed[k].data, a->hashed[k].n),
+				     by_rank, &ret[k]);
 	for (int k = ENTRY_RANGE; r >= 0 && k < ENTRY_KINDS; k++)
-		r = deliver_boxes(a, (enum entry_kind)k, by_rank, &ret[k]);
+		r = assembly_deliver_boxes(a, (enum entry_kind)k, by_rank, &ret[k]);
 	return r;
 }
 
-static void assembly_init(struct assembly *a)
+void assembly_init(struct assembly *a)
 {
 	for (int k = 0; k < ENTRY_RANGE; k++)
 		bh_vec_init(&a->hashed[k], sizeof(struct entry), BH_RULESET_ENTRIES_MAX);
@@ -293,7 +280,7 @@ static void assembly_init(struct assembly *a)
 		bh_vec_init(&a->boxes[k], sizeof(struct box), BH_RULESET_ENTRIES_MAX);
 }
 
-static void assembly_done(struct assembly *a)
+void assembly_done(struct assembly *a)
 {
 	for (int k = 0; k < ENTRY_RANGE; k++)
 		bh_vec_done(&a->hashed[k]);
@@ -311,7 +298,7 @@ static int name_cmp(const void *a, const void *b)
 }
 
 /* Egress before ingress; then who owns what several cover. */
-static int precedence_cmp(const void *a, const void *b)
+int ranking_cmp_precedence(const void *a, const void *b)
 {
 	const struct ranking *x = a, *y = b;
 
@@ -325,7 +312,7 @@ static int precedence_cmp(const void *a, const void *b)
 	return (x->order > y->order) - (x->order < y->order);
 }
 
-static void find_places(struct ranking *v, size_t n)
+void ranking_find_places(struct ranking *v, size_t n)
 {
 	qsort(v, n, sizeof(*v), name_cmp);
 	for (size_t i = 0; i < n; i++)
@@ -339,7 +326,7 @@ static int list_rules(struct bh_arena *arena, struct ranking *v, size_t n, struc
 
 	if (!rules)
 		return bh_err_oom(err);
-	find_places(v, n);
+	ranking_find_places(v, n);
 	for (size_t i = 0; i < n; i++) {
 		const struct piece *p = v[i].piece;
 
@@ -355,7 +342,7 @@ static int list_rules(struct bh_arena *arena, struct ranking *v, size_t n, struc
 	return 0;
 }
 
-static int say(int r, struct bh_err *err)
+int assembly_error(int r, struct bh_err *err)
 {
 	if (r == -E2BIG)
 		return bh_err_set(err, r,
@@ -384,7 +371,7 @@ static int assemble_entries(struct bh_arena *arena, const struct ranking *by_ran
 		first = end;
 	}
 	bh_arena_free(scratch);
-	return say(r, err);
+	return assembly_error(r, err);
 }
 
 int assemble(struct bh_arena *arena, const struct piece *pieces, size_t n, struct ruleset *ret,
@@ -406,240 +393,6 @@ int assemble(struct bh_arena *arena, const struct piece *pieces, size_t n, struc
 	r = list_rules(arena, v, n, ret, err);
 	if (r < 0)
 		return r;
-	qsort(v, n, sizeof(*v), precedence_cmp);
+	qsort(v, n, sizeof(*v), ranking_cmp_precedence);
 	return assemble_entries(arena, v, n, ret, err);
-}
-
-/* --- once more, for a few addresses ----------------------------------------------------------- */
-
-/* The piece with those of its single addresses only that are among the moved. */
-static int add_moved(struct assembly *a, const struct piece *p, const struct addr_list *moved,
-		     uint32_t rank)
-{
-	struct bh_addr *v = bh_arena_array(a->scratch, moved->n + 1, sizeof(*v));
-	struct piece part = *p;
-	size_t n = 0;
-
-	if (!v)
-		return -ENOMEM;
-	for (size_t i = 0; i < moved->n; i++)
-		if (addr_list_contains(&p->target.singles, &moved->a[i]))
-			v[n++] = moved->a[i];
-	part.target = (struct target) { .singles = { v, n } };
-	return add_piece_hashed(a, &part, rank);
-}
-
-static size_t lower(const struct entry_list *l, const struct bh_addr *a)
-{
-	size_t lo = 0, hi = l->n;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (bh_addr_cmp(&l->e[mid].addr.lo, a) < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
-}
-
-static size_t copy_entries(struct entry *to, const struct entry *from, size_t n)
-{
-	if (n)
-		memcpy(to, from, n * sizeof(*to));
-	return n;
-}
-
-/* What is said within the windows is replaced by FRESH; the stretches between them are copied. */
-static int splice(struct bh_arena *arena, const struct entry_list *old,
-		  const struct entry_list *fresh, const struct bh_rangeset *windows,
-		  struct entry_list *ret)
-{
-	struct entry *e = bh_arena_array(arena, old->n + fresh->n + 1, sizeof(*e));
-	size_t at = 0, k = 0, n = 0;
-
-	if (!e)
-		return -ENOMEM;
-	for (size_t i = 0; i < windows->n; i++) {
-		const struct bh_range *w = &windows->r[i];
-		size_t next = lower(old, &w->lo);
-
-		n += copy_entries(e + n, old->e + at, next - at);
-		for (at = next; at < old->n && bh_range_contains(w, &old->e[at].addr.lo);)
-			at++;
-		for (; k < fresh->n && bh_range_contains(w, &fresh->e[k].addr.lo); k++)
-			e[n++] = fresh->e[k];
-	}
-	n += copy_entries(e + n, old->e + at, old->n - at);
-	if (n > BH_RULESET_ENTRIES_MAX)
-		return -E2BIG;
-	*ret = n ? (struct entry_list) { e, n } : (struct entry_list) { 0 };
-	return 0;
-}
-
-/* The interval of L that A lies in, or NULL. */
-static const struct bh_range *interval_of(const struct entry_list *l, const struct bh_addr *a)
-{
-	size_t i = lower(l, a);
-
-	if (i < l->n && bh_addr_cmp(&l->e[i].addr.lo, a) == 0)
-		return &l->e[i].addr;
-	return i && bh_range_contains(&l->e[i - 1].addr, a) ? &l->e[i - 1].addr : NULL;
-}
-
-/*
- * Where intervals may come out otherwise when A moves: at A, and in the intervals beside it, which A
- * may join or part. Beyond those nothing is said, or something else is, as before.
- */
-static int add_window(const struct entry_list *l, const struct bh_addr *a, struct bh_rangeset *ret)
-{
-	struct bh_addr before = *a, behind = *a;
-	const struct bh_range *x[3] = { interval_of(l, a) };
-	struct bh_range one = { *a, *a };
-	int r = bh_rangeset_add(ret, &one);
-
-	if (bh_addr_prev(&before))
-		x[1] = interval_of(l, &before);
-	if (bh_addr_next(&behind))
-		x[2] = interval_of(l, &behind);
-	for (size_t i = 0; r >= 0 && i < BH_ARRAY_SIZE(x); i++)
-		if (x[i])
-			r = bh_rangeset_add(ret, x[i]);
-	return r;
-}
-
-static size_t lower_addr(const struct addr_list *l, const struct bh_addr *a)
-{
-	size_t lo = 0, hi = l->n;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (bh_addr_cmp(&l->a[mid], a) < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
-}
-
-static struct bh_range overlap(const struct bh_range *a, const struct bh_range *b)
-{
-	return (struct bh_range) {
-		.lo = bh_addr_cmp(&a->lo, &b->lo) > 0 ? a->lo : b->lo,
-		.hi = bh_addr_cmp(&a->hi, &b->hi) < 0 ? a->hi : b->hi,
-	};
-}
-
-/* What of a piece lies in one window, as a piece of its own with the same ports. */
-static int add_in_window(struct assembly *a, const struct piece *p, const struct bh_range *window,
-			 uint32_t rank)
-{
-	const struct target *t = &p->target;
-	struct bh_range *ranges = bh_arena_array(a->scratch, t->n_ranges + 1, sizeof(*ranges));
-	size_t from = lower_addr(&t->singles, &window->lo), to = from;
-	struct piece part = *p;
-
-	if (!ranges)
-		return -ENOMEM;
-	while (to < t->singles.n && bh_range_contains(window, &t->singles.a[to]))
-		to++;
-	part.target =
-		(struct target) { .singles = { t->singles.a + from, to - from }, .ranges = ranges };
-	for (size_t i = 0; i < t->n_ranges; i++) {
-		struct bh_range both = overlap(&t->ranges[i], window);
-
-		if (bh_addr_cmp(&both.lo, &both.hi) <= 0)
-			ranges[part.target.n_ranges++] = both;
-	}
-	return add_piece_boxes(a, &part, rank);
-}
-
-static int patch_boxes(struct assembly *a, const struct ranking *by_rank, size_t n,
-		       enum entry_kind kind, const struct addr_list *moved, struct entry_list *list)
-{
-	struct bh_rangeset windows = { 0 };
-	struct entry_list fresh = { 0 };
-	int r = 0;
-
-	/* the sweep of the other kind added to this vector, too */
-	for (int k = ENTRY_RANGE; k < ENTRY_KINDS; k++)
-		a->boxes[k].n = 0;
-	for (size_t i = 0; r >= 0 && i < moved->n; i++)
-		r = add_window(list, &moved->a[i], &windows);
-	for (size_t i = 0; r >= 0 && i < n; i++)
-		for (size_t k = 0; r >= 0 && !by_rank[i].piece->is_guard && k < windows.n; k++)
-			r = add_in_window(a, by_rank[i].piece, &windows.r[k], (uint32_t)i);
-	if (r >= 0)
-		r = deliver_boxes(a, kind, by_rank, &fresh);
-	if (r >= 0)
-		r = splice(a->arena, list, &fresh, &windows, list);
-	bh_rangeset_done(&windows);
-	return r;
-}
-
-static int patch_hashed(struct assembly *a, const struct ranking *by_rank, size_t n,
-			const struct addr_list *moved, struct entry_list *lists)
-{
-	struct bh_rangeset windows = { 0 };
-	int r = addr_list_add_to(&windows, moved);
-
-	for (size_t i = 0; r >= 0 && i < n; i++)
-		if (!by_rank[i].piece->is_guard)
-			r = add_moved(a, by_rank[i].piece, moved, (uint32_t)i);
-	for (int k = 0; r >= 0 && k < ENTRY_RANGE; k++) {
-		struct entry_list fresh = { 0 };
-
-		r = deliver(a->scratch, &a->hashed[k],
-			    keep_owners(a->hashed[k].data, a->hashed[k].n), by_rank, &fresh);
-		if (r >= 0)
-			r = splice(a->arena, &lists[k], &fresh, &windows, &lists[k]);
-	}
-	bh_rangeset_done(&windows);
-	return r;
-}
-
-/* No single address is in what is said of the world. */
-static int patch_direction(struct assembly *a, const struct ranking *by_rank, size_t n,
-			   const struct patch *p, struct entry_list *lists)
-{
-	const struct addr_list none = { 0 };
-	int r = patch_hashed(a, by_rank, n, &p->moved, lists);
-
-	for (int k = ENTRY_RANGE; r >= 0 && k < ENTRY_KINDS; k++) {
-		bool moves = p->boxes && (k == ENTRY_RANGE || k == ENTRY_ICMP_RANGE);
-
-		r = patch_boxes(a, by_rank, n, (enum entry_kind)k, moves ? &p->moved : &none,
-				&lists[k]);
-	}
-	return r;
-}
-
-int assemble_patch(struct bh_arena *arena, const struct piece *pieces, size_t n,
-		   const struct patch *patch, struct entry_list lists[ENTRY_KINDS],
-		   struct bh_err *err)
-{
-	struct bh_arena *scratch = bh_arena_new();
-	struct assembly a = { .arena = arena, .scratch = scratch };
-	bh_autofree struct ranking *v = calloc(n + 1, sizeof(*v));
-	size_t first = 0, end;
-	int r = v && scratch ? 0 : -ENOMEM;
-
-	for (size_t i = 0; v && i < n; i++)
-		v[i] = (struct ranking) { &pieces[i], (uint32_t)i, 0 };
-	if (v) {
-		find_places(v, n);
-		qsort(v, n, sizeof(*v), precedence_cmp);
-	}
-	while (v && first < n && v[first].piece->direction != patch->direction)
-		first++;
-	for (end = first; v && end < n && v[end].piece->direction == patch->direction;)
-		end++;
-	assembly_init(&a);
-	if (r >= 0)
-		r = patch_direction(&a, v + first, end - first, patch, lists);
-	assembly_done(&a);
-	bh_arena_free(scratch);
-	return say(r, err);
 }

@@ -169,7 +169,7 @@ const struct label_set *label_sets_find(const struct label_sets *s, const struct
 {
 	const struct label_use *u = bsearch(labels, s->uses, s->n_uses, sizeof(*s->uses), use_cmp);
 
-	return &s->sets[u->set]; /* all peers were gone through */
+	return u ? &s->sets[u->set] : NULL;
 }
 
 /* What is kept up to date elsewhere. */
@@ -178,6 +178,8 @@ static int known_labels(struct resolver *r, const struct label *labels, bool con
 {
 	const struct label_set *s = label_sets_find(r->label_sets, labels);
 
+	if (!s)
+		return -ENOENT; /* cannot be: all peers were gone through */
 	if (contested)
 		return resolver_collect(r, s->members, s->n_members, true, ret);
 	*ret = r->label_sets->addrs[s - r->label_sets->sets];

@@ -139,7 +139,6 @@ static int need_services(const struct compile_state *st, const char *name, const
 static int need_peer(const struct compile_state *st, const struct peer *p, struct bh_vec *v,
 		     struct needs *n)
 {
-	const struct label_sets *s = &st->label_sets;
 	int r = 0;
 
 	if (p->service)
@@ -148,9 +147,12 @@ static int need_peer(const struct compile_state *st, const struct peer *p, struc
 		r = need_services(st, NULL, p->scope, v);
 	if (r >= 0 && p->not_scope)
 		r = need_services(st, NULL, p->not_scope, v);
-	if (r >= 0 && p->n_labels)
-		r = need(v,
-			 state_list_of_set(st, (size_t)(label_sets_find(s, p->labels) - s->sets)));
+	if (r >= 0 && p->n_labels) {
+		const struct label_set *set = label_sets_find(&st->label_sets, p->labels);
+
+		r = set ? need(v, state_list_of_set(st, (size_t)(set - st->label_sets.sets)))
+			: -ENOENT;
+	}
 	if (r >= 0 && p->entity == ENTITY_MANAGED)
 		r = need(v, state_list_more(st, LIST_MANAGED));
 	if (r >= 0 && p->entity == ENTITY_HOST)

@@ -49,7 +49,7 @@ struct addr_list addr_list_family(const struct addr_list *l, uint8_t family)
 	while (v4 < l->n && l->a[v4].family == AF_INET)
 		v4++;
 	return family == AF_INET ? (struct addr_list) { l->a, v4 }
-				 : (struct addr_list) { l->a + v4, l->n - v4 };
+				 : (struct addr_list) { v4 < l->n ? l->a + v4 : NULL, l->n - v4 };
 }
 
 #define RUNS_MAX 16

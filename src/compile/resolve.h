@@ -78,7 +78,7 @@ int resolver_group(struct resolver *r, const struct group *g, struct target *ret
 /* The addresses of N endpoints, tidy; CONTESTED: with those. -ENOMEM. */
 int resolver_collect(struct resolver *r, const uint32_t *endpoints, size_t n, bool contested,
 		     struct addr_list *ret);
-/* The set of labels that a peer names; every peer's is among the uses. */
+/* The set of labels that a peer names, or NULL. */
 const struct label_set *label_sets_find(const struct label_sets *s, const struct label *labels);
 /* Of managed endpoints with all N labels; the same. */
 int resolver_labels(struct resolver *r, const struct label *labels, size_t n, bool contested,

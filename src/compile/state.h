@@ -147,7 +147,7 @@ struct moves state_note_moves(struct compile_state *st, const struct addr_list *
 /* Free P when this update is over. -ENOMEM: it is not taken. */
 int state_bury(struct compile_state *st, void *p);
 
-/* --- spaces.c, contents.c: namespaces, and those that say the same ------------------------------ */
+/* --- spaces.c, contents.c, mend.c: namespaces, and those that say the same ------------------------------ */
 
 /* What a body lives in: entries of each direction, guards, and the rest; or one for several. */
 enum content_part { PART_EGRESS, PART_INGRESS, PART_GUARDS, PART_HEAD };
@@ -172,6 +172,16 @@ struct content *content_get(struct compile_state *st, const struct subject *key)
 void contents_mark(struct compile_state *st);
 /* Its body, compiled if it has to be. */
 int content_build(struct compile_state *st, struct content *k, struct bh_err *err);
+/* The same from the body that it has; false: it has to be compiled anew. */
+bool content_mend(struct compile_state *st, struct content *k, int *ret);
+/* A share of its own for a part of a body. NULL: no memory, with ERR set. */
+struct ruleset_share *content_new_part(struct bh_err *err, struct bh_arena **ret_arena);
+/* K says BODY from now on. PARTS: a reference each, which is taken in any case. */
+int content_set_body(struct compile_state *st, struct content *k, const struct ruleset *body,
+		     struct ruleset_share *const *parts);
+/* What the compiler makes next goes into ARENA. */
+void content_lend(struct compile_state *st, struct bh_arena *arena);
+bool content_same_list(const struct entry_list *x, const struct entry_list *y);
 /* Free those that no namespace used since. */
 void contents_sweep(struct compile_state *st);
 void contents_free(struct compile_state *st);
