@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "assemble.h"
+#include "assembly.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -9,8 +9,6 @@
 #include <bulkhead/base/buf.h>
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/base/limits.h>
-
-#include "boxes.h"
 
 /* --- ports of a rule, by where they end up ---------------------------------------------------- */
 
@@ -67,12 +65,6 @@ static int specs_make(struct bh_arena *scratch, const struct piece *p, struct sp
 }
 
 /* --- entries --------------------------------------------------------------------------------- */
-
-struct assembly {
-	struct bh_arena *arena, *scratch;
-	struct bh_vec hashed[3];          /* struct entry: ENTRY_EXACT, ENTRY_HOST, ENTRY_ICMP */
-	struct bh_vec boxes[ENTRY_KINDS]; /* struct box, for the kinds of intervals */
-};
 
 static int add_hashed(struct assembly *a, enum entry_kind kind, const struct bh_addr *addr,
 		      uint8_t proto_lo, uint8_t proto_hi, uint16_t port_lo, uint16_t port_hi,
@@ -156,23 +148,27 @@ static int add_world(struct assembly *a, const struct specs *s, uint32_t rank)
 	return r;
 }
 
-static int add_piece(struct assembly *a, const struct piece *p, uint32_t rank)
+int assembly_add_hashed(struct assembly *a, const struct piece *p, uint32_t rank)
+{
+	const struct addr_list *l = &p->target.singles;
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < l->n; i++)
+		for (size_t k = 0; r >= 0 && k < p->n_ports; k++)
+			r = add_single(a, &l->a[i], &p->ports[k], rank);
+	return r;
+}
+
+int assembly_add_boxes(struct assembly *a, const struct piece *p, uint32_t rank)
 {
 	const struct target *t = &p->target;
 	struct specs s;
-	int r;
+	int r = specs_make(a->scratch, p, &s);
 
-	if (p->is_guard)
-		return 0;
-	r = specs_make(a->scratch, p, &s);
-
-	for (size_t i = 0; r >= 0 && i < t->singles.n; i++) {
+	for (size_t i = 0; r >= 0 && (s.n_narrow || s.n_icmp_narrow) && i < t->singles.n; i++) {
 		struct bh_range one = { t->singles.a[i], t->singles.a[i] };
 
-		for (size_t k = 0; r >= 0 && k < p->n_ports; k++)
-			r = add_single(a, &t->singles.a[i], &p->ports[k], rank);
-		if (r >= 0)
-			r = add_box(a, ENTRY_RANGE, &one, s.narrow, s.n_narrow, rank);
+		r = add_box(a, ENTRY_RANGE, &one, s.narrow, s.n_narrow, rank);
 		if (r >= 0)
 			r = add_box(a, ENTRY_ICMP_RANGE, &one, s.icmp_narrow, s.n_icmp_narrow,
 				    rank);
@@ -194,13 +190,23 @@ static int entry_cmp_rank(const void *a, const void *b)
 	return r ? r : (x->rule > y->rule) - (x->rule < y->rule);
 }
 
+/* What comes of one rule, or of a sweep, is mostly in order already. */
+static void sort_entries(struct entry *e, size_t n)
+{
+	size_t i = 1;
+
+	while (i < n && entry_cmp_rank(&e[i - 1], &e[i]) <= 0)
+		i++;
+	if (i < n)
+		qsort(e, n, sizeof(*e), entry_cmp_rank);
+}
+
 /* Sort by key and keep of each key the one whose rule comes first. */
-static size_t keep_owners(struct entry *e, size_t n)
+size_t assembly_keep_owners(struct entry *e, size_t n)
 {
 	size_t out = 0;
 
-	if (n)
-		qsort(e, n, sizeof(*e), entry_cmp_rank);
+	sort_entries(e, n);
 	for (size_t i = 0; i < n; i++) {
 		if (!out || entry_cmp(&e[out - 1], &e[i]) != 0)
 			e[out++] = e[i];
@@ -208,15 +214,9 @@ static size_t keep_owners(struct entry *e, size_t n)
 	return out;
 }
 
-struct ranking {
-	const struct piece *piece;
-	uint32_t order; /* in the policy */
-	uint32_t final; /* index in ruleset.rules */
-};
-
 /* Hand the entries to the ruleset, with the rule's place and expiry instead of its rank. */
-static int deliver(struct bh_arena *arena, const struct bh_vec *v, size_t n,
-		   const struct ranking *by_rank, struct entry_list *ret)
+int assembly_deliver(struct bh_arena *arena, const struct bh_vec *v, size_t n,
+		     const struct ranking *by_rank, struct entry_list *ret)
 {
 	struct entry *e;
 
@@ -235,18 +235,18 @@ static int deliver(struct bh_arena *arena, const struct bh_vec *v, size_t n,
 	return 0;
 }
 
-static int deliver_boxes(struct assembly *a, enum entry_kind kind, const struct ranking *by_rank,
-			 struct entry_list *ret)
+int assembly_deliver_boxes(struct assembly *a, enum entry_kind kind, const struct ranking *by_rank,
+			   struct entry_list *ret)
 {
 	struct bh_vec out;
 	int r;
 
 	bh_vec_init(&out, sizeof(struct entry), BH_RULESET_ENTRIES_MAX);
 	r = boxes_normalise(a->boxes[kind].data, a->boxes[kind].n, &out);
-	if (r >= 0 && out.n)
-		qsort(out.data, out.n, sizeof(struct entry), entry_cmp_rank);
 	if (r >= 0)
-		r = deliver(a->arena, &out, out.n, by_rank, ret);
+		sort_entries(out.data, out.n);
+	if (r >= 0)
+		r = assembly_deliver(a->arena, &out, out.n, by_rank, ret);
 	bh_vec_done(&out);
 	return r;
 }
@@ -256,17 +256,23 @@ static int assemble_direction(struct assembly *a, const struct ranking *by_rank,
 {
 	int r = 0;
 
-	for (size_t i = 0; r >= 0 && i < n; i++)
-		r = add_piece(a, by_rank[i].piece, (uint32_t)i);
+	for (size_t i = 0; r >= 0 && i < n; i++) {
+		if (by_rank[i].piece->is_guard)
+			continue;
+		r = assembly_add_hashed(a, by_rank[i].piece, (uint32_t)i);
+		if (r >= 0)
+			r = assembly_add_boxes(a, by_rank[i].piece, (uint32_t)i);
+	}
 	for (int k = 0; r >= 0 && k < ENTRY_RANGE; k++)
-		r = deliver(a->arena, &a->hashed[k], keep_owners(a->hashed[k].data, a->hashed[k].n),
-			    by_rank, &ret[k]);
+		r = assembly_deliver(a->arena, &a->hashed[k],
+				     assembly_keep_owners(a->hashed[k].data, a->hashed[k].n),
+				     by_rank, &ret[k]);
 	for (int k = ENTRY_RANGE; r >= 0 && k < ENTRY_KINDS; k++)
-		r = deliver_boxes(a, (enum entry_kind)k, by_rank, &ret[k]);
+		r = assembly_deliver_boxes(a, (enum entry_kind)k, by_rank, &ret[k]);
 	return r;
 }
 
-static void assembly_init(struct assembly *a)
+void assembly_init(struct assembly *a)
 {
 	for (int k = 0; k < ENTRY_RANGE; k++)
 		bh_vec_init(&a->hashed[k], sizeof(struct entry), BH_RULESET_ENTRIES_MAX);
@@ -274,7 +280,7 @@ static void assembly_init(struct assembly *a)
 		bh_vec_init(&a->boxes[k], sizeof(struct box), BH_RULESET_ENTRIES_MAX);
 }
 
-static void assembly_done(struct assembly *a)
+void assembly_done(struct assembly *a)
 {
 	for (int k = 0; k < ENTRY_RANGE; k++)
 		bh_vec_done(&a->hashed[k]);
@@ -292,7 +298,7 @@ static int name_cmp(const void *a, const void *b)
 }
 
 /* Egress before ingress; then who owns what several cover. */
-static int precedence_cmp(const void *a, const void *b)
+int ranking_cmp_precedence(const void *a, const void *b)
 {
 	const struct ranking *x = a, *y = b;
 
@@ -306,6 +312,13 @@ static int precedence_cmp(const void *a, const void *b)
 	return (x->order > y->order) - (x->order < y->order);
 }
 
+void ranking_find_places(struct ranking *v, size_t n)
+{
+	qsort(v, n, sizeof(*v), name_cmp);
+	for (size_t i = 0; i < n; i++)
+		v[i].final = (uint32_t)i;
+}
+
 static int list_rules(struct bh_arena *arena, struct ranking *v, size_t n, struct ruleset *ret,
 		      struct bh_err *err)
 {
@@ -313,7 +326,7 @@ static int list_rules(struct bh_arena *arena, struct ranking *v, size_t n, struc
 
 	if (!rules)
 		return bh_err_oom(err);
-	qsort(v, n, sizeof(*v), name_cmp);
+	ranking_find_places(v, n);
 	for (size_t i = 0; i < n; i++) {
 		const struct piece *p = v[i].piece;
 
@@ -323,11 +336,20 @@ static int list_rules(struct bh_arena *arena, struct ranking *v, size_t n, struc
 					  "one of them differently",
 					  p->name, rules[i - 1].where, p->where);
 		rules[i] = (struct ruleset_rule) { p->name, p->where, p->direction };
-		v[i].final = (uint32_t)i;
 	}
 	ret->rules = rules;
 	ret->n_rules = n;
 	return 0;
+}
+
+int assembly_error(int r, struct bh_err *err)
+{
+	if (r == -E2BIG)
+		return bh_err_set(err, r,
+				  "the rules come to more than %d flows; name prefixes or port "
+				  "ranges instead of many single ones",
+				  BH_RULESET_ENTRIES_MAX);
+	return r < 0 ? bh_err_oom(err) : 0;
 }
 
 static int assemble_entries(struct bh_arena *arena, const struct ranking *by_rank, size_t n,
@@ -349,12 +371,7 @@ static int assemble_entries(struct bh_arena *arena, const struct ranking *by_ran
 		first = end;
 	}
 	bh_arena_free(scratch);
-	if (r == -E2BIG)
-		return bh_err_set(err, r,
-				  "the rules come to more than %d flows; name prefixes or port "
-				  "ranges instead of many single ones",
-				  BH_RULESET_ENTRIES_MAX);
-	return r < 0 ? bh_err_oom(err) : 0;
+	return assembly_error(r, err);
 }
 
 int assemble(struct bh_arena *arena, const struct piece *pieces, size_t n, struct ruleset *ret,
@@ -376,6 +393,6 @@ int assemble(struct bh_arena *arena, const struct piece *pieces, size_t n, struc
 	r = list_rules(arena, v, n, ret, err);
 	if (r < 0)
 		return r;
-	qsort(v, n, sizeof(*v), precedence_cmp);
+	qsort(v, n, sizeof(*v), ranking_cmp_precedence);
 	return assemble_entries(arena, v, n, ret, err);
 }

@@ -24,4 +24,19 @@ struct piece {
 int assemble(struct bh_arena *arena, const struct piece *pieces, size_t n, struct ruleset *ret,
 	     struct bh_err *err);
 
+/* What may be said otherwise in one direction of a ruleset whose rules are the same. */
+struct patch {
+	enum direction direction;
+	struct addr_list moved; /* single addresses that came into targets or left them */
+	bool boxes;             /* ranges as well: all that is no hash */
+};
+
+/*
+ * LISTS are the entries that assemble() made of the N pieces as they were; afterwards those of the
+ * pieces as they are, in ARENA. The errors of assemble().
+ */
+int assemble_patch(struct bh_arena *arena, const struct piece *pieces, size_t n,
+		   const struct patch *patch, struct entry_list lists[ENTRY_KINDS],
+		   struct bh_err *err);
+
 #endif

@@ -6,15 +6,14 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* What makes two endpoints one namespace, ready to sort. */
-struct home {
-	bool host;
-	uint64_t ino;
-	const char *path; /* only looked at while the inode is unknown */
-	uint32_t endpoint;
-};
+struct place place_of(const struct endpoint_set *endpoints, uint32_t i)
+{
+	const struct endpoint *e = &endpoints->endpoints[i];
 
-static int home_cmp_place(const struct home *a, const struct home *b)
+	return (struct place) { e->obstacle == ENDPOINT_HOST_NETWORK, e->netns_ino, e->netns, i };
+}
+
+int place_cmp(const struct place *a, const struct place *b)
 {
 	if (a->host != b->host)
 		return (int)a->host - (int)b->host;
@@ -32,42 +31,43 @@ static int home_cmp_place(const struct home *a, const struct home *b)
 			 : (a->endpoint > b->endpoint) - (a->endpoint < b->endpoint);
 }
 
-static int home_cmp(const void *a, const void *b)
+int place_cmp_endpoint(const void *a, const void *b)
 {
-	const struct home *x = a, *y = b;
-	int r = home_cmp_place(x, y);
+	const struct place *x = a, *y = b;
+	int r = place_cmp(x, y);
 
 	return r ? r : (x->endpoint > y->endpoint) - (x->endpoint < y->endpoint);
+}
+
+void claims_namespaces(const struct place *p, size_t n, uint32_t *ret)
+{
+	for (size_t i = 0; i < n; i++) {
+		bool same = i && place_cmp(&p[i - 1], &p[i]) == 0;
+
+		ret[p[i].endpoint] = same ? ret[p[i - 1].endpoint] : p[i].endpoint;
+	}
 }
 
 static int build_namespaces(struct bh_arena *arena, const struct endpoint_set *endpoints,
 			    struct claims *ret)
 {
-	struct home *h = calloc(endpoints->n + 1, sizeof(*h));
+	struct place *p = calloc(endpoints->n + 1, sizeof(*p));
 	uint32_t *of = bh_arena_array(arena, endpoints->n + 1, sizeof(*of));
 
-	if (!h || !of) {
-		free(h);
+	if (!p || !of) {
+		free(p);
 		return -ENOMEM;
 	}
-	for (size_t i = 0; i < endpoints->n; i++) {
-		const struct endpoint *e = &endpoints->endpoints[i];
-
-		h[i] = (struct home) { e->obstacle == ENDPOINT_HOST_NETWORK, e->netns_ino, e->netns,
-				       (uint32_t)i };
-	}
-	qsort(h, endpoints->n, sizeof(*h), home_cmp);
-	for (size_t i = 0; i < endpoints->n; i++) {
-		bool same = i && home_cmp_place(&h[i - 1], &h[i]) == 0;
-
-		of[h[i].endpoint] = same ? of[h[i - 1].endpoint] : h[i].endpoint;
-	}
-	free(h);
+	for (size_t i = 0; i < endpoints->n; i++)
+		p[i] = place_of(endpoints, (uint32_t)i);
+	qsort(p, endpoints->n, sizeof(*p), place_cmp_endpoint);
+	claims_namespaces(p, endpoints->n, of);
+	free(p);
 	ret->namespace_of = of;
 	return 0;
 }
 
-static int claim_cmp(const void *a, const void *b)
+int claim_cmp(const void *a, const void *b)
 {
 	const struct claim *x = a, *y = b;
 	int r = bh_addr_cmp(&x->addr, &y->addr);
@@ -75,8 +75,7 @@ static int claim_cmp(const void *a, const void *b)
 	return r ? r : (x->endpoint > y->endpoint) - (x->endpoint < y->endpoint);
 }
 
-/* Loopback, unspecified and multicast addresses are everybody's: they name nobody. */
-static bool names_somebody(const struct bh_addr *a)
+bool claims_name_somebody(const struct bh_addr *a)
 {
 	static const uint8_t zero[15];
 
@@ -100,7 +99,7 @@ int claims_build(struct bh_arena *arena, const struct endpoint_set *endpoints, s
 		const struct endpoint *e = &endpoints->endpoints[i];
 
 		for (size_t k = 0; k < e->n_addrs; k++) {
-			if (names_somebody(&e->addrs[k]))
+			if (claims_name_somebody(&e->addrs[k]))
 				c[n++] = (struct claim) { e->addrs[k], (uint32_t)i };
 		}
 	}

@@ -13,7 +13,6 @@
 #include "compiler.h"
 #include "names.h"
 
-#define ENDPOINT_TEXT_MAX 100
 #define SERVICES_TEXT_MAX 100
 #define DENY_WHERE_MAX    100 /* stands behind "default-deny ingress" in one comment */
 
@@ -62,7 +61,8 @@ static int push_service(struct compiler *c, const struct subject *s, uint32_t se
 
 	for (int d = 0; d < DIRECTIONS; d++) {
 		for (size_t i = 0; r >= 0 && i < live->n[d]; i++)
-			r = push_piece(c, v, &live->rules[d][i].piece);
+			if (!live->rules[d][i].expired)
+				r = push_piece(c, v, &live->rules[d][i].piece);
 	}
 	if (r >= 0 && live->dns.name) {
 		struct piece p = live->dns;
@@ -131,14 +131,19 @@ static void quarantine(struct ruleset *ret)
 	ret->deny_where[DIRECTION_EGRESS] = ret->deny_where[DIRECTION_INGRESS] = "host file";
 }
 
+bool compiler_says_world(const struct ruleset *r)
+{
+	for (int d = 0; d < DIRECTIONS; d++)
+		if (r->entries[d][ENTRY_WORLD].n || r->entries[d][ENTRY_WORLD_ICMP].n)
+			return true;
+	return false;
+}
+
 static int set_known(struct compiler *c, struct ruleset *ret)
 {
 	const struct bh_rangeset *known = &c->resolver.known;
-	bool world = false;
 
-	for (int d = 0; d < DIRECTIONS; d++)
-		world |= ret->entries[d][ENTRY_WORLD].n || ret->entries[d][ENTRY_WORLD_ICMP].n;
-	if (!world)
+	if (!compiler_says_world(ret))
 		return 0;
 	if (!c->known)
 		c->known = bh_arena_memdup(c->out->arena, known->r, known->n * sizeof(*known->r));
@@ -186,8 +191,17 @@ static int push_guards(struct compiler *c, const struct subject *s, struct bh_ve
 	return r;
 }
 
-/* Everything but the endpoint. */
-static int make_ruleset(struct compiler *c, const struct subject *s, struct ruleset *ret)
+int compiler_make_pieces(struct compiler *c, const struct subject *s, struct bh_vec *ret)
+{
+	int r = 0;
+
+	bh_vec_init(ret, sizeof(struct piece), BH_RULESET_RULES_MAX);
+	for (size_t i = 0; r >= 0 && s->speaker == SPEAKER_SERVICES && i < s->services.n; i++)
+		r = push_service(c, s, s->services.i[i], ret);
+	return r < 0 ? r : push_guards(c, s, ret);
+}
+
+int compiler_make_ruleset(struct compiler *c, const struct subject *s, struct ruleset *ret)
 {
 	struct bh_vec pieces;
 	int r = 0;
@@ -202,18 +216,16 @@ static int make_ruleset(struct compiler *c, const struct subject *s, struct rule
 		quarantine(ret);
 	else
 		leave_open(ret);
-	bh_vec_init(&pieces, sizeof(struct piece), BH_RULESET_RULES_MAX);
-	for (size_t i = 0; r >= 0 && s->speaker == SPEAKER_SERVICES && i < s->services.n; i++)
-		r = push_service(c, s, s->services.i[i], &pieces);
-	if (r >= 0)
-		r = push_guards(c, s, &pieces);
+	if (r < 0)
+		return r;
+	r = compiler_make_pieces(c, s, &pieces);
 	if (r >= 0)
 		r = assemble(c->out->arena, pieces.data, pieces.n, ret, c->err);
 	bh_vec_done(&pieces);
 	if (r >= 0)
 		r = guards_assemble(&c->guards, s->guards.i, s->guards.n, c->out->arena, ret,
 				    c->err);
-	return r < 0 ? r : set_known(c, ret);
+	return r;
 }
 
 static int item_cmp(const void *a, const void *b)
@@ -240,8 +252,10 @@ static int make_items(struct compiler *c)
 		if (i && subject_cmp_content(s - 1, s) == 0)
 			rulesets[i] = rulesets[i - 1];
 		else
-			r = make_ruleset(c, s, &rulesets[i]);
-		rulesets[i].endpoint = names_text(arena, id, ENDPOINT_TEXT_MAX);
+			r = compiler_make_ruleset(c, s, &rulesets[i]);
+		if (r >= 0)
+			r = set_known(c, &rulesets[i]);
+		rulesets[i].endpoint = names_text(arena, id, COMPILER_ENDPOINT_TEXT_MAX);
 		if (!rulesets[i].endpoint)
 			return bh_err_oom(c->err);
 		if (r < 0)
@@ -274,6 +288,8 @@ static int compile_all(struct compiler *c, bool all_subjects)
 {
 	int r;
 
+	c->names = c->out->arena;
+	c->plans = c->resolver.arena;
 	c->generation = bh_arena_strndup(c->out->arena, c->resolver.in->policies->digest, 16);
 	if (!c->generation)
 		return bh_err_oom(c->err);

@@ -28,13 +28,35 @@ struct compiler {
 	size_t n_subjects;
 	struct bh_vec hits; /* struct follow_hit */
 	struct ruleset_list *out;
+	struct bh_arena *names; /* of what rulesets say: as long as those are */
+	struct bh_arena *plans; /* of live rules: as long as the compiler is */
 	const char *generation;
 	const struct bh_range *known;
 	struct bh_err *err;
 };
 
-/* The rules that have not expired, resolved and named. 0 or -errno with the sentence in c->err. */
+/* All rules, resolved and named. 0 or -errno with the sentence in c->err. */
 int compiler_make_live(struct compiler *c);
+/* The same in two steps: names, then what each rule's peers come to (nothing once it expired). */
+int compiler_name_live(struct compiler *c);
+int compiler_resolve_rule(struct compiler *c, size_t service, enum direction d, size_t i,
+			  struct target *ret);
+/*
+ * One namespace from those of its N endpoints that compiler_is_subject(); without hits. *RET_ANY:
+ * it gets a ruleset.
+ */
+int compiler_make_subject(struct compiler *c, const uint32_t *members, size_t n,
+			  struct subject *ret, bool *ret_any);
+bool compiler_is_subject(const struct compiler *c, uint32_t endpoint, bool all);
+/* Does one of these services follow? */
+bool compiler_follows(const struct compiler *c, const struct selection_list *services);
+/* Everything but the endpoint and `known`, into c->out->arena. */
+int compiler_make_ruleset(struct compiler *c, const struct subject *s, struct ruleset *ret);
+/* Of it the rules: struct piece, to be freed with bh_vec_done() also after a failure. */
+int compiler_make_pieces(struct compiler *c, const struct subject *s, struct bh_vec *ret);
+/* Does it ask for `known`? */
+bool compiler_says_world(const struct ruleset *r);
+#define COMPILER_ENDPOINT_TEXT_MAX 100
 /* Who gets a ruleset, sorted by what it will say, then by namespace. The same errors. */
 int compiler_make_subjects(struct compiler *c, bool all);
 /* 0 = the two get the same ruleset but for the endpoint. */

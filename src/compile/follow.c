@@ -61,7 +61,7 @@ static int search_target(struct search *s, const struct target *t)
 	return r;
 }
 
-static int hit_cmp(const void *a, const void *b)
+int follow_hit_cmp(const void *a, const void *b)
 {
 	const struct follow_hit *x = a, *y = b;
 
@@ -73,15 +73,15 @@ static int hit_cmp(const void *a, const void *b)
 }
 
 /* Several addresses of one namespace may be let in by one rule. */
-static void join_hits(struct bh_vec *v)
+void follow_join(struct bh_vec *v)
 {
 	struct follow_hit *h = v->data;
 	size_t out = 0;
 
 	if (v->n)
-		qsort(h, v->n, sizeof(*h), hit_cmp);
+		qsort(h, v->n, sizeof(*h), follow_hit_cmp);
 	for (size_t i = 0; i < v->n; i++) {
-		if (out && hit_cmp(&h[out - 1], &h[i]) == 0)
+		if (out && follow_hit_cmp(&h[out - 1], &h[i]) == 0)
 			h[out - 1].families |= h[i].families;
 		else
 			h[out++] = h[i];
@@ -89,24 +89,34 @@ static void join_hits(struct bh_vec *v)
 	v->n = out;
 }
 
+int follow_search(const struct claims *claims, const bool *wanted, uint32_t service, uint32_t rule,
+		  const struct target *target, struct bh_vec *ret)
+{
+	struct search s = { claims, wanted, ret, service, rule };
+
+	return search_target(&s, target);
+}
+
+void follow_init(struct bh_vec *hits)
+{
+	bh_vec_init(hits, sizeof(struct follow_hit),
+		    (size_t)BH_RULESET_RULES_MAX * BH_ENDPOINTS_MAX);
+}
+
 int follow_find(const struct resolver *r, const struct live_service *live, const bool *wanted,
 		struct bh_vec *ret)
 {
-	struct search s = { .claims = &r->claims, .wanted = wanted, .hits = ret };
 	size_t n_services = r->in->policies->n_services;
 	int error = 0;
 
-	bh_vec_init(ret, sizeof(struct follow_hit),
-		    (size_t)BH_RULESET_RULES_MAX * BH_ENDPOINTS_MAX);
+	follow_init(ret);
 	for (uint32_t k = 0; error >= 0 && k < n_services; k++) {
 		const struct live_rule *rules = live[k].rules[DIRECTION_INGRESS];
 
-		for (uint32_t i = 0; error >= 0 && i < live[k].n[DIRECTION_INGRESS]; i++) {
-			s.service = k;
-			s.rule = i;
-			error = search_target(&s, &rules[i].piece.target);
-		}
+		for (uint32_t i = 0; error >= 0 && i < live[k].n[DIRECTION_INGRESS]; i++)
+			error = follow_search(&r->claims, wanted, k, i, &rules[i].piece.target,
+					      ret);
 	}
-	join_hits(ret);
+	follow_join(ret);
 	return error;
 }

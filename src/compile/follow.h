@@ -12,6 +12,7 @@
 struct live_rule {
 	struct piece piece;
 	const char *slug;
+	bool expired; /* it has no target then, and is in no ruleset */
 };
 
 struct live_service {
@@ -28,6 +29,14 @@ struct follow_hit {
 };
 #define FOLLOW_V4 1
 #define FOLLOW_V6 2
+
+/* The hits of one rule, in no order, with repetitions. -ENOMEM, -E2BIG. */
+int follow_search(const struct claims *claims, const bool *wanted, uint32_t service, uint32_t rule,
+		  const struct target *target, struct bh_vec *ret);
+/* Sort, and make the hits of one namespace by one rule one. */
+void follow_join(struct bh_vec *hits);
+int follow_hit_cmp(const void *a, const void *b); /* for qsort(): by home, service, rule */
+void follow_init(struct bh_vec *hits);
 
 /*
  * All hits of namespaces for which WANTED[home] is true, sorted by home, service, rule; a vector of

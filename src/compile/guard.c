@@ -30,7 +30,7 @@ static bool has_service(const struct resolver *r, const struct guardrail *g, siz
 	return scope && name;
 }
 
-static bool selects(const struct resolver *r, const struct guardrail *g, size_t i)
+bool guard_selects(const struct resolver *r, const struct guardrail *g, size_t i)
 {
 	const struct endpoint *e = &r->in->endpoints->endpoints[i];
 
@@ -152,7 +152,7 @@ static int cut_holes(struct resolver *r, struct bh_vec *boxes, struct live_deny 
 	return error;
 }
 
-static int make_deny(struct resolver *r, const struct deny *d, struct live_deny *ret)
+int guard_make_deny(struct resolver *r, const struct deny *d, struct live_deny *ret)
 {
 	struct bh_vec boxes;
 	int error;
@@ -196,38 +196,62 @@ static int name_denies(struct resolver *r, struct bh_arena *arena, const struct 
 	return 0;
 }
 
-static int make_guardrail(struct resolver *r, struct bh_arena *arena, const struct guardrail *g,
-			  struct live_guardrail *ret)
+static int name_guardrail(struct resolver *r, struct bh_arena *names, struct bh_arena *plans,
+			  const struct guardrail *g, struct live_guardrail *ret)
 {
-	bool *sel = bh_arena_array(arena, r->in->endpoints->n + 1, sizeof(*sel));
-	struct live_deny *deny = bh_arena_array(r->arena, g->n_deny + 1, sizeof(*deny));
-	int error = sel && deny ? 0 : -ENOMEM;
+	struct live_deny *deny = bh_arena_array(plans, g->n_deny + 1, sizeof(*deny));
+	int error = deny ? 0 : -ENOMEM;
+
+	for (int d = 0; error >= 0 && d < DIRECTIONS; d++)
+		error = name_denies(r, names, g, (enum direction)d, deny);
+	*ret = (struct live_guardrail) { .deny = deny, .n_deny = g->n_deny };
+	return error;
+}
+
+int guards_name(struct resolver *r, struct bh_arena *names, struct bh_arena *plans,
+		struct guards *ret)
+{
+	const struct policy_set *p = r->in->policies;
+	struct live_guardrail *v = bh_arena_array(plans, p->n_guardrails + 1, sizeof(*v));
+	int error = v ? 0 : -ENOMEM;
+
+	for (size_t k = 0; error >= 0 && k < p->n_guardrails; k++)
+		error = name_guardrail(r, names, plans, &p->guardrails[k], &v[k]);
+	*ret = (struct guards) { .g = v, .n = p->n_guardrails };
+	return error;
+}
+
+int guards_too_many(const struct guardrail *g, struct bh_err *err)
+{
+	return bh_err_set(err, -E2BIG,
+			  "guardrail %s comes to more than %d pieces; name wider prefixes", g->name,
+			  BH_RULESET_ENTRIES_MAX);
+}
+
+static int make_guardrail(struct resolver *r, const struct guardrail *g, struct live_guardrail *ret)
+{
+	bool *sel = bh_arena_array(r->arena, r->in->endpoints->n + 1, sizeof(*sel));
+	int error = sel ? 0 : -ENOMEM;
 
 	for (size_t i = 0; sel && i < r->in->endpoints->n; i++)
-		sel[i] = selects(r, g, i);
-	for (int d = 0; error >= 0 && d < DIRECTIONS; d++)
-		error = name_denies(r, arena, g, (enum direction)d, deny);
+		sel[i] = guard_selects(r, g, i);
+	ret->selects = sel;
 	for (size_t i = 0; error >= 0 && i < g->n_deny; i++)
-		error = make_deny(r, &g->deny[i], &deny[i]);
-	*ret = (struct live_guardrail) { sel, deny, g->n_deny };
+		error = guard_make_deny(r, &g->deny[i], &ret->deny[i]);
 	return error;
 }
 
 int guards_make(struct resolver *r, struct bh_arena *arena, struct guards *ret, struct bh_err *err)
 {
 	const struct policy_set *p = r->in->policies;
-	struct live_guardrail *v = bh_arena_array(r->arena, p->n_guardrails + 1, sizeof(*v));
-	int error = v ? 0 : -ENOMEM;
+	int error = guards_name(r, arena, r->arena, ret);
 
+	ret->memory = r->arena;
 	for (size_t k = 0; error >= 0 && k < p->n_guardrails; k++) {
-		error = make_guardrail(r, arena, &p->guardrails[k], &v[k]);
+		error = make_guardrail(r, &p->guardrails[k], &ret->g[k]);
 		if (error == -E2BIG)
-			return bh_err_set(err, error,
-					  "guardrail %s comes to more than %d pieces; name wider "
-					  "prefixes",
-					  p->guardrails[k].name, BH_RULESET_ENTRIES_MAX);
+			return guards_too_many(&p->guardrails[k], err);
 	}
-	*ret = (struct guards) { v, p->n_guardrails };
 	return error < 0 ? bh_err_oom(err) : 0;
 }
 
@@ -299,80 +323,148 @@ static int entry_order(const void *a, const void *b)
 	return entry_cmp(a, b);
 }
 
-/* The boxes by kind. RANKED: what each rank is. */
-static int deliver(struct bh_arena *arena, const struct bh_vec *boxes,
-		   const struct live_deny *const *ranked, enum direction d, struct ruleset *ret)
+/* Which of the boxes are of a kind, in order; `rule` stays the rank. */
+static int sort_out(struct bh_arena *arena, const struct bh_vec *boxes, enum guard_kind k,
+		    struct entry_list *ret)
 {
 	const struct entry *v = boxes->data;
+	struct entry *out = bh_arena_array(arena, boxes->n + 1, sizeof(*out));
+	size_t n = 0;
 
-	for (int k = 0; k < GUARD_KINDS; k++) {
-		struct entry *out = bh_arena_array(arena, boxes->n + 1, sizeof(*out));
-		size_t n = 0;
+	if (!out)
+		return -ENOMEM;
+	for (size_t i = 0; i < boxes->n; i++) {
+		enum guard_kind kind = is_whole(&v[i])  ? GUARD_NET
+				       : is_icmp(&v[i]) ? GUARD_ICMP
+							: GUARD_PORT;
 
-		if (!out)
-			return -ENOMEM;
-		for (size_t i = 0; i < boxes->n; i++) {
-			enum guard_kind kind = is_whole(&v[i])  ? GUARD_NET
-					       : is_icmp(&v[i]) ? GUARD_ICMP
-								: GUARD_PORT;
-
-			if (kind != (enum guard_kind)k ||
-			    (kind == GUARD_ICMP && v[i].port_lo > UINT8_MAX))
-				continue;
-			out[n] = v[i];
-			out[n].rule = rule_index(ret, ranked[v[i].rule]->name);
-			if (kind == GUARD_ICMP && out[n].port_hi > UINT8_MAX)
-				out[n].port_hi = UINT8_MAX;
-			n++;
-		}
-		qsort(out, n, sizeof(*out), entry_order);
-		if (n)
-			ret->guards[d][k] = (struct entry_list) { out, n };
+		if (kind != k || (kind == GUARD_ICMP && v[i].port_lo > UINT8_MAX))
+			continue;
+		out[n] = v[i];
+		if (kind == GUARD_ICMP && out[n].port_hi > UINT8_MAX)
+			out[n].port_hi = UINT8_MAX;
+		n++;
 	}
+	qsort(out, n, sizeof(*out), entry_order);
+	*ret = (struct entry_list) { out, n };
 	return 0;
 }
 
-static int assemble_direction(const struct guards *g, const uint32_t *which, size_t n,
-			      enum direction d, struct bh_arena *arena, struct ruleset *ret)
-{
-	struct bh_arena *scratch = bh_arena_new();
-	struct bh_vec boxes, out, ranked;
-	int r = scratch ? 0 : -ENOMEM;
+/* What some guardrails together deny in one direction: the same wherever these meet. */
+struct guard_memo {
+	struct guard_memo *next;
+	const uint32_t *which;
+	size_t n;
+	const struct live_deny **ranked; /* what the rank of a box is */
+	struct entry_list lists[GUARD_KINDS];
+};
 
-	bh_vec_init(&boxes, sizeof(struct box), BH_RULESET_ENTRIES_MAX);
-	bh_vec_init(&out, sizeof(struct entry), BH_RULESET_ENTRIES_MAX);
-	bh_vec_init(&ranked, sizeof(struct live_deny *), BH_RULESET_RULES_MAX);
-	for (size_t i = 0; r >= 0 && i < n; i++) {
-		const struct live_guardrail *x = &g->g[which[i]];
+/* The boxes of all entries, into BOXES. */
+static int gather(const struct guards *g, enum direction d, struct guard_memo *m,
+		  struct bh_vec *boxes)
+{
+	uint32_t rank = 0;
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < m->n; i++) {
+		const struct live_guardrail *x = &g->g[m->which[i]];
 
 		for (size_t k = 0; r >= 0 && k < x->n_deny; k++) {
-			const struct live_deny **slot, *deny = &x->deny[k];
+			const struct live_deny *deny = &x->deny[k];
 			struct box_spec *specs;
 
 			if (deny->direction != d)
 				continue;
-			slot = bh_vec_push(&ranked);
-			specs = bh_arena_array(scratch, deny->n_boxes + 1, sizeof(*specs));
-			if (!slot || !specs) {
-				r = -ENOMEM;
-				break;
-			}
-			*slot = deny;
-			r = add_live(&boxes, deny, specs, (uint32_t)ranked.n - 1);
+			specs = bh_arena_array(g->memory, deny->n_boxes + 1, sizeof(*specs));
+			if (!specs)
+				return -ENOMEM;
+			m->ranked[rank] = deny;
+			r = add_live(boxes, deny, specs, rank++);
 		}
 	}
-	if (r >= 0)
-		r = boxes_normalise(boxes.data, boxes.n, &out);
-	if (r >= 0)
-		r = deliver(arena, &out, ranked.data, d, ret);
-	bh_vec_done(&boxes);
-	bh_vec_done(&out);
-	bh_vec_done(&ranked);
-	bh_arena_free(scratch);
 	return r;
 }
 
-int guards_assemble(const struct guards *g, const uint32_t *which, size_t n, struct bh_arena *arena,
+static int memo_fill(const struct guards *g, enum direction d, struct guard_memo *m)
+{
+	struct bh_vec boxes, out;
+	int r;
+
+	bh_vec_init(&boxes, sizeof(struct box), BH_RULESET_ENTRIES_MAX);
+	bh_vec_init(&out, sizeof(struct entry), BH_RULESET_ENTRIES_MAX);
+	r = gather(g, d, m, &boxes);
+	if (r >= 0)
+		r = boxes_normalise(boxes.data, boxes.n, &out);
+	for (int k = 0; r >= 0 && k < GUARD_KINDS; k++)
+		r = sort_out(g->memory, &out, (enum guard_kind)k, &m->lists[k]);
+	bh_vec_done(&boxes);
+	bh_vec_done(&out);
+	return r;
+}
+
+static int memo_get(struct guards *g, const uint32_t *which, size_t n, enum direction d,
+		    struct guard_memo **ret)
+{
+	struct guard_memo *m;
+	size_t n_deny = 0;
+	int r;
+
+	for (m = g->memos[d]; m; m = m->next)
+		if (m->n == n && memcmp(m->which, which, n * sizeof(*which)) == 0)
+			break;
+	*ret = m;
+	if (m)
+		return 0;
+	for (size_t i = 0; i < n; i++)
+		n_deny += g->g[which[i]].n_deny;
+	m = bh_arena_alloc(g->memory, sizeof(*m));
+	if (!m)
+		return -ENOMEM;
+	m->which = bh_arena_memdup(g->memory, which, n * sizeof(*which));
+	m->n = n;
+	m->ranked = bh_arena_array(g->memory, n_deny + 1, sizeof(struct live_deny *));
+	if (!m->which || !m->ranked)
+		return -ENOMEM;
+	r = memo_fill(g, d, m);
+	if (r < 0)
+		return r;
+	m->next = g->memos[d];
+	g->memos[d] = m;
+	*ret = m;
+	return 0;
+}
+
+static int assemble_direction(struct guards *g, const uint32_t *which, size_t n, enum direction d,
+			      struct bh_arena *arena, struct ruleset *ret)
+{
+	const struct live_deny *last = NULL;
+	struct guard_memo *m;
+	uint32_t rule = 0;
+	int r = memo_get(g, which, n, d, &m);
+
+	for (int k = 0; r >= 0 && k < GUARD_KINDS; k++) {
+		size_t count = m->lists[k].n;
+		struct entry *e;
+
+		if (!count)
+			continue;
+		e = bh_arena_memdup(arena, m->lists[k].e, count * sizeof(*e));
+		if (!e)
+			return -ENOMEM;
+		for (size_t i = 0; i < count; i++) {
+			const struct live_deny *deny = m->ranked[e[i].rule];
+
+			if (deny != last)
+				rule = rule_index(ret, deny->name);
+			last = deny;
+			e[i].rule = rule;
+		}
+		ret->guards[d][k] = (struct entry_list) { e, count };
+	}
+	return r;
+}
+
+int guards_assemble(struct guards *g, const uint32_t *which, size_t n, struct bh_arena *arena,
 		    struct ruleset *ret, struct bh_err *err)
 {
 	int r = 0;

@@ -158,8 +158,36 @@ static int intersect_group(struct draft *d, const struct target *g)
 	return r;
 }
 
-int resolver_labels(struct resolver *r, const struct label *labels, size_t n_labels, bool contested,
-		    struct addr_list *ret)
+static int use_cmp(const void *key, const void *use)
+{
+	uintptr_t a = (uintptr_t)key, b = (uintptr_t)((const struct label_use *)use)->labels;
+
+	return (a > b) - (a < b);
+}
+
+const struct label_set *label_sets_find(const struct label_sets *s, const struct label *labels)
+{
+	const struct label_use *u = bsearch(labels, s->uses, s->n_uses, sizeof(*s->uses), use_cmp);
+
+	return u ? &s->sets[u->set] : NULL;
+}
+
+/* What is kept up to date elsewhere. */
+static int known_labels(struct resolver *r, const struct label *labels, bool contested,
+			struct addr_list *ret)
+{
+	const struct label_set *s = label_sets_find(r->label_sets, labels);
+
+	if (!s)
+		return -ENOENT; /* cannot be: all peers were gone through */
+	if (contested)
+		return resolver_collect(r, s->members, s->n_members, true, ret);
+	*ret = r->label_sets->addrs[s - r->label_sets->sets];
+	return 0;
+}
+
+static int found_labels(struct resolver *r, const struct label *labels, size_t n_labels,
+			bool contested, struct addr_list *ret)
 {
 	size_t n, count = 0;
 	const struct term *t = term_index_labels(&r->terms, labels, n_labels, &n);
@@ -176,6 +204,13 @@ int resolver_labels(struct resolver *r, const struct label *labels, size_t n_lab
 			hit[count++] = e;
 	}
 	return resolver_collect(r, hit, count, contested, ret);
+}
+
+int resolver_labels(struct resolver *r, const struct label *labels, size_t n, bool contested,
+		    struct addr_list *ret)
+{
+	return r->label_sets ? known_labels(r, labels, contested, ret)
+			     : found_labels(r, labels, n, contested, ret);
 }
 
 /* The keys of a peer that name endpoints, as lists; 0 of them when it has none. */

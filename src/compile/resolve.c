@@ -49,7 +49,45 @@ struct addr_list addr_list_family(const struct addr_list *l, uint8_t family)
 	while (v4 < l->n && l->a[v4].family == AF_INET)
 		v4++;
 	return family == AF_INET ? (struct addr_list) { l->a, v4 }
-				 : (struct addr_list) { l->a + v4, l->n - v4 };
+				 : (struct addr_list) { v4 < l->n ? l->a + v4 : NULL, l->n - v4 };
+}
+
+#define RUNS_MAX 16
+
+/* Merge the sorted runs A[FROM..MIDDLE) and A[MIDDLE..TO) by way of TEMP. */
+static void merge_runs(struct bh_addr *a, size_t from, size_t middle, size_t to,
+		       struct bh_addr *temp)
+{
+	size_t i = 0, n = middle - from, j = middle, out = from;
+
+	memcpy(temp, a + from, n * sizeof(*a));
+	while (i < n)
+		a[out++] = j < to && bh_addr_cmp(&a[j], &temp[i]) < 0 ? a[j++] : temp[i++];
+}
+
+/* Most lists are a few sorted ones in a row. */
+static void sort_addrs(const struct resolver *r, struct bh_addr *a, size_t n)
+{
+	size_t runs[RUNS_MAX + 1] = { 0 }, count = 0;
+	struct bh_addr *temp = NULL;
+
+	for (size_t i = 1; i <= n && count < RUNS_MAX; i++)
+		if (i == n || bh_addr_cmp(&a[i - 1], &a[i]) > 0)
+			runs[++count] = i;
+	if (count <= 1 && runs[count] == n)
+		return;
+	if (runs[count] == n)
+		temp = bh_arena_array(r->arena, n, sizeof(*temp));
+	if (!temp) {
+		qsort(a, n, sizeof(*a), addr_cmp);
+		return;
+	}
+	for (; count > 1; count = (count + 1) / 2) {
+		for (size_t k = 0; k + 1 < count; k += 2)
+			merge_runs(a, runs[k], runs[k + 1], runs[k + 2], temp);
+		for (size_t k = 1; 2 * k <= count + 1; k++)
+			runs[k] = runs[2 * k < count ? 2 * k : count];
+	}
 }
 
 struct addr_list resolver_tidy(const struct resolver *r, struct bh_addr *a, size_t n,
@@ -57,8 +95,7 @@ struct addr_list resolver_tidy(const struct resolver *r, struct bh_addr *a, size
 {
 	size_t out = 0;
 
-	if (n)
-		qsort(a, n, sizeof(*a), addr_cmp);
+	sort_addrs(r, a, n);
 	for (size_t i = 0; i < n; i++) {
 		if (out && bh_addr_cmp(&a[out - 1], &a[i]) == 0)
 			continue;
@@ -66,6 +103,11 @@ struct addr_list resolver_tidy(const struct resolver *r, struct bh_addr *a, size
 			a[out++] = a[i];
 	}
 	return (struct addr_list) { a, out };
+}
+
+bool addr_list_equal(const struct addr_list *x, const struct addr_list *y)
+{
+	return x->n == y->n && (!x->n || memcmp(x->a, y->a, x->n * sizeof(*x->a)) == 0);
 }
 
 int addr_list_add_to(struct bh_rangeset *s, const struct addr_list *l)
@@ -96,7 +138,7 @@ static void warn_contested(const struct resolver *r, const struct claim *a, cons
 		 bh_escape_str(second, sizeof(second), e[b->endpoint].id));
 }
 
-static int find_contested(struct resolver *r, struct diag_list *diags)
+int resolver_find_contested(struct resolver *r, struct diag_list *diags)
 {
 	const struct claims *c = &r->claims;
 	struct bh_addr *a = bh_arena_array(r->arena, c->n + 1, sizeof(*a));
@@ -176,39 +218,44 @@ static int build_lists(struct resolver *r)
 	return ret;
 }
 
-static int build_known(struct resolver *r)
+static int add_singles(struct bh_rangeset *s, const struct bh_addr *a, size_t n)
 {
-	const struct endpoint_set *e = r->in->endpoints;
-	int ret = bh_rangeset_add_all(&r->known, &r->denied);
+	struct addr_list l = { a, n };
 
-	for (size_t i = 0; ret >= 0 && i < BH_ARRAY_SIZE(not_world); i++) {
+	return addr_list_add_to(s, &l);
+}
+
+int resolver_known_places(const struct endpoint_set *e, struct bh_rangeset *ret)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < BH_ARRAY_SIZE(not_world); i++) {
 		struct bh_prefix p;
 
-		ret = bh_prefix_parse(not_world[i], &p);
-		if (ret >= 0) {
+		r = bh_prefix_parse(not_world[i], &p);
+		if (r >= 0) {
 			struct bh_range range = bh_prefix_range(&p);
 
-			ret = bh_rangeset_add(&r->known, &range);
+			r = bh_rangeset_add(ret, &range);
 		}
 	}
+	if (r >= 0)
+		r = add_singles(ret, e->host_addrs, e->n_host_addrs);
+	return r < 0 ? r : add_singles(ret, e->shared_addrs, e->n_shared_addrs);
+}
+
+static int build_known(struct resolver *r)
+{
+	int ret = bh_rangeset_add_all(&r->known, &r->denied);
+
 	for (size_t k = 0; ret >= 0 && k < r->in->policies->n_services; k++)
 		ret = addr_list_add_to(&r->known, &r->services[k]);
-	for (size_t i = 0; ret >= 0 && i < e->n_host_addrs; i++) {
-		struct bh_range one = { e->host_addrs[i], e->host_addrs[i] };
-
-		ret = bh_rangeset_add(&r->known, &one);
-	}
-	for (size_t i = 0; ret >= 0 && i < e->n_shared_addrs; i++) {
-		struct bh_range one = { e->shared_addrs[i], e->shared_addrs[i] };
-
-		ret = bh_rangeset_add(&r->known, &one);
-	}
-	return ret;
+	return ret < 0 ? ret : resolver_known_places(r->in->endpoints, &r->known);
 }
 
 /* --- the whole ------------------------------------------------------------------------------- */
 
-static int build_groups(struct resolver *r)
+int resolver_build_groups(struct resolver *r)
 {
 	const struct policy_set *p = r->in->policies;
 	int ret = 0;
@@ -239,11 +286,11 @@ int resolver_init(struct resolver *r, const struct compile_input *in,
 	if (ret >= 0)
 		ret = claims_build(arena, in->endpoints, &r->claims);
 	if (ret >= 0)
-		ret = find_contested(r, diags);
+		ret = resolver_find_contested(r, diags);
 	if (ret >= 0)
 		ret = build_lists(r);
 	if (ret >= 0)
-		ret = build_groups(r);
+		ret = resolver_build_groups(r);
 	if (ret >= 0)
 		ret = build_known(r);
 	if (ret == -E2BIG)

@@ -23,12 +23,34 @@ struct target {
 	bool world;
 };
 
+/* Peers that name the same labels, and whom they mean; kept by whoever compiles again and again. */
+struct label_set {
+	const struct label *labels;
+	size_t n_labels;
+	const uint32_t *members; /* managed endpoints that have them all, ascending */
+	size_t n_members;
+};
+
+struct label_use {
+	const struct label *labels; /* of a peer: this very array */
+	uint32_t set;
+};
+
+struct label_sets {
+	struct label_set *sets;
+	size_t n;
+	const struct label_use *uses; /* by address of `labels` */
+	size_t n_uses;
+	const struct addr_list *addrs; /* [set]: of the members, tidy */
+};
+
 struct resolver {
 	struct bh_arena *arena; /* of everything below; freed after the compile */
 	const struct compile_input *in;
 	const struct selection *selection;
 	bool image_labels;
 	struct term_index terms;
+	const struct label_sets *label_sets; /* NULL: ask `terms` */
 	struct claims claims;
 	struct addr_list contested; /* claimed from more than one namespace: denied everywhere */
 	struct addr_list managed, host;
@@ -44,6 +66,11 @@ int resolver_init(struct resolver *r, const struct compile_input *in,
 		  struct diag_list *diags, struct bh_err *err);
 void resolver_done(struct resolver *r);
 
+/* Steps of it. The contested, from r->claims; known without endpoints and contested addresses. */
+int resolver_find_contested(struct resolver *r, struct diag_list *diags);
+int resolver_known_places(const struct endpoint_set *e, struct bh_rangeset *ret);
+int resolver_build_groups(struct resolver *r);
+
 int resolver_rule(struct resolver *r, const struct rule *rule, struct target *ret,
 		  struct bh_err *err);
 /* A group's CIDRs; contested addresses may still be in its ranges. -E2BIG, -ENOMEM. */
@@ -51,6 +78,8 @@ int resolver_group(struct resolver *r, const struct group *g, struct target *ret
 /* The addresses of N endpoints, tidy; CONTESTED: with those. -ENOMEM. */
 int resolver_collect(struct resolver *r, const uint32_t *endpoints, size_t n, bool contested,
 		     struct addr_list *ret);
+/* The set of labels that a peer names, or NULL. */
+const struct label_set *label_sets_find(const struct label_sets *s, const struct label *labels);
 /* Of managed endpoints with all N labels; the same. */
 int resolver_labels(struct resolver *r, const struct label *labels, size_t n, bool contested,
 		    struct addr_list *ret);
@@ -63,6 +92,7 @@ bool resolver_is_managed(const struct resolver *r, uint32_t endpoint);
 struct addr_list resolver_tidy(const struct resolver *r, struct bh_addr *a, size_t n,
 			       bool contested);
 int addr_list_add_to(struct bh_rangeset *s, const struct addr_list *l);
+bool addr_list_equal(const struct addr_list *x, const struct addr_list *y);
 bool addr_list_contains(const struct addr_list *l, const struct bh_addr *a);
 /* The addresses of one family: a slice. */
 struct addr_list addr_list_family(const struct addr_list *l, uint8_t family);

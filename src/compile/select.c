@@ -156,6 +156,11 @@ static bool selector_is_empty(const struct selector *s)
 	return !s->n_labels && !s->compose && !s->name && !s->image && !s->runtime;
 }
 
+bool select_matches(const struct selector *s, const struct endpoint *e, bool image_labels)
+{
+	return !selector_is_empty(s) && selector_matches(s, e, image_labels);
+}
+
 static bool is_glob(const char *s)
 {
 	return strpbrk(s, "*?") != NULL;

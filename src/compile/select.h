@@ -32,6 +32,8 @@ const struct term *term_index_find(const struct term_index *x, enum term_kind ki
  */
 const struct term *term_index_labels(const struct term_index *x, const struct label *labels,
 				     size_t n, size_t *ret_n);
+/* Does S select E? An empty selector selects nobody. */
+bool select_matches(const struct selector *s, const struct endpoint *e, bool image_labels);
 bool select_labels_match(const struct endpoint *e, const struct label *labels, size_t n,
 			 bool image_labels);
 

@@ -8,7 +8,7 @@
 
 /* Namespaces, the services that meet in each, and which of them say the same. */
 
-static bool is_subject(const struct compiler *c, uint32_t i, bool all)
+bool compiler_is_subject(const struct compiler *c, uint32_t i, bool all)
 {
 	const struct endpoint *e = compiler_endpoint(c, i);
 
@@ -112,7 +112,8 @@ static enum speaker find_speaker(const struct compiler *c, const struct selectio
 	return SPEAKER_NOBODY;
 }
 
-static int add_subject(struct compiler *c, const uint32_t *members, size_t n)
+int compiler_make_subject(struct compiler *c, const uint32_t *members, size_t n,
+			  struct subject *ret, bool *ret_any)
 {
 	struct subject s = { .home = members[0] };
 	bool dns = false;
@@ -123,13 +124,22 @@ static int add_subject(struct compiler *c, const uint32_t *members, size_t n)
 	if (r < 0)
 		return r;
 	s.speaker = find_speaker(c, &s.services);
-	if (s.speaker == SPEAKER_NOBODY && !s.guards.n)
-		return 0;
+	*ret_any = s.speaker != SPEAKER_NOBODY || s.guards.n;
 	for (size_t i = 0; i < s.services.n; i++)
 		dns |= compiler_service(c, s.services.i[i])->dns;
-	if (dns)
+	if (*ret_any && dns)
 		r = union_resolvers(c, members, n, &s.resolvers);
-	c->subjects[c->n_subjects++] = s;
+	*ret = s;
+	return r;
+}
+
+static int add_subject(struct compiler *c, const uint32_t *members, size_t n)
+{
+	bool any;
+	int r = compiler_make_subject(c, members, n, &c->subjects[c->n_subjects], &any);
+
+	if (r >= 0 && any)
+		c->n_subjects++;
 	return r;
 }
 
@@ -156,7 +166,7 @@ static int list_subjects(struct compiler *c, bool all)
 	if (!m || !members || !c->subjects)
 		return bh_err_oom(c->err);
 	for (uint32_t i = 0; i < n; i++) {
-		if (is_subject(c, i, all))
+		if (compiler_is_subject(c, i, all))
 			m[count++] = (struct member) { c->resolver.claims.namespace_of[i], i };
 	}
 	qsort(m, count, sizeof(*m), member_cmp);
@@ -168,10 +178,10 @@ static int list_subjects(struct compiler *c, bool all)
 	return r;
 }
 
-static bool follows(const struct compiler *c, const struct subject *s)
+bool compiler_follows(const struct compiler *c, const struct selection_list *services)
 {
-	for (size_t i = 0; i < s->services.n; i++) {
-		if (compiler_service(c, s->services.i[i])->egress_follow)
+	for (size_t i = 0; i < services->n; i++) {
+		if (compiler_service(c, services->i[i])->egress_follow)
 			return true;
 	}
 	return false;
@@ -189,7 +199,7 @@ static void hand_out_hits(struct compiler *c)
 
 		while (at < c->hits.n && h[at].home < home)
 			at++;
-		s->hits = h + at;
+		s->hits = h ? h + at : NULL;
 		while (at < c->hits.n && h[at].home == home) {
 			s->n_hits++;
 			at++;
@@ -206,7 +216,7 @@ static int find_hits(struct compiler *c)
 	if (!wanted)
 		return bh_err_oom(c->err);
 	for (size_t i = 0; i < c->n_subjects; i++) {
-		if (follows(c, &c->subjects[i]))
+		if (compiler_follows(c, &c->subjects[i].services))
 			any = wanted[c->resolver.claims.namespace_of[c->subjects[i].home]] = true;
 	}
 	if (any)

@@ -2,6 +2,8 @@
 #include <bulkhead/model/ruleset.h>
 
 #include <netinet/in.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,10 +19,63 @@ void ruleset_free(struct ruleset *r)
 		bh_arena_free(r->arena); /* R itself lives in it */
 }
 
+struct ruleset_share {
+	size_t refs;
+	struct bh_arena *arena;
+	struct ruleset_share *needs[RULESET_SHARE_NEEDS];
+	max_align_t data[];
+};
+
+struct ruleset_share *ruleset_share_new(size_t size, struct bh_arena *arena)
+{
+	struct ruleset_share *s = NULL;
+
+	if (size <= SIZE_MAX - sizeof(*s))
+		s = calloc(1, sizeof(*s) + size);
+	if (s) {
+		s->refs = 1;
+		s->arena = arena;
+	}
+	return s;
+}
+
+void *ruleset_share_data(struct ruleset_share *s)
+{
+	return s->data;
+}
+
+struct ruleset_share *ruleset_share_get(struct ruleset_share *s)
+{
+	s->refs++;
+	return s;
+}
+
+void ruleset_share_put(struct ruleset_share *s)
+{
+	if (!s || --s->refs)
+		return;
+	for (size_t i = 0; i < RULESET_SHARE_NEEDS; i++)
+		ruleset_share_put(s->needs[i]);
+	bh_arena_free(s->arena);
+	free(s);
+}
+
+void ruleset_share_need(struct ruleset_share *s, struct ruleset_share *other)
+{
+	for (size_t i = 0; i < RULESET_SHARE_NEEDS; i++)
+		if (!s->needs[i]) {
+			s->needs[i] = ruleset_share_get(other);
+			return;
+		}
+}
+
 void ruleset_list_free(struct ruleset_list *l)
 {
-	if (l)
-		bh_arena_free(l->arena); /* L itself lives in it */
+	if (!l)
+		return;
+	for (size_t i = 0; i < l->n_shares; i++)
+		ruleset_share_put(l->shares[i]);
+	bh_arena_free(l->arena); /* L itself lives in it */
 }
 
 static int item_cmp(const void *key, const void *b)
@@ -202,6 +257,8 @@ bool ruleset_equal(const struct ruleset *want, const struct ruleset *have, char 
 {
 	char scratch[64];
 
+	if (want == have)
+		return true;
 	if (!out || !cap) {
 		out = scratch;
 		cap = sizeof(scratch);

@@ -48,6 +48,51 @@ struct compile_input {
 int compile_rulesets(const struct compile_input *in, bool all_subjects, struct ruleset_list **ret,
 		     struct diag_list *diags, struct bh_err *err);
 
+/* --- again and again ------------------------------------------------------------------------ */
+
+/*
+ * compile_rulesets() for whoever compiles the same policies over and over while endpoints come, go
+ * and change: the same rulesets, but only what can have become another is compiled, and the others
+ * are shared from list to list. A state remembers the last call.
+ */
+struct compile_state;
+
+struct compile_state *compile_state_new(void);     /* NULL: out of memory */
+void compile_state_free(struct compile_state *st); /* takes NULL */
+/* Forget the last call: for when its policies or endpoints are to be freed before the next one. */
+void compile_state_reset(struct compile_state *st);
+
+enum compile_change_kind { COMPILE_APPEARED, COMPILE_CHANGED, COMPILE_VANISHED };
+
+/* A namespace, told by its inode (else its path), whose ruleset is not the one of the last call. */
+struct compile_change {
+	enum compile_change_kind kind;
+	size_t before; /* ruleset_item.endpoint, as of the last call; 0 when it appeared */
+	size_t after;  /* the same, now; 0 when it vanished */
+};
+
+struct compile_changes {
+	const struct compile_change *c; /* lives in the list that came with it; by `after`, then the
+					 * vanished */
+	size_t n;
+	bool all; /* nothing was remembered: every namespace counts as appeared */
+};
+
+/*
+ * Compile IN as compile_rulesets(in, false, ...) does, warnings included. *RET is the caller's
+ * (ruleset_list_free()), for as long as he likes; a namespace that is not among *RET_CHANGES has the
+ * very same struct ruleset in it as in the list before. IN's policies and endpoints stay borrowed
+ * until the next call has returned, or compile_state_reset(). The policies must be unchanged if
+ * they are the same pointer; with others, or another host file, all is compiled. After a failure
+ * (errors as compile_rulesets()) nothing is remembered.
+ *
+ * An inode is given out again by the kernel: a namespace that is not among the changes may still be
+ * a new one without a table.
+ */
+int compile_update(struct compile_state *st, const struct compile_input *in,
+		   struct ruleset_list **ret, struct compile_changes *ret_changes,
+		   struct diag_list *diags, struct bh_err *err);
+
 /* --- explain ------------------------------------------------------------------------------ */
 
 enum explain_verdict { EXPLAIN_ALLOW, EXPLAIN_DENY };

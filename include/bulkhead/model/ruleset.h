@@ -116,7 +116,7 @@ int entry_cmp(const struct entry *a, const struct entry *b);
 /*
  * Is HAVE what WANT says: meaning, names, places, generation? HAVE may hold more that allows
  * nothing, of policy rules that have expired since: rules that no entry refers to, and `known`
- * without a WORLD entry. On false OUT (CAP bytes, may be NULL) says what differs first.
+ * without a WORLD entry. One and the same is equal at once. On false OUT (CAP bytes, may be NULL) says what differs first.
  */
 bool ruleset_equal(const struct ruleset *want, const struct ruleset *have, char *out, size_t cap);
 
@@ -149,6 +149,22 @@ struct ruleset_item {
 	size_t endpoint; /* index into the endpoint set: the first endpoint of the namespace */
 };
 
+/*
+ * Memory that rulesets of several lists share: an arena, or SIZE zeroed bytes, or both. Counted, and
+ * freed with its last user; not for several threads.
+ */
+struct ruleset_share;
+
+/* Takes ARENA (may be NULL) with the first reference, which is the caller's. NULL: out of memory,
+ * and then ARENA is still the caller's. */
+struct ruleset_share *ruleset_share_new(size_t size, struct bh_arena *arena);
+void *ruleset_share_data(struct ruleset_share *s); /* the SIZE bytes */
+struct ruleset_share *ruleset_share_get(struct ruleset_share *s);
+void ruleset_share_put(struct ruleset_share *s); /* takes NULL */
+/* S points into OTHER: keep it as long as S. At most RULESET_SHARE_NEEDS others. */
+#define RULESET_SHARE_NEEDS 4
+void ruleset_share_need(struct ruleset_share *s, struct ruleset_share *other);
+
 struct ruleset_list {
 	struct bh_arena *arena;
 	struct ruleset_item *items; /* by endpoint */
@@ -157,6 +173,9 @@ struct ruleset_list {
 	const uint32_t *home_of;
 	/* [endpoint]: does some guardrail select it? */
 	const bool *guarded;
+	/* what the rulesets live in when it is not ARENA; one reference each is the list's */
+	struct ruleset_share **shares;
+	size_t n_shares;
 };
 
 void ruleset_list_free(struct ruleset_list *l); /* takes NULL */
