@@ -376,7 +376,7 @@ static void test_documented_host_file(void **state)
 	host_config_done(&c);
 	free(text);
 	free(host);
-	host = example(6); /* what else there is */
+	host = example(7); /* what else there is */
 	assert_int_equal(load_host(host, &c, &text), 0);
 	assert_string_equal(text, "");
 	assert_true(c.n_grants > 1 && c.metrics.listen && c.metrics.textfile && c.control.group);
