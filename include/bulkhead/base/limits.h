@@ -152,10 +152,10 @@
 #define BH_AUDIT_OBJECTS_MAX     64  /* named in one entry; the others are counted */
 #define BH_AUDIT_LINE_MAX        (256u << 10)
 #define BH_AUDIT_FILE_BYTES_MAX  (16u << 20) /* then the next file begins */
-#define BH_AUDIT_FILES_WARN      48   /* with so many it is said at each further one */
-#define BH_AUDIT_RETENTION_DAYS  400  /* younger files are never removed to make room */
-#define BH_AUDIT_LISTED_MAX      1024 /* files that a reader takes for a part of the trail */
-#define BH_GENERATIONS_BYTES_MAX (1u << 30)   /* all of them together */
+#define BH_AUDIT_FILES_WARN      48          /* with so many it is said at each further one */
+#define BH_AUDIT_RETENTION_DAYS  400         /* younger files are never removed to make room */
+#define BH_AUDIT_LISTED_MAX      1024        /* files that a reader takes for a part of the trail */
+#define BH_GENERATIONS_BYTES_MAX (1u << 30)  /* all of them together */
 #define BH_GENERATION_BYTES_MAX  (160u << 20) /* one of them: files, names, host file */
 #define BH_GENERATION_HEAD_MAX   (64u << 10)  /* its first line */
 #define BH_DIFF_EDITS_MAX        2000 /* lines that differ in one file; over that all of it does */

@@ -18,7 +18,7 @@
 struct site {
 	struct host_config host;        /* owned */
 	struct policy_set *policies;    /* NULL until site_load_policies() */
-	struct policy_files *files; /* the bytes that they were made of; NULL as above */
+	struct policy_files *files;     /* the bytes that they were made of; NULL as above */
 	struct endpoint_set *endpoints; /* NULL until site_load_endpoints() */
 	struct selection *selection;    /* NULL until site_compile() */
 	struct ruleset_list *rulesets;  /* NULL until site_compile() */

@@ -148,7 +148,6 @@ const struct service *policy_set_service(const struct policy_set *p, const char 
 const struct group *policy_set_group(const struct policy_set *p, const char *name);
 const struct scope *policy_set_scope(const struct policy_set *p, const char *name);
 
-
 /* One source of a policy set: what the user named it, and its bytes (not NUL-terminated). */
 struct policy_source {
 	const char *name;
