@@ -9,24 +9,6 @@
 
 #include <bulkhead/nft/nft.h>
 
-/* --- rules -------------------------------------------------------------------------------------- */
-
-void program_add_rule(struct nft_program *p, unsigned chain, const char *comment,
-		      const struct nft_op *ops)
-{
-	struct nft_rule *r = &p->rules[p->n_rules];
-
-	if (p->n_rules == PROGRAM_RULES_MAX)
-		abort(); /* the shape below is bounded: this is a defect of ours */
-	p->n_rules++;
-	memset(r, 0, sizeof(*r));
-	r->chain = (uint8_t)chain;
-	for (int i = 0; i < RULE_OPS_MAX && ops[i].kind; i++)
-		r->ops[i] = ops[i];
-	snprintf(r->comment, sizeof(r->comment), "%s", comment ? comment : "");
-	p->has_chain[chain] = true;
-}
-
 /* --- sets ------------------------------------------------------------------------------------ */
 
 /* IPv4 comes first in every list: cut it in two. */
@@ -53,14 +35,6 @@ static void slice_entries(struct nft_program *p, uint32_t idle)
 	}
 	for (unsigned i = 0; i < NFT_MAPS; i++)
 		p->has_set[i] = p->maps[i].n > 0 || (i < SET_GUARDS && (idle >> i & 1));
-}
-
-bool program_has_guards(const struct nft_program *p)
-{
-	for (unsigned i = SET_GUARDS; i < NFT_MAPS; i++)
-		if (p->has_set[i])
-			return true;
-	return false;
 }
 
 static bool has_world(const struct nft_program *p, unsigned family)

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "rules.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void program_add_rule(struct nft_program *p, unsigned chain, const char *comment,
+		      const struct nft_op *ops)
+{
+	struct nft_rule *r = &p->rules[p->n_rules];
+
+	if (p->n_rules == PROGRAM_RULES_MAX)
+		abort(); /* the shape below is bounded: this is a defect of ours */
+	p->n_rules++;
+	memset(r, 0, sizeof(*r));
+	r->chain = (uint8_t)chain;
+	for (int i = 0; i < RULE_OPS_MAX && ops[i].kind; i++)
+		r->ops[i] = ops[i];
+	snprintf(r->comment, sizeof(r->comment), "%s", comment ? comment : "");
+	p->has_chain[chain] = true;
+}
+
+bool program_has_guards(const struct nft_program *p)
+{
+	for (unsigned i = SET_GUARDS; i < NFT_MAPS; i++)
+		if (p->has_set[i])
+			return true;
+	return false;
+}
