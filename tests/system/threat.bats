@@ -236,7 +236,11 @@ fence() { is "$(ask a b 7001/udp)" "open open"; }
 	await eval 'ns a ss -Htn state established | grep -q :7001'
 	port=$(ns a ss -Htn state established dport = 7001 | awk '{ sub(".*:", "", $3); print $3 }')
 	for flags in rst ack synack fin; do
-		frame a plain from="$(v4 b)" to="$(v4 a)" proto=tcp sport=7001 dport="$port" flags=$flags
+		# Half of all numbers count as old ones: from each quarter one.
+		for seq in 1000 1073742824 2147484648 3221226472; do
+			frame a plain from="$(v4 b)" to="$(v4 a)" proto=tcp sport=7001 dport="$port" \
+				flags=$flags seq=$seq
+		done
 	done
 	await eval '[ "$(denied a denied.ingress)" -ge 3 ]'
 	fence

@@ -6,7 +6,7 @@
   forge.py call WHAT [KEY=VALUE]...                   what needs no capability; says ok or an error's name
   forge.py hear DEVICE TEXT READY                     a line when a frame with TEXT comes in (the same)
 
-from, to: addresses, of IPv4 or IPv6. sport, dport, proto (udp, tcp or a number), flags (of TCP), text.
+from, to: addresses, of IPv4 or IPv6. sport, dport, proto (udp, tcp or a number), flags and seq (of TCP), text.
 """
 import errno
 import socket
@@ -29,7 +29,7 @@ class Packet:
     """What the keys say, and how it becomes bytes."""
 
     def __init__(self, keys):
-        k = {"sport": "4000", "dport": "9000", "proto": "udp", "flags": "syn", "text": "forged",
+        k = {"sport": "4000", "dport": "9000", "proto": "udp", "flags": "syn", "seq": "1000", "text": "forged",
              "source": "0", "smac": "", "ttl": "64"}
         k.update(keys)
         self.k = k
@@ -45,7 +45,8 @@ class Packet:
         text = self.k["text"].encode()
         pseudo = self.src + self.dst + struct.pack("!I", 0)
         if self.proto == TCP:
-            head = ports + struct.pack("!IIBBHHH", 1000, 2000 if self.k["flags"] != "syn" else 0, 5 << 4,
+            head = ports + struct.pack("!IIBBHHH", int(self.k["seq"]),
+                                       int(self.k["seq"]) + 1000 if self.k["flags"] != "syn" else 0, 5 << 4,
                                        FLAGS[self.k["flags"]], 1024, 0, 0)
             text, at = b"", 16
         elif self.proto in (UDP, 136):
