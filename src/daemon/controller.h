@@ -20,7 +20,7 @@ struct watches;
 
 /*
  * The controller keeps the kernel equal to the policies. Everything that may have changed something
- * only marks it (controller_touch()); one timer then compares all that is wanted with all that there
+ * only marks it (reconcile_touch()); one timer then compares all that is wanted with all that there
  * is: soon, once more a little later, and every half a minute. So nothing depends on an event not being
  * missed.
  */
@@ -48,33 +48,10 @@ int controller_new(const struct daemon_options *o, sd_event *event, struct contr
 		   struct bh_err *err);
 void controller_free(struct controller *c); /* takes NULL; what is enforced stays */
 
-/*
- * Read the policies anew. When they are valid they replace the old ones, else nothing changes:
- * -EINVAL, and TELL has got each line of what is wrong. Then everything is compared; FN (may be NULL)
- * gets each object of report_applied(). STRICT, or the host file: -EPERM, and nothing changes, when
- * something cannot be held. -EAGAIN: the endpoints cannot be listed now, it is tried again. ACTION and
- * PEER (NULL: none) are for the audit trail.
- */
-int controller_reload(struct controller *c, const char *action, const struct ctl_peer *peer,
-		      bool strict, void (*tell)(const char *line, void *arg),
-		      void (*fn)(json_t *applied, void *arg), void *arg, struct bh_err *err);
-
-/*
- * The policies as they stand in their files, and what they mean for the endpoints of this moment;
- * NEXT->endpoints is NULL when those cannot be listed (then ERR says why, and 0 is returned). -EINVAL:
- * they are not valid. The caller frees with site_done() in any case.
- */
-int controller_load(struct controller *c, struct site *next,
-		    void (*tell)(const char *line, void *arg), void *arg, struct bh_err *err);
-
-/* Compare, and mend what differs, for the policies that are in force. */
-int controller_reconcile(struct controller *c, void (*tell)(const char *line, void *arg),
-			 void (*fn)(json_t *applied, void *arg), void *arg, struct bh_err *err);
-
-/* Something may have changed: reconcile soon. */
-void controller_touch(struct controller *c);
-
 /* One line for the log. */
 void controller_log(const char *line, void *arg);
+/* Each line of DIAGS. */
+void controller_tell_diags(struct diag_list *diags, void (*tell)(const char *line, void *arg),
+			   void *arg);
 
 #endif

@@ -6,18 +6,20 @@
 
 #include <bulkhead/runtime/events.h>
 
+#include "reconcile.h"
+
 struct engines {
 	struct runtime_events *docker, *podman;
 };
 
 static void on_event(const struct runtime_event *event, void *arg)
 {
-	controller_touch(arg);
+	reconcile_touch(arg);
 }
 
 static void on_connected(void *arg)
 {
-	controller_touch(arg);
+	reconcile_touch(arg);
 }
 
 /* One that is not there is no news; one that went away is. */
@@ -25,7 +27,7 @@ static void on_lost(int r, const char *reason, void *arg)
 {
 	if (r != -ENOENT && r != -ECONNREFUSED)
 		controller_log(reason, NULL);
-	controller_touch(arg);
+	reconcile_touch(arg);
 }
 
 static const struct runtime_events_callbacks callbacks = { on_event, on_connected, on_lost };

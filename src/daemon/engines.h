@@ -6,7 +6,7 @@
 
 /*
  * Docker and Podman tell of what happens in them. Every event only marks that something may have
- * changed: controller_touch().
+ * changed: reconcile_touch().
  */
 struct engines;
 

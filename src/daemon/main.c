@@ -8,6 +8,7 @@
 #include <systemd/sd-event.h>
 
 #include "controller.h"
+#include "reload.h"
 
 /* Exit codes as the command line's: docs/architecture.md. */
 enum { EXIT_DONE = 0, EXIT_FINDINGS = 1, EXIT_INPUT = 2, EXIT_COULD_NOT = 3 };
@@ -17,7 +18,7 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *si,
 	struct bh_err err = BH_ERR_INIT;
 
 	sd_notify(0, "RELOADING=1");
-	if (controller_reload(arg, "reload", NULL, false, controller_log, NULL, NULL, &err) < 0)
+	if (reload_policies(arg, "reload", NULL, false, controller_log, NULL, NULL, &err) < 0)
 		fprintf(stderr, "bulkheadd: nothing was changed: %s\n",
 			err.msg[0] ? err.msg : "the policies are not valid");
 	sd_notify(0, "READY=1");
@@ -59,7 +60,7 @@ static int run(sd_event *event, struct controller *c)
 
 	if (r < 0)
 		return fail(r, &err);
-	r = controller_reload(c, "start", NULL, false, controller_log, NULL, NULL, &err);
+	r = reload_policies(c, "start", NULL, false, controller_log, NULL, NULL, &err);
 	if (!c->loaded)
 		return fail(r, &err);
 	sd_event_set_watchdog(event, true);

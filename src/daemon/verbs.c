@@ -10,6 +10,7 @@
 #include <bulkhead/enforce/report.h>
 
 #include "grants.h"
+#include "reload.h"
 
 /* An answer that was made at once and is sent as fast as its client reads. */
 struct answer {
@@ -172,7 +173,7 @@ static void run_plan(struct ctl_call *call, const json_t *args, void *arg)
 		ctl_call_end(call, CTL_EXIT_FAILED, "out of memory");
 		return;
 	}
-	r = controller_load(c, &next, add_line, a, &err);
+	r = reload_read(c, &next, add_line, a, &err);
 	l.site = &next;
 	if (r >= 0 && next.endpoints)
 		r = enforce_plan(&next, on_planned, &l, &err);
@@ -196,9 +197,9 @@ static void run_apply(struct ctl_call *call, const json_t *args, void *arg)
 		ctl_call_end(call, CTL_EXIT_FAILED, "out of memory");
 		return;
 	}
-	r = controller_reload(arg, "apply", ctl_call_peer(call),
-			      json_is_true(json_object_get(args, "strict")), add_line, add_item, a,
-			      &err);
+	r = reload_policies(arg, "apply", ctl_call_peer(call),
+			    json_is_true(json_object_get(args, "strict")), add_line, add_item, a,
+			    &err);
 	if (r == -EPERM)
 		put_error(a, CTL_EXIT_NO, &err, "");
 	else if (r == -EINVAL)

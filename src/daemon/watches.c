@@ -21,6 +21,8 @@
 #include <bulkhead/nft/monitor.h>
 #include <bulkhead/sys/netns.h>
 
+#include "reconcile.h"
+
 /* One namespace. */
 struct watch {
 	uint64_t ino;
@@ -57,7 +59,7 @@ static int on_devices(sd_event_source *source, int fd, uint32_t revents, void *a
 	for (int i = 0; i < BH_WATCH_READS_MAX; i++)
 		if (recv(fd, buf, sizeof(buf), MSG_DONTWAIT) < 0 && errno != ENOBUFS)
 			break;
-	controller_touch(w->c);
+	reconcile_touch(w->c);
 	return 0;
 }
 
@@ -66,7 +68,7 @@ static int on_process(sd_event_source *source, int fd, uint32_t revents, void *a
 	struct watches *w = arg;
 
 	sd_event_source_set_enabled(source, SD_EVENT_OFF);
-	controller_touch(w->c);
+	reconcile_touch(w->c);
 	return 0;
 }
 
@@ -76,7 +78,7 @@ static void on_commit(const struct nft_commit *commit, void *arg)
 	struct watch *one = arg;
 	char line[256];
 
-	controller_touch(one->w->c);
+	reconcile_touch(one->w->c);
 	if (one->told)
 		return;
 	one->told = true;
@@ -93,7 +95,7 @@ static int on_tables(sd_event_source *source, int fd, uint32_t revents, void *ar
 	if (nft_monitor_read(fd, on_commit, one, &missed) < 0)
 		sd_event_source_set_enabled(source, SD_EVENT_OFF);
 	if (missed)
-		controller_touch(one->w->c);
+		reconcile_touch(one->w->c);
 	return 0;
 }
 
@@ -200,7 +202,7 @@ static int on_folders(sd_event_source *source, int fd, uint32_t revents, void *a
 	for (int i = 0; i < BH_WATCH_READS_MAX; i++)
 		if (read(fd, buf, sizeof(buf)) <= 0)
 			break;
-	controller_touch(w->c);
+	reconcile_touch(w->c);
 	return 0;
 }
 

@@ -7,7 +7,7 @@
 /*
  * What tells that something may have changed: the devices and addresses of every namespace that is
  * held (rtnetlink), somebody else's changes of its nf_tables, the end of the process that it was made for (pidfd), and the folders in which
- * namespaces come and go (inotify). Each only marks it: controller_touch().
+ * namespaces come and go (inotify). Each only marks it: reconcile_touch().
  */
 int watches_new(struct controller *c, struct watches **ret, struct bh_err *err);
 void watches_free(struct watches *w); /* takes NULL */

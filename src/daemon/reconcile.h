@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef DAEMON_RECONCILE_H
+#define DAEMON_RECONCILE_H
+
+#include "controller.h"
+
+/* What is wanted against what there is: when it is compared, and that it is mended. */
+
+int reconcile_init(struct controller *c, struct bh_err *err);
+
+/* Compare, and mend what differs, for the policies that are in force. */
+int reconcile_all(struct controller *c, void (*tell)(const char *line, void *arg),
+		  void (*fn)(json_t *applied, void *arg), void *arg, struct bh_err *err);
+
+/* Something may have changed: reconcile soon. */
+void reconcile_touch(struct controller *c);
+
+/* --- for who changes what is wanted ----------------------------------------------------------- */
+
+struct effort {
+	uint64_t wall, cpu; /* microseconds */
+};
+struct effort reconcile_begin(void);
+/* The next comparison is as far off as this one took long. */
+void reconcile_end(struct controller *c, const struct effort *began);
+
+/* Who hears of each namespace that was changed. */
+struct handing {
+	struct controller *c;
+	void (*fn)(json_t *applied, void *arg); /* may be NULL */
+	void *arg;
+	size_t failed; /* namespaces; counted */
+};
+/* Bring about what C->site wants. */
+int reconcile_apply(struct controller *c, struct handing *h, struct bh_err *err);
+/* Why the last look failed, said when it begins, changes or is over. */
+void reconcile_note_trouble(struct controller *c, const struct bh_err *err);
+
+#endif

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "reload.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include <bulkhead/base/cleanup.h>
+
+#include "grants.h"
+#include "meters.h"
+#include "reconcile.h"
+#include "settings.h"
+#include "trail.h"
+
+struct refusing {
+	const struct site *site;
+	void (*tell)(const char *, void *);
+	void *arg;
+	size_t n;
+};
+
+static int on_finding(const struct preflight_finding *f, void *arg)
+{
+	char line[BH_ERR_MAX + 400];
+	struct refusing *p = arg;
+
+	p->n++;
+	preflight_format(line, sizeof(line), p->site, f);
+	p->tell(line, p->arg);
+	return 0;
+}
+
+/* With strict, what cannot be held keeps all from being changed. */
+static int check_strictly(struct site *next, void (*tell)(const char *, void *), void *arg,
+			  struct bh_err *err)
+{
+	struct refusing p = { .site = next, .tell = tell, .arg = arg };
+	struct preflight_unseen unseen;
+	int r = enforce_preflight(next, true, on_finding, &p, &unseen, err);
+
+	if (r >= 0 && p.n)
+		r = bh_err_set(err, -EPERM, "strict: %zu %s, nothing was changed", p.n,
+			       p.n == 1 ? "finding" : "findings");
+	return r;
+}
+
+/* What the user gave, and not this host, is at fault. */
+static int as_input(int r)
+{
+	return r < 0 && r != -ENOMEM ? -EINVAL : r;
+}
+
+int reload_read(struct controller *c, struct site *next, void (*tell)(const char *, void *),
+		void *arg, struct bh_err *err)
+{
+	struct diag_list diags;
+	bool input;
+	int r, listed = -ENOENT;
+
+	site_init(next);
+	next->holds = c->holds;
+	diag_list_init(&diags);
+	r = as_input(site_load_policies(next, &c->site_options, &diags, err));
+	if (r >= 0)
+		listed = site_refresh(next, &c->site_options, &diags, &input, err);
+	if (r >= 0 && (listed == -EINVAL || (listed < 0 && input)))
+		r = as_input(listed);
+	controller_tell_diags(&diags, tell, arg);
+	diag_list_done(&diags);
+	if (r >= 0 && !next->policies->n_services && !next->policies->n_guardrails)
+		r = bh_err_set(err, -EINVAL, "there is not one service in the policies");
+	return r;
+}
+
+/* What the host file says of the daemon itself; looked up before anything is changed. */
+static int take_settings(struct controller *c, const struct site *next, struct bh_err *err)
+{
+	bh_autofree struct ctl_grant *grants = NULL;
+	size_t n = 0;
+	int r = settings_check(&c->site.host, &next->host, err);
+
+	if (r >= 0)
+		r = as_input(grants_build(&next->host, &grants, &n, err));
+	return r < 0 ? r : ctl_server_set_grants(c->server, grants, n, err);
+}
+
+static int judge_next(struct controller *c, struct site *next, bool strict,
+		      void (*tell)(const char *, void *), void *arg, struct bh_err *err)
+{
+	int r = reload_read(c, next, tell, arg, err);
+
+	if (r >= 0 && next->endpoints && (strict || next->host.strict))
+		r = check_strictly(next, tell, arg, err);
+	return r < 0 ? r : take_settings(c, next, err);
+}
+
+static int bring_in(struct controller *c, const struct site *next, struct handing *h,
+		    struct bh_err *err)
+{
+	int r = -EAGAIN;
+
+	c->site = *next;
+	c->loaded = true;
+	if (c->site.endpoints) /* else whoever lists them does not answer: they may be there later */
+		r = reconcile_apply(c, h, err);
+	reconcile_note_trouble(c, err);
+	reconcile_touch(c); /* soon once more */
+	return r;
+}
+
+int reload_policies(struct controller *c, const char *action, const struct ctl_peer *peer,
+		    bool strict, void (*tell)(const char *, void *), void (*fn)(json_t *, void *),
+		    void *arg, struct bh_err *err)
+{
+	struct trail_change change = { .action = action, .peer = peer, .detail = err->msg };
+	struct handing h = { .c = c, .fn = fn, .arg = arg };
+	struct effort began = reconcile_begin();
+	struct site next, before = c->site;
+	bool accepted;
+	int r, r_trail;
+
+	r = judge_next(c, &next, strict, tell, arg, err);
+	accepted = r >= 0;
+	if (accepted)
+		r = bring_in(c, &next, &h, err);
+	change.before = &before;
+	change.after = accepted ? &c->site : &next;
+	change.result = r < 0 ? r : h.failed ? -EIO : 0;
+	meters_reloaded(c->meters, change.result);
+	r_trail = trail_append(c->trail, &change, r < 0 ? NULL : err);
+	site_done(accepted ? &before : &next);
+	reconcile_end(c, &began);
+	return r < 0 ? r : r_trail;
+}
