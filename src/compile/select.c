@@ -140,6 +140,8 @@ static bool compose_matches(const struct endpoint *e, const char *pattern)
 
 static bool selector_matches(const struct selector *s, const struct endpoint *e, bool image_labels)
 {
+	if (e->runtime == ENDPOINT_UNKNOWN)
+		return false; /* what it is called, or not, says nothing */
 	if (s->runtime && strcmp(s->runtime, endpoint_runtime_name(e->runtime)) != 0)
 		return false;
 	if (s->name && (!e->name || !bh_glob_match(s->name, e->name)))

@@ -98,8 +98,20 @@ static int union_guards(struct compiler *c, const uint32_t *members, size_t n,
 	return 0;
 }
 
-/* No service at all: quarantine if the host file says so. Only `mode: off`: nobody speaks. */
-static enum speaker find_speaker(const struct compiler *c, const struct selection_list *services)
+static bool is_unknown(const struct compiler *c, const uint32_t *members, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (compiler_endpoint(c, members[i])->runtime == ENDPOINT_UNKNOWN)
+			return true;
+	return false;
+}
+
+/*
+ * No service at all: quarantine if the host file says so, or nobody knows yet whose it is. Only
+ * `mode: off`: nobody speaks.
+ */
+static enum speaker find_speaker(const struct compiler *c, const uint32_t *members, size_t n,
+				 const struct selection_list *services)
 {
 	const struct host_config *host = c->resolver.in->host;
 
@@ -107,7 +119,8 @@ static enum speaker find_speaker(const struct compiler *c, const struct selectio
 		if (compiler_service(c, services->i[i])->mode != MODE_OFF)
 			return SPEAKER_SERVICES;
 	}
-	if (!services->n && host && host->unmanaged == UNMANAGED_QUARANTINE)
+	if (!services->n && ((host && host->unmanaged == UNMANAGED_QUARANTINE) ||
+			     is_unknown(c, members, n)))
 		return SPEAKER_QUARANTINE;
 	return SPEAKER_NOBODY;
 }
@@ -123,7 +136,7 @@ int compiler_make_subject(struct compiler *c, const uint32_t *members, size_t n,
 		r = union_guards(c, members, n, &s.guards);
 	if (r < 0)
 		return r;
-	s.speaker = find_speaker(c, &s.services);
+	s.speaker = find_speaker(c, members, n, &s.services);
 	*ret_any = s.speaker != SPEAKER_NOBODY || s.guards.n;
 	for (size_t i = 0; i < s.services.n; i++)
 		dns |= compiler_service(c, s.services.i[i])->dns;
@@ -264,8 +277,9 @@ static int hits_cmp(const struct subject *x, const struct subject *y)
 
 int subject_cmp_content(const struct subject *x, const struct subject *y)
 {
-	int r = list_cmp(&x->services, &y->services);
+	int r = (int)x->speaker - (int)y->speaker;
 
+	r = r ? r : list_cmp(&x->services, &y->services);
 	r = r ? r : list_cmp(&x->guards, &y->guards);
 	r = r ? r : resolvers_cmp(x, y);
 	return r ? r : hits_cmp(x, y);

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "engines.h"
+#include "fresh.h"
+#include "hints.h"
 #include "meters.h"
 #include "reconcile.h"
 #include "trail.h"
@@ -71,8 +73,12 @@ static int open_all(struct controller *c, struct bh_err *err)
 	int r;
 
 	c->holds = holds_new();
-	if (!c->holds)
+	c->hints = hints_new();
+	c->fresh = fresh_new(c);
+	if (!c->holds || !c->hints || !c->fresh)
 		return bh_err_oom(err);
+	c->site_options.add_more = fresh_add;
+	c->site_options.arg = c->fresh;
 	r = reconcile_init(c, err);
 	if (r >= 0)
 		r = watches_new(c, &c->watches, err);
@@ -86,6 +92,8 @@ static int open_all(struct controller *c, struct bh_err *err)
 		r = meters_new(c, &c->meters, err);
 	if (r >= 0)
 		r = engines_new(c, &c->engines, err);
+	if (r >= 0)
+		c->site_options.images = engines_images(c->engines);
 	return r;
 }
 
@@ -120,6 +128,8 @@ void controller_free(struct controller *c)
 	audit_close(c->trail);
 	watches_free(c->watches);
 	sd_event_source_disable_unref(c->timer);
+	fresh_free(c->fresh);
+	hints_free(c->hints);
 	holds_free(c->holds);
 	site_done(&c->site);
 	free(c);

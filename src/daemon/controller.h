@@ -15,6 +15,8 @@
 #include "options.h"
 
 struct engines;
+struct fresh;
+struct hints;
 struct meters;
 struct watches;
 
@@ -28,9 +30,14 @@ struct controller {
 	const struct daemon_options *o;
 	struct site_options site_options;
 	sd_event *event;
-	sd_event_source *timer; /* of the next comparison */
-	uint64_t pause;         /* after the last event or comparison, microseconds */
-	uint64_t rests_until;   /* not before this (CLOCK_MONOTONIC, microseconds) */
+	sd_event_source *timer; /* of the next comparison, whichever it is */
+	/* CLOCK_MONOTONIC, microseconds: */
+	uint64_t look_at;     /* when everything is looked at next */
+	uint64_t pause;       /* between such looks, at the moment */
+	uint64_t rests_until; /* no comparison before this */
+	bool changed;         /* something that is known already has to be brought about */
+	struct hints *hints;  /* what has to be asked about */
+	struct fresh *fresh;
 	struct ctl_server *server;
 	struct audit *trail;
 	struct engines *engines;

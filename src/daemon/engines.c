@@ -4,57 +4,163 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include <bulkhead/runtime/events.h>
+#include <bulkhead/runtime/early.h>
+#include <bulkhead/runtime/runtime.h>
 
 #include "reconcile.h"
 
-struct engines {
-	struct runtime_events *docker, *podman;
+struct engine {
+	struct controller *c;
+	enum endpoint_runtime runtime;
+	struct runtime_events *events;
+	struct runtime_early *early; /* NULL: new namespaces are not denied */
 };
+
+struct engines {
+	struct engine docker, podman;
+	struct runtime_images *images;
+};
+
+/* --- events ----------------------------------------------------------------------------------- */
+
+/* Docker answers for a container that it starts only when its process runs: START says so. */
+static bool runs(const struct controller *c, const char *id)
+{
+	const struct endpoint *e =
+		c->site.endpoints ? endpoint_set_find(c->site.endpoints, id, NULL) : NULL;
+
+	return e && e->pid;
+}
+
+static bool is_worth_asking(const struct engine *e, const struct runtime_event *event)
+{
+	switch (event->kind) {
+	case RUNTIME_EVENT_START:
+	case RUNTIME_EVENT_DIE:
+	case RUNTIME_EVENT_STOP:
+	case RUNTIME_EVENT_DESTROY:
+		return true;
+	case RUNTIME_EVENT_RENAME:
+	case RUNTIME_EVENT_UPDATE:
+	case RUNTIME_EVENT_CONNECT:
+	case RUNTIME_EVENT_DISCONNECT:
+		return runs(e->c, event->container);
+	case RUNTIME_EVENT_CREATE:
+	case RUNTIME_EVENT_PAUSE:
+	case RUNTIME_EVENT_UNPAUSE:
+	case RUNTIME_EVENT_UNREADABLE:
+		return false;
+	}
+	return false;
+}
 
 static void on_event(const struct runtime_event *event, void *arg)
 {
-	reconcile_touch(arg);
+	struct engine *e = arg;
+
+	if (event->kind == RUNTIME_EVENT_UNREADABLE)
+		reconcile_touch(e->c);
+	if (e->early)
+		runtime_early_event(e->early, event);
+	if (is_worth_asking(e, event))
+		reconcile_hint(e->c, e->runtime, event->container, 0);
 }
 
 static void on_connected(void *arg)
 {
-	reconcile_touch(arg);
+	struct engine *e = arg;
+
+	if (e->early)
+		runtime_early_resync(e->early);
+	reconcile_touch(e->c);
 }
 
 /* One that is not there is no news; one that went away is. */
 static void on_lost(int r, const char *reason, void *arg)
 {
+	struct engine *e = arg;
+
 	if (r != -ENOENT && r != -ECONNREFUSED)
 		controller_log(reason, NULL);
-	reconcile_touch(arg);
+	reconcile_touch(e->c);
 }
 
 static const struct runtime_events_callbacks callbacks = { on_event, on_connected, on_lost };
 
-static int follow(struct controller *c, const char *named, bool wanted, const char *fallback,
-		  enum endpoint_runtime runtime, struct runtime_events **ret, struct bh_err *err)
+/* --- whose a namespace will be ---------------------------------------------------------------- */
+
+static void on_known(const char *container, void *arg)
 {
-	if (!named && !wanted)
-		return 0;
-	return runtime_events_new(c->event, named ? named : fallback, runtime, &callbacks, c, ret,
-				  err);
+	struct engine *e = arg;
+
+	reconcile_changed(e->c);
+}
+
+struct runtime_images *engines_images(const struct engines *e)
+{
+	return e->images;
+}
+
+bool engines_tell(const struct engines *e)
+{
+	return e->podman.events && runtime_events_connected(e->podman.events);
+}
+
+int engines_join(struct engines *e, int netns_fd, const char *path, struct endpoint_builder *b,
+		 char ret_id[RUNTIME_ID_SIZE], struct diag_list *diags, struct bh_err *err)
+{
+	int r = 0;
+
+	if (e->docker.early)
+		r = runtime_early_join(e->docker.early, netns_fd, path, b, ret_id, diags, err);
+	if (r == 0 && e->podman.early)
+		r = runtime_early_join(e->podman.early, netns_fd, path, b, ret_id, diags, err);
+	return r;
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+static int follow(struct engine *e, const char *path, struct runtime_images *images,
+		  struct bh_err *err)
+{
+	struct controller *c = e->c;
+	int r = 0;
+
+	if (c->site.host.new_namespaces == NEW_NAMESPACES_QUARANTINE)
+		r = runtime_early_new(c->event, path, e->runtime, images, on_known, e, &e->early,
+				      err);
+	return r < 0 ? r
+		     : runtime_events_new(c->event, path, e->runtime, &callbacks, e, &e->events,
+					  err);
+}
+
+static int follow_both(struct engines *e, struct controller *c, struct bh_err *err)
+{
+	const struct host_config *host = &c->site.host;
+	const struct daemon_options *o = c->o;
+	int r = 0;
+
+	if (o->docker_socket || host->docker)
+		r = follow(&e->docker, o->docker_socket ? o->docker_socket : host->docker_socket,
+			   e->images, err);
+	if (r >= 0 && (o->podman_socket || host->podman))
+		r = follow(&e->podman, o->podman_socket ? o->podman_socket : host->podman_socket,
+			   e->images, err);
+	return r;
 }
 
 int engines_new(struct controller *c, struct engines **ret, struct bh_err *err)
 {
-	const struct host_config *host = &c->site.host;
 	struct engines *e = calloc(1, sizeof(*e));
-	int r = 0;
+	int r;
 
 	if (!e)
 		return bh_err_oom(err);
-	if (!c->o->inventory)
-		r = follow(c, c->o->docker_socket, host->docker, host->docker_socket,
-			   ENDPOINT_DOCKER, &e->docker, err);
+	e->docker = (struct engine) { .c = c, .runtime = ENDPOINT_DOCKER };
+	e->podman = (struct engine) { .c = c, .runtime = ENDPOINT_PODMAN };
+	r = runtime_images_new(&e->images, err);
 	if (r >= 0 && !c->o->inventory)
-		r = follow(c, c->o->podman_socket, host->podman, host->podman_socket,
-			   ENDPOINT_PODMAN, &e->podman, err);
+		r = follow_both(e, c, err);
 	if (r < 0) {
 		engines_free(e);
 		return r;
@@ -63,11 +169,18 @@ int engines_new(struct controller *c, struct engines **ret, struct bh_err *err)
 	return 0;
 }
 
+static void end(struct engine *e)
+{
+	runtime_events_free(e->events);
+	runtime_early_free(e->early);
+}
+
 void engines_free(struct engines *e)
 {
 	if (!e)
 		return;
-	runtime_events_free(e->docker);
-	runtime_events_free(e->podman);
+	end(&e->docker);
+	end(&e->podman);
+	runtime_images_free(e->images);
 	free(e);
 }

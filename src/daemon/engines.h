@@ -2,16 +2,25 @@
 #ifndef DAEMON_ENGINES_H
 #define DAEMON_ENGINES_H
 
+#include <bulkhead/runtime/events.h>
+
 #include "controller.h"
 
 /*
- * Docker and Podman tell of what happens in them. Every event only marks that something may have
- * changed: reconcile_touch().
+ * What Docker and Podman say by themselves: their events, as hints where to look, and whose a new
+ * namespace will be before its container runs.
  */
-struct engines;
-
-/* Follow those that the options and the host file of C->site name; none with an inventory. */
 int engines_new(struct controller *c, struct engines **ret, struct bh_err *err);
 void engines_free(struct engines *e); /* takes NULL */
+
+/* The labels of images, for all who ask. */
+struct runtime_images *engines_images(const struct engines *e);
+
+/* Does an engine answer that puts its namespaces where `ip netns` does? */
+bool engines_tell(const struct engines *e);
+
+/* runtime_early_join() with each of them. */
+int engines_join(struct engines *e, int netns_fd, const char *path, struct endpoint_builder *b,
+		 char ret_id[RUNTIME_ID_SIZE], struct diag_list *diags, struct bh_err *err);
 
 #endif

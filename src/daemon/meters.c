@@ -129,13 +129,20 @@ static void read_all(struct meters *m, struct site *s)
 			last_free(m, l);
 }
 
-void meters_looked(struct meters *m, struct site *s, size_t held, uint64_t usec,
-		   uint64_t apply_usec)
+void meters_compared(struct meters *m, uint64_t usec, uint64_t apply_usec)
 {
 	if (!m)
 		return;
 	metrics_observe_reconcile(m->metrics, usec);
 	metrics_observe_apply(m->metrics, apply_usec);
+}
+
+void meters_looked(struct meters *m, struct site *s, size_t held, uint64_t usec,
+		   uint64_t apply_usec)
+{
+	if (!m)
+		return;
+	meters_compared(m, usec, apply_usec);
 	metrics_set_namespaces_held(m->metrics, held);
 	metrics_set_generation(m->metrics, s->policies ? s->policies->digest : NULL);
 	if (s->endpoints)

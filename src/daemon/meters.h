@@ -18,7 +18,9 @@ void meters_free(struct meters *m); /* takes NULL */
 void meters_applied(struct meters *m, const struct apply_result *res);
 /* The policies were read anew: RESULT 0 or -errno. */
 void meters_reloaded(struct meters *m, int result);
-/* A look has ended: how long it took, of which the changes; then how everything stands is read. */
+/* A comparison has ended: how long it took, of which the changes. */
+void meters_compared(struct meters *m, uint64_t usec, uint64_t apply_usec);
+/* The same of a look at everything; then how everything stands is read. */
 void meters_looked(struct meters *m, struct site *s, size_t held, uint64_t usec,
 		   uint64_t apply_usec);
 

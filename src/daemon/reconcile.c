@@ -10,6 +10,7 @@
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/enforce/report.h>
 
+#include "hints.h"
 #include "meters.h"
 #include "watches.h"
 
@@ -17,10 +18,7 @@
 #define SETTLE_USEC 20000
 /* What no event told is found by then. */
 #define LOOK_USEC 30000000
-/*
- * An event tells that something begins, not that it is complete: a namespace's file is there before
- * it is mounted on, a process has ended before its engine knows. So more looks follow, ever later.
- */
+/* When it is not known what has changed, it may not be complete yet: more looks follow, ever later. */
 #define PAUSE_GROWTH 2
 /* Whoever makes events without end gets half the time for looks: each is followed by as long a rest. */
 #define REST_USEC 1000000 /* at most, unless it was our own CPU that took longer */
@@ -52,42 +50,37 @@ static int on_result(const struct apply_result *res, void *arg)
 	return 0;
 }
 
+/* --- what is held ----------------------------------------------------------------------------- */
+
+static int order_ino(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static void on_gone(uint64_t ino, void *arg)
+{
+	struct controller *c = arg;
+
+	watches_forget(c->watches, ino);
+}
+
 /* What is held of namespaces that nobody lists any more would keep them alive. */
-struct sweep {
-	struct controller *c;
-	uint64_t *gone;
-	size_t n;
-};
-
-static bool is_listed(const struct site *s, uint64_t ino)
-{
-	for (size_t i = 0; i < s->endpoints->n; i++)
-		if (s->endpoints->endpoints[i].netns_ino == ino)
-			return true;
-	return false;
-}
-
-static void note_gone(const struct hold *h, void *arg)
-{
-	struct sweep *s = arg;
-
-	if (!is_listed(&s->c->site, hold_ino(h)))
-		s->gone[s->n++] = hold_ino(h);
-}
-
 static void release_gone(struct controller *c)
 {
-	bh_autofree uint64_t *gone = calloc(holds_count(c->holds) + 1, sizeof(*gone));
-	struct sweep s = { c, gone, 0 };
+	const struct endpoint_set *all = c->site.endpoints;
+	bh_autofree uint64_t *inos = calloc(all->n + 1, sizeof(*inos));
 
-	if (!gone)
+	if (!inos)
 		return; /* the next look does it */
-	holds_each(c->holds, note_gone, &s);
-	for (size_t i = 0; i < s.n; i++) {
-		watches_forget(c->watches, gone[i]);
-		holds_release(c->holds, gone[i]);
-	}
+	for (size_t i = 0; i < all->n; i++)
+		inos[i] = all->endpoints[i].netns_ino;
+	qsort(inos, all->n, sizeof(*inos), order_ino);
+	holds_keep_only(c->holds, inos, all->n, on_gone, c);
 }
+
+/* --- when ------------------------------------------------------------------------------------- */
 
 static uint64_t usec_of(clockid_t clock)
 {
@@ -97,9 +90,14 @@ static uint64_t usec_of(clockid_t clock)
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
-static void arm(struct controller *c, uint64_t at)
+/* For whatever is due first; before it is due, nothing of it is done. */
+static void arm(struct controller *c)
 {
-	sd_event_source_set_time(c->timer, at);
+	uint64_t at = MIN(c->look_at, hints_next(c->hints));
+
+	if (c->changed)
+		at = 0;
+	sd_event_source_set_time(c->timer, MAX(at, c->rests_until));
 	sd_event_source_set_enabled(c->timer, SD_EVENT_ONESHOT);
 }
 
@@ -108,43 +106,84 @@ struct effort reconcile_begin(void)
 	return (struct effort) { usec_of(CLOCK_MONOTONIC), usec_of(CLOCK_PROCESS_CPUTIME_ID) };
 }
 
-void reconcile_end(struct controller *c, const struct effort *began)
+static void rest(struct controller *c, const struct effort *began)
 {
-	uint64_t now;
+	uint64_t now = usec_of(CLOCK_MONOTONIC);
 	uint64_t cpu = usec_of(CLOCK_PROCESS_CPUTIME_ID) - began->cpu;
 
+	c->rests_until = now + MAX(MIN(now - began->wall, REST_USEC), cpu);
+}
+
+void reconcile_end(struct controller *c, const struct effort *began)
+{
 	meters_looked(c->meters, &c->site, holds_count(c->holds),
 		      usec_of(CLOCK_MONOTONIC) - began->wall, c->apply_usec);
-	now = usec_of(CLOCK_MONOTONIC);
+	rest(c, began);
 	c->pause = MIN(c->pause * PAUSE_GROWTH, LOOK_USEC);
-	c->rests_until = now + MAX(MIN(now - began->wall, REST_USEC), cpu);
-	arm(c, MAX(now + c->pause, c->rests_until));
+	c->look_at = usec_of(CLOCK_MONOTONIC) + c->pause;
+	arm(c);
 }
 
 /* Never later than it is due already: else events without end would put it off for ever. */
 void reconcile_touch(struct controller *c)
 {
-	uint64_t at = MAX(usec_of(CLOCK_MONOTONIC) + SETTLE_USEC, c->rests_until), due;
-	int enabled;
-
 	c->pause = SETTLE_USEC;
-	if (sd_event_source_get_enabled(c->timer, &enabled) < 0 ||
-	    sd_event_source_get_time(c->timer, &due) < 0)
-		return;
-	if (enabled == SD_EVENT_OFF || at < due)
-		arm(c, at);
+	c->look_at = MIN(c->look_at, usec_of(CLOCK_MONOTONIC) + SETTLE_USEC);
+	arm(c);
 }
 
-int reconcile_apply(struct controller *c, struct handing *h, struct bh_err *err)
+void reconcile_changed(struct controller *c)
+{
+	c->changed = true;
+	arm(c);
+}
+
+void reconcile_hint(struct controller *c, enum endpoint_runtime runtime, const char *id,
+		    int ended_pid)
+{
+	if (hints_add(c->hints, runtime, id, ended_pid, usec_of(CLOCK_MONOTONIC)) < 0)
+		reconcile_touch(c);
+	else
+		arm(c);
+}
+
+void reconcile_namespace(struct controller *c, uint64_t ino, int ended_pid)
+{
+	const struct endpoint_set *all = c->site.endpoints;
+	struct hold *h = holds_find(c->holds, ino);
+
+	if (h)
+		hold_doubt(h);
+	for (size_t i = 0; all && !c->o->inventory && i < all->n; i++) {
+		const struct endpoint *e = &all->endpoints[i];
+
+		if (e->netns_ino == ino && (e->runtime == ENDPOINT_NETNS || e->pid))
+			reconcile_hint(c, e->runtime, e->id, e->pid == ended_pid ? ended_pid : 0);
+	}
+	if (c->o->inventory && ended_pid)
+		reconcile_touch(c);
+	reconcile_changed(c);
+}
+
+/* --- comparing -------------------------------------------------------------------------------- */
+
+static int bring_about(struct controller *c, enum keep_care care, struct handing *h,
+		       struct bh_err *err)
 {
 	uint64_t start = usec_of(CLOCK_MONOTONIC);
 	int r;
 
 	release_gone(c);
-	r = enforce_apply(&c->site, on_result, h, err);
+	r = enforce_keep(&c->site, care, on_result, h, err);
 	c->apply_usec = usec_of(CLOCK_MONOTONIC) - start;
-	watches_sync(c->watches, &c->site, c->holds);
+	watches_sync(c->watches, &c->site, c->holds, care != KEEP_CHANGED);
+	c->changed = false;
 	return r;
+}
+
+int reconcile_apply(struct controller *c, struct handing *h, struct bh_err *err)
+{
+	return bring_about(c, KEEP_READ_ALL, h, err);
 }
 
 /* The endpoints could not be listed: what runs stays as it is, and that is said once. */
@@ -155,41 +194,75 @@ void reconcile_note_trouble(struct controller *c, const struct bh_err *err)
 	snprintf(c->trouble, sizeof(c->trouble), "%s", err->msg);
 }
 
-int reconcile_all(struct controller *c, void (*tell)(const char *, void *),
-		  void (*fn)(json_t *, void *), void *arg, struct bh_err *err)
+/* Everything is asked for anew. */
+static void look(struct controller *c)
 {
-	struct handing h = { .c = c, .fn = fn, .arg = arg };
 	struct effort began = reconcile_begin();
+	struct handing h = { .c = c };
+	struct bh_err err = BH_ERR_INIT;
 	struct diag_list diags;
 	bool input;
 	int r;
 
 	diag_list_init(&diags);
-	r = site_refresh(&c->site, &c->site_options, &diags, &input, err);
-	if (tell)
-		controller_tell_diags(&diags, tell, arg);
+	r = site_refresh(&c->site, &c->site_options, &diags, &input, &err);
 	diag_list_done(&diags);
 	if (r >= 0)
-		r = reconcile_apply(c, &h, err);
-	reconcile_note_trouble(c, err);
+		bring_about(c, KEEP_LOOK, &h, &err);
+	reconcile_note_trouble(c, &err);
 	reconcile_end(c, &began);
-	return r;
+}
+
+/* Only what an event named. What cannot be asked about now is asked again, and all with it. */
+static void look_at_some(struct controller *c)
+{
+	bh_autofree struct site_hint *due = calloc(BH_HINTS_MAX, sizeof(*due));
+	struct effort began = reconcile_begin();
+	struct handing h = { .c = c };
+	struct bh_err err = BH_ERR_INIT;
+	struct diag_list diags;
+	size_t n = due ? hints_due(c->hints, began.wall, due, BH_HINTS_MAX) : 0;
+	int r = 0;
+
+	c->changed = false;
+	diag_list_init(&diags);
+	if (!c->o->inventory)
+		r = site_refresh_some(&c->site, &c->site_options, due, n, &diags, &err);
+	diag_list_done(&diags);
+	hints_asked(c->hints, began.wall);
+	if (r >= 0)
+		bring_about(c, KEEP_CHANGED, &h, &err);
+	else
+		reconcile_touch(c);
+	meters_compared(c->meters, usec_of(CLOCK_MONOTONIC) - began.wall, c->apply_usec);
+	rest(c, &began);
+	arm(c);
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
 {
-	struct bh_err err = BH_ERR_INIT;
 	struct controller *c = arg;
+	uint64_t now = usec_of(CLOCK_MONOTONIC);
 
-	if (c->loaded)
-		reconcile_all(c, NULL, NULL, NULL, &err);
+	if (!c->loaded)
+		return 0;
+	if (c->look_at <= now || !c->site.endpoints)
+		look(c);
+	else if (c->changed || hints_next(c->hints) <= now)
+		look_at_some(c);
+	else
+		arm(c);
 	return 0;
 }
 
+/* After all that has happened at the same time was heard. */
 int reconcile_init(struct controller *c, struct bh_err *err)
 {
-	int r = sd_event_add_time_relative(c->event, &c->timer, CLOCK_MONOTONIC, LOOK_USEC, 1000,
-					   on_timer, c);
+	int r;
 
+	c->look_at = usec_of(CLOCK_MONOTONIC) + LOOK_USEC;
+	r = sd_event_add_time(c->event, &c->timer, CLOCK_MONOTONIC, c->look_at, 1, on_timer, c);
+	if (r >= 0)
+		r = sd_event_source_set_priority(c->timer, SD_EVENT_PRIORITY_NORMAL + 10);
 	return r < 0 ? bh_err_errno(err, r, "event loop") : 0;
 }

@@ -8,12 +8,21 @@
 
 int reconcile_init(struct controller *c, struct bh_err *err);
 
-/* Compare, and mend what differs, for the policies that are in force. */
-int reconcile_all(struct controller *c, void (*tell)(const char *line, void *arg),
-		  void (*fn)(json_t *applied, void *arg), void *arg, struct bh_err *err);
-
-/* Something may have changed: reconcile soon. */
+/*
+ * Something may have changed, it is not known what: everything is looked at soon, once more a little
+ * later, and so on.
+ */
 void reconcile_touch(struct controller *c);
+/* This container, or named namespace, is another one now: it alone is asked about, at once. */
+void reconcile_hint(struct controller *c, enum endpoint_runtime runtime, const char *id,
+		    int ended_pid);
+/*
+ * Something happened in this namespace: its devices, addresses or tables may be others. ENDED_PID: the
+ * process that it was made for has ended; 0: it has not.
+ */
+void reconcile_namespace(struct controller *c, uint64_t netns_ino, int ended_pid);
+/* What has become known without asking (a new namespace, a doubt) is brought about at once. */
+void reconcile_changed(struct controller *c);
 
 /* --- for who changes what is wanted ----------------------------------------------------------- */
 

@@ -2,6 +2,7 @@
 #include "watches.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -21,6 +22,7 @@
 #include <bulkhead/nft/monitor.h>
 #include <bulkhead/sys/netns.h>
 
+#include "fresh.h"
 #include "reconcile.h"
 
 /* One namespace. */
@@ -34,8 +36,20 @@ struct watch {
 	UT_hash_handle hh;
 };
 
+enum folder_kind {
+	FOLDER_OTHER, /* one above, or of an inventory: what comes there may be anything */
+	FOLDER_NAMED, /* of `ip netns` */
+	FOLDER_DOCKER,
+};
+
+struct folder {
+	int wd;
+	enum folder_kind kind;
+	char path[PATH_MAX];
+};
+
 struct folders {
-	int wd[BH_WATCH_FOLDERS_MAX];
+	struct folder f[BH_WATCH_FOLDERS_MAX];
 	size_t n;
 };
 
@@ -43,32 +57,42 @@ struct watches {
 	struct controller *c;
 	struct watch *all;
 	int inotify;
-	sd_event_source *folders;
-	struct folders watched;
-	size_t unwatched; /* namespaces of the last time that could not be, not all */
+	sd_event_source *folders, *host;
+	struct folders watched, next; /* the second: of watch_folders() */
+	size_t unwatched;             /* namespaces of the last time that could not be, not all */
 };
 
 /* --- one namespace --------------------------------------------------------------------------- */
 
+/* Its tables may not be what they were: nobody needs to be asked but the kernel. */
+static void doubt(struct watch *one)
+{
+	struct hold *h = holds_find(one->w->c->holds, one->ino);
+
+	if (h)
+		hold_doubt(h);
+	reconcile_changed(one->w->c);
+}
+
 /* What was said does not matter, that something was said does: also ENOBUFS. */
 static int on_devices(sd_event_source *source, int fd, uint32_t revents, void *arg)
 {
-	struct watches *w = arg;
+	struct watch *one = arg;
 	char buf[8192];
 
 	for (int i = 0; i < BH_WATCH_READS_MAX; i++)
 		if (recv(fd, buf, sizeof(buf), MSG_DONTWAIT) < 0 && errno != ENOBUFS)
 			break;
-	reconcile_touch(w->c);
+	reconcile_namespace(one->w->c, one->ino, 0);
 	return 0;
 }
 
 static int on_process(sd_event_source *source, int fd, uint32_t revents, void *arg)
 {
-	struct watches *w = arg;
+	struct watch *one = arg;
 
 	sd_event_source_set_enabled(source, SD_EVENT_OFF);
-	reconcile_touch(w->c);
+	reconcile_namespace(one->w->c, one->ino, one->pid);
 	return 0;
 }
 
@@ -78,7 +102,7 @@ static void on_commit(const struct nft_commit *commit, void *arg)
 	struct watch *one = arg;
 	char line[256];
 
-	reconcile_touch(one->w->c);
+	doubt(one);
 	if (one->told)
 		return;
 	one->told = true;
@@ -95,7 +119,7 @@ static int on_tables(sd_event_source *source, int fd, uint32_t revents, void *ar
 	if (nft_monitor_read(fd, on_commit, one, &missed) < 0)
 		sd_event_source_set_enabled(source, SD_EVENT_OFF);
 	if (missed)
-		reconcile_touch(one->w->c);
+		doubt(one);
 	return 0;
 }
 
@@ -113,26 +137,31 @@ static int watch_tables(struct watches *w, struct watch *one, int netns_fd)
 	return r;
 }
 
-static int watch_devices(struct watches *w, struct watch *one, int netns_fd)
+static int watch_route(sd_event *event, int netns_fd, uint32_t groups, sd_event_source **ret,
+		       sd_event_io_handler_t fn, void *arg)
 {
-	struct sockaddr_nl groups = {
-		.nl_family = AF_NETLINK,
-		.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR,
-	};
+	struct sockaddr_nl addr = { .nl_family = AF_NETLINK, .nl_groups = groups };
 	bh_autoclose int fd = -1;
 	int r = netns_socket(netns_fd, AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK, NETLINK_ROUTE, &fd,
 			     NULL);
 
 	if (r < 0)
 		return r;
-	if (bind(fd, (struct sockaddr *)&groups, sizeof(groups)) < 0)
+	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
 		return -errno;
-	r = sd_event_add_io(w->c->event, &one->devices, fd, EPOLLIN, on_devices, w);
+	r = sd_event_add_io(event, ret, fd, EPOLLIN, fn, arg);
 	if (r >= 0)
-		r = sd_event_source_set_io_fd_own(one->devices, true);
+		r = sd_event_source_set_io_fd_own(*ret, true);
 	if (r >= 0)
 		BH_STEAL_FD(fd);
 	return r;
+}
+
+static int watch_devices(struct watches *w, struct watch *one, int netns_fd)
+{
+	return watch_route(w->c->event, netns_fd,
+			   RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR, &one->devices,
+			   on_devices, one);
 }
 
 /* One that has ended already: this look, or the next, finds what became of it. */
@@ -148,7 +177,7 @@ static int watch_process(struct watches *w, struct watch *one, int pid)
 	fd = pidfd_open(pid, 0);
 	if (fd < 0)
 		return errno == ESRCH ? 0 : -errno;
-	r = sd_event_add_io(w->c->event, &one->process, fd, EPOLLIN, on_process, w);
+	r = sd_event_add_io(w->c->event, &one->process, fd, EPOLLIN, on_process, one);
 	if (r >= 0)
 		r = sd_event_source_set_io_fd_own(one->process, true);
 	if (r < 0)
@@ -194,15 +223,45 @@ static struct watch *watch_of(struct watches *w, uint64_t ino)
 
 /* --- folders --------------------------------------------------------------------------------- */
 
+static void on_named(struct watches *w, const struct folder *f, const struct inotify_event *e)
+{
+	bool comes = e->mask & (IN_CREATE | IN_MOVED_TO);
+
+	if (comes && w->c->site.host.new_namespaces == NEW_NAMESPACES_QUARANTINE)
+		fresh_appeared(w->c->fresh, f->path, e->name, f->kind == FOLDER_NAMED);
+	if (f->kind == FOLDER_NAMED)
+		reconcile_hint(w->c, ENDPOINT_NETNS, e->name, 0);
+}
+
+static void on_entry(struct watches *w, const struct inotify_event *e)
+{
+	const struct folder *f = NULL;
+
+	for (size_t i = 0; i < w->watched.n; i++)
+		if (w->watched.f[i].wd == e->wd)
+			f = &w->watched.f[i];
+	if (!f || f->kind == FOLDER_OTHER || !e->len || (e->mask & IN_Q_OVERFLOW))
+		reconcile_touch(w->c);
+	else
+		on_named(w, f, e);
+}
+
 static int on_folders(sd_event_source *source, int fd, uint32_t revents, void *arg)
 {
 	char buf[16384] __attribute__((aligned(__alignof__(struct inotify_event))));
 	struct watches *w = arg;
 
-	for (int i = 0; i < BH_WATCH_READS_MAX; i++)
-		if (read(fd, buf, sizeof(buf)) <= 0)
+	for (int i = 0; i < BH_WATCH_READS_MAX; i++) {
+		const struct inotify_event *e;
+		ssize_t len = read(fd, buf, sizeof(buf));
+
+		if (len <= 0)
 			break;
-	reconcile_touch(w->c);
+		for (ssize_t at = 0; at < len; at += (ssize_t)(sizeof(*e) + e->len)) {
+			e = (const void *)(buf + at);
+			on_entry(w, e);
+		}
+	}
 	return 0;
 }
 
@@ -210,43 +269,38 @@ static int on_folders(sd_event_source *source, int fd, uint32_t revents, void *a
 static int add_folder(const struct watches *w, const char *folder)
 {
 	return inotify_add_watch(w->inotify, folder,
-				 IN_CREATE | IN_DELETE | IN_MOVED_TO | IN_ONLYDIR);
-}
-
-/* Of one that is not there yet, the nearest above it: somebody will make what is between. */
-static int add_nearest(const struct watches *w, const char *folder)
-{
-	char path[PATH_MAX];
-	char *slash;
-	int wd;
-
-	if ((size_t)snprintf(path, sizeof(path), "%s", folder) >= sizeof(path))
-		return -1;
-	while ((wd = add_folder(w, path)) < 0 && errno == ENOENT && (slash = strrchr(path, '/')) &&
-	       slash != path)
-		*slash = '\0';
-	return wd;
+				 IN_CREATE | IN_DELETE | IN_MOVED_TO | IN_MOVED_FROM | IN_ONLYDIR);
 }
 
 static bool has_folder(const struct folders *f, int wd)
 {
 	for (size_t i = 0; i < f->n; i++)
-		if (f->wd[i] == wd)
+		if (f->f[i].wd == wd)
 			return true;
 	return false;
 }
 
-static void watch_folder(const struct watches *w, const char *folder, struct folders *f)
+/* Of one that is not there yet, the nearest above it: somebody will make what is between. */
+static void watch_folder(struct watches *w, const char *path, enum folder_kind kind)
 {
-	int wd = f->n < BH_WATCH_FOLDERS_MAX ? add_nearest(w, folder) : -1;
+	struct folders *all = &w->next;
+	struct folder *f = all->n < BH_WATCH_FOLDERS_MAX ? &all->f[all->n] : NULL;
+	char *slash;
 
-	if (wd >= 0 && !has_folder(f, wd))
-		f->wd[f->n++] = wd;
+	if (!f || (size_t)snprintf(f->path, sizeof(f->path), "%s", path) >= sizeof(f->path))
+		return;
+	f->kind = kind;
+	while ((f->wd = add_folder(w, f->path)) < 0 && errno == ENOENT &&
+	       (slash = strrchr(f->path, '/')) && slash != f->path) {
+		*slash = '\0';
+		f->kind = FOLDER_OTHER;
+	}
+	if (f->wd >= 0 && !has_folder(all, f->wd))
+		all->n++;
 }
 
 /* Where this endpoint's namespace stands, unless that is /proc; LAST: the one before stood there. */
-static void watch_folder_of(const struct watches *w, const char *netns, char *last,
-			    struct folders *f)
+static void watch_folder_of(struct watches *w, const char *netns, char *last)
 {
 	const char *slash = netns ? strrchr(netns, '/') : NULL;
 	size_t len = slash ? (size_t)(slash - netns) : 0;
@@ -256,25 +310,68 @@ static void watch_folder_of(const struct watches *w, const char *netns, char *la
 		return;
 	memcpy(last, netns, len);
 	last[len] = '\0';
-	watch_folder(w, last, f);
+	watch_folder(w, last, FOLDER_OTHER);
 }
 
 /* All anew: a folder that went and came again is another one. */
 static void watch_folders(struct watches *w, const struct site *s)
 {
-	struct folders now = { 0 };
+	const char *named = w->c->o->netns_dir ? w->c->o->netns_dir : "/run/netns";
 	char last[PATH_MAX] = "";
 
+	w->next.n = 0;
 	if (!w->c->o->inventory) {
-		watch_folder(w, w->c->o->netns_dir ? w->c->o->netns_dir : "/run/netns", &now);
-		watch_folder(w, "/run/docker/netns", &now);
+		watch_folder(w, named, FOLDER_NAMED);
+		watch_folder(w, "/run/docker/netns", FOLDER_DOCKER);
 	}
 	for (size_t i = 0; i < s->endpoints->n; i++)
-		watch_folder_of(w, s->endpoints->endpoints[i].netns, last, &now);
+		watch_folder_of(w, s->endpoints->endpoints[i].netns, last);
 	for (size_t i = 0; i < w->watched.n; i++)
-		if (!has_folder(&now, w->watched.wd[i]))
-			inotify_rm_watch(w->inotify, w->watched.wd[i]);
-	w->watched = now;
+		if (!has_folder(&w->next, w->watched.f[i].wd))
+			inotify_rm_watch(w->inotify, w->watched.f[i].wd);
+	w->watched = w->next;
+}
+
+/* --- the host -------------------------------------------------------------------------------- */
+
+/* An address of its own came or went, and not one of those that every new device gets. */
+static bool is_of_account(const struct nlmsghdr *nlh)
+{
+	const struct ifaddrmsg *ifa = NLMSG_DATA(nlh);
+
+	return nlh->nlmsg_len >= NLMSG_LENGTH(sizeof(*ifa)) && ifa->ifa_scope != RT_SCOPE_LINK;
+}
+
+static int on_host(sd_event_source *source, int fd, uint32_t revents, void *arg)
+{
+	char buf[8192] __attribute__((aligned(NLMSG_ALIGNTO)));
+	struct watches *w = arg;
+	bool changed = false;
+
+	for (int i = 0; i < BH_WATCH_READS_MAX; i++) {
+		ssize_t n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
+		unsigned left = n > 0 ? (unsigned)n : 0;
+
+		if (n < 0 && errno != ENOBUFS)
+			break;
+		changed |= n < 0;
+		for (const struct nlmsghdr *nlh = (void *)buf; NLMSG_OK(nlh, left);
+		     nlh = NLMSG_NEXT(nlh, left))
+			changed |= is_of_account(nlh);
+	}
+	if (changed)
+		reconcile_touch(w->c);
+	return 0;
+}
+
+static int watch_host(struct watches *w)
+{
+	bh_autoclose int netns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+
+	if (netns < 0)
+		return -errno;
+	return watch_route(w->c->event, netns, RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR, &w->host,
+			   on_host, w);
 }
 
 /* --- all of them ----------------------------------------------------------------------------- */
@@ -317,16 +414,18 @@ static void sync_namespaces(struct watches *w, const struct site *s, const struc
 
 	for (size_t i = 0; i < s->endpoints->n; i++) {
 		const struct endpoint *e = &s->endpoints->endpoints[i];
-		const struct hold *h = holds_find(holds, e->netns_ino);
+		struct hold *h = holds_find(holds, e->netns_ino);
 
 		r = h ? sync_one(w, e, h) : 0;
 		failed += r < 0;
+		if (r < 0)
+			hold_doubt(h); /* nobody will say so: each look looks there */
 		last = r < 0 ? r : last;
 	}
 	note_unwatched(w, failed, last);
 }
 
-void watches_sync(struct watches *w, const struct site *s, const struct holds *holds)
+void watches_sync(struct watches *w, const struct site *s, const struct holds *holds, bool folders)
 {
 	struct watch *one, *next;
 
@@ -336,7 +435,8 @@ void watches_sync(struct watches *w, const struct site *s, const struct holds *h
 	HASH_ITER (hh, w->all, one, next)
 		if (!one->seen)
 			watch_free(w, one);
-	watch_folders(w, s);
+	if (folders)
+		watch_folders(w, s);
 }
 
 int watches_new(struct controller *c, struct watches **ret, struct bh_err *err)
@@ -351,9 +451,11 @@ int watches_new(struct controller *c, struct watches **ret, struct bh_err *err)
 	r = w->inotify < 0
 		    ? -errno
 		    : sd_event_add_io(c->event, &w->folders, w->inotify, EPOLLIN, on_folders, w);
+	if (r >= 0)
+		r = watch_host(w);
 	if (r < 0) {
 		watches_free(w);
-		return bh_err_errno(err, r, "watching folders");
+		return bh_err_errno(err, r, "watching folders and the host's addresses");
 	}
 	*ret = w;
 	return 0;
@@ -366,6 +468,7 @@ void watches_free(struct watches *w)
 	while (w->all)
 		watch_free(w, w->all);
 	sd_event_source_disable_unref(w->folders);
+	sd_event_source_disable_unref(w->host);
 	if (w->inotify >= 0)
 		close(w->inotify);
 	free(w);

@@ -12,8 +12,11 @@
 int watches_new(struct controller *c, struct watches **ret, struct bh_err *err);
 void watches_free(struct watches *w); /* takes NULL */
 
-/* Watch what is held now, and no more. A failure is logged: the next look finds what was missed. */
-void watches_sync(struct watches *w, const struct site *s, const struct holds *holds);
+/*
+ * Watch what is held now, and no more; with FOLDERS also see where namespaces come and go. A failure
+ * is logged: the next look finds what was missed.
+ */
+void watches_sync(struct watches *w, const struct site *s, const struct holds *holds, bool folders);
 /* The hold of this namespace is about to be released. */
 void watches_forget(struct watches *w, uint64_t netns_ino);
 

@@ -18,6 +18,7 @@
 #include <bulkhead/sys/xsk.h>
 
 #include "handle.h"
+#include "standing.h"
 
 /* The sockets on one device's queues. */
 struct queues {
@@ -34,11 +35,19 @@ struct hold {
 	struct queues *queues[BH_DEVICES_MAX];
 	size_t n_queues;
 	char xdp_why[BH_ERR_MAX];
+	struct standing standing;
+	UT_hash_handle hh;
+};
+
+struct bare {
+	uint64_t ino;
 	UT_hash_handle hh;
 };
 
 struct holds {
 	struct hold *all;
+	struct bare *bare;
+	size_t turn;
 };
 
 struct holds *holds_new(void)
@@ -65,10 +74,34 @@ static void hold_free(struct hold *h)
 		return;
 	for (size_t i = 0; i < h->n_queues; i++)
 		queues_free(h->queues[i]);
+	standing_done(&h->standing);
 	nlsock_done(&h->nl);
 	if (h->netns_fd >= 0)
 		close(h->netns_fd);
 	free(h);
+}
+
+static int order_ino(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static bool is_among(uint64_t ino, const uint64_t *inos, size_t n)
+{
+	return n && bsearch(&ino, inos, n, sizeof(*inos), order_ino);
+}
+
+static void forget_bare(struct holds *h, const uint64_t *keep, size_t n)
+{
+	struct bare *each, *next;
+
+	HASH_ITER (hh, h->bare, each, next)
+		if (!is_among(each->ino, keep, n)) {
+			HASH_DEL(h->bare, each);
+			free(each);
+		}
 }
 
 void holds_free(struct holds *h)
@@ -81,6 +114,7 @@ void holds_free(struct holds *h)
 		HASH_DEL(h->all, each);
 		hold_free(each);
 	}
+	forget_bare(h, NULL, 0);
 	free(h);
 }
 
@@ -150,6 +184,51 @@ void holds_release(struct holds *h, uint64_t netns_ino)
 	hold_free(hold);
 }
 
+size_t holds_keep_only(struct holds *h, const uint64_t *inos, size_t n,
+		       void (*on_gone)(uint64_t, void *), void *arg)
+{
+	struct hold *each, *next;
+
+	HASH_ITER (hh, h->all, each, next)
+		if (!is_among(each->ino, inos, n)) {
+			on_gone(each->ino, arg);
+			HASH_DEL(h->all, each);
+			hold_free(each);
+		}
+	forget_bare(h, inos, n);
+	return HASH_COUNT(h->all);
+}
+
+int holds_note_bare(struct holds *h, uint64_t netns_ino)
+{
+	struct bare *b;
+
+	if (!netns_ino || holds_is_bare(h, netns_ino))
+		return 0;
+	b = calloc(1, sizeof(*b));
+	if (!b)
+		return -ENOMEM;
+	b->ino = netns_ino;
+	HASH_ADD(hh, h->bare, ino, sizeof(b->ino), b);
+	return 0;
+}
+
+bool holds_is_bare(const struct holds *h, uint64_t netns_ino)
+{
+	struct bare *b;
+
+	HASH_FIND(hh, h->bare, &netns_ino, sizeof(netns_ino), b);
+	return b != NULL;
+}
+
+size_t holds_next_turn(struct holds *h, size_t part, size_t n)
+{
+	size_t first = n ? h->turn % n : 0;
+
+	h->turn = first + part;
+	return first;
+}
+
 size_t holds_count(const struct holds *h)
 {
 	return HASH_COUNT(h->all);
@@ -169,6 +248,16 @@ struct nlsock *hold_socket(struct hold *h)
 int hold_netns(const struct hold *h)
 {
 	return h->netns_fd;
+}
+
+void hold_doubt(struct hold *h)
+{
+	h->standing.stale = true;
+}
+
+struct standing *hold_standing(struct hold *h)
+{
+	return &h->standing;
 }
 
 uint64_t hold_ino(const struct hold *h)

@@ -27,6 +27,7 @@ static void free_endpoints(struct site *s)
 
 void site_done(struct site *s)
 {
+	compile_state_free(s->state);
 	free_endpoints(s);
 	policy_set_free(s->policies);
 	policy_files_free(s->files);
@@ -119,6 +120,8 @@ int site_load_endpoints(struct site *s, const struct site_options *o, struct dia
 		r = runtime_inventory_load(o->inventory, b, diags, err);
 	else
 		r = list_host(s, o, b, diags, err);
+	if (r >= 0 && !o->inventory && o->add_more)
+		r = o->add_more(b, diags, o->arg, err);
 	if (r >= 0)
 		r = endpoint_builder_finish(b, &s->endpoints, err);
 	endpoint_builder_free(b);
@@ -147,33 +150,118 @@ int site_compile(struct site *s, bool all_subjects, struct diag_list *diags, str
 		.host = &s->host,
 		.now = s->now,
 	};
+	struct compile_changes changes; /* the rulesets themselves tell: the others are the same */
 	int r;
 
 	r = selection_new(s->policies, s->endpoints, s->host.image_labels, &s->selection, err);
 	if (r >= 0)
 		warn_of_nobody(s, diags);
-	if (r >= 0)
+	if (r >= 0 && s->state && !all_subjects)
+		r = compile_update(s->state, &in, &s->rulesets, &changes, diags, err);
+	else if (r >= 0)
 		r = compile_rulesets(&in, all_subjects, &s->rulesets, diags, err);
+	return r;
+}
+
+/* What a look makes anew. */
+static struct site begin_anew(const struct site *s)
+{
+	struct site next = *s;
+
+	next.now = time(NULL);
+	next.endpoints = NULL;
+	next.selection = NULL;
+	next.rulesets = NULL;
+	return next;
+}
+
+/* R: of listing the endpoints of NEXT. */
+static int end_anew(struct site *s, struct site *next, int r, struct diag_list *diags,
+		    struct bh_err *err)
+{
+	if (r >= 0)
+		r = site_compile(next, false, diags, err);
+	free_endpoints(r < 0 ? next : s);
+	if (r >= 0)
+		*s = *next;
 	return r;
 }
 
 int site_refresh(struct site *s, const struct site_options *o, struct diag_list *diags,
 		 bool *ret_is_input, struct bh_err *err)
 {
-	struct site next = *s;
+	struct site next = begin_anew(s);
+	int r = site_load_endpoints(&next, o, diags, ret_is_input, err);
+
+	return end_anew(s, &next, r, diags, err);
+}
+
+/* --- only some of them ------------------------------------------------------------------------ */
+
+struct some {
+	const struct site_hint *hints;
+	size_t n;
+};
+
+/* As if it were listed: unless it is asked about, or only add_more() can tell. */
+static bool stays(const struct endpoint *e, const void *arg)
+{
+	bool of_engine = e->runtime == ENDPOINT_DOCKER || e->runtime == ENDPOINT_PODMAN;
+	const struct some *some = arg;
+
+	if (e->runtime == ENDPOINT_UNKNOWN || (of_engine && !e->pid))
+		return false;
+	for (size_t i = 0; i < some->n; i++)
+		if (some->hints[i].runtime == e->runtime && strcmp(some->hints[i].id, e->id) == 0)
+			return false;
+	return true;
+}
+
+static int ask_about(const struct site *s, const struct site_options *o, const struct site_hint *h,
+		     struct endpoint_builder *b, struct diag_list *diags, struct bh_err *err)
+{
+	const char *docker = o->docker_socket ? o->docker_socket : s->host.docker_socket;
+	const char *podman = o->podman_socket ? o->podman_socket : s->host.podman_socket;
+
 	int r;
 
-	next.now = time(NULL);
-	next.endpoints = NULL;
-	next.selection = NULL;
-	next.rulesets = NULL;
-	r = site_load_endpoints(&next, o, diags, ret_is_input, err);
-	if (r >= 0)
-		r = site_compile(&next, false, diags, err);
-	free_endpoints(r < 0 ? &next : s);
-	if (r >= 0)
-		*s = next;
+	if (h->runtime == ENDPOINT_NETNS)
+		return runtime_netns_one(o->netns_dir, h->id, b, diags, err);
+	r = runtime_docker_container(h->runtime == ENDPOINT_PODMAN ? podman : docker, h->id,
+				     h->runtime, o->images, b, diags, err);
+	if (r > 0 && h->ended_pid)
+		endpoint_builder_drop(b, h->id, h->ended_pid);
 	return r;
+}
+
+static int list_some(struct site *next, const struct endpoint_set *before,
+		     const struct site_options *o, const struct some *some, struct diag_list *diags,
+		     struct bh_err *err)
+{
+	struct endpoint_builder *b = endpoint_builder_new();
+	int r = b ? endpoint_builder_add_set(b, before, stays, some, err) : bh_err_oom(err);
+
+	for (size_t i = 0; i < some->n && r >= 0; i++)
+		r = ask_about(next, o, &some->hints[i], b, diags, err);
+	if (r >= 0 && o->add_more)
+		r = o->add_more(b, diags, o->arg, err);
+	if (r >= 0)
+		r = endpoint_builder_finish(b, &next->endpoints, err);
+	endpoint_builder_free(b);
+	return r;
+}
+
+int site_refresh_some(struct site *s, const struct site_options *o, const struct site_hint *hints,
+		      size_t n, struct diag_list *diags, struct bh_err *err)
+{
+	const struct some some = { hints, n };
+	struct site next = begin_anew(s);
+	int r;
+
+	if (o->inventory)
+		return -EOPNOTSUPP;
+	r = list_some(&next, s->endpoints, o, &some, diags, err);
+	return end_anew(s, &next, r, diags, err);
 }
 
 const struct ruleset_item *site_item_of(const struct site *s, size_t i)

@@ -18,7 +18,7 @@ const char *endpoint_runtime_name(enum endpoint_runtime r)
 	static const char *const names[] = {
 		[ENDPOINT_NETNS] = "netns",         [ENDPOINT_DOCKER] = "docker",
 		[ENDPOINT_PODMAN] = "podman",       [ENDPOINT_CNI] = "cni",
-		[ENDPOINT_INVENTORY] = "inventory",
+		[ENDPOINT_INVENTORY] = "inventory", [ENDPOINT_UNKNOWN] = "unknown",
 	};
 
 	return names[r];
@@ -317,6 +317,68 @@ int endpoint_builder_add_shared_addr(struct endpoint_builder *b, const struct bh
 	return add_addr(&b->shared_addrs, a);
 }
 
+static int add_addrs(struct bh_vec *v, const struct bh_addr *a, size_t n)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < n && r >= 0; i++)
+		r = add_addr(v, &a[i]);
+	return r;
+}
+
+int endpoint_builder_add_set(struct endpoint_builder *b, const struct endpoint_set *src,
+			     bool (*wanted)(const struct endpoint *, const void *), const void *arg,
+			     struct bh_err *err)
+{
+	int r = add_addrs(&b->host_addrs, src->host_addrs, src->n_host_addrs);
+
+	if (r >= 0)
+		r = add_addrs(&b->shared_addrs, src->shared_addrs, src->n_shared_addrs);
+	if (r < 0)
+		return bh_err_errno(err, r, "the host's addresses");
+	for (size_t i = 0; i < src->n && r >= 0; i++)
+		if (wanted(&src->endpoints[i], arg))
+			r = endpoint_builder_add(b, &src->endpoints[i], err);
+	return r;
+}
+
+const struct endpoint *endpoint_builder_find_netns(const struct endpoint_builder *b,
+						   uint64_t netns_ino)
+{
+	const struct endpoint *e = b->endpoints.data;
+
+	for (size_t i = 0; i < b->endpoints.n; i++)
+		if (e[i].netns_ino == netns_ino && e[i].runtime != ENDPOINT_NETNS &&
+		    e[i].runtime != ENDPOINT_UNKNOWN)
+			return &e[i];
+	return NULL;
+}
+
+void endpoint_builder_drop(struct endpoint_builder *b, const char *id, int pid)
+{
+	struct endpoint *e = b->endpoints.data;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < b->endpoints.n; i++)
+		if (strcmp(e[i].id, id) != 0 || e[i].pid != pid)
+			e[kept++] = e[i];
+	b->endpoints.n = kept;
+}
+
+void endpoint_builder_keep_last(struct endpoint_builder *b, const char *id)
+{
+	struct endpoint *e = b->endpoints.data;
+	size_t last = 0, kept = 0;
+
+	for (size_t i = 0; i < b->endpoints.n; i++)
+		if (strcmp(e[i].id, id) == 0)
+			last = i;
+	for (size_t i = 0; i < b->endpoints.n; i++)
+		if (i == last || strcmp(e[i].id, id) != 0)
+			e[kept++] = e[i];
+	b->endpoints.n = kept;
+}
+
 static int order_id(const void *a, const void *b)
 {
 	return strcmp(((const struct endpoint *)a)->id, ((const struct endpoint *)b)->id);
@@ -334,11 +396,19 @@ static int order_addr(const void *a, const void *b)
 	return bh_addr_cmp(a, b);
 }
 
-/*
- * Container engines keep their namespaces where `ip netns` looks, too: such a one is listed once,
- * as the container.
- */
-static int drop_engine_namespaces(struct bh_vec *v)
+static bool is_of_engine(const struct endpoint *e)
+{
+	return e->runtime == ENDPOINT_DOCKER || e->runtime == ENDPOINT_PODMAN;
+}
+
+/* A name in the file system, and nothing that says what lives there. */
+static bool is_bare(const struct endpoint *e)
+{
+	return (e->runtime == ENDPOINT_NETNS || e->runtime == ENDPOINT_UNKNOWN) && e->netns_ino;
+}
+
+/* Without those that are bare and in the namespace of one that TELLS more. */
+static int drop_told(struct bh_vec *v, bool (*tells)(const struct endpoint *))
 {
 	struct endpoint *e = v->data;
 	uint64_t *inos = calloc(v->n + 1, sizeof(*inos));
@@ -347,16 +417,33 @@ static int drop_engine_namespaces(struct bh_vec *v)
 	if (!inos)
 		return -ENOMEM;
 	for (size_t i = 0; i < v->n; i++)
-		if (e[i].runtime == ENDPOINT_DOCKER || e[i].runtime == ENDPOINT_PODMAN)
+		if (tells(&e[i]))
 			inos[n++] = e[i].netns_ino;
-	qsort(inos, n, sizeof(*inos), order_ino);
+	if (n)
+		qsort(inos, n, sizeof(*inos), order_ino);
 	for (size_t i = 0; i < v->n; i++)
-		if (e[i].runtime != ENDPOINT_NETNS || !e[i].netns_ino ||
+		if (tells(&e[i]) || !is_bare(&e[i]) || !n ||
 		    !bsearch(&e[i].netns_ino, inos, n, sizeof(*inos), order_ino))
 			e[kept++] = e[i];
 	v->n = kept;
 	free(inos);
 	return 0;
+}
+
+static bool is_unknown(const struct endpoint *e)
+{
+	return e->runtime == ENDPOINT_UNKNOWN;
+}
+
+/*
+ * Container engines keep their namespaces where `ip netns` looks, too: such a one is listed once,
+ * as the container, or as unknown as long as it is not said whose it is.
+ */
+static int drop_engine_namespaces(struct bh_vec *v)
+{
+	int r = drop_told(v, is_of_engine);
+
+	return r < 0 ? r : drop_told(v, is_unknown);
 }
 
 static int order_name(const void *a, const void *b, void *arg)

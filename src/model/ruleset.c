@@ -86,6 +86,12 @@ static int item_cmp(const void *key, const void *b)
 	return home < item->endpoint ? -1 : home > item->endpoint;
 }
 
+struct ruleset_share *ruleset_list_share(const struct ruleset_list *l,
+					 const struct ruleset_item *item)
+{
+	return l->n_shares == l->n ? l->shares[item - l->items] : NULL;
+}
+
 const struct ruleset_item *ruleset_list_find(const struct ruleset_list *l, size_t endpoint)
 {
 	size_t home = l->home_of[endpoint];

@@ -54,17 +54,23 @@ static long find_rule(const struct ruleset *r, const char *name)
 	return hit ? hit - r->rules : -1;
 }
 
-/* The kernel cannot change a counter's comment: such a one is made anew with its old value. */
-static void find_moved_counters(struct change *c)
+/*
+ * The kernel cannot change a counter's comment: such a one is made anew with its old value. How many
+ * there are.
+ */
+static size_t find_moved_counters(struct change *c)
 {
 	const struct ruleset *want = c->new->ruleset, *have = c->have->ruleset;
+	size_t n = 0;
 
 	for (size_t i = 0; i < want->n_rules; i++) {
 		long old = find_rule(have, want->rules[i].name);
 
 		c->recreate[i] =
 			old >= 0 && strcmp(have->rules[old].where, want->rules[i].where) != 0;
+		n += c->recreate[i];
 	}
+	return n;
 }
 
 static void delete_counters(struct change *c)
@@ -440,7 +446,8 @@ static int build_and_commit(struct change *c, struct nlsock *s, struct bh_err *e
 {
 	int r = 0;
 
-	find_moved_counters(c);
+	if (find_moved_counters(c) && !c->have->rule_counts)
+		return -ERESTART; /* their values have to be read */
 	batch_begin_at(&c->b, c->have->commit_id);
 	if (c->old)
 		r = change_in_place(c);

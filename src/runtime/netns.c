@@ -16,9 +16,10 @@
 #define NETNS_DIR "/run/netns"
 
 /* A name of a directory entry is any bytes but '/' and NUL: hostile. */
-static int add_namespace(const char *dir, const char *name, struct endpoint_builder *b,
-			 struct diag_list *diags, struct bh_err *err)
+int runtime_netns_one(const char *in, const char *name, struct endpoint_builder *b,
+		      struct diag_list *diags, struct bh_err *err)
 {
+	const char *dir = in ? in : NETNS_DIR;
 	struct bh_addr addrs[BH_ENDPOINT_ADDRS_MAX], resolvers[BH_ENDPOINT_RESOLVERS_MAX];
 	struct label label = { "netns", name };
 	char path[4096], conf[300];
@@ -78,7 +79,7 @@ int runtime_netns_list(const char *dir, struct endpoint_builder *b, struct diag_
 			r = bh_err_set(&local, -E2BIG, "%s: more than %d namespaces", path,
 				       BH_NAMESPACES_MAX);
 		else
-			r = add_namespace(path, ent->d_name, b, diags, &local);
+			r = runtime_netns_one(path, ent->d_name, b, diags, &local);
 	}
 	closedir(d);
 	if (r < 0)

@@ -113,6 +113,9 @@
 
 /* Daemon */
 #define BH_WATCH_FOLDERS_MAX 16 /* in which namespaces come and go */
+#define BH_HINTS_MAX         512 /* containers and namespaces asked about by name; more: all are */
+#define BH_HINT_ID_MAX       255 /* bytes */
+#define BH_FRESH_MAX         1024 /* new namespaces of which it is not known whose they are */
 #define BH_WATCH_READS_MAX   64 /* notices read from one source before the others' turn */
 
 /* Control socket */

@@ -2,6 +2,7 @@
 #ifndef BULKHEAD_ENFORCE_ENFORCE_H
 #define BULKHEAD_ENFORCE_ENFORCE_H
 
+#include <bulkhead/enforce/holds.h>
 #include <bulkhead/enforce/site.h>
 #include <bulkhead/nft/nft.h>
 
@@ -114,6 +115,26 @@ struct apply_result {
  */
 int enforce_apply(struct site *s, int (*fn)(const struct apply_result *, void *), void *arg,
 		  struct bh_err *err);
+
+/*
+ * The same for a daemon (S->holds), which knows what it left in each namespace and holds on to it.
+ * FN is called for what was changed or failed, and with KEEP_READ_ALL for each namespace as above.
+ */
+enum keep_care {
+	KEEP_CHANGED, /* only where something else is wanted than what was left, or hold_doubt() said so */
+	KEEP_LOOK,    /* also where somebody made a commit; and some, in turn, are read back whole */
+	KEEP_READ_ALL,
+};
+int enforce_keep(struct site *s, enum keep_care care,
+		 int (*fn)(const struct apply_result *, void *), void *arg, struct bh_err *err);
+
+/*
+ * At once, for a namespace that has just been made and of which nothing is known: everything denied,
+ * in both directions. The hold is opened; the next enforce_keep() makes it what the site wants. *RET_INO: the
+ * namespace. -EEXIST: it is held already. -EAGAIN: nothing is mounted at PATH yet.
+ */
+int enforce_deny_first(struct holds *holds, const char *path, uint64_t *ret_ino,
+		       struct bh_err *err);
 
 /* What apply would do with one namespace, and has not done. */
 struct plan_item {

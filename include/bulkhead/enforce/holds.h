@@ -35,6 +35,23 @@ struct nlsock *hold_socket(struct hold *h); /* of NETLINK_NETFILTER; the owner o
 int hold_netns(const struct hold *h);       /* its descriptor, H's */
 uint64_t hold_ino(const struct hold *h);
 
+/* Its devices or tables may have changed: the next look asks the kernel. */
+void hold_doubt(struct hold *h);
+/* What stands there, as far as the daemon knows. H's. */
+struct standing;
+struct standing *hold_standing(struct hold *h);
+
+/* Namespaces of which it is known that there is no table of ours, and that shall have none. */
+int holds_note_bare(struct holds *h, uint64_t netns_ino);
+bool holds_is_bare(const struct holds *h, uint64_t netns_ino);
+/* Whose turn it is of N when PART of them are looked at each time: the first. */
+size_t holds_next_turn(struct holds *h, size_t part, size_t n);
+/*
+ * Let go of all but those N (sorted). ON_GONE is told of each hold before. Returns how many stay.
+ */
+size_t holds_keep_only(struct holds *h, const uint64_t *inos, size_t n,
+		       void (*on_gone)(uint64_t netns_ino, void *arg), void *arg);
+
 /*
  * Take the queues of all devices that are not taken yet, or no more: of a device that was moved away
  * and back. 0 also when some could not be: hold_closes_xdp() tells, and hold_xdp_why() why not.

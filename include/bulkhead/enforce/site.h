@@ -22,6 +22,7 @@ struct site {
 	struct endpoint_set *endpoints; /* NULL until site_load_endpoints() */
 	struct selection *selection;    /* NULL until site_compile() */
 	struct ruleset_list *rulesets;  /* NULL until site_compile() */
+	struct compile_state *state;    /* owned; NULL: each site_compile() is the first */
 	int64_t now;                    /* seconds since the epoch, taken once */
 	struct holds *holds;            /* borrowed: what a daemon keeps open; NULL: this is none */
 };
@@ -32,6 +33,11 @@ struct site_options {
 	size_t n_policies;
 	const char *inventory; /* when set, endpoints come from nowhere else */
 	const char *netns_dir, *docker_socket, *podman_socket; /* NULL = as the host file has it */
+	struct runtime_images *images; /* borrowed; NULL: asked for anew each time */
+	/* The last source, for who knows of namespaces that nobody lists yet; may be NULL. */
+	int (*add_more)(struct endpoint_builder *b, struct diag_list *diags, void *arg,
+			struct bh_err *err);
+	void *arg;
 };
 
 void site_init(struct site *s);
@@ -52,6 +58,18 @@ int site_load_endpoints(struct site *s, const struct site_options *o, struct dia
  */
 int site_refresh(struct site *s, const struct site_options *o, struct diag_list *diags,
 		 bool *ret_is_input, struct bh_err *err);
+/* What became another, or came or went. */
+struct site_hint {
+	enum endpoint_runtime runtime; /* of an engine: a container; ENDPOINT_NETNS: a named one */
+	const char *id;                /* of the container; the name */
+	int ended_pid; /* a process that has ended, though its engine may not know; 0: none */
+};
+/*
+ * As site_refresh(), but only those N are asked about; all others stay as they were, and so do the
+ * host's own addresses. S has endpoints. Not with an inventory, which is a file: -EOPNOTSUPP.
+ */
+int site_refresh_some(struct site *s, const struct site_options *o, const struct site_hint *hints,
+		      size_t n, struct diag_list *diags, struct bh_err *err);
 /* Policies x endpoints. With ALL_SUBJECTS also for endpoints without a namespace (explain). */
 int site_compile(struct site *s, bool all_subjects, struct diag_list *diags, struct bh_err *err);
 

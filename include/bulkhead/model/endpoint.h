@@ -17,6 +17,8 @@ enum endpoint_runtime {
 	ENDPOINT_PODMAN,
 	ENDPOINT_CNI,
 	ENDPOINT_INVENTORY,
+	/* a namespace that has just been made, and nobody has said whose it is: no policy can name it */
+	ENDPOINT_UNKNOWN,
 };
 const char *endpoint_runtime_name(enum endpoint_runtime r);
 
@@ -102,11 +104,22 @@ void endpoint_builder_free(struct endpoint_builder *b); /* takes NULL */
 /* -E2BIG over a cap, -EINVAL unusable (no id), -ENOMEM. */
 int endpoint_builder_add(struct endpoint_builder *b, const struct endpoint *e, struct bh_err *err);
 int endpoint_builder_add_host_addr(struct endpoint_builder *b, const struct bh_addr *a);
+/* Those of SRC for which KEEP (ARG) is true, and its addresses of the host. Errors as above. */
+int endpoint_builder_add_set(struct endpoint_builder *b, const struct endpoint_set *src,
+			     bool (*keep)(const struct endpoint *e, const void *arg),
+			     const void *arg, struct bh_err *err);
+/* The endpoint of an engine, or of the inventory, that lives in this namespace; NULL: none. */
+const struct endpoint *endpoint_builder_find_netns(const struct endpoint_builder *b,
+						   uint64_t netns_ino);
+/* Not the one with this id, if it lives by this process. */
+void endpoint_builder_drop(struct endpoint_builder *b, const char *id, int pid);
+/* Of two with this id, the one that was added first goes. */
+void endpoint_builder_keep_last(struct endpoint_builder *b, const char *id);
 /* A broadcast or anycast address that the host listens to; see bh_subnet_shared(). */
 int endpoint_builder_add_shared_addr(struct endpoint_builder *b, const struct bh_addr *a);
 /*
  * Takes everything; the builder is empty afterwards. A named namespace that belongs to a Docker or
- * Podman container of the set is left out. -EEXIST: two endpoints have one id, named in ERR.
+ * Podman container of the set is left out, and so is one of which it is not known whose it is. -EEXIST: two endpoints have one id, named in ERR.
  */
 int endpoint_builder_finish(struct endpoint_builder *b, struct endpoint_set **ret,
 			    struct bh_err *err);

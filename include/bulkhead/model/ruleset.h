@@ -179,6 +179,9 @@ struct ruleset_list {
 };
 
 void ruleset_list_free(struct ruleset_list *l); /* takes NULL */
+/* What keeps the ruleset of an item of L; NULL: L alone does. No reference is taken. */
+struct ruleset_share *ruleset_list_share(const struct ruleset_list *l,
+					 const struct ruleset_item *item);
 /* Of the namespace that ENDPOINT is in; NULL when that gets no table. */
 const struct ruleset_item *ruleset_list_find(const struct ruleset_list *l, size_t endpoint);
 

@@ -72,7 +72,7 @@ struct nft_state {
 	uint32_t owner;            /* that socket's netlink port */
 	char drift[256];           /* when not intact: the first difference, in words, escaped */
 	struct nft_totals totals;
-	struct nft_rule_count *rule_counts; /* parallel to ruleset->rules */
+	struct nft_rule_count *rule_counts; /* parallel to ruleset->rules; NULL: not read */
 	uint32_t commit_id; /* of the namespace's nf_tables, as nft_commit_id() tells */
 	uint32_t idle_maps; /* private: there, though the last of their elements has expired */
 };
@@ -91,6 +91,8 @@ int nft_readback(struct nlsock *s, struct nft_state *ret, struct bh_err *err);
  * Make the namespace enforce WANT in one atomic batch over both tables. HAVE is the present state as
  * nft_readback() gave it: base chains are kept, rules and sets are refilled, counters of rules that
  * stay go on counting; tables that are not of our making are replaced within the same batch.
+ * HAVE may as well be what the caller wrote last, with the number of that commit; then a policy rule
+ * whose place in the policies moved is -ERESTART.
  * -ERESTART: somebody changed nf_tables in the namespace since HAVE was read, or an element has
  * expired; read again. -EPERM: the tables belong to another process. On an error nothing changed.
  */

@@ -34,6 +34,10 @@ int runtime_inventory_parse(const char *name, const char *data, size_t len,
 int runtime_netns_list(const char *dir, struct endpoint_builder *b, struct diag_list *diags,
 		       struct bh_err *err);
 
+/* The one with this name. One that is no namespace, or not there any more, is left out as there. */
+int runtime_netns_one(const char *dir, const char *name, struct endpoint_builder *b,
+		      struct diag_list *diags, struct bh_err *err);
+
 /*
  * Docker, or Podman by its Docker-compatible API, over a Unix socket: every running container
  * (docs/endpoints.md). All or nothing: one that cannot be read fails the whole, for the others'

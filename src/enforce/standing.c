@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "standing.h"
+
+void standing_done(struct standing *st)
+{
+	ruleset_share_put(st->share);
+	*st = (struct standing) { 0 };
+}
+
+void standing_set(struct standing *st, const struct ruleset *ruleset, struct ruleset_share *share,
+		  const struct nft_frames *frames, uint32_t commit_id)
+{
+	struct ruleset_share *before = st->share;
+
+	*st = (struct standing) {
+		.known = share != NULL,
+		.ruleset = ruleset,
+		.share = share ? ruleset_share_get(share) : NULL,
+		.frames = *frames,
+		.commit_id = commit_id,
+	};
+	ruleset_share_put(before);
+}
