@@ -35,8 +35,8 @@ int settings_check(const struct host_config *started, const struct host_config *
 	static const char later[] = "is for a later version of bulkheadd; leave it out";
 	static const char at_start[] = "cannot change while bulkheadd runs; start it anew";
 
-	if (now->new_namespaces != NEW_NAMESPACES_IGNORE)
-		return refuse(err, "new-namespaces: quarantine", later);
+	if (started->new_namespaces != now->new_namespaces)
+		return refuse(err, "new-namespaces", at_start);
 	if (now->retention.generations != BH_GENERATIONS_DEFAULT ||
 	    now->retention.denied_days != BH_DENIED_DAYS_DEFAULT ||
 	    now->retention.denied_megabytes != BH_DENIED_MEGABYTES_DEFAULT)

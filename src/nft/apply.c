@@ -14,7 +14,7 @@
 #include "rules.h"
 
 /* So many deletions from an interval map, and it is made anew (docs/benchmarks.md). */
-#define REMAKE_MIN 2
+#define REMAKE_MIN 32
 
 /*
  * A change in place is a merge of two programs, what stands and what is wanted, both sorted. The
