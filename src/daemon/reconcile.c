@@ -30,9 +30,12 @@ static void log_result(const struct site *s, const struct apply_result *res)
 {
 	char who[256], line[BH_ERR_MAX + 400];
 
-	if (res->outcome == APPLY_UNCHANGED)
+	const struct endpoint *e = &s->endpoints->endpoints[res->endpoint];
+
+	if (res->outcome == APPLY_UNCHANGED ||
+	    (res->outcome == APPLY_UPDATED && e->runtime == ENDPOINT_UNKNOWN))
 		return;
-	endpoint_format(who, sizeof(who), &s->endpoints->endpoints[res->endpoint]);
+	endpoint_format(who, sizeof(who), e);
 	snprintf(line, sizeof(line), "%s: %s%s%s", who, apply_outcome_name(res->outcome),
 		 res->why[0] ? ": " : "", res->why);
 	controller_log(line, NULL);

@@ -64,6 +64,14 @@ struct watches {
 
 /* --- one namespace --------------------------------------------------------------------------- */
 
+/* Of the socket by which this daemon writes there. */
+static uint32_t own_port(const struct watch *one)
+{
+	struct hold *h = holds_find(one->w->c->holds, one->ino);
+
+	return h ? hold_socket(h)->portid : 0;
+}
+
 /* Its tables may not be what they were: nobody needs to be asked but the kernel. */
 static void doubt(struct watch *one)
 {
@@ -103,8 +111,8 @@ static void on_commit(const struct nft_commit *commit, void *arg)
 	char line[256];
 
 	doubt(one);
-	if (one->told)
-		return;
+	if (one->told || fresh_has(one->w->c->fresh, one->ino))
+		return; /* an engine at work on what it makes is no news */
 	one->told = true;
 	snprintf(line, sizeof(line), "nf_tables of namespace %llu were changed by %s (process %d)",
 		 (unsigned long long)one->ino, commit->name, (int)commit->pid);
@@ -116,7 +124,7 @@ static int on_tables(sd_event_source *source, int fd, uint32_t revents, void *ar
 	struct watch *one = arg;
 	bool missed;
 
-	if (nft_monitor_read(fd, on_commit, one, &missed) < 0)
+	if (nft_monitor_read(fd, own_port(one), on_commit, one, &missed) < 0)
 		sd_event_source_set_enabled(source, SD_EVENT_OFF);
 	if (missed)
 		doubt(one);
@@ -430,7 +438,7 @@ void watches_sync(struct watches *w, const struct site *s, const struct holds *h
 	struct watch *one, *next;
 
 	HASH_ITER (hh, w->all, one, next)
-		one->seen = one->told = false;
+		one->seen = false, one->told &= !folders;
 	sync_namespaces(w, s, holds);
 	HASH_ITER (hh, w->all, one, next)
 		if (!one->seen)

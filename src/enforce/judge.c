@@ -192,6 +192,11 @@ bool judge_hold(const struct members *m, bool frames_held, struct endpoint_statu
 	return true;
 }
 
+static bool is_unknown(const struct members *m, const struct endpoint_status *st)
+{
+	return m->site->endpoints->endpoints[st->endpoint].runtime == ENDPOINT_UNKNOWN;
+}
+
 void judge_table(const struct members *m, const struct nft_want *want, const struct nft_state *have,
 		 struct endpoint_status *st)
 {
@@ -220,7 +225,9 @@ void judge_table(const struct members *m, const struct nft_want *want, const str
 		say(m, st, STATE_GUARDED,
 		    "only guardrails hold it: what they do not deny passes, both ways");
 	else
-		say(m, st, want->ruleset->mode == MODE_AUDIT ? STATE_AUDIT : STATE_PROTECTED, "");
+		say(m, st, want->ruleset->mode == MODE_AUDIT ? STATE_AUDIT : STATE_PROTECTED,
+		    is_unknown(m, st) ? "it is not known yet whose it is: everything is denied"
+				      : "");
 }
 
 /* "lacks NAME: WHAT THAT COSTS", one after the other. */

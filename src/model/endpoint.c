@@ -78,6 +78,11 @@ const char *endpoint_format(char *out, size_t cap, const struct endpoint *e)
 	size_t id_len = strlen(e->id), name_len = strlen(e->name);
 	char name[256], cut[ID_SHOWN + 1], id[4 * ID_SHOWN + 1];
 
+	if (e->runtime == ENDPOINT_UNKNOWN) {
+		bh_escape_str(name, sizeof(name), e->name);
+		snprintf(out, cap, "%s (unknown)", name);
+		return out;
+	}
 	if (id_len >= name_len && strcmp(e->id + id_len - name_len, e->name) == 0) {
 		bh_escape_str(out, cap, e->id);
 		return out;

@@ -36,8 +36,8 @@ int nft_monitor_open(int netns_fd, int *ret_fd, struct bh_err *err)
 	return 0;
 }
 
-static void take_commit(const struct nlmsghdr *nlh, pid_t self,
-			void (*fn)(const struct nft_commit *, void *), void *arg)
+static void take_commit(const struct nlmsghdr *nlh, void (*fn)(const struct nft_commit *, void *),
+			void *arg)
 {
 	const struct nlattr *tb[NFTA_GEN_PROC_NAME + 1];
 	struct nft_commit c = { .name = "?" };
@@ -49,22 +49,22 @@ static void take_commit(const struct nlmsghdr *nlh, pid_t self,
 		c.pid = (pid_t)pid;
 	if (attr_string(tb[NFTA_GEN_PROC_NAME], name, sizeof(name)))
 		bh_escape_str(c.name, sizeof(c.name), name);
-	if (c.pid != self)
-		fn(&c, arg);
+	fn(&c, arg);
 }
 
-void nft_monitor_parse(const void *data, size_t len, pid_t self,
+void nft_monitor_parse(const void *data, size_t len, uint32_t own,
 		       void (*fn)(const struct nft_commit *, void *), void *arg)
 {
 	int left = (int)len;
 
 	for (const struct nlmsghdr *nlh = data; mnl_nlmsg_ok(nlh, left);
 	     nlh = mnl_nlmsg_next(nlh, &left))
-		if (nlh->nlmsg_type == ((NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_NEWGEN))
-			take_commit(nlh, self, fn, arg);
+		if (nlh->nlmsg_type == ((NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_NEWGEN) &&
+		    nlh->nlmsg_pid != own)
+			take_commit(nlh, fn, arg);
 }
 
-int nft_monitor_read(int fd, void (*fn)(const struct nft_commit *, void *), void *arg,
+int nft_monitor_read(int fd, uint32_t own, void (*fn)(const struct nft_commit *, void *), void *arg,
 		     bool *ret_missed)
 {
 	char buf[READ_BYTES] __attribute__((aligned(16)));
@@ -81,7 +81,7 @@ int nft_monitor_read(int fd, void (*fn)(const struct nft_commit *, void *), void
 		}
 		if (n < 0)
 			return -errno;
-		nft_monitor_parse(buf, (size_t)n, getpid(), fn, arg);
+		nft_monitor_parse(buf, (size_t)n, own, fn, arg);
 	}
 	return 0;
 }

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include <bulkhead/base/err.h>
@@ -23,14 +24,14 @@ struct nft_commit {
 };
 
 /*
- * Read what is there, at most some buffers of it. FN gets every commit of a process that is not this
- * one. *RET_MISSED: some could not be kept for us, so there may have been others.
+ * Read what is there, at most some buffers of it. FN gets every commit that was not made by the
+ * socket OWN (its netlink port, which no other in the namespace has at the same time). *RET_MISSED: some could not be kept for us, so there may have been others.
  */
-int nft_monitor_read(int fd, void (*fn)(const struct nft_commit *, void *), void *arg,
+int nft_monitor_read(int fd, uint32_t own, void (*fn)(const struct nft_commit *, void *), void *arg,
 		     bool *ret_missed);
 
 /* The messages of one read; pure, for tests. DATA is aligned for a struct nlmsghdr. */
-void nft_monitor_parse(const void *data, size_t len, pid_t self,
+void nft_monitor_parse(const void *data, size_t len, uint32_t own,
 		       void (*fn)(const struct nft_commit *, void *), void *arg);
 
 #endif
