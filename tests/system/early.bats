@@ -100,7 +100,7 @@ first() { # NAME [OPTION...]: prints "ALLOWED DENIED"
 	await eval "states | grep -qx 'nobodys protected'" || fail "$(ctl status)"
 	ctl status | grep 'nobodys.*not known yet whose'
 	on_host nsenter --net=/run/docker/netns/nobodys nft list table inet bulkhead | grep -q 'flags owner'
-	on_host umount /run/docker/netns/nobodys
+	on_host umount -l /run/docker/netns/nobodys
 	on_host rm /run/docker/netns/nobodys
 	await eval "! states | grep -q nobodys"
 }
@@ -116,7 +116,7 @@ first() { # NAME [OPTION...]: prints "ALLOWED DENIED"
 	on_host kill -CONT "$pid"
 	inside late nft list table inet bulkhead >/dev/null
 	docker rm -f late >/dev/null
-	on_host umount /run/docker/netns/silent
+	on_host umount -l /run/docker/netns/silent
 	on_host rm /run/docker/netns/silent
 	await eval "ctl status && ! states | grep -q silent"
 }

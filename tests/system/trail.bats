@@ -85,7 +85,7 @@ entries() { history_of --json | jq -r 'select(.action) | "\(.action) \(.outcome)
 	echo 'new-namespaces: quarantine' >"$NET_DIR/bulkhead.yaml"
 	run ctl apply
 	[ "$status" -eq 2 ]
-	[[ $output == *"new-namespaces: quarantine is for a later version"* ]] || fail "$output"
+	[[ $output == *"new-namespaces cannot change while bulkheadd runs"* ]] || fail "$output"
 	ctl status
 	daemon_stop
 }
