@@ -123,8 +123,13 @@ $(AID_BINS): $(O)/%: $(O)/%.o $(LIB_OBJS)
 	@echo "  LINK  $@"
 	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -Wl,--as-needed -lcmocka
 
+# Loaded into a program that runs: nothing of ours is linked into it.
+$(O)/tests/bench/record.so: tests/bench/preload/record.c tests/bench/preload/record.h
+	@echo "  LINK  $@"
+	@$(CC) $(ALL_CFLAGS) -fPIC -shared -o $@ $<
+
 .PHONY: aids
-aids: $(AID_BINS)
+aids: $(AID_BINS) $(O)/tests/bench/record.so
 
 # --- the commands people use ---
 .PHONY: check check-system test demo bench lint clean install

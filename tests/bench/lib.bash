@@ -5,6 +5,8 @@ prefix=bb$$
 runs=${RUNS:-5}
 tmp=$(mktemp -d)
 missed=0
+started=() # processes that end with this one
+crowds=()  # directories that are full of namespaces
 
 say() {
 	echo "bench: $*" >&2
@@ -83,10 +85,22 @@ remove_namespaces() {
 	for file in /run/netns/"$prefix"-*; do
 		[ ! -e "$file" ] || ip netns del "${file##*/}"
 	done
+	for file in "${crowds[@]}"; do
+		umount --lazy "$file"
+	done
+	crowds=()
+}
+
+end_started() {
+	local pid
+	for pid in "${started[@]}"; do
+		kill -KILL "$pid" 2>/dev/null || true
+	done
 }
 
 clean_up() {
 	[ -z "$wrapper" ] || kill $(pgrep -P "$wrapper") 2>/dev/null || true
+	end_started
 	remove_namespaces
 	rm -rf "$tmp"
 }

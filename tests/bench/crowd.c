@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Many containers at once.  usage: crowd DIRECTORY
+ * A line "NAME ADDRESS" on stdin is a namespace with this address on a device eth0, bound to
+ * DIRECTORY/NAME as `ip netns` binds its own. The other ends of the devices are together in a namespace
+ * that nobody lists. DIRECTORY becomes a file system by itself: `umount --lazy DIRECTORY` is the end of
+ * all of them.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mount.h>
+
+#include "container.h"
+
+static int bind_at(const char *directory, const char *name, int netns_fd, struct bh_err *err)
+{
+	char from[64], to[4096];
+	bh_autoclose int file = -1;
+
+	snprintf(from, sizeof(from), "/proc/self/fd/%d", netns_fd);
+	snprintf(to, sizeof(to), "%s/%s", directory, name);
+	file = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0);
+	if (file < 0 || mount(from, to, NULL, MS_BIND, NULL) < 0)
+		return bh_err_errno(err, -errno, "%s", to);
+	return 0;
+}
+
+static int add(const char *directory, int hub, const char *name, const char *address,
+	       struct bh_err *err)
+{
+	bh_autoclose int fd = -1;
+	int r = container_new(hub, address, &fd, err);
+
+	return r < 0 ? bh_err_prefix(err, r, "%s", name) : bind_at(directory, name, fd, err);
+}
+
+static int add_hub(const char *directory, int *ret_fd, struct bh_err *err)
+{
+	int r = netns_scratch(ret_fd, err);
+
+	return r < 0 ? r : bind_at(directory, CONTAINER_HUB, *ret_fd, err);
+}
+
+/* A copy of it somewhere else would keep the namespaces. */
+static int make_directory(const char *directory, struct bh_err *err)
+{
+	if (mount("crowd", directory, "tmpfs", 0, "mode=0755") < 0 ||
+	    mount(NULL, directory, NULL, MS_PRIVATE, NULL) < 0)
+		return bh_err_errno(err, -errno, "mounting on %s", directory);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct bh_err err = BH_ERR_INIT;
+	char name[128], address[64];
+	int hub = -1, r;
+
+	if (argc != 2) {
+		fputs("usage: crowd DIRECTORY\n", stderr);
+		return 2;
+	}
+	r = make_directory(argv[1], &err);
+	if (r >= 0)
+		r = add_hub(argv[1], &hub, &err);
+	while (r >= 0 && scanf("%127s %63s", name, address) == 2)
+		r = add(argv[1], hub, name, address, &err);
+	if (r < 0)
+		fprintf(stderr, "crowd: %s\n", err.msg);
+	return r < 0 ? 1 : 0;
+}
