@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <libmnl/libmnl.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
@@ -12,7 +13,9 @@
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 
 #include <bulkhead/base/cleanup.h>
@@ -99,6 +102,18 @@ static inline int container_new(int hub, const char *address, int *ret_fd, struc
 	if (r >= 0)
 		*ret_fd = BH_STEAL_FD(fd);
 	return r;
+}
+
+/* As `ip netns` binds its own. */
+static inline int container_bind(int netns_fd, const char *path, struct bh_err *err)
+{
+	char from[64];
+	bh_autoclose int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0);
+
+	snprintf(from, sizeof(from), "/proc/self/fd/%d", netns_fd);
+	if (file < 0 || mount(from, path, NULL, MS_BIND, NULL) < 0)
+		return bh_err_errno(err, -errno, "%s", path);
+	return 0;
 }
 
 #endif

@@ -2,11 +2,10 @@
 /*
  * Many containers at once.  usage: crowd DIRECTORY
  * A line "NAME ADDRESS" on stdin is a namespace with this address on a device eth0, bound to
- * DIRECTORY/NAME as `ip netns` binds its own. The other ends of the devices are together in a namespace
+ * DIRECTORY/NAME. The other ends of the devices are together in a namespace
  * that nobody lists. DIRECTORY becomes a file system by itself: `umount --lazy DIRECTORY` is the end of
  * all of them.
  */
-#include <fcntl.h>
 #include <stdio.h>
 #include <sys/mount.h>
 
@@ -14,15 +13,10 @@
 
 static int bind_at(const char *directory, const char *name, int netns_fd, struct bh_err *err)
 {
-	char from[64], to[4096];
-	bh_autoclose int file = -1;
+	char path[4096];
 
-	snprintf(from, sizeof(from), "/proc/self/fd/%d", netns_fd);
-	snprintf(to, sizeof(to), "%s/%s", directory, name);
-	file = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0);
-	if (file < 0 || mount(from, to, NULL, MS_BIND, NULL) < 0)
-		return bh_err_errno(err, -errno, "%s", to);
-	return 0;
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	return container_bind(netns_fd, path, err);
 }
 
 static int add(const char *directory, int hub, const char *name, const char *address,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the programs of the benchmark share: the clock, quantiles, packets, conntrack's memory. */
+/* What the programs of the benchmark share: the clocks, quantiles, packets, conntrack's memory. */
 #ifndef BENCH_MEASURE_H
 #define BENCH_MEASURE_H
 
@@ -25,6 +25,17 @@ static inline double now_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+/* All of a process, its threads included; 0: this one. 0 for one that is gone. */
+static inline double cpu_us_of(pid_t pid)
+{
+	struct timespec t = { 0 };
+	clockid_t clock;
+
+	if (clock_getcpuclockid(pid, &clock) == 0)
+		clock_gettime(clock, &t);
+	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
 }
 
 static inline int compare_double(const void *x, const void *y)

@@ -194,14 +194,6 @@ static void report(double wall, double cpu)
 	printf("%.0f %.0f %u %u %zu\n", wall, cpu, namespaces, batches, bytes);
 }
 
-static double cpu_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
 int main(int argc, char **argv)
 {
 	struct bh_err err = BH_ERR_INIT;
@@ -216,15 +208,15 @@ int main(int argc, char **argv)
 	if (r >= 0)
 		r = load(argv[1], &err);
 	wall = now_ns();
-	cpu = cpu_ns();
+	cpu = cpu_us_of(0);
 	if (r >= 0)
 		r = replay(&err);
 	wall = now_ns() - wall;
-	cpu = cpu_ns() - cpu;
+	cpu = cpu_us_of(0) - cpu;
 	if (r < 0) {
 		fprintf(stderr, "replay: %s\n", err.msg);
 		return 1;
 	}
-	report(wall / 1e3, cpu / 1e3);
+	report(wall / 1e3, cpu);
 	return 0;
 }

@@ -25,16 +25,6 @@
 
 #define READY_TIMEOUT_MS 120000
 
-static double cpu_us_of(pid_t pid)
-{
-	struct timespec t = { 0 };
-	clockid_t clock;
-
-	if (clock_getcpuclockid(pid, &clock) == 0)
-		clock_gettime(clock, &t);
-	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
-
 static int open_notify(void)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };

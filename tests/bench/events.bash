@@ -1,0 +1,67 @@
+# shellcheck shell=bash disable=SC2034,SC2154
+# One container among many starts, changes its address, stops: when all that it concerns is up to date,
+# and what that costs the daemon, in a site of 500 and in one of 100.
+
+events_services=50 # of controller_site: ten namespaces each
+events_few=10
+events_others=60   # namespaces that the one talks with: three services before it, three after it
+events_limit=10    # ms, after the event
+events_growth=1.5  # CPU time of an event in the large site against the small one
+events_window=1000 # ms in which all that comes of an event is counted
+
+events_kinds=(start stop address-goes address-comes)
+declare -A events_text=([start]=starts [stop]=stops [address-goes]="loses its address"
+	[address-comes]="gets an address")
+
+# events_round SITE: figures to $tmp/events-SITE-KIND
+events_round() {
+	"$build/tests/bench/react" "${events_pid[$1]}" "$tmp/$1/netns" "$tmp/$1" s05-new 10.77.5.99 \
+		$events_others $events_window >"$tmp/said" || die "$1: $(tail -n 1 "$tmp/$1/log")"
+	awk -v file="$tmp/events-$1" '{ print $2, $3, $4, $5, $6, $7 >>file "-" $1 }' "$tmp/said"
+}
+
+events_start() { # SITE SERVICES
+	controller_site "$1" "$2"
+	controller_start "$1" "events-$1-ready"
+	events_pid[$1]=$pid
+	events_starter[$1]=$starter
+}
+
+events_stop() { # SITE
+	pid=${events_pid[$1]} starter=${events_starter[$1]}
+	controller_check "$1" "after all events" "$(find "$tmp/$1/netns" -name 's*' | wc -l)"
+	controller_stop "$1"
+}
+
+bench_events() {
+	local run site
+	declare -A events_pid events_starter
+	say "events: one container among $((events_services * controller_each)), and among $((events_few * controller_each))"
+	events_start many $events_services
+	events_start few $events_few
+	for ((run = 0; run < 2 * runs; run++)); do
+		events_round many
+		events_round few
+	done
+	for site in many few; do
+		events_stop $site
+	done
+	remove_namespaces
+	events_report
+}
+
+events_report() {
+	local kind text n
+	n=$((2 * runs))
+	for kind in "${events_kinds[@]}"; do
+		text="one of 500 ${events_text[$kind]}"
+		emit "$text, all up to date" "$(in_ms "$(median "events-many-$kind" 1)")" $events_limit ms 1 $n
+		emit "$text, namespaces touched" "$(median "events-many-$kind" 4)" $events_others '' 1 $n
+		emit "$text, CPU until then, and of 100" "$(in_ms "$(median "events-many-$kind" 5)")" \
+			"$(in_ms "$(median "events-few-$kind" 5)")" ms $events_growth $n
+		emit "$text, CPU in $events_window ms, and of 100" \
+			"$(in_ms "$(median "events-many-$kind" 6)")" \
+			"$(in_ms "$(median "events-few-$kind" 6)")" ms $events_growth $n
+	done
+	emit "one of 500 starts, closed itself" "$(in_ms "$(median events-many-start 2)")" '' ms '' $n
+}
