@@ -20,6 +20,26 @@ events_round() {
 	awk -v file="$tmp/events-$1" '{ print $2, $3, $4, $5, $6, $7 >>file "-" $1 }' "$tmp/said"
 }
 
+# New devices tell of themselves again a second later, a hundred of them at a time.
+events_settle() {
+	local before now
+	for ((i = 0; i < 60; i++)); do
+		before=$(events_ticks)
+		sleep 3
+		now=$(events_ticks)
+		[ $((now - before)) -gt 2 ] || return 0
+	done
+	die "the daemons do not come to rest"
+}
+
+# CPU time of all the daemons until now, in ticks of 10 ms
+events_ticks() {
+	local each
+	for each in "${events_pid[@]}"; do
+		awk '{ print $14 + $15 }' "/proc/$each/stat"
+	done | awk '{ n += $1 } END { print n }'
+}
+
 events_start() { # SITE SERVICES
 	controller_site "$1" "$2"
 	controller_start "$1" "events-$1-ready"
@@ -39,6 +59,7 @@ bench_events() {
 	say "events: one container among $((events_services * controller_each)), and among $((events_few * controller_each))"
 	events_start many $events_services
 	events_start few $events_few
+	events_settle
 	for ((run = 0; run < 2 * runs; run++)); do
 		events_round many
 		events_round few
