@@ -59,6 +59,7 @@ int reload_read(struct controller *c, struct site *next, void (*tell)(const char
 
 	site_init(next);
 	next->holds = c->holds;
+	next->state = compile_state_new(); /* without one, each compile is a whole one */
 	diag_list_init(&diags);
 	r = as_input(site_load_policies(next, &c->site_options, &diags, err));
 	if (r >= 0)
