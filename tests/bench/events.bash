@@ -4,7 +4,8 @@
 
 events_services=50 # of controller_site: ten namespaces each
 events_few=10
-events_others=60   # namespaces that the one talks with: three services before it, three after it
+# That the one talks with: of the three services before it and the three after it.
+events_others=(s0{2..4}-{1..10} s0{6..8}-{1..10})
 events_limit=10    # ms, after the event
 events_growth=1.5  # CPU time of an event in the large site against the small one
 events_window=1000 # ms in which all that comes of an event is counted
@@ -16,7 +17,7 @@ declare -A events_text=([start]=starts [stop]=stops [address-goes]="loses its ad
 # events_round SITE: figures to $tmp/events-SITE-KIND
 events_round() {
 	"$build/tests/bench/react" "${events_pid[$1]}" "$tmp/$1/netns" "$tmp/$1" s05-new 10.77.5.99 \
-		$events_others $events_window >"$tmp/said" || die "$1: $(tail -n 1 "$tmp/$1/log")"
+		$events_window "${events_others[@]}" >"$tmp/said" || die "$1: $(tail -n 1 "$tmp/$1/log")"
 	awk -v file="$tmp/events-$1" '{ print $2, $3, $4, $5, $6, $7 >>file "-" $1 }' "$tmp/said"
 }
 
@@ -77,7 +78,7 @@ events_report() {
 	for kind in "${events_kinds[@]}"; do
 		text="one of 500 ${events_text[$kind]}"
 		emit "$text, all up to date" "$(in_ms "$(median "events-many-$kind" 1)")" $events_limit ms 1 $n
-		emit "$text, namespaces touched" "$(median "events-many-$kind" 4)" $events_others '' 1 $n
+		emit "$text, namespaces touched" "$(median "events-many-$kind" 4)" ${#events_others[@]} '' 1 $n
 		emit "$text, CPU until then, and of 100" "$(in_ms "$(median "events-many-$kind" 5)")" \
 			"$(in_ms "$(median "events-few-$kind" 5)")" ms $events_growth $n
 		emit "$text, CPU in $events_window ms, and of 100" \
