@@ -24,7 +24,7 @@ events_round() {
 
 # New devices tell of themselves again a second later, a hundred of them at a time.
 events_settle() {
-	local before now
+	local before now i
 	for ((i = 0; i < 60; i++)); do
 		before=$(events_ticks)
 		sleep 3
