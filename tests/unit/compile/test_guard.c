@@ -88,6 +88,27 @@ static void test_default_stays(void **state)
 	fx_done(&f);
 }
 
+/* Of one that nobody is known of all is denied, beside one that guardrails alone hold. */
+static void test_unknown_is_no_open_one(void **state)
+{
+	struct fx f;
+	struct guardrail *g;
+	struct endpoint *e;
+
+	build(&f);
+	e = fx_endpoint(&f, "new", "app=stray", "10.0.0.77"); /* no name or label counts */
+	e->runtime = ENDPOINT_UNKNOWN;
+	g = fx_guardrail(&f, "g");
+	g->all = true;
+	fx_peer_service(&fx_deny(&f, g, DIRECTION_INGRESS, "22/tcp")->rule, "web");
+	fx_compile(&f);
+	assert_true(fx_ruleset(&f, "stray")->open);
+	assert_false(fx_ruleset(&f, "new")->open);
+	assert_in(&f, "new", "10.0.0.3", "23/tcp", "deny");
+	assert_out(&f, "new", "192.0.2.1", "443/tcp", "deny");
+	fx_done(&f);
+}
+
 /* The example of the documentation. */
 static void test_scope_boundary(void **state)
 {
@@ -282,15 +303,11 @@ static void test_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_overrides),
-		cmocka_unit_test(test_default_stays),
-		cmocka_unit_test(test_scope_boundary),
-		cmocka_unit_test(test_empty),
-		cmocka_unit_test(test_contested),
-		cmocka_unit_test(test_holes),
-		cmocka_unit_test(test_shared_namespace),
-		cmocka_unit_test(test_host_network),
-		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_overrides),     cmocka_unit_test(test_unknown_is_no_open_one),
+		cmocka_unit_test(test_default_stays), cmocka_unit_test(test_scope_boundary),
+		cmocka_unit_test(test_empty),         cmocka_unit_test(test_contested),
+		cmocka_unit_test(test_holes),         cmocka_unit_test(test_shared_namespace),
+		cmocka_unit_test(test_host_network),  cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -386,6 +386,81 @@ static void test_engine_namespace_of_same_id(void **state)
 	endpoint_builder_free(b);
 }
 
+/* One of which nobody has said whose it is: more than a name, less than a container. */
+static void test_unknown(void **state)
+{
+	struct endpoint_builder *b = endpoint_builder_new();
+	struct endpoint_set *s;
+	char shown[64];
+
+	add_in(b, "net:[11]", ENDPOINT_UNKNOWN, 11);
+	add_in(b, "netns-a", ENDPOINT_NETNS, 11);
+	add_in(b, "net:[12]", ENDPOINT_UNKNOWN, 12);
+	add_in(b, "container", ENDPOINT_DOCKER, 12);
+	assert_null(endpoint_builder_find_netns(b, 11));
+	assert_string_equal(endpoint_builder_find_netns(b, 12)->id, "container");
+	s = finish(b);
+	assert_int_equal(s->n, 2);
+	assert_found(s, "net:[11]", "net:[11]", false);
+	assert_found(s, "container", "container", false);
+	assert_string_equal(
+		endpoint_format(shown, sizeof(shown), endpoint_set_find(s, "net:[11]", NULL)),
+		"net:[11] (unknown)");
+	endpoint_set_free(s);
+	endpoint_builder_free(b);
+}
+
+/* --- some of a set --------------------------------------------------------------------------- */
+
+static bool is_not(const struct endpoint *e, const void *id)
+{
+	return strcmp(e->id, id) != 0;
+}
+
+static void test_add_set(void **state)
+{
+	struct endpoint_builder *b = endpoint_builder_new();
+	struct bh_addr host = { AF_INET, { 192, 0, 2, 1 } };
+	struct endpoint_set *first, *second;
+
+	add_in(b, "a", ENDPOINT_DOCKER, 11);
+	add_in(b, "b", ENDPOINT_DOCKER, 12);
+	endpoint_builder_add_host_addr(b, &host);
+	first = finish(b);
+	assert_int_equal(endpoint_builder_add_set(b, first, is_not, "a", NULL), 0);
+	endpoint_set_free(first); /* all of it was copied */
+	second = finish(b);
+	assert_int_equal(second->n, 1);
+	assert_string_equal(second->endpoints[0].id, "b");
+	assert_int_equal(second->endpoints[0].netns_ino, 12);
+	assert_int_equal(second->n_host_addrs, 1);
+	endpoint_set_free(second);
+	endpoint_builder_free(b);
+}
+
+static void test_drop(void **state)
+{
+	struct endpoint_builder *b = endpoint_builder_new();
+	struct endpoint old = { .id = "a", .pid = 7 }, new = { .id = "a", .pid = 8 };
+	struct endpoint_set *s;
+
+	add(b, &old);
+	add(b, &new);
+	add_in(b, "b", ENDPOINT_DOCKER, 12);
+	endpoint_builder_keep_last(b, "a");
+	endpoint_builder_drop(b, "a", 7); /* it is gone already */
+	s = finish(b);
+	assert_int_equal(s->n, 2);
+	assert_int_equal(s->endpoints[0].pid, 8);
+	endpoint_set_free(s);
+	add(b, &old);
+	endpoint_builder_drop(b, "a", 7);
+	s = finish(b);
+	assert_int_equal(s->n, 0);
+	endpoint_set_free(s);
+	endpoint_builder_free(b);
+}
+
 /* --- the host ------------------------------------------------------------------------------- */
 
 static void test_host_addrs(void **state)
@@ -490,6 +565,9 @@ int main(void)
 		cmocka_unit_test(test_duplicates),
 		cmocka_unit_test(test_engine_namespaces),
 		cmocka_unit_test(test_engine_namespace_of_same_id),
+		cmocka_unit_test(test_unknown),
+		cmocka_unit_test(test_add_set),
+		cmocka_unit_test(test_drop),
 		cmocka_unit_test(test_host_addrs),
 		cmocka_unit_test(test_builder_is_empty_afterwards),
 		cmocka_unit_test(test_words),
