@@ -96,16 +96,16 @@ static void test_unknown_is_no_open_one(void **state)
 	struct endpoint *e;
 
 	build(&f);
-	e = fx_endpoint(&f, "new", "app=stray", "10.0.0.77"); /* no name or label counts */
+	e = fx_endpoint(&f, "zz-new", "app=stray", "10.0.0.77"); /* no name or label counts */
 	e->runtime = ENDPOINT_UNKNOWN;
 	g = fx_guardrail(&f, "g");
 	g->all = true;
 	fx_peer_service(&fx_deny(&f, g, DIRECTION_INGRESS, "22/tcp")->rule, "web");
 	fx_compile(&f);
 	assert_true(fx_ruleset(&f, "stray")->open);
-	assert_false(fx_ruleset(&f, "new")->open);
-	assert_in(&f, "new", "10.0.0.3", "23/tcp", "deny");
-	assert_out(&f, "new", "192.0.2.1", "443/tcp", "deny");
+	assert_false(fx_ruleset(&f, "zz-new")->open);
+	assert_in(&f, "zz-new", "10.0.0.3", "23/tcp", "deny");
+	assert_out(&f, "zz-new", "192.0.2.1", "443/tcp", "deny");
 	fx_done(&f);
 }
 
