@@ -10,42 +10,6 @@
 #define MANY_PART 16
 #define MANY_MIN  64
 
-static bool same_text(const char *a, const char *b)
-{
-	return a == b || (a && b && strcmp(a, b) == 0);
-}
-
-static bool same_labels(const struct label *a, size_t n_a, const struct label *b, size_t n_b)
-{
-	if (n_a != n_b)
-		return false;
-	for (size_t i = 0; i < n_a; i++)
-		if (strcmp(a[i].key, b[i].key) != 0 || strcmp(a[i].value, b[i].value) != 0)
-			return false;
-	return true;
-}
-
-static bool same_addrs(const struct bh_addr *a, size_t n_a, const struct bh_addr *b, size_t n_b)
-{
-	struct addr_list x = { a, n_a }, y = { b, n_b };
-
-	return addr_list_equal(&x, &y);
-}
-
-/* Ports and the process id are of no account here. */
-static bool same_endpoint(const struct endpoint *a, const struct endpoint *b)
-{
-	return a->runtime == b->runtime && a->obstacle == b->obstacle &&
-	       a->netns_ino == b->netns_ino && same_text(a->netns, b->netns) &&
-	       same_text(a->name, b->name) && same_text(a->image, b->image) &&
-	       same_text(a->compose_project, b->compose_project) &&
-	       same_text(a->compose_service, b->compose_service) &&
-	       same_addrs(a->addrs, a->n_addrs, b->addrs, b->n_addrs) &&
-	       same_addrs(a->resolvers, a->n_resolvers, b->resolvers, b->n_resolvers) &&
-	       same_labels(a->labels, a->n_labels, b->labels, b->n_labels) &&
-	       same_labels(a->image_labels, a->n_image_labels, b->image_labels, b->n_image_labels);
-}
-
 /* Both are sorted by id. */
 static void match(const struct endpoint_set *before, size_t n_before,
 		  const struct endpoint_set *now, struct delta *d)
@@ -66,7 +30,7 @@ static void match(const struct endpoint_set *before, size_t n_before,
 		} else {
 			d->new_of[i] = (uint32_t)j;
 			d->old_of[j] = (uint32_t)i;
-			d->gone[i++] = d->touched[j++] = !same_endpoint(a, b);
+			d->gone[i++] = d->touched[j++] = !endpoint_looks_same(a, b);
 		}
 	}
 }

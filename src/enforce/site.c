@@ -261,7 +261,12 @@ int site_refresh_some(struct site *s, const struct site_options *o, const struct
 	if (o->inventory)
 		return -EOPNOTSUPP;
 	r = list_some(&next, s->endpoints, o, &some, diags, err);
-	return end_anew(s, &next, r, diags, err);
+	if (r >= 0 && s->rulesets && endpoint_set_equal(s->endpoints, next.endpoints)) {
+		endpoint_set_free(next.endpoints);
+		return 0;
+	}
+	r = end_anew(s, &next, r, diags, err);
+	return r < 0 ? r : 1;
 }
 
 const struct ruleset_item *site_item_of(const struct site *s, size_t i)

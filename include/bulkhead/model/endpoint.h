@@ -72,6 +72,9 @@ struct endpoint {
 /* For a person, escaped: "shop/web", or "web (3f0c1b2a9d8e)". Returns OUT. */
 const char *endpoint_format(char *out, size_t cap, const struct endpoint *e);
 
+/* To a policy: the id, ports and the process are of no account. */
+bool endpoint_looks_same(const struct endpoint *a, const struct endpoint *b);
+
 struct bh_arena;
 
 struct endpoint_set {
@@ -87,6 +90,8 @@ struct endpoint_set {
 };
 
 void endpoint_set_free(struct endpoint_set *s); /* takes NULL */
+/* In everything. */
+bool endpoint_set_equal(const struct endpoint_set *a, const struct endpoint_set *b);
 /*
  * By id, else by name when exactly one has it; NULL otherwise. *ret_ambiguous (may be NULL)
  * tells.
