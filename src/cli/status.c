@@ -28,6 +28,8 @@ static bool is_finding(const struct view *v, const json_t *o)
 		return true;
 	if (!v->strict)
 		return false;
+	if (json_object_get(o, "daemon"))
+		return false;
 	if (json_object_get(o, "kernel"))
 		return cli_text(o, "lacks")[0];
 	return !is_state(o, "peer") && (!is_state(o, "protected") || json_object_get(o, "sharers"));
@@ -39,7 +41,7 @@ static const char *colour_of(const struct view *v, const json_t *o)
 		return "";
 	if (is_finding(v, o))
 		return "\033[31m";
-	return is_state(o, "protected") ? "\033[32m" : "\033[33m";
+	return is_state(o, "protected") || is_state(o, "in-force") ? "\033[32m" : "\033[33m";
 }
 
 static void print_counts(const json_t *o)
@@ -55,6 +57,39 @@ static void print_counts(const json_t *o)
 		printf(" (%" JSON_INTEGER_FORMAT " raw)", raw);
 	if (forwarded)
 		printf(", %" JSON_INTEGER_FORMAT " forwarded", forwarded);
+}
+
+static json_int_t number(const json_t *o, const char *key)
+{
+	return json_integer_value(json_object_get(o, key));
+}
+
+/* An engine that never was there is no news. */
+static void print_engines(const json_t *o)
+{
+	json_t *engine;
+	size_t i;
+
+	json_array_foreach (json_object_get(o, "engines"), i, engine) {
+		if (!is_state(engine, "absent"))
+			printf(", %s %s since %s", cli_text(engine, "engine"),
+			       cli_text(engine, "state"), cli_text(engine, "since"));
+	}
+}
+
+static void print_daemon(const struct view *v, const json_t *o)
+{
+	const char *why = cli_text(o, "why"), *compared = cli_text(o, "compared");
+
+	printf("%s%-12s%s %-24s %-20.12s since %s, %" JSON_INTEGER_FORMAT
+	       " namespaces held, %" JSON_INTEGER_FORMAT " repairs",
+	       colour_of(v, o), cli_text(o, "state"), v->colour ? "\033[0m" : "",
+	       cli_text(o, "daemon"), cli_text(o, "generation"), cli_text(o, "since"),
+	       number(o, "namespaces_held"), number(o, "repairs"));
+	if (compared[0])
+		printf(", compared %s", compared);
+	print_engines(o);
+	printf("%s%s\n", why[0] ? "  " : "", why);
 }
 
 /* The kernel has a line of its own when there is something to say of it. */
@@ -80,13 +115,15 @@ static int on_item(json_t *o, void *arg)
 	bool finding = is_finding(v, o);
 
 	v->findings += finding;
-	if (!json_object_get(o, "kernel")) {
+	if (!json_object_get(o, "kernel") && !json_object_get(o, "daemon")) {
 		v->total++;
 		v->protected += is_state(o, "protected");
 	}
 	json_object_set_new(o, "finding", json_boolean(finding));
 	if (v->json)
 		cli_print_object(o);
+	else if (json_object_get(o, "daemon"))
+		print_daemon(v, o);
 	else
 		print_text(v, o);
 	json_decref(o);

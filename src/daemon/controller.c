@@ -5,15 +5,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "engines.h"
 #include "fresh.h"
 #include "hints.h"
 #include "meters.h"
+#include "policywatch.h"
 #include "reconcile.h"
 #include "trail.h"
 #include "verbs.h"
 #include "watches.h"
+
+int64_t controller_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
 
 void controller_log(const char *line, void *arg)
 {
@@ -94,6 +104,8 @@ static int open_all(struct controller *c, struct bh_err *err)
 		r = engines_new(c, &c->engines, err);
 	if (r >= 0)
 		c->site_options.images = engines_images(c->engines);
+	if (r >= 0)
+		r = policywatch_new(c, &c->policywatch, err);
 	return r;
 }
 
@@ -123,6 +135,7 @@ void controller_free(struct controller *c)
 	if (!c)
 		return;
 	ctl_server_free(c->server);
+	policywatch_free(c->policywatch);
 	engines_free(c->engines);
 	meters_free(c->meters);
 	audit_close(c->trail);

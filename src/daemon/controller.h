@@ -13,11 +13,13 @@
 #include <bulkhead/store/audit.h>
 
 #include "options.h"
+#include "standing.h"
 
 struct engines;
 struct fresh;
 struct hints;
 struct meters;
+struct policywatch;
 struct watches;
 
 /*
@@ -43,11 +45,13 @@ struct controller {
 	struct engines *engines;
 	struct meters *meters; /* NULL: nobody wants metrics */
 	struct watches *watches;
+	struct policywatch *policywatch;
 	struct holds *holds;
 	struct site site;    /* the policies in force, and the endpoints of the last look */
 	uint64_t apply_usec; /* of the last changes */
 	bool loaded;         /* `site` is there */
 
+	struct standing standing;
 	char trouble[BH_ERR_MAX]; /* why the last look failed; "" = it did not */
 };
 
@@ -55,6 +59,8 @@ int controller_new(const struct daemon_options *o, sd_event *event, struct contr
 		   struct bh_err *err);
 void controller_free(struct controller *c); /* takes NULL; what is enforced stays */
 
+/* Microseconds since the epoch. */
+int64_t controller_now(void);
 /* One line for the log. */
 void controller_log(const char *line, void *arg);
 /* Each line of DIAGS. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include <bulkhead/base/text.h>
 #include <bulkhead/runtime/early.h>
 #include <bulkhead/runtime/runtime.h>
 
@@ -183,4 +184,27 @@ void engines_free(struct engines *e)
 	end(&e->podman);
 	runtime_images_free(e->images);
 	free(e);
+}
+
+/* --- how they stand -------------------------------------------------------------------------- */
+
+static void report(const struct runtime_events *e, const char *name, json_t *list)
+{
+	char since[BH_TIME_STR];
+	bool ever;
+
+	if (!e)
+		return;
+	bh_format_time(since, runtime_events_since(e, &ever));
+	json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "engine", name, "state",
+					      runtime_events_connected(e) ? "connected"
+					      : ever                      ? "lost"
+									  : "absent",
+					      "since", since));
+}
+
+void engines_report(const struct engines *e, json_t *list)
+{
+	report(e->docker.events, "docker", list);
+	report(e->podman.events, "podman", list);
 }

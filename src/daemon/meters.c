@@ -33,7 +33,7 @@ void meters_applied(struct meters *m, const struct apply_result *res)
 		return;
 	if (res->outcome == APPLY_FAILED)
 		metrics_add_failed_applies(m->metrics, 1);
-	else if (res->why[0]) /* what had drifted is put right */
+	else if (apply_was_repair(res))
 		metrics_add_repairs(m->metrics, 1);
 }
 
@@ -45,6 +45,12 @@ void meters_reloaded(struct meters *m, int result)
 				       : result == -EINVAL || result == -EPERM
 					       ? METRICS_RELOAD_REFUSED
 					       : METRICS_RELOAD_FAILED);
+}
+
+void meters_refused(struct meters *m, bool refused)
+{
+	if (m)
+		metrics_set_refused(m->metrics, refused);
 }
 
 /* --- how it stands --------------------------------------------------------------------------- */

@@ -18,6 +18,8 @@ void meters_free(struct meters *m); /* takes NULL */
 void meters_applied(struct meters *m, const struct apply_result *res);
 /* The policies were read anew: RESULT 0 or -errno. */
 void meters_reloaded(struct meters *m, int result);
+/* Does something stand in the policy files that was refused, so that older policies are in force? */
+void meters_refused(struct meters *m, bool refused);
 /* A comparison has ended: how long it took, of which the changes. */
 void meters_compared(struct meters *m, uint64_t usec, uint64_t apply_usec);
 /* The same of a look at everything; then how everything stands is read. */

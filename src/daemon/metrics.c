@@ -40,6 +40,7 @@ struct metrics {
 	uint64_t endpoints[ENDPOINT_STATES];
 	char generation[81]; /* "": none */
 	uint64_t namespaces_held;
+	bool refused;
 	struct histogram apply, reconcile;
 	uint64_t repairs, failed_applies, records_lost;
 	uint64_t reloads[METRICS_RELOADS];
@@ -74,6 +75,11 @@ void metrics_set_endpoints(struct metrics *m, enum endpoint_state state, uint64_
 void metrics_set_generation(struct metrics *m, const char *generation)
 {
 	snprintf(m->generation, sizeof(m->generation), "%s", generation ? generation : "");
+}
+
+void metrics_set_refused(struct metrics *m, bool refused)
+{
+	m->refused = refused;
 }
 
 void metrics_set_namespaces_held(struct metrics *m, uint64_t n)
@@ -261,6 +267,9 @@ int metrics_write(const struct metrics *m, struct bh_buf *out)
 {
 	write_infos(m, out);
 	write_endpoints(m, out);
+	one(out, "bulkhead_policies_refused", "gauge",
+	    "1: what stands in the policy files was refused, and older policies are in force.",
+	    m->refused);
 	one(out, "bulkhead_namespaces_held", "gauge", "Network namespaces the daemon keeps open.",
 	    m->namespaces_held);
 	write_histogram(out, "bulkhead_apply_seconds",

@@ -2,6 +2,7 @@
 #ifndef DAEMON_METRICS_H
 #define DAEMON_METRICS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <bulkhead/base/buf.h>
@@ -23,6 +24,8 @@ void metrics_free(struct metrics *m); /* takes NULL */
 void metrics_set_endpoints(struct metrics *m, enum endpoint_state state, uint64_t n);
 /* Which policies are in force: a short text, copied, cut to 80 bytes. NULL or "": none are. */
 void metrics_set_generation(struct metrics *m, const char *generation);
+/* Do the policy files hold what was refused? Older policies are in force then. */
+void metrics_set_refused(struct metrics *m, bool refused);
 void metrics_set_namespaces_held(struct metrics *m, uint64_t n);
 
 /* --- how long it took --- */

@@ -66,7 +66,8 @@ int reload_read(struct controller *c, struct site *next, void (*tell)(const char
 		listed = site_refresh(next, &c->site_options, &diags, &input, err);
 	if (r >= 0 && (listed == -EINVAL || (listed < 0 && input)))
 		r = as_input(listed);
-	controller_tell_diags(&diags, tell, arg);
+	controller_tell_diags(&diags, tell, arg); /* sorts them */
+	standing_read(&c->standing, &diags);
 	diag_list_done(&diags);
 	if (r >= 0 && !next->policies->n_services && !next->policies->n_guardrails)
 		r = bh_err_set(err, -EINVAL, "there is not one service in the policies");
@@ -109,6 +110,18 @@ static int bring_in(struct controller *c, const struct site *next, struct handin
 	return r;
 }
 
+/* What becomes of what stands in the files, for status. */
+static void note_judgement(struct controller *c, const struct site *accepted,
+			   const struct policy_identity *of, const struct bh_err *why)
+{
+	if (accepted)
+		standing_accept(&c->standing, accepted->policies->digest, accepted->host.digest,
+				controller_now());
+	else
+		standing_refuse(&c->standing, of, why, controller_now());
+	meters_refused(c->meters, c->standing.refused.there);
+}
+
 int reload_policies(struct controller *c, const char *action, const struct ctl_peer *peer,
 		    bool strict, void (*tell)(const char *, void *), void (*fn)(json_t *, void *),
 		    void *arg, struct bh_err *err)
@@ -117,11 +130,15 @@ int reload_policies(struct controller *c, const char *action, const struct ctl_p
 	struct handing h = { .c = c, .fn = fn, .arg = arg };
 	struct effort began = reconcile_begin();
 	struct site next, before = c->site;
+	struct policy_identity of = { 0 };
 	bool accepted;
 	int r, r_trail;
 
+	/* Before the reading: what changes meanwhile must not pass for what was judged. */
+	policy_identify(c->o->policies, c->o->n_policies, c->o->config, &of, NULL);
 	r = judge_next(c, &next, strict, tell, arg, err);
 	accepted = r >= 0;
+	note_judgement(c, accepted ? &next : NULL, &of, err);
 	if (accepted)
 		r = bring_in(c, &next, &h, err);
 	change.before = &before;

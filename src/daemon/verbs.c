@@ -11,6 +11,7 @@
 
 #include "grants.h"
 #include "reload.h"
+#include "self.h"
 
 /* An answer that was made at once and is sent as fast as its client reads. */
 struct answer {
@@ -115,7 +116,7 @@ static void put_refusal(struct answer *a, const struct bh_err *err)
 }
 
 /* A look at the endpoints of this moment, not of the last change. */
-static void look(struct controller *c, struct answer *a)
+static void look(struct controller *c, bool openly, struct answer *a)
 {
 	struct bh_err err = BH_ERR_INIT;
 	struct looking l = { &c->site, a };
@@ -127,6 +128,7 @@ static void look(struct controller *c, struct answer *a)
 	diag_list_init(&diags);
 	r = site_refresh(&c->site, &c->site_options, &diags, &input, &err);
 	diag_list_done(&diags);
+	add_item(self_report(c, openly), a); /* also when nothing else can be told */
 	if (r >= 0)
 		r = enforce_status(&c->site, on_status, &l, &err);
 	if (r < 0) {
@@ -145,7 +147,7 @@ static void run_status(struct ctl_call *call, const json_t *args, void *arg)
 		ctl_call_end(call, CTL_EXIT_FAILED, "out of memory");
 		return;
 	}
-	look(arg, a);
+	look(arg, !ctl_call_peer(call)->restricted, a);
 	send_answer(call, a);
 }
 

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <bulkhead/base/text.h>
+
 #include "want.h"
 #include "xdp.h"
 
@@ -209,6 +211,8 @@ void judge_table(const struct members *m, const struct nft_want *want, const str
 	}
 	st->counted = true;
 	st->totals = have->totals;
+	if (have->ruleset)
+		bh_escape_str(st->generation, sizeof(st->generation), have->ruleset->generation);
 	if (!have->intact)
 		add_why(st, "the table was altered: %s", have->drift);
 	else if (differs(want, have, what, sizeof(what)))

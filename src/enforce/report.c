@@ -80,6 +80,7 @@ json_t *report_endpoint(const struct site *s, const struct endpoint_status *st)
 		put_text(o, "mode", mode_name(item->ruleset->mode));
 		put_text(o, "generation", item->ruleset->generation);
 	}
+	put_text(o, "table_generation", st->generation);
 	if (st->counted)
 		put_totals(o, &st->totals);
 	return o;

@@ -19,6 +19,7 @@ void host_config_init(struct host_config *c)
 			.denied_days = BH_DENIED_DAYS_DEFAULT,
 			.denied_megabytes = BH_DENIED_MEGABYTES_DEFAULT,
 		},
+		.watch = true,
 	};
 }
 

@@ -13,8 +13,6 @@
 #include "parse.h"
 #include "schema.h"
 
-#define HOST_FILE "/etc/bulkhead/bulkhead.yaml"
-
 static const char *const unmanaged_words[] = {
 	[UNMANAGED_IGNORE] = "ignore", [UNMANAGED_QUARANTINE] = "quarantine", NULL
 };
@@ -64,6 +62,10 @@ static const struct field fields[] = {
 	  .takes = TAKES_MAP,
 	  .read = host_read_runtimes,
 	  .example = "runtimes: {docker: true, podman: true, netns: true}" },
+	{ .key = "policies",
+	  .takes = TAKES_MAP,
+	  .read = host_read_policies,
+	  .example = "policies: {watch: true}" },
 	{ .key = "roles",
 	  .takes = TAKES_LIST,
 	  .read = host_read_roles,
@@ -140,6 +142,7 @@ int host_config_parse(const struct policy_source *source, struct host_config *re
 		host_config_done(&c);
 		return r;
 	}
+	digest_bytes(source->data, source->len, c.digest);
 	*ret = c;
 	return 0;
 }
@@ -147,7 +150,7 @@ int host_config_parse(const struct policy_source *source, struct host_config *re
 int host_config_load(const char *path, struct host_config *ret, struct diag_list *diags,
 		     struct bh_err *err)
 {
-	const char *file = path ? path : HOST_FILE;
+	const char *file = path ? path : HOST_CONFIG_FILE;
 	struct policy_source source = { .name = file };
 	bh_autofree char *data = NULL;
 	int r = bh_read_file(file, BH_POLICY_FILE_BYTES_MAX, &data, &source.len);

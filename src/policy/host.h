@@ -10,6 +10,7 @@
 
 int host_read_runtimes(struct reader *rd, const struct field *f, const struct node *n, void *out);
 int host_read_roles(struct reader *rd, const struct field *f, const struct node *n, void *out);
+int host_read_policies(struct reader *rd, const struct field *f, const struct node *n, void *out);
 int host_read_control(struct reader *rd, const struct field *f, const struct node *n, void *out);
 int host_read_metrics(struct reader *rd, const struct field *f, const struct node *n, void *out);
 int host_read_retention(struct reader *rd, const struct field *f, const struct node *n, void *out);

@@ -10,7 +10,24 @@
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/base/limits.h>
 
-/* What only the daemon needs: its sockets, its metrics, how much it keeps. */
+/* What only the daemon needs: when it reads, its sockets, its metrics, how much it keeps. */
+
+/* --- policies -------------------------------------------------------------------------------- */
+
+static const struct field policies_fields[] = {
+	{ .key = "watch",
+	  .takes = TAKES_TEXT,
+	  .read = schema_read_bool,
+	  .offset = offsetof(struct host_config, watch),
+	  .example = "watch: true" },
+};
+
+static const struct schema policies_schema = SCHEMA("policies", policies_fields, NULL);
+
+int host_read_policies(struct reader *rd, const struct field *f, const struct node *n, void *out)
+{
+	return schema_read(rd, &policies_schema, n, out);
+}
 
 /* --- control --------------------------------------------------------------------------------- */
 

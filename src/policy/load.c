@@ -123,8 +123,7 @@ static void loading_done(struct loading *l)
 	bh_vec_done(&l->paths);
 }
 
-static int read_all(struct loading *l, const char *const *paths, size_t n, struct diag_list *diags,
-		    struct bh_err *err)
+static int list_all(struct loading *l, const char *const *paths, size_t n, struct bh_err *err)
 {
 	int r = 0;
 
@@ -134,8 +133,28 @@ static int read_all(struct loading *l, const char *const *paths, size_t n, struc
 		r = add_argument(l, paths[i], err);
 	if (r >= 0 && l->paths.n)
 		qsort(l->paths.data, l->paths.n, sizeof(char *), path_cmp);
+	return r;
+}
+
+static int read_all(struct loading *l, const char *const *paths, size_t n, struct diag_list *diags,
+		    struct bh_err *err)
+{
+	int r = list_all(l, paths, n, err);
+
 	for (size_t i = 0; r >= 0 && i < l->paths.n; i++)
 		r = read_path(l, ((char **)l->paths.data)[i], diags, err);
+	return r;
+}
+
+int policy_each_path(const char *const *paths, size_t n, int (*fn)(const char *path, void *arg),
+		     void *arg, struct bh_err *err)
+{
+	struct loading l = { 0 };
+	int r = list_all(&l, paths, n, err);
+
+	for (size_t i = 0; r >= 0 && i < l.paths.n; i++)
+		r = fn(((char **)l.paths.data)[i], arg);
+	loading_done(&l);
 	return r;
 }
 

@@ -27,6 +27,8 @@ struct runtime_events {
 	struct bh_vec queue; /* struct runtime_event: heard, and not told yet */
 	bool connected, told_lost;
 	uint64_t since_usec; /* connected; on CLOCK_MONOTONIC */
+	bool ever;           /* connected, now or before */
+	int64_t changed;     /* `connected`; microseconds since the epoch */
 	unsigned failures;   /* in a row */
 };
 
@@ -40,6 +42,14 @@ static uint64_t now_usec(struct runtime_events *e)
 
 	sd_event_now(e->event, CLOCK_MONOTONIC, &now);
 	return now;
+}
+
+static int64_t epoch_usec(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 /* Twice as long each time, less a random part: engines that start together are not asked in step. */
@@ -66,6 +76,8 @@ static void lost(struct runtime_events *e, int r, const char *reason)
 	if (e->connected && now_usec(e) - e->since_usec >= BH_EVENTS_STEADY_MS * 1000ull)
 		e->failures = 0;
 	set_timer(e, retry_usec(e->failures++));
+	if (e->connected)
+		e->changed = epoch_usec();
 	e->connected = false;
 	if (e->told_lost)
 		return;
@@ -128,7 +140,8 @@ static void on_open(void *arg)
 	struct runtime_events *e = arg;
 
 	sd_event_source_set_enabled(e->timer, SD_EVENT_OFF);
-	e->connected = true;
+	e->connected = e->ever = true;
+	e->changed = epoch_usec();
 	e->told_lost = false;
 	e->since_usec = now_usec(e);
 	e->cb->on_connected(e->arg);
@@ -206,6 +219,7 @@ int runtime_events_new(sd_event *event, const char *socket_path, enum endpoint_r
 	if (!e)
 		return bh_err_oom(err);
 	e->event = sd_event_ref(event);
+	e->changed = epoch_usec();
 	e->who = runtime == ENDPOINT_PODMAN ? "Podman" : "Docker";
 	e->cb = callbacks;
 	e->arg = arg;
@@ -236,4 +250,11 @@ void runtime_events_free(struct runtime_events *e)
 bool runtime_events_connected(const struct runtime_events *e)
 {
 	return e->connected;
+}
+
+int64_t runtime_events_since(const struct runtime_events *e, bool *ret_ever)
+{
+	if (ret_ever)
+		*ret_ever = e->ever;
+	return e->changed;
 }

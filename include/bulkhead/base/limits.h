@@ -112,11 +112,14 @@
 #define BH_NAMESPACES_MAX   20000
 
 /* Daemon */
-#define BH_WATCH_FOLDERS_MAX 16 /* in which namespaces come and go */
-#define BH_HINTS_MAX         512 /* containers and namespaces asked about by name; more: all are */
-#define BH_HINT_ID_MAX       255 /* bytes */
-#define BH_FRESH_MAX         1024 /* new namespaces of which it is not known whose they are */
-#define BH_WATCH_READS_MAX   64 /* notices read from one source before the others' turn */
+#define BH_WATCH_FOLDERS_MAX    16 /* in which namespaces come and go */
+#define BH_HINTS_MAX            512 /* containers and namespaces asked about by name; more: all are */
+#define BH_HINT_ID_MAX          255  /* bytes */
+#define BH_FRESH_MAX            1024 /* new namespaces of which it is not known whose they are */
+#define BH_WATCH_READS_MAX      64   /* notices read from one source before the others' turn */
+#define BH_POLICY_WATCHES_MAX   256  /* directories in which policy files change */
+#define BH_POLICY_SIGNATURE_MAX (32u << 20) /* bytes of what stat(2) says of policy files */
+#define BH_POLICY_LINES_MAX     1000 /* of a refusal that are remembered, so as not to be told again */
 
 /* Control socket */
 #define BH_CTL_SOCKET          "/run/bulkhead/control.sock"

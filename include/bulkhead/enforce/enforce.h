@@ -41,6 +41,7 @@ struct endpoint_status {
 	char why[BH_ERR_MAX]; /* one sentence, hostile text escaped; "" when protected */
 	bool counted;         /* totals are valid */
 	struct nft_totals totals;
+	char generation[64]; /* of the table in the kernel, escaped; "" = none, or unreadable */
 	/* The gravest in its network namespace, and whose it is; ENDPOINT_HOLDABLE = none. */
 	enum endpoint_obstacle obstacle;
 	size_t obstacle_of;
@@ -106,6 +107,12 @@ struct apply_result {
 	int error;            /* -errno when failed */
 	char why[BH_ERR_MAX]; /* when failed: one sentence; when updated: what had drifted, or "" */
 };
+
+/* Somebody else had changed the tables, and they were put right. */
+static inline bool apply_was_repair(const struct apply_result *res)
+{
+	return res->outcome != APPLY_FAILED && res->why[0];
+}
 
 /*
  * Make every namespace match: write what is wanted, verify it by reading it back, and take the

@@ -24,6 +24,8 @@ json_t *report_planned(const struct site *s, const struct plan_item *item);
 /* "endpoint", "name", "services", "outcome", "why" */
 json_t *report_applied(const struct site *s, const struct apply_result *res);
 
+/* What a daemon says of itself has "daemon" in place of "endpoint"; this is its name. */
+#define REPORT_DAEMON "bulkheadd"
 /* How the kernel's own line is called. */
 #define REPORT_KERNEL      "nf_tables"
 #define REPORT_UNSUPPORTED "unsupported"

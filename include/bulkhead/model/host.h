@@ -8,11 +8,14 @@
 
 #include <bulkhead/base/addr.h>
 #include <bulkhead/model/diag.h>
+#include <bulkhead/model/digest.h>
 
 /*
  * The host file (--config; default /etc/bulkhead/bulkhead.yaml, absent = all defaults): what is said
  * of this host and not of services. Format: docs/policy-format.md.
  */
+
+#define HOST_CONFIG_FILE "/etc/bulkhead/bulkhead.yaml"
 
 /* unmanaged: containers that no service selects. */
 enum unmanaged { UNMANAGED_IGNORE, UNMANAGED_QUARANTINE };
@@ -64,6 +67,8 @@ struct host_config {
 	struct host_control control;
 	struct host_metrics metrics;
 	struct host_retention retention;
+	bool watch; /* policies: {watch: true} — the daemon reads files anew when they change */
+	char digest[DIGEST_HEX]; /* of the file's bytes; "" = there is none */
 };
 
 /* The defaults; what C had is forgotten, not freed. */

@@ -4,6 +4,7 @@
 
 #include <bulkhead/base/addr.h>
 #include <bulkhead/model/diag.h>
+#include <bulkhead/model/digest.h>
 #include <bulkhead/model/flowspec.h>
 
 /*
@@ -140,7 +141,7 @@ struct policy_set {
 	const struct guardrail *guardrails;
 	size_t n_guardrails;
 	size_t n_files;
-	char digest[65]; /* digest_sources() of all files */
+	char digest[DIGEST_HEX]; /* digest_sources() of all files */
 };
 
 void policy_set_free(struct policy_set *p); /* takes NULL */
@@ -158,9 +159,6 @@ struct policy_source {
 /* Is a file of this NAME in a policy directory a policy file? *.yaml and *.yml, no dot files. */
 bool policy_is_file_name(const char *name);
 
-#define DIGEST_HEX 65 /* with the NUL */
-/* SHA-256 of LEN bytes in lower-case hex. */
-void digest_bytes(const void *data, size_t len, char out[DIGEST_HEX]);
 /* The digest of a policy set: of names and bytes, in this order. */
 void digest_sources(const struct policy_source *src, size_t n, char out[DIGEST_HEX]);
 

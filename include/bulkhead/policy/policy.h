@@ -42,6 +42,29 @@ int policy_files_parse(const struct policy_files *f, struct policy_set **ret_set
 		       struct diag_list *diags, struct bh_err *err);
 
 /*
+ * The files that policy_read() would read now, in its order. FN's negative return ends it. Errors as
+ * of policy_read() for paths that cannot be listed; then FN was not called.
+ */
+int policy_each_path(const char *const *paths, size_t n, int (*fn)(const char *path, void *arg),
+		     void *arg, struct bh_err *err);
+
+/* What stands in the files that policy_load() and host_config_load() read. */
+struct policy_identity {
+	char policies[DIGEST_HEX]; /* as policy_set's digest; "" when UNREAD */
+	char host[DIGEST_HEX];     /* as host_config's digest; "" when UNREAD */
+	char unread[BH_ERR_MAX];   /* why not all of it can be read; "" = it can */
+};
+
+bool policy_identity_equal(const struct policy_identity *a, const struct policy_identity *b);
+
+/*
+ * Of PATHS and the host file CONFIG (NULL as for host_config_load()) as they are now; nothing is
+ * parsed. -ENOMEM, and *RET is untouched.
+ */
+int policy_identify(const char *const *paths, size_t n, const char *config,
+		    struct policy_identity *ret, struct bh_err *err);
+
+/*
  * Warnings that need the whole set: one-sided flows, expired rules (NOW: seconds since the
  * epoch).
  */

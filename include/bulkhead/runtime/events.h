@@ -103,5 +103,10 @@ int runtime_events_new(sd_event *event, const char *socket_path, enum endpoint_r
 /* Takes NULL. No callback comes any more. */
 void runtime_events_free(struct runtime_events *e);
 bool runtime_events_connected(const struct runtime_events *e);
+/*
+ * Since when: it is connected, it is lost, or it is waited for; microseconds since the epoch. *RET_EVER
+ * (may be NULL): it was connected before.
+ */
+int64_t runtime_events_since(const struct runtime_events *e, bool *ret_ever);
 
 #endif

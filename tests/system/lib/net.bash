@@ -22,6 +22,7 @@
 #   net_down                  ends and removes everything; silent when there is nothing
 #   ns NAME COMMAND...        runs a command in a namespace (`switch` is the host, number 254)
 #   v4 NAME, v6 NAME          its address
+#   (the host file says that a daemon reads policies when it is told to, not when they change)
 #   policy FILE               standard input becomes $NET_DIR/policies/FILE.yaml
 #   bulkhead VERB ...         the program, on this network's policies and end points only; options
 #                             after VERB are passed on
@@ -76,7 +77,7 @@ net_up() {
 	mkdir -p "$NET_DIR/policies" || return
 	printf 'switch 254 -\n' >"$NET_DIR/members"
 	: >"$NET_DIR/pids"
-	echo 'unmanaged: ignore' >"$NET_DIR/bulkhead.yaml"
+	printf 'unmanaged: ignore\npolicies: {watch: false}\n' >"$NET_DIR/bulkhead.yaml"
 	ip netns add "$NET-switch" || return
 	ns switch ip link set lo up
 	ns switch ip link add br0 type bridge mcast_snooping 0

@@ -50,6 +50,7 @@ static void fill(struct metrics *m)
 	metrics_set_endpoints(m, STATE_PEER, 7);
 	metrics_set_generation(m, "42-9f86d081");
 	metrics_set_namespaces_held(m, 502);
+	metrics_set_refused(m, true);
 	metrics_observe_apply(m, 800);
 	metrics_observe_apply(m, 7000);
 	metrics_observe_apply(m, 90000000);
@@ -92,6 +93,7 @@ static void test_empty(void **state)
 
 	assert_null(strstr(text, "generation_info"));
 	assert_line(text, "bulkhead_endpoints{state=\"protected\"} 0");
+	assert_line(text, "bulkhead_policies_refused 0");
 	assert_line(text, "bulkhead_apply_seconds_sum 0.000000");
 	assert_line(text, "bulkhead_reloads_total{outcome=\"failed\"} 0");
 	assert_line(text,

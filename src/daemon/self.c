@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "self.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <bulkhead/base/text.h>
+#include <bulkhead/enforce/report.h>
+
+#include "engines.h"
+
+static void put_time(json_t *o, const char *key, int64_t usec)
+{
+	char text[BH_TIME_STR];
+
+	if (usec)
+		json_object_set_new(o, key, json_string(bh_format_time(text, usec)));
+}
+
+static void put_number(json_t *o, const char *key, uint64_t v)
+{
+	json_object_set_new(o, key, json_integer((json_int_t)v));
+}
+
+/* One sentence of all that is a finding; "" when nothing is. */
+static void tell_why(const struct controller *c, bool openly, char *out, size_t cap)
+{
+	const struct refusal *r = &c->standing.refused;
+	char mistakes[2 * BH_ERR_MAX];
+	size_t len = 0;
+
+	out[0] = '\0';
+	if (r->there)
+		len = (size_t)snprintf(
+			out, cap, "what stands in the policy files was refused: %.800s",
+			mistakes_format(mistakes, sizeof(mistakes), &r->mistakes, openly));
+	if (c->trouble[0] && len < cap)
+		snprintf(out + len, cap - len, "%sthe last look failed: %s", len ? "; " : "",
+			 c->trouble);
+}
+
+static json_t *report_refusal(const struct refusal *r, bool openly)
+{
+	json_t *o = json_object();
+
+	if (r->mistakes.place[0])
+		json_object_set_new(o, "place", json_string(r->mistakes.place));
+	if (openly)
+		json_object_set_new(o, "first", json_string(r->mistakes.first));
+	put_number(o, "mistakes", r->mistakes.n);
+	put_time(o, "since", r->since);
+	return o;
+}
+
+json_t *self_report(const struct controller *c, bool openly)
+{
+	const struct standing *s = &c->standing;
+	char why[4 * BH_ERR_MAX];
+	json_t *engines = json_array();
+	json_t *o = json_pack("{s:s, s:s, s:b, s:s, s:b}", "daemon", REPORT_DAEMON, "state",
+			      s->refused.there ? "refused"
+			      : c->trouble[0]  ? "trouble"
+					       : "in-force",
+			      "finding", s->refused.there || c->trouble[0], "generation",
+			      s->in_force.policies, "watch", c->site.host.watch);
+
+	put_time(o, "since", s->since);
+	put_number(o, "namespaces_held", holds_count(c->holds));
+	put_number(o, "repairs", s->repairs);
+	put_time(o, "compared", s->compared);
+	engines_report(c->engines, engines);
+	json_object_set_new(o, "engines", engines);
+	tell_why(c, openly, why, sizeof(why));
+	if (why[0])
+		json_object_set_new(o, "why", json_string(why));
+	if (s->refused.there)
+		json_object_set_new(o, "refused", report_refusal(&s->refused, openly));
+	if (c->trouble[0])
+		json_object_set_new(o, "trouble", json_string(c->trouble));
+	return o;
+}
