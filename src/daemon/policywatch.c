@@ -204,8 +204,10 @@ static void look(struct policywatch *w, const struct policyfiles_signature *now)
 {
 	uint64_t began = usec_of(CLOCK_MONOTONIC);
 
-	if (compare(w) >= 0)
+	if (compare(w) >= 0) {
 		w->looked_at = *now;
+		w->c->standing.checked = controller_now();
+	}
 	calm_looked(&w->calm, began, usec_of(CLOCK_MONOTONIC));
 }
 
@@ -236,9 +238,12 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
 	struct policyfiles_signature now;
 
 	watch_files(w);
-	if (is_on(w) && !w->calm.since && sign(w, &now) >= 0 &&
-	    (w->looked_at.fresh || strcmp(now.digest, w->looked_at.digest) != 0))
-		policywatch_touch(w);
+	if (is_on(w) && !w->calm.since && sign(w, &now) >= 0) {
+		if (w->looked_at.fresh || strcmp(now.digest, w->looked_at.digest) != 0)
+			policywatch_touch(w);
+		else
+			w->c->standing.checked = controller_now();
+	}
 	sd_event_source_set_time_relative(source, TICK_USEC);
 	sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 	return 0;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <bulkhead/base/cleanup.h>
 
@@ -122,6 +123,12 @@ static void note_judgement(struct controller *c, const struct site *accepted,
 	meters_refused(c->meters, c->standing.refused.there);
 }
 
+/* The digests on the trail do not show it. */
+static bool host_differs(const struct site *before, const struct site *after)
+{
+	return before->policies && strcmp(before->host.digest, after->host.digest) != 0;
+}
+
 int reload_policies(struct controller *c, const char *action, const struct ctl_peer *peer,
 		    bool strict, void (*tell)(const char *, void *), void (*fn)(json_t *, void *),
 		    void *arg, struct bh_err *err)
@@ -143,6 +150,8 @@ int reload_policies(struct controller *c, const char *action, const struct ctl_p
 		r = bring_in(c, &next, &h, err);
 	change.before = &before;
 	change.after = accepted ? &c->site : &next;
+	if (accepted && !err->msg[0] && host_differs(&before, &c->site))
+		change.detail = "the host file is another one";
 	change.result = r < 0 ? r : h.failed ? -EIO : 0;
 	meters_reloaded(c->meters, change.result);
 	r_trail = trail_append(c->trail, &change, r < 0 ? NULL : err);

@@ -68,6 +68,7 @@ json_t *self_report(const struct controller *c, bool openly)
 	put_number(o, "namespaces_held", holds_count(c->holds));
 	put_number(o, "repairs", s->repairs);
 	put_time(o, "compared", s->compared);
+	put_time(o, "files_checked", s->checked);
 	engines_report(c->engines, engines);
 	json_object_set_new(o, "engines", engines);
 	tell_why(c, openly, why, sizeof(why));

@@ -35,6 +35,7 @@ struct standing {
 	int64_t since;
 	struct mistakes mistakes; /* of the reading that goes on, or of the last */
 	struct refusal refused;
+	int64_t checked;  /* the policy files were looked at; 0 = never */
 	int64_t compared; /* when everything was last compared with everything; 0 = never */
 	uint64_t repairs; /* tables that were put right, since the start */
 };
