@@ -171,10 +171,31 @@ static void test_the_table_comes_first(void **state)
 	st = judge_with(&x, 0, &absent);
 	assert_int_equal(st.state, STATE_MISSING);
 	assert_false(st.counted);
+	assert_string_equal(st.generation, "");
 	st = judge_with(&x, 0, &altered);
 	assert_int_equal(st.state, STATE_DRIFT);
 	assert_string_equal(st.why, "the table was altered: a rule is gone");
 	assert_int_equal(st.obstacle, ENDPOINT_NET_ADMIN); /* told beside it all the same */
+	assert_string_equal(st.generation, "");
+	jx_done(&x);
+}
+
+/* What stands there says its generation itself, and may have been written by anybody. */
+static void test_the_generation_that_stands_there(void **state)
+{
+	struct ruleset foreign = { .generation = "\033[2J" };
+	struct nft_state have = { .present = true, .drift = "x", .ruleset = &foreign };
+	struct endpoint_status st;
+	struct jx x;
+
+	jx_init(&x);
+	fx_endpoint(&x.f, "a", "app=web", "10.0.0.1");
+	fx_service(&x.f, "web");
+	jx_compile(&x);
+	st = judge_with(&x, 0, NULL);
+	assert_string_equal(st.generation, site_item_of(&x.site, 0)->ruleset->generation);
+	st = judge_with(&x, 0, &have);
+	assert_string_equal(st.generation, "\\x1b[2J");
 	jx_done(&x);
 }
 
@@ -500,6 +521,7 @@ int main(void)
 		cmocka_unit_test(test_what_nobody_asks_for),
 		cmocka_unit_test(test_quarantine_holds_or_says_so),
 		cmocka_unit_test(test_the_table_comes_first),
+		cmocka_unit_test(test_the_generation_that_stands_there),
 		cmocka_unit_test(test_unreachable),
 		cmocka_unit_test(test_equal_services_are_a_remark),
 		cmocka_unit_test(test_differing_services_are_a_finding),

@@ -64,6 +64,7 @@ static void test_a_protected_endpoint(void **state)
 		.state = STATE_PROTECTED,
 		.counted = true,
 		.totals = { .denied = { 3, 4 }, .raw = 5, .forwarded = 6 },
+		.generation = "0123",
 		.n_members = 1,
 	};
 	struct rx x;
@@ -72,7 +73,8 @@ static void test_a_protected_endpoint(void **state)
 	is(without_generation(report_endpoint(&x.site, &st)),
 	   "{\"endpoint\": \"a\", \"name\": \"a\", \"services\": \"web\", "
 	   "\"state\": \"protected\", \"finding\": false, \"mode\": \"enforce\", "
-	   "\"denied_packets\": 12, \"raw_packets\": 5, \"forwarded_packets\": 6}");
+	   "\"table_generation\": \"0123\", \"denied_packets\": 12, \"raw_packets\": 5, "
+	   "\"forwarded_packets\": 6}");
 	rx_done(&x);
 }
 

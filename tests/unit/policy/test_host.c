@@ -59,6 +59,7 @@ static void test_all(void **state)
 		     "    role: admin\n"
 		     "    owners: [team-a, Team B]\n"
 		     "control: {socket: /s, group: ops, read-only-socket: /r}\n"
+		     "policies: {watch: false}\n"
 		     "metrics: {listen: '[::1]:1', textfile: /x.prom}\n"
 		     "retention: {audit-files: 1, generations: 2, denied-days: 3650, "
 		     "denied-megabytes: 1048576}\n");
@@ -77,6 +78,7 @@ static void test_all(void **state)
 	assert_string_equal(config.control.socket, "/s");
 	assert_string_equal(config.control.group, "ops");
 	assert_string_equal(config.control.read_only_socket, "/r");
+	assert_false(config.watch);
 	assert_true(config.metrics.listen);
 	assert_int_equal(config.metrics.addr.family, AF_INET6);
 	assert_int_equal(config.metrics.port, 1);
@@ -105,6 +107,37 @@ static void test_parts(void **state)
 	assert_int_equal(config.metrics.port, 65535);
 	assert_null(config.metrics.textfile);
 	assert_int_equal(config.n_grants, 0);
+	assert_true(config.watch);
+	host_config_done(&config);
+}
+
+static void test_policies(void **state)
+{
+	assert_wrong(
+		"policies: {watch: yes}\npolicies: {watch: true}\n",
+		"h.yaml:1:19: error: \"watch\" takes true or false, not \"yes\" [bad-value]\n"
+		"h.yaml:2:1: error: duplicate key \"policies\", first on line 1 (remove one of "
+		"the two, or join them) [duplicate-key]\n");
+	assert_wrong("policies: {wacht: true}",
+		     "h.yaml:1:12: error: unknown key \"wacht\" in policies (did you mean "
+		     "\"watch\"?) [unknown-key]\n");
+	assert_wrong("policies: /etc/bulkhead/policies",
+		     "h.yaml:1:11: error: \"policies\" takes a mapping, not text (for example "
+		     "policies: {watch: true}) [wrong-type]\n");
+}
+
+/* Of the bytes, so that a comment makes another one. */
+static void test_digest(void **state)
+{
+	char digest[DIGEST_HEX];
+
+	assert_valid("strict: true\n");
+	digest_bytes("strict: true\n", 13, digest);
+	assert_string_equal(config.digest, digest);
+	host_config_done(&config);
+	assert_string_equal(config.digest, "");
+	assert_valid("strict: true # so\n");
+	assert_string_not_equal(config.digest, digest);
 	host_config_done(&config);
 }
 
@@ -319,6 +352,7 @@ static void test_example(void **state)
 	assert_int_equal(config.new_namespaces, defaults.new_namespaces);
 	assert_int_equal(config.strict, defaults.strict);
 	assert_true(config.docker && config.podman && config.netns && !config.image_labels);
+	assert_true(config.watch);
 	assert_int_equal(config.n_grants, 0);
 	assert_string_equal(config.control.socket, defaults.control.socket);
 	assert_memory_equal(&config.retention, &defaults.retention, sizeof(defaults.retention));
@@ -337,6 +371,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all),           cmocka_unit_test(test_parts),
+		cmocka_unit_test(test_policies),      cmocka_unit_test(test_digest),
 		cmocka_unit_test(test_roles),         cmocka_unit_test(test_control),
 		cmocka_unit_test(test_socket_length), cmocka_unit_test(test_listen),
 		cmocka_unit_test(test_textfile),      cmocka_unit_test(test_retention),

@@ -134,6 +134,99 @@ static void test_read(void **state)
 	diag_list_done(&diags);
 }
 
+struct paths {
+	char text[1024];
+	int r; /* for the second */
+};
+
+static int add_path(const char *path, void *arg)
+{
+	struct paths *p = arg;
+	bool second = p->text[0];
+
+	strcat(strcat(p->text, path), " ");
+	return second ? p->r : 0;
+}
+
+static void test_each_path(void **state)
+{
+	const char *const paths[] = { dir, in_dir("c.yaml~") };
+	const char *const absent[] = { dir, in_dir("absent") };
+	struct bh_err err = BH_ERR_INIT;
+	struct paths p = { 0 };
+	char expect[1024];
+
+	snprintf(expect, sizeof(expect), "%s/a.yml %s/b.yaml %s/c.yaml~ ", dir, dir, dir);
+	assert_int_equal(policy_each_path(paths, 2, add_path, &p, &err), 0);
+	assert_string_equal(p.text, expect);
+	p = (struct paths) { .r = -EPIPE };
+	assert_int_equal(policy_each_path(paths, 2, add_path, &p, &err), -EPIPE);
+	snprintf(expect, sizeof(expect), "%s/a.yml %s/b.yaml ", dir, dir);
+	assert_string_equal(p.text, expect);
+	p = (struct paths) { 0 };
+	assert_int_equal(policy_each_path(absent, 2, add_path, &p, &err), -ENOENT);
+	assert_string_equal(p.text, "");
+	assert_non_null(strstr(err.msg, "/absent: No such file"));
+}
+
+static struct policy_identity identity(const char *path, const char *config)
+{
+	const char *const paths[] = { path };
+	struct policy_identity id;
+
+	memset(&id, 0x5a, sizeof(id));
+	assert_int_equal(policy_identify(paths, 1, config, &id, NULL), 0);
+	return id;
+}
+
+/* What is read without being parsed is told apart as what was parsed is. */
+static void test_identity(void **state)
+{
+	struct policy_identity id, other;
+	struct policy_set *set = NULL;
+	struct bh_err err = BH_ERR_INIT;
+	struct host_config host;
+	struct diag_list diags;
+
+	put("host", "strict: true\n");
+	diag_list_init(&diags);
+	assert_int_equal(load(dir, &set, &diags, &err), 0);
+	assert_int_equal(host_config_load(in_dir("host"), &host, &diags, &err), 0);
+	id = identity(dir, in_dir("host"));
+	assert_string_equal(id.policies, set->digest);
+	assert_string_equal(id.host, host.digest);
+	assert_string_equal(id.unread, "");
+	policy_set_free(set);
+	host_config_done(&host);
+	diag_list_done(&diags);
+
+	put("host", "strict: ["); /* not valid, and something */
+	other = identity(dir, in_dir("host"));
+	assert_false(policy_identity_equal(&id, &other));
+	assert_string_equal(id.policies, other.policies);
+	other = identity(dir, in_dir("absent"));
+	assert_non_null(strstr(other.unread, "/absent: No such file"));
+	assert_string_equal(other.policies, "");
+	id = identity(in_dir("absent"), in_dir("host"));
+	assert_non_null(strstr(id.unread, "/absent: No such file"));
+	assert_true(policy_identity_equal(&id, &id));
+}
+
+/* A file that is too big is left out: what is read must not pass for the whole. */
+static void test_identity_of_a_part(void **state)
+{
+	struct policy_identity whole = identity(in_dir("b.yaml"), in_dir("host")), part;
+	const char *const paths[] = { in_dir("b.yaml"), in_dir("huge") };
+
+	put("huge", "");
+	assert_int_equal(truncate(paths[1], 100000000), 0);
+	assert_int_equal(policy_identify(paths, 2, in_dir("host"), &part, NULL), 0);
+	assert_string_equal(whole.unread, "");
+	assert_string_not_equal(part.unread, "");
+	assert_false(policy_identity_equal(&whole, &part));
+	unlink(paths[1]);
+}
+
 static void test_failures(void **state)
 {
 	assert_load_fails(in_dir("absent"), -ENOENT, "/absent: No such file");
@@ -368,6 +461,7 @@ static void test_documented_host_file(void **state)
 	assert_true(c.docker == defaults.docker && c.podman == defaults.podman &&
 		    c.netns == defaults.netns);
 	assert_int_equal(c.new_namespaces, defaults.new_namespaces);
+	assert_int_equal(c.watch, defaults.watch);
 	assert_string_equal(c.control.socket, defaults.control.socket);
 	assert_null(c.control.read_only_socket);
 	assert_false(c.metrics.listen);
@@ -391,6 +485,9 @@ int main(void)
 		cmocka_unit_test(test_directory),
 		cmocka_unit_test(test_several_paths),
 		cmocka_unit_test(test_read),
+		cmocka_unit_test(test_each_path),
+		cmocka_unit_test(test_identity),
+		cmocka_unit_test(test_identity_of_a_part),
 		cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_big_file),
 		cmocka_unit_test(test_shipped),

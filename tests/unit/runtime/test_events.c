@@ -283,15 +283,31 @@ static void test_junk(void **state)
 	stop(h);
 }
 
+/* Since when it is as it is; EVER: whether it was followed before. */
+static int64_t since(const struct heard *h, bool ever)
+{
+	bool was = !ever;
+	int64_t usec = runtime_events_since(h->events, &was);
+
+	assert_int_equal(was, ever);
+	assert_int_equal(runtime_events_since(h->events, NULL), usec);
+	return usec;
+}
+
 /* --- when it goes ------------------------------------------------------------------------------ */
 
 static void test_reconnect(void **state)
 {
 	struct heard *h = start();
+	int64_t waited = since(h, false), followed, lost;
 	int fd = follow(h);
 
+	followed = since(h, true);
+	assert_true(followed > waited);
 	close(fd);
 	await(&h->engine, h->lost == 1);
+	lost = since(h, true);
+	assert_true(lost > followed);
 	assert_int_equal(h->r, -ECONNRESET);
 	assert_string_equal(h->reason, "Docker ended the stream of events");
 	fd = follow(h);
