@@ -276,12 +276,16 @@ unchanged() { diff "$dir/before" <(tables a && tables b); }
 	in_log "policies/c.yaml:1:"
 	unchanged
 	filters
-	ctl status
+	run ctl status # who reads it must not think that what is in the files is in force
+	[ "$status" -eq 1 ]
+	[[ ${lines[0]} == "refused "*"policies/c.yaml:1:"* ]]
+	[[ ${lines[-1]} == "2 endpoints, 2 protected, 1 finding" ]]
 	rm "$NET_DIR"/policies/*
 	run ctl apply # none at all is a mistake, too
 	[ "$status" -eq 2 ]
 	unchanged
-	ctl status
+	run ctl status
+	[[ ${lines[0]} == "refused "*"there is no "* ]]
 }
 
 @test "SIGHUP reads the policies anew" {

@@ -86,7 +86,9 @@ entries() { history_of --json | jq -r 'select(.action) | "\(.action) \(.outcome)
 	run ctl apply
 	[ "$status" -eq 2 ]
 	[[ $output == *"new-namespaces cannot change while bulkheadd runs"* ]] || fail "$output"
-	ctl status
+	run ctl status
+	[ "$status" -eq 1 ]
+	[[ ${lines[0]} == "refused "*"new-namespaces cannot change while bulkheadd runs"* ]]
 	daemon_stop
 }
 

@@ -118,12 +118,12 @@ static void test_policies(void **state)
 		"h.yaml:1:19: error: \"watch\" takes true or false, not \"yes\" [bad-value]\n"
 		"h.yaml:2:1: error: duplicate key \"policies\", first on line 1 (remove one of "
 		"the two, or join them) [duplicate-key]\n");
-	assert_wrong("policies: {wacht: true}",
-		     "h.yaml:1:12: error: unknown key \"wacht\" in policies (did you mean "
+	assert_wrong("policies: {watsh: true}",
+		     "h.yaml:1:12: error: unknown key \"watsh\" in policies (did you mean "
 		     "\"watch\"?) [unknown-key]\n");
 	assert_wrong("policies: /etc/bulkhead/policies",
-		     "h.yaml:1:11: error: \"policies\" takes a mapping, not text (for example "
-		     "policies: {watch: true}) [wrong-type]\n");
+		     "h.yaml:1:11: error: \"policies\" takes a mapping, not text "
+		     "(\"/etc/bulkhead/policies\") (write policies: {watch: true}) [wrong-type]\n");
 }
 
 /* Of the bytes, so that a comment makes another one. */
