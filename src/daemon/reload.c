@@ -111,14 +111,17 @@ static int bring_in(struct controller *c, const struct site *next, struct handin
 	return r;
 }
 
-/* What becomes of what stands in the files, for status. */
-static void note_judgement(struct controller *c, const struct site *accepted,
+/*
+ * What becomes of what stands in the files, for status: R as of judge_next(). That somebody may not
+ * (-EACCES), or not now (-EBUSY), says nothing of them.
+ */
+static void note_judgement(struct controller *c, int r, const struct site *next,
 			   const struct policy_identity *of, const struct bh_err *why)
 {
-	if (accepted)
-		standing_accept(&c->standing, accepted->policies->digest, accepted->host.digest,
+	if (r >= 0)
+		standing_accept(&c->standing, next->policies->digest, next->host.digest,
 				controller_now());
-	else
+	else if (r != -EACCES && r != -EBUSY)
 		standing_refuse(&c->standing, of, why, controller_now());
 	meters_refused(c->meters, c->standing.refused.there);
 }
@@ -145,7 +148,7 @@ int reload_policies(struct controller *c, const char *action, const struct ctl_p
 	policy_identify(c->o->policies, c->o->n_policies, c->o->config, &of, NULL);
 	r = judge_next(c, &next, strict, tell, arg, err);
 	accepted = r >= 0;
-	note_judgement(c, accepted ? &next : NULL, &of, err);
+	note_judgement(c, r, &next, &of, err);
 	if (accepted)
 		r = bring_in(c, &next, &h, err);
 	change.before = &before;

@@ -42,10 +42,11 @@ looked_again() {
 		await eval '[ "$(itself .files_checked)" != "'"$checked"'" ]'
 	done
 }
-# It watches no directory of policies any more, by the inode.
-not_heard() {
-	! cat /proc/"$daemon"/fdinfo/* 2>/dev/null | grep -q "^inotify.* ino:$(printf %x "$(stat -c %i "$dir")") "
+# It watches the directory of policies, by the inode.
+heard() {
+	cat /proc/"$daemon"/fdinfo/* 2>/dev/null | grep -q "^inotify.* ino:$(printf %x "$(stat -c %i "$dir")") "
 }
+not() { ! "$@"; }
 lines() { grep -cF -- "$1" "$NET_DIR/daemon.log"; } # TEXT
 
 @test "a file that is written to, renamed over, added, removed: in force, and on the trail" {
@@ -66,6 +67,23 @@ lines() { grep -cF -- "$1" "$NET_DIR/daemon.log"; } # TEXT
 	history_of --json | jq -se '[.[] | select(.action == "change")] |
 		all(.who.role == "daemon" and .who.name == "bulkheadd" and .diff != "")' >/dev/null
 	ctl status
+	daemon_stop
+}
+
+# What is not heard of is found every 5 s: five times in a row at once is no chance.
+@test "a change is in force at once" {
+	local began ms all=''
+	daemon_up
+	await heard
+	for port in 5441 5442 5443 5444 5445; do
+		web $port/tcp
+		began=${EPOCHREALTIME/./}
+		await allows $port
+		ms=$(((${EPOCHREALTIME/./} - began) / 1000))
+		[ "$ms" -lt 2500 ] || fail "$ms ms"
+		all+=" $ms"
+	done
+	echo "# in force after ms:$all" >&3
 	daemon_stop
 }
 
@@ -109,10 +127,11 @@ config_map() { # VERSION PORT
 	await allows 5442
 	daemon_stop
 
-	ln -s v1 "$NET_DIR/middle" # no event tells of this one
-	daemon_up --policies "$NET_DIR/middle/p"
+	mkdir "$NET_DIR/far" # no event tells of a link there
+	ln -s ../v1 "$NET_DIR/far/middle"
+	daemon_up --policies "$NET_DIR/far/middle/p"
 	allows 5441
-	ln -sfn v3 "$NET_DIR/middle"
+	ln -sfn ../v3 "$NET_DIR/far/middle"
 	await allows 5443
 	daemon_stop
 }
@@ -270,7 +289,7 @@ config_map() { # VERSION PORT
 	await eval '[ "$(itself .watch)" = false ]'
 	entries >"$NET_DIR/entries"
 	web 5437/tcp
-	await not_heard
+	await not heard
 	[ "$(entries)" = "$(cat "$NET_DIR/entries")" ]
 	allows 5436
 	daemon_stop
