@@ -269,6 +269,21 @@ write_policy() { printf '%s\n' "$@" >"$dir/p.yaml"; }
 	[ "$status" -eq 2 ]
 }
 
+@test "host file: policies, a key twice, a slip of the pen, one that is not offered" {
+	printf 'policies: {watch: false}\nstrict: true\n' >"$dir/c.yaml"
+	run "$bulkhead" check policies --config "$dir/c.yaml"
+	[ "$status" -eq 0 ]
+	printf 'policies: {wath: true, watch: maybe}\nstrict: true\nstrict: true\nretention: {generation: 3}\noutputs: {}\n' \
+		>"$dir/c.yaml"
+	run "$bulkhead" check policies --config "$dir/c.yaml"
+	[ "$status" -eq 2 ]
+	[[ $output == *'c.yaml:1:12: error: unknown key "wath" in policies (did you mean "watch"?)'* ]]
+	[[ $output == *'c.yaml:1:31: error: "watch" takes true or false, not "maybe"'* ]]
+	[[ $output == *'c.yaml:3:1: error: duplicate key "strict", first on line 2'* ]]
+	[[ $output == *'c.yaml:4:13: error: unknown key "generation" in retention (did you mean "generations"?)'* ]]
+	[[ $output == *'c.yaml:5:1: error: "outputs" is for a later version'* ]]
+}
+
 @test "host file: all its mistakes, and those of the policies, in one run" {
 	printf 'roles: [{user: a, role: root}]\nmetrics: {listen: "0.0.0.0:9467"}\nlimits: {}\n' \
 		>"$dir/c.yaml"

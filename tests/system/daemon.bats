@@ -44,6 +44,9 @@ state() { # NAME
 		'select(.endpoint == $id) | .state'
 }
 is() { [ "$(state "$1")" = "$2" ]; } # NAME STATE
+docker_is() { # STATE: as the daemon sees it
+	[ "$(ctl status --json | jq -r '.engines[]? | select(.engine == "docker") | .state')" = "$1" ]
+}
 ms_since() { echo "$((${EPOCHREALTIME/./} / 1000 - ${1/./} / 1000))"; } # EPOCHREALTIME
 
 @test "containers with Docker's own capabilities are protected, and what is allowed passes" {
@@ -127,7 +130,10 @@ ms_after_start() { # NAME EPOCHREALTIME
 
 @test "a Docker that is away: what it holds stays; when it is back it is asked again" {
 	pid=$(pid_of db)
+	await docker_is connected
 	dockerd_stop # its containers run on
+	await docker_is lost
+	await eval 'ctl status 2>/dev/null | grep -q "^trouble *bulkheadd .* docker lost since .*the last look failed: containers are running"'
 	run ctl status
 	[ "$status" -eq 3 ]
 	[[ $output == *"containers are running"*"Docker does not answer"* ]]
@@ -137,6 +143,7 @@ ms_after_start() { # NAME EPOCHREALTIME
 	[[ $output == *"Operation not permitted"* ]] || fail "$output; $(tail -n 20 "$NET_DIR/log")"
 	dockerd_start --live-restore
 	await is db protected
+	await docker_is connected
 	is web protected
 	fetch web "$(v4 db)" 5432
 	docker restart --time 0 db >/dev/null

@@ -131,6 +131,7 @@ config_map() { # VERSION PORT
 	ln -s ../v1 "$NET_DIR/far/middle"
 	daemon_up --policies "$NET_DIR/far/middle/p"
 	allows 5441
+	await eval '[ "$(itself .files_checked)" != null ]' # the first look is behind it
 	ln -sfn ../v3 "$NET_DIR/far/middle"
 	await allows 5443
 	daemon_stop
