@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <linux/nsfs.h>
+#include <linux/sockios.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -119,6 +120,23 @@ int netns_socket(int netns_fd, int domain, int type, int protocol, int *ret_fd, 
 	if (r >= 0)
 		*ret_fd = c.fd;
 	return r;
+}
+
+int netns_of_socket(int fd, int *ret_fd, uint64_t *ret_ino, struct bh_err *err)
+{
+	bh_autoclose int netns_fd = -1;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return bh_err_errno(err, -errno, "the namespace of a socket");
+	if (!S_ISSOCK(st.st_mode)) /* to whom that request may mean something else */
+		return bh_err_set(err, -ENOTSOCK, "it is not a socket");
+	netns_fd = ioctl(fd, SIOCGSKNS);
+	if (netns_fd < 0 || fstat(netns_fd, &st) < 0)
+		return bh_err_errno(err, -errno, "the namespace of a socket");
+	*ret_ino = st.st_ino;
+	*ret_fd = BH_STEAL_FD(netns_fd);
+	return 0;
 }
 
 /* Open the namespace that this process is in now, then go home. */

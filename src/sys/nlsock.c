@@ -2,6 +2,7 @@
 #include <bulkhead/sys/nlsock.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/netlink.h>
 #include <stdbool.h>
 #include <string.h>
@@ -35,26 +36,85 @@ static int raise_buffer(int fd, int forced, int plain, size_t bytes)
 	return setsockopt(fd, SOL_SOCKET, plain, &v, sizeof(v)) < 0 ? -errno : 0;
 }
 
-int nlsock_open(struct nlsock *s, int netns_fd, int protocol, struct bh_err *err)
+static int set_options(int fd)
 {
 	const struct timeval timeout = { .tv_sec = RECV_TIMEOUT_S };
+	int one = 1;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0)
+		return -errno;
+	/* A batch that is echoed answers with as many messages, all before sendto() returns. */
+	raise_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, BH_NLSOCK_RCVBUF);
+	/* Answers without the request repeated: a failing batch of megabytes fits, too. */
+	setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &one, sizeof(one));
+	return 0;
+}
+
+int nlsock_open(struct nlsock *s, int netns_fd, int protocol, struct bh_err *err)
+{
 	struct sockaddr_nl addr = { .nl_family = AF_NETLINK };
 	socklen_t len = sizeof(addr);
 	bh_autoclose int fd = -1;
-	int one = 1;
 	int r = netns_socket(netns_fd, AF_NETLINK, SOCK_RAW, protocol, &fd, err);
 
 	if (r < 0)
 		return r;
 	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
-	    getsockname(fd, (struct sockaddr *)&addr, &len) < 0 ||
-	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0)
+	    getsockname(fd, (struct sockaddr *)&addr, &len) < 0)
 		return bh_err_errno(err, -errno, "opening a netlink socket");
-	/* A batch that is echoed answers with as many messages, all before sendto() returns. */
-	raise_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, BH_NLSOCK_RCVBUF);
-	/* Answers without the request repeated: a failing batch of megabytes fits, too. */
-	setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &one, sizeof(one));
+	r = set_options(fd);
+	if (r < 0)
+		return bh_err_errno(err, r, "opening a netlink socket");
 	*s = (struct nlsock) { .fd = BH_STEAL_FD(fd), .portid = addr.nl_pid };
+	return 0;
+}
+
+/* --- one that is left ------------------------------------------------------------------------ */
+
+static bool has_option(int fd, int option, int want)
+{
+	socklen_t len = sizeof(int);
+	int v = -1;
+
+	return getsockopt(fd, SOL_SOCKET, option, &v, &len) == 0 && v == want;
+}
+
+/* Bound, and nothing comes to it that was not asked for. */
+static bool is_ours(int fd, int protocol, struct sockaddr_nl *ret)
+{
+	socklen_t len = sizeof(*ret);
+
+	return has_option(fd, SO_DOMAIN, AF_NETLINK) && has_option(fd, SO_PROTOCOL, protocol) &&
+	       getsockname(fd, (struct sockaddr *)ret, &len) == 0 && len == sizeof(*ret) &&
+	       ret->nl_pid && !ret->nl_groups;
+}
+
+/* Each read of a dump makes the kernel go on with it: so this ends, as the dump does. */
+static int drain(int fd)
+{
+	for (unsigned i = 0; i < BH_NLSOCK_DRAIN_MAX; i++) {
+		if (recv(fd, recv_buffer, sizeof(recv_buffer), MSG_DONTWAIT) >= 0 ||
+		    errno == EINTR || errno == ENOBUFS)
+			continue;
+		return errno == EAGAIN ? 0 : -errno;
+	}
+	return -EBUSY;
+}
+
+int nlsock_adopt(struct nlsock *s, int fd, int protocol, struct bh_err *err)
+{
+	struct sockaddr_nl addr;
+	int r;
+
+	if (!is_ours(fd, protocol, &addr))
+		return bh_err_set(err, -EINVAL, "it is not a netlink socket of ours");
+	/* Of the open file, not of the descriptor: whoever else has it may have set it. */
+	r = fcntl(fd, F_SETFL, 0) < 0 ? -errno : set_options(fd);
+	if (r >= 0)
+		r = drain(fd);
+	if (r < 0)
+		return bh_err_errno(err, r, "a netlink socket that was left");
+	*s = (struct nlsock) { .fd = fd, .portid = addr.nl_pid };
 	return 0;
 }
 

@@ -90,6 +90,14 @@ int xsk_occupy(int netns_fd, uint32_t ifindex, int *fds, size_t cap, size_t *n, 
 	return r;
 }
 
+bool xsk_is_socket(int fd)
+{
+	socklen_t len = sizeof(int);
+	int domain = 0;
+
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_XDP;
+}
+
 /* There is nothing in the ring: nothing is sent. */
 bool xsk_is_bound(int fd)
 {

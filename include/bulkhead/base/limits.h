@@ -94,6 +94,7 @@
 #define BH_LATE_DEVICES         16  /* names (eth0, ...) that are hooked before they are there */
 #define BH_BATCH_BYTES_MAX      (64u << 20)
 #define BH_NLSOCK_RCVBUF        (8u << 20)
+#define BH_NLSOCK_DRAIN_MAX     65536 /* answers that nobody read, of one socket that was left */
 #define BH_READBACK_RULES_MAX   4096
 #define BH_READBACK_OBJECTS_MAX 16384
 #define BH_PLAN_LINES_MAX       100 /* of one namespace's changes that are shown: a message of ctl */
@@ -120,6 +121,10 @@
 #define BH_POLICY_WATCHES_MAX   256  /* directories in which policy files change */
 #define BH_POLICY_SIGNATURE_MAX (32u << 20) /* bytes of what stat(2) says of policy files */
 #define BH_POLICY_LINES_MAX     1000 /* of a refusal that are remembered, so as not to be told again */
+#define BH_PARKED_MAX           4096   /* descriptors in systemd's store: FileDescriptorStoreMax= */
+#define BH_PARKED_NAMES_MAX     102400 /* bytes: they go into one environment variable, of 128 KiB */
+#define BH_PARKED_TOLD_MAX      10     /* of those that are of no use, told one by one */
+#define BH_PARKED_CLOSE_USEC    5000000 /* that systemd gets to close them */
 
 /* Control socket */
 #define BH_CTL_SOCKET          "/run/bulkhead/control.sock"

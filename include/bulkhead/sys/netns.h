@@ -24,6 +24,12 @@ uint64_t netns_own_ino(void);
 /* socket(2) inside the namespace; close-on-exec. The socket stays in it for ever. */
 int netns_socket(int netns_fd, int domain, int type, int protocol, int *ret_fd, struct bh_err *err);
 
+/*
+ * The other way round: the namespace that a socket was opened in, whoever did. FD is checked:
+ * -ENOTSOCK; -EPERM without CAP_NET_ADMIN there. Source: ioctl SIOCGSKNS, net/socket.c.
+ */
+int netns_of_socket(int fd, int *ret_fd, uint64_t *ret_ino, struct bh_err *err);
+
 /* Run FN(ARG) inside the namespace and come back; FN must not open threads or change namespaces. */
 int netns_run(int netns_fd, int (*fn)(void *arg, struct bh_err *err), void *arg,
 	      struct bh_err *err);

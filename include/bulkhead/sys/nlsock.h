@@ -27,6 +27,14 @@ int nlsock_open(struct nlsock *s, int netns_fd, int protocol, struct bh_err *err
 void nlsock_done(struct nlsock *s);
 
 /*
+ * Go on with a socket of PROTOCOL that another process opened and left, with its port: FD, which is
+ * the nlsock's then, and stays the caller's on failure. What it left unread, half a dump included, is
+ * thrown away. FD may be anything: -EINVAL when it is not such a socket, bound, outside of all groups;
+ * -EBUSY when there is no end of what is unread.
+ */
+int nlsock_adopt(struct nlsock *s, int fd, int protocol, struct bh_err *err);
+
+/*
  * Send LEN bytes of messages in one sendmsg(2) (the send buffer is raised as needed) and require
  * the acknowledgement of message sequence ACK_SEQ and no error for any other. Processing in the
  * kernel is synchronous. The first error is returned as -errno and *ret_failed_seq (may be NULL)

@@ -26,6 +26,9 @@ bool xsk_supported(void);
  */
 int xsk_occupy(int netns_fd, uint32_t ifindex, int *fds, size_t cap, size_t *n, struct bh_err *err);
 
+/* FD may be anything. */
+bool xsk_is_socket(int fd);
+
 /* Is it still? A device that leaves its namespace, or ends, lets go of its sockets. */
 bool xsk_is_bound(int fd);
 

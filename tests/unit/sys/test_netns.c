@@ -184,6 +184,33 @@ static void test_run_in_no_namespace(void **state)
 	assert_int_equal(calls, 0);
 }
 
+/* Whose namespace could be asked of anything that is open. */
+static void test_of_no_socket(void **state)
+{
+	struct bh_err err = BH_ERR_INIT;
+	bh_autoclose int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	uint64_t ino = 7;
+	int fd = -7;
+
+	assert_int_equal(netns_of_socket(null, &fd, &ino, &err), -ENOTSOCK);
+	assert_int_equal(netns_of_socket(-1, &fd, &ino, &err), -EBADF);
+	assert_int_equal(fd, -7);
+	assert_int_equal(ino, 7);
+}
+
+/* Who may ask is who may change the network there. */
+static void test_of_a_socket(void **state)
+{
+	struct bh_err err = BH_ERR_INIT;
+	bh_autoclose int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bh_autoclose int fd = -1;
+	uint64_t ino = 7;
+	int r = netns_of_socket(sock, &fd, &ino, &err);
+
+	assert_int_equal(r, geteuid() ? -EPERM : 0);
+	assert_true(ino == (r < 0 ? 7 : netns_own_ino()));
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -192,6 +219,7 @@ int main(void)
 		CASE(test_own),          CASE(test_absent),         CASE(test_other_namespaces),
 		CASE(test_other_files),  CASE(test_fifo),           CASE(test_socket),
 		CASE(test_hostile_path), CASE(test_without_rights), CASE(test_run_in_no_namespace),
+		CASE(test_of_no_socket), CASE(test_of_a_socket),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -15,6 +17,7 @@
 
 #include <cmocka.h>
 #include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/base/limits.h>
@@ -332,6 +335,81 @@ static void test_done_twice(void **state)
 	assert_int_equal(query(), -EBADF);
 }
 
+/* --- sockets that were left ------------------------------------------------------------------ */
+
+static int route_socket(uint32_t groups, bool bound)
+{
+	struct sockaddr_nl addr = { .nl_family = AF_NETLINK, .nl_groups = groups };
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+	assert_true(fd >= 0);
+	if (bound)
+		assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	return fd;
+}
+
+static void assert_not_adopted(int fd, int protocol)
+{
+	struct nlsock s = NLSOCK_INIT;
+
+	assert_int_equal(nlsock_adopt(&s, fd, protocol, &err), -EINVAL);
+	assert_int_equal(s.fd, -1);
+	assert_true(fcntl(fd, F_GETFD) >= 0); /* it is the caller's still */
+	close(fd);
+}
+
+static void test_not_ours(void **state)
+{
+	assert_not_adopted(open("/dev/null", O_RDONLY), NETLINK_ROUTE);
+	assert_not_adopted(socket(AF_UNIX, SOCK_SEQPACKET, 0), NETLINK_ROUTE);
+	assert_not_adopted(route_socket(0, false), NETLINK_ROUTE);
+	assert_not_adopted(route_socket(RTMGRP_LINK, true), NETLINK_ROUTE);
+	assert_not_adopted(route_socket(0, true), NETLINK_NETFILTER);
+}
+
+static void ask_links(int fd, uint32_t seq, uint16_t flags)
+{
+	struct {
+		struct nlmsghdr nlh;
+		struct ifinfomsg ifi;
+	} ask = { { sizeof(ask), RTM_GETLINK, (uint16_t)(NLM_F_REQUEST | flags), seq, 0 }, { 0 } };
+
+	assert_int_equal(send(fd, &ask, sizeof(ask), 0), sizeof(ask));
+}
+
+static int on_link(const struct nlmsghdr *nlh, void *arg)
+{
+	assert_int_equal(nlh->nlmsg_type, RTM_NEWLINK);
+	++*(size_t *)arg;
+	return 0;
+}
+
+/* An error with the next number, half a dump; and reading is made not to wait. */
+static void test_adopted(void **state)
+{
+	struct {
+		struct nlmsghdr nlh;
+		struct ifinfomsg ifi;
+	} ask = { { sizeof(ask), RTM_GETLINK, NLM_F_REQUEST | NLM_F_DUMP, 0, 0 }, { 0 } };
+	struct sockaddr_nl addr;
+	socklen_t len = sizeof(addr);
+	struct nlsock s = NLSOCK_INIT;
+	size_t links = 0;
+	int fd = route_socket(0, true);
+
+	ask_links(fd, 1, 0); /* of no link: an error */
+	ask_links(fd, 1, NLM_F_DUMP);
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&addr, &len), 0);
+	assert_int_equal(nlsock_adopt(&s, fd, NETLINK_ROUTE, &err), 0);
+	assert_int_equal(s.fd, fd);
+	assert_int_equal(s.portid, addr.nl_pid);
+	assert_int_equal(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
+	assert_int_equal(nlsock_query(&s, &ask.nlh, on_link, &links, &err), 0);
+	assert_true(links >= 1);
+	nlsock_done(&s);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -355,6 +433,8 @@ int main(void)
 		CASE(test_no_end),
 		CASE(test_short_error),
 		CASE(test_done_twice),
+		CASE(test_not_ours),
+		CASE(test_adopted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
