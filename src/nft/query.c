@@ -98,6 +98,40 @@ int nft_table_present(struct nlsock *s, unsigned table, bool *ret, struct bh_err
 	return r == -ENOENT ? 0 : r;
 }
 
+/* --- whose they are -------------------------------------------------------------------------- */
+
+struct ownership {
+	uint32_t mine;
+	bool other;
+};
+
+static int on_owner(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct nlattr *tb[BH_NFTA_TABLE_OWNER + 1];
+	struct ownership *o = arg;
+	uint32_t owner = 0;
+
+	attr_parse(nlh, tb, BH_NFTA_TABLE_OWNER);
+	attr_u32(tb[BH_NFTA_TABLE_OWNER], &owner);
+	o->other |= owner && owner != o->mine;
+	return 0;
+}
+
+int nft_owned_by_other(struct nlsock *s, bool *ret, struct bh_err *err)
+{
+	struct ownership o = { .mine = s->portid };
+
+	for (unsigned t = 0; t < NFT_TABLES; t++) {
+		int r = nft_query_table(s, t, NFT_MSG_GETTABLE, NLM_F_ACK, NFTA_TABLE_NAME,
+					on_owner, &o, err);
+
+		if (r < 0 && r != -ENOENT)
+			return r;
+	}
+	*ret = o.other;
+	return 0;
+}
+
 int nft_present(struct nlsock *s, bool *ret, struct bh_err *err)
 {
 	int r = 0;

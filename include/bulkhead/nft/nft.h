@@ -108,6 +108,9 @@ int nft_commit_id(struct nlsock *s, uint32_t *ret, struct bh_err *err);
 /* True when a table of ours is there, of either family: one small request each. */
 int nft_present(struct nlsock *s, bool *ret, struct bh_err *err);
 
+/* True when a table of ours belongs to another socket than S, which is open somewhere. */
+int nft_owned_by_other(struct nlsock *s, bool *ret, struct bh_err *err);
+
 /*
  * The same tables as text for `nft -f`; what that loads reads back as intact. Appends to OUT. NOW
  * (seconds since the epoch) turns the ends of temporary rules into timeouts.
