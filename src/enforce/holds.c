@@ -9,46 +9,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <uthash.h>
-
 #include <bulkhead/base/cleanup.h>
-#include <bulkhead/base/limits.h>
 #include <bulkhead/base/text.h>
 #include <bulkhead/runtime/runtime.h>
 #include <bulkhead/sys/xsk.h>
 
 #include "handle.h"
-#include "standing.h"
-
-/* The sockets on one device's queues. */
-struct queues {
-	uint32_t ifindex;
-	int fds[BH_DEVICE_QUEUES_MAX];
-	size_t n;
-	bool seen;
-};
-
-struct hold {
-	uint64_t ino;
-	int netns_fd;
-	struct nlsock nl;
-	struct queues *queues[BH_DEVICES_MAX];
-	size_t n_queues;
-	char xdp_why[BH_ERR_MAX];
-	struct standing standing;
-	UT_hash_handle hh;
-};
-
-struct bare {
-	uint64_t ino;
-	UT_hash_handle hh;
-};
-
-struct holds {
-	struct hold *all;
-	struct bare *bare;
-	size_t turn;
-};
+#include "hold.h"
 
 struct holds *holds_new(void)
 {
@@ -60,6 +27,7 @@ static void queues_close(struct queues *q)
 {
 	while (q->n)
 		close(q->fds[--q->n]);
+	q->n_kept = 0;
 }
 
 static void queues_free(struct queues *q)
@@ -131,47 +99,54 @@ struct hold *holds_find(const struct holds *h, uint64_t netns_ino)
 	return netns_ino ? find(h, netns_ino) : NULL;
 }
 
-static int hold_new(int netns_fd, uint64_t ino, struct hold **ret, struct bh_err *err)
+static struct hold *hold_new(int netns_fd, uint64_t ino)
 {
 	struct hold *hold = calloc(1, sizeof(*hold));
-	int r;
+
+	if (!hold) {
+		close(netns_fd);
+		return NULL;
+	}
+	*hold = (struct hold) { .ino = ino, .netns_fd = netns_fd, .nl = NLSOCK_INIT };
+	snprintf(hold->xdp_why, sizeof(hold->xdp_why), "its devices were not looked at yet");
+	return hold;
+}
+
+int hold_add(struct holds *h, int netns_fd, uint64_t ino, const struct nlsock *nl,
+	     struct hold **ret, struct bh_err *err)
+{
+	struct hold *hold = hold_new(netns_fd, ino);
+	int r = 0;
 
 	if (!hold)
 		return bh_err_oom(err);
-	*hold = (struct hold) { .ino = ino, .netns_fd = -1, .nl = NLSOCK_INIT };
-	snprintf(hold->xdp_why, sizeof(hold->xdp_why), "its devices were not looked at yet");
-	r = nlsock_open(&hold->nl, netns_fd, NETLINK_NETFILTER, err);
+	if (HASH_COUNT(h->all) >= BH_NAMESPACES_MAX)
+		r = bh_err_set(err, -E2BIG, "more than %d namespaces are held", BH_NAMESPACES_MAX);
+	else if (nl->fd < 0)
+		r = nlsock_open(&hold->nl, netns_fd, NETLINK_NETFILTER, err);
+	else
+		hold->nl = *nl;
 	if (r < 0) {
 		hold_free(hold);
 		return r;
 	}
-	hold->netns_fd = netns_fd;
+	hold->of = h;
+	HASH_ADD(hh, h->all, ino, sizeof(hold->ino), hold);
 	*ret = hold;
 	return 0;
 }
 
 int holds_open(struct holds *h, const struct endpoint *e, struct hold **ret, struct bh_err *err)
 {
+	static const struct nlsock none = NLSOCK_INIT;
 	bh_autoclose int fd = -1;
-	struct hold *hold;
 	uint64_t ino;
 	int r = endpoint_netns_open(e, &fd, &ino, err);
 
 	if (r < 0)
 		return r;
-	hold = find(h, ino);
-	if (!hold && HASH_COUNT(h->all) >= BH_NAMESPACES_MAX)
-		return bh_err_set(err, -E2BIG, "more than %d namespaces are held",
-				  BH_NAMESPACES_MAX);
-	if (!hold) {
-		r = hold_new(fd, ino, &hold, err);
-		if (r < 0)
-			return r;
-		BH_STEAL_FD(fd);
-		HASH_ADD(hh, h->all, ino, sizeof(hold->ino), hold);
-	}
-	*ret = hold;
-	return 0;
+	*ret = find(h, ino);
+	return *ret ? 0 : hold_add(h, BH_STEAL_FD(fd), ino, &none, ret, err);
 }
 
 void holds_release(struct holds *h, uint64_t netns_ino)
@@ -181,6 +156,7 @@ void holds_release(struct holds *h, uint64_t netns_ino)
 	if (!hold)
 		return;
 	HASH_DEL(h->all, hold);
+	hold_drop(hold);
 	hold_free(hold);
 }
 
@@ -193,6 +169,7 @@ size_t holds_keep_only(struct holds *h, const uint64_t *inos, size_t n,
 		if (!is_among(each->ino, inos, n)) {
 			on_gone(each->ino, arg);
 			HASH_DEL(h->all, each);
+			hold_drop(each);
 			hold_free(each);
 		}
 	forget_bare(h, inos, n);
@@ -267,7 +244,7 @@ uint64_t hold_ino(const struct hold *h)
 
 /* --- queues ---------------------------------------------------------------------------------- */
 
-static struct queues *queues_of(struct hold *h, uint32_t ifindex)
+struct queues *hold_queues_of(struct hold *h, uint32_t ifindex)
 {
 	struct queues *q;
 
@@ -290,8 +267,10 @@ static void forget_unseen(struct hold *h)
 	for (size_t i = 0; i < h->n_queues; i++)
 		if (h->queues[i]->seen)
 			h->queues[n++] = h->queues[i];
-		else
+		else {
+			hold_drop_queues(h, h->queues[i]);
 			queues_free(h->queues[i]);
+		}
 	h->n_queues = n;
 }
 
@@ -307,15 +286,17 @@ static bool all_bound(const struct queues *q)
 /* Those that are ours already stay so; the rest is tried at every look, also whether there are more. */
 static int take_device(struct hold *h, const struct net_device *d, struct bh_err *err)
 {
-	struct queues *q = queues_of(h, d->index);
+	struct queues *q = hold_queues_of(h, d->index);
 	char name[80];
 	int r;
 
 	if (!q)
 		return bh_err_oom(err);
 	q->seen = true;
-	if (!all_bound(q))
+	if (!all_bound(q)) {
+		hold_drop_queues(h, q);
 		queues_close(q);
+	}
 	r = xsk_occupy(h->netns_fd, d->index, q->fds, BH_DEVICE_QUEUES_MAX, &q->n, err);
 	if (r >= 0 || r == -EOPNOTSUPP)
 		return 0;
@@ -346,6 +327,7 @@ int hold_take_queues(struct hold *h, struct bh_err *err)
 		if (take_device(h, &devices.d[i], &why) < 0 && !h->xdp_why[0])
 			snprintf(h->xdp_why, sizeof(h->xdp_why), "%s", why.msg);
 	forget_unseen(h);
+	hold_keep(h);
 	return 0;
 }
 

@@ -126,6 +126,7 @@ static int hold_it(const struct keeping *k, const struct ruleset_item *item, str
 	t->ruleset = item->ruleset;
 	t->sock = hold_socket(h);
 	t->own = true;
+	hold_keep(h); /* before there is a table: it is never nobody's */
 	if (r >= 0)
 		r = bring_about(h, t, read, err);
 	if (r < 0 || !t->stands)

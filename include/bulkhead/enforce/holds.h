@@ -2,6 +2,10 @@
 #ifndef BULKHEAD_ENFORCE_HOLDS_H
 #define BULKHEAD_ENFORCE_HOLDS_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include <bulkhead/base/err.h>
 #include <bulkhead/model/endpoint.h>
 #include <bulkhead/sys/nlsock.h>
@@ -52,6 +56,9 @@ size_t holds_next_turn(struct holds *h, size_t part, size_t n);
 size_t holds_keep_only(struct holds *h, const uint64_t *inos, size_t n,
 		       void (*on_gone)(uint64_t netns_ino, void *arg), void *arg);
 
+/* Tell the keeper of what H has that it was not told of: before the tables are written. */
+void hold_keep(struct hold *h);
+
 /*
  * Take the queues of all devices that are not taken yet, or no more: of a device that was moved away
  * and back. 0 also when some could not be: hold_closes_xdp() tells, and hold_xdp_why() why not.
@@ -59,5 +66,39 @@ size_t holds_keep_only(struct holds *h, const uint64_t *inos, size_t n,
 int hold_take_queues(struct hold *h, struct bh_err *err);
 bool hold_closes_xdp(const struct hold *h);
 const char *hold_xdp_why(const struct hold *h); /* "" when closed */
+
+/* --- beyond this process --------------------------------------------------------------------- */
+
+/* What a descriptor of a hold is. */
+struct held {
+	uint64_t netns_ino;
+	enum held_kind {
+		HELD_OWNER, /* the socket that owns the tables */
+		HELD_QUEUE, /* one of AF_XDP, on a queue */
+	} kind;
+	uint32_t ifindex, queue; /* of a queue */
+};
+
+/*
+ * Who keeps descriptors open beyond this process. KEEP is told of each that was opened, DROP of each
+ * before it is closed for good; of neither when the process ends.
+ */
+struct holds_keeper {
+	void (*keep)(const struct held *what, int fd, void *arg);
+	void (*drop)(const struct held *what, void *arg);
+	void *arg;
+};
+void holds_set_keeper(struct holds *h, const struct holds_keeper *keeper);
+
+/* Tell the keeper once more of everything that is to be kept: it had no room for some. */
+void holds_keep_again(struct holds *h);
+
+/*
+ * Go on with a descriptor that an earlier process left with the keeper, who is not told of it. Owners
+ * come before queues, queues of a device in their order. FD is H's then, and stays the caller's on
+ * failure. It may be anything: -EINVAL, -ENOTSOCK: it is not what is said; -ESTALE: of another
+ * namespace; -ENXIO: its device is gone; -EPERM: the tables are another socket's; -EEXIST: H has one already.
+ */
+int holds_restore(struct holds *h, const struct held *what, int fd, struct bh_err *err);
 
 #endif
