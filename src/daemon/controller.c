@@ -11,6 +11,7 @@
 #include "fresh.h"
 #include "hints.h"
 #include "meters.h"
+#include "park.h"
 #include "policywatch.h"
 #include "reconcile.h"
 #include "trail.h"
@@ -89,6 +90,10 @@ static int open_all(struct controller *c, struct bh_err *err)
 		return bh_err_oom(err);
 	c->site_options.add_more = fresh_add;
 	c->site_options.arg = c->fresh;
+	r = park_new(park_cap(), &c->park, err);
+	if (r < 0)
+		return r;
+	park_restore(c->park, c->holds);
 	r = reconcile_init(c, err);
 	if (r >= 0)
 		r = watches_new(c, &c->watches, err);
@@ -144,6 +149,7 @@ void controller_free(struct controller *c)
 	fresh_free(c->fresh);
 	hints_free(c->hints);
 	holds_free(c->holds);
+	park_free(c->park);
 	site_done(&c->site);
 	free(c);
 }

@@ -15,11 +15,14 @@
 #include "options.h"
 #include "standing.h"
 
+#define SUPERVISOR_STATUS_MAX 1024
+
 struct engines;
 struct fresh;
 struct hints;
 struct meters;
 struct policywatch;
+struct park;
 struct watches;
 
 /*
@@ -46,13 +49,15 @@ struct controller {
 	struct meters *meters; /* NULL: nobody wants metrics */
 	struct watches *watches;
 	struct policywatch *policywatch;
+	struct park *park;
 	struct holds *holds;
 	struct site site;    /* the policies in force, and the endpoints of the last look */
 	uint64_t apply_usec; /* of the last changes */
 	bool loaded;         /* `site` is there */
 
 	struct standing standing;
-	char trouble[BH_ERR_MAX]; /* why the last look failed; "" = it did not */
+	char trouble[BH_ERR_MAX];                /* why the last look failed; "" = it did not */
+	char told_status[SUPERVISOR_STATUS_MAX]; /* to the service manager */
 };
 
 int controller_new(const struct daemon_options *o, sd_event *event, struct controller **ret,

@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 
 #include "controller.h"
 #include "reload.h"
+#include "supervisor.h"
 
 /* Exit codes as the command line's: docs/architecture.md. */
 enum { EXIT_DONE = 0, EXIT_FINDINGS = 1, EXIT_INPUT = 2, EXIT_COULD_NOT = 3 };
@@ -17,11 +17,11 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *si,
 {
 	struct bh_err err = BH_ERR_INIT;
 
-	sd_notify(0, "RELOADING=1");
+	supervisor_reloading();
 	if (reload_policies(arg, "reload", NULL, false, controller_log, NULL, NULL, &err) < 0)
 		fprintf(stderr, "bulkheadd: nothing was changed: %s\n",
 			err.msg[0] ? err.msg : "the policies are not valid");
-	sd_notify(0, "READY=1");
+	supervisor_ready(arg);
 	return 0;
 }
 
@@ -64,10 +64,10 @@ static int run(sd_event *event, struct controller *c)
 	if (!c->loaded)
 		return fail(r, &err);
 	sd_event_set_watchdog(event, true);
-	sd_notifyf(0, "READY=1\nSTATUS=%zu namespaces held", holds_count(c->holds));
+	supervisor_ready(c);
 	fprintf(stderr, "bulkheadd: ready, %zu namespaces held\n", holds_count(c->holds));
 	r = sd_event_loop(event);
-	sd_notify(0, "STOPPING=1");
+	supervisor_stopping();
 	return r < 0 ? fail(r, &err) : EXIT_DONE;
 }
 

@@ -12,6 +12,8 @@
 
 #include "hints.h"
 #include "meters.h"
+#include "park.h"
+#include "supervisor.h"
 #include "watches.h"
 
 /* Changes come in bursts: a container that starts makes a dozen within some milliseconds. */
@@ -116,6 +118,8 @@ static void rest(struct controller *c, const struct effort *began)
 	uint64_t cpu = usec_of(CLOCK_PROCESS_CPUTIME_ID) - began->cpu;
 
 	c->rests_until = now + MAX(MIN(now - began->wall, REST_USEC), cpu);
+	park_look(c->park, c->holds);
+	supervisor_status(c);
 }
 
 void reconcile_end(struct controller *c, const struct effort *began)
