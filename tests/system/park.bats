@@ -449,11 +449,18 @@ monotonic() { python3 -c 'import time; print(time.monotonic_ns() // 1000)'; }
 	kill -HUP "$(main_pid)"
 	await reload_told "$began" || fail "$(cat "$manager_dir/said")"
 	await said "READY=1|STATUS=3 namespaces held, policies $(policies_digest)"
+	echo 'servce: x' >"$NET_DIR/policies/x.yaml"
+	kill -HUP "$(main_pid)"
+	await said "policies $(policies_digest); what stands in the policy files is refused"
+	rm "$NET_DIR/policies/x.yaml"
+	kill -HUP "$(main_pid)"
+	await eval 'tail -n 1 "$manager_dir/said" | grep -qx "READY=1|STATUS=3 namespaces held, policies [0-9a-f]*"' ||
+		fail "$(tail -n 5 "$manager_dir/said")"
 	# A listing that fails is trouble, and whatever its words are, they are one line.
 	rm "$inventory"
 	ns a ip addr add 192.0.2.9/32 dev eth0 # something happens: a look
-	await said "STATUS=3 namespaces held, policies $(policies_digest); " || fail "$(cat "$manager_dir/said")"
-	grep -q 'a\\x0aWATCHDOG=trigger' "$manager_dir/said"
+	await grep -q '^STATUS=3 namespaces held, policies [0-9a-f]*; .*a\\x0aWATCHDOG=trigger' "$manager_dir/said" ||
+		fail "$(cat "$manager_dir/said")"
 	! said "|WATCHDOG"
 	main_kill TERM
 	said "STOPPING=1|"
