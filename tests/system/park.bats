@@ -86,12 +86,12 @@ gone_from() { [ -z "$(ns switch ip -br link show "port$1" 2>/dev/null)" ]; } # N
 	same_owners a "$dir/a"
 	same_owners b "$dir/b"
 	# Nothing was changed, so nothing was written: ...
-	! in_log updated
+	never in_log updated
 	[ "$(commit_of a)" -eq "$commit" ]
 	# ... and what was parked is, once.
 	all_parked a b
 	[ "$(grep -c 'FDSTORE=1' "$manager_dir/said")" -eq 4 ]
-	! said FDSTOREREMOVE=1
+	never said FDSTOREREMOVE=1
 	closed a
 	[ "$(ask a b 7001/udp)" = "open open" ]
 	[ "$(ask a b 7002/udp)" = "timeout timeout" ]
@@ -145,7 +145,7 @@ gone_from() { [ -z "$(ns switch ip -br link show "port$1" 2>/dev/null)" ]; } # N
 	[ "$(owners a)" = "0 0" ]
 	daemon_up
 	in_log "shop/a: updated"
-	! in_log descriptor
+	never in_log descriptor
 	closed a
 }
 
@@ -172,7 +172,7 @@ gone_from() { [ -z "$(ns switch ip -br link show "port$1" 2>/dev/null)" ]; } # N
 	await all_parked a b
 	main_kill
 	member_gone a
-	! gone_from 1 # what is parked keeps it
+	never gone_from 1 # what is parked keeps it
 	main_start
 	await gone_from 1 || fail "parked: $(parked)"
 	all_parked b
@@ -201,7 +201,7 @@ gone_from() { [ -z "$(ns switch ip -br link show "port$1" 2>/dev/null)" ]; } # N
 	managed
 	daemon_up
 	await all_parked a
-	! grep -q "$(ino_of x)" "$manager_dir/said"
+	never grep -q "$(ino_of x)" "$manager_dir/said"
 	rm "$NET_DIR/policies/a.yaml"
 	policy x <<<'{service: x, select: {labels: {app: x}}}'
 	kill -HUP "$(main_pid)"
@@ -384,7 +384,7 @@ open_in_main() {
 	pair_up --max 4
 	daemon_up
 	await all_parked a b
-	! in_log "store is full"
+	never in_log "store is full"
 	member c app=a
 	member d app=a
 	await eval 'parks_none_of xsk && parks 4' || fail "$(parked)"
@@ -420,7 +420,7 @@ open_in_main() {
 		closed b
 		ctl status
 	done
-	! in_log "let go of"
+	never in_log "let go of"
 }
 
 # --- what systemd is told --------------------------------------------------------------------
@@ -461,11 +461,11 @@ monotonic() { python3 -c 'import time; print(time.monotonic_ns() // 1000)'; }
 	ns a ip addr add 192.0.2.9/32 dev eth0 # something happens: a look
 	await grep -q '^STATUS=3 namespaces held, policies [0-9a-f]*; .*a\\x0aWATCHDOG=trigger' "$manager_dir/said" ||
 		fail "$(cat "$manager_dir/said")"
-	! said "|WATCHDOG"
+	never said "|WATCHDOG"
 	main_kill TERM
 	said "STOPPING=1|"
 	said "ended 0"
-	! said FDSTOREREMOVE
+	never said FDSTOREREMOVE
 }
 
 @test "a daemon that hangs is ended and started again by the watchdog, and nothing is lost by it" {
@@ -475,7 +475,7 @@ monotonic() { python3 -c 'import time; print(time.monotonic_ns() // 1000)'; }
 	await all_parked a b
 	owners a >"$dir/a"
 	await eval '[ "$(grep -c ^WATCHDOG=1 "$manager_dir/said")" -ge 3 ]'
-	! said "ended"
+	never said "ended"
 	touch "$manager_dir/always"
 	first=$(main_pid)
 	kill -STOP "$first"
@@ -526,9 +526,9 @@ thief() { # NAME
 	same_owners a "$dir/owners-a"
 	same_owners b "$dir/owners-b"
 	all_parked a b
-	! in_log "let go of"
+	never in_log "let go of"
 	[ "$(grep -c tried "$dir/thief")" -gt 50 ]
-	! grep -q stolen "$dir/thief"
+	never grep -q stolen "$dir/thief"
 	stop "$started"
 	nothing_lost 1000
 	nothing_leaked 1000

@@ -20,6 +20,7 @@
 #   parks N, parks_none_of PREFIX   so many, none of whose names begins so
 #   given NAME:MEMBER KIND    a descriptor that is made in MEMBER's namespace is among them
 #   said TEXT                 it has told its manager so; lines are parted by "|"
+#   never COMMAND...          fails when the command succeeds
 #   owners NAME               the netlink ports that own its tables: inet's and netdev's
 #   commit_of NAME            the number of the last change there; the kernel counts
 #   ino_of NAME               its namespace, as names have it
@@ -64,6 +65,8 @@ given() { # NAME:MEMBER KIND
 	ns "${1##*:}" python3 "$manager" give "$manager_dir" "$name" "$2"
 	await grep -qxF -- "$name" "$manager_dir/store"
 }
+
+never() { if "$@"; then fail "this should not be: $*"; fi; } # COMMAND...; a ! alone fails no test
 
 said() { grep -qF -- "$1" "$manager_dir/said"; } # TEXT
 
