@@ -217,8 +217,8 @@ static void look(struct controller *c)
 	diag_list_init(&diags);
 	r = site_refresh(&c->site, &c->site_options, &diags, &input, &err);
 	diag_list_done(&diags);
-	if (r >= 0)
-		bring_about(c, KEEP_LOOK, &h, &err);
+	if (c->site.endpoints) /* those that cannot be listed now are held on to as they were */
+		bring_about(c, KEEP_LOOK, &h, r < 0 ? NULL : &err);
 	reconcile_note_trouble(c, &err);
 	reconcile_end(c, &began);
 }
@@ -240,9 +240,8 @@ static void look_at_some(struct controller *c)
 		r = site_refresh_some(&c->site, &c->site_options, due, n, &diags, &err);
 	diag_list_done(&diags);
 	hints_asked(c->hints, began.wall);
-	if (r >= 0)
-		bring_about(c, KEEP_CHANGED, &h, &err);
-	else
+	bring_about(c, KEEP_CHANGED, &h, &err);
+	if (r < 0)
 		reconcile_touch(c);
 	meters_compared(c->meters, usec_of(CLOCK_MONOTONIC) - began.wall, c->apply_usec);
 	rest(c, &began);

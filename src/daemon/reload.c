@@ -54,20 +54,24 @@ static int as_input(int r)
 int reload_read(struct controller *c, struct site *next, void (*tell)(const char *, void *),
 		void *arg, struct bh_err *err)
 {
+	struct site_options o = c->site_options;
 	struct diag_list diags;
 	bool input;
 	int r, listed = -ENOENT;
 
+	o.known = c->site.endpoints;
 	site_init(next);
 	next->holds = c->holds;
 	next->state = compile_state_new(); /* without one, each compile is a whole one */
 	diag_list_init(&diags);
 	r = as_input(site_load_policies(next, &c->site_options, &diags, err));
 	if (r >= 0)
-		listed = site_refresh(next, &c->site_options, &diags, &input, err);
+		listed = site_refresh(next, &o, &diags, &input, err);
 	if (r >= 0 && (listed == -EINVAL || (listed < 0 && input)))
 		r = as_input(listed);
-	controller_tell_diags(&diags, tell, arg); /* sorts them */
+	else if (r >= 0 && listed < 0 && o.known)
+		r = site_assume(next, o.known, &diags, NULL); /* ERR says why */
+	controller_tell_diags(&diags, tell, arg);             /* sorts them */
 	standing_read(&c->standing, &diags);
 	diag_list_done(&diags);
 	if (r >= 0 && !next->policies->n_services && !next->policies->n_guardrails)
@@ -106,6 +110,8 @@ static int bring_in(struct controller *c, const struct site *next, struct handin
 	c->loaded = true;
 	if (c->site.endpoints) /* else whoever lists them does not answer: they may be there later */
 		r = reconcile_apply(c, h, err);
+	if (r >= 0 && c->site.outdated)
+		r = -EAGAIN; /* done for those that were known; ERR says why not for all */
 	reconcile_note_trouble(c, err);
 	reconcile_touch(c); /* soon once more */
 	return r;

@@ -19,7 +19,8 @@ int reload_policies(struct controller *c, const char *action, const struct ctl_p
 
 /*
  * The policies as they stand in their files, and what they mean for the endpoints of this moment;
- * NEXT->endpoints is NULL when those cannot be listed (then ERR says why, and 0 is returned). -EINVAL:
+ * when those cannot be listed, for those that were known (NEXT->outdated), or NEXT->endpoints is NULL;
+ * ERR says why then, and 0 is returned. -EINVAL:
  * they are not valid. The caller frees with site_done() in any case.
  */
 int reload_read(struct controller *c, struct site *next, void (*tell)(const char *line, void *arg),

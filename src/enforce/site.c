@@ -11,6 +11,8 @@
 #include <bulkhead/policy/policy.h>
 #include <bulkhead/runtime/runtime.h>
 
+#include "living.h"
+
 void site_init(struct site *s)
 {
 	*s = (struct site) { .now = time(NULL) };
@@ -172,6 +174,7 @@ static struct site begin_anew(const struct site *s)
 	next.endpoints = NULL;
 	next.selection = NULL;
 	next.rulesets = NULL;
+	next.outdated = false;
 	return next;
 }
 
@@ -193,6 +196,27 @@ int site_refresh(struct site *s, const struct site_options *o, struct diag_list 
 	struct site next = begin_anew(s);
 	int r = site_load_endpoints(&next, o, diags, ret_is_input, err);
 
+	if (r >= 0 && !o->inventory)
+		r = living_keep(s->endpoints ? s->endpoints : o->known, &next.endpoints, err);
+	return end_anew(s, &next, r, diags, err);
+}
+
+static bool all_of_them(const struct endpoint *e, const void *arg)
+{
+	return true;
+}
+
+int site_assume(struct site *s, const struct endpoint_set *known, struct diag_list *diags,
+		struct bh_err *err)
+{
+	struct endpoint_builder *b = endpoint_builder_new();
+	struct site next = begin_anew(s);
+	int r = b ? endpoint_builder_add_set(b, known, all_of_them, NULL, err) : bh_err_oom(err);
+
+	if (r >= 0)
+		r = endpoint_builder_finish(b, &next.endpoints, err);
+	endpoint_builder_free(b);
+	next.outdated = true;
 	return end_anew(s, &next, r, diags, err);
 }
 
@@ -261,6 +285,8 @@ int site_refresh_some(struct site *s, const struct site_options *o, const struct
 	if (o->inventory)
 		return -EOPNOTSUPP;
 	r = list_some(&next, s->endpoints, o, &some, diags, err);
+	if (r >= 0)
+		r = living_keep(s->endpoints, &next.endpoints, err);
 	if (r >= 0 && s->rulesets && endpoint_set_equal(s->endpoints, next.endpoints)) {
 		endpoint_set_free(next.endpoints);
 		return 0;

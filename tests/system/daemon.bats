@@ -140,11 +140,11 @@ ms_after_start() { # NAME EPOCHREALTIME
 	run ctl apply
 	[ "$status" -eq 3 ]
 	run on_host nsenter --net --target "$pid" nft delete table inet bulkhead
-	[[ $output == *"Operation not permitted"* ]] || fail "$output; $(tail -n 20 "$NET_DIR/log")"
+	[[ $output == *"Operation not permitted"* ]] || fail "$output; $(grep -a -v level= "$NET_DIR/log" | tail -n 40)"
 	dockerd_start --live-restore
 	await is db protected
 	await docker_is connected
-	is web protected
+	is web protected || fail "$(ctl status; grep -a -v level= "$NET_DIR/log" | tail -n 40)"
 	fetch web "$(v4 db)" 5432
 	docker restart --time 0 db >/dev/null
 	await is db protected

@@ -24,6 +24,7 @@ struct site {
 	struct ruleset_list *rulesets;  /* NULL until site_compile() */
 	struct compile_state *state;    /* owned; NULL: each site_compile() is the first */
 	int64_t now;                    /* seconds since the epoch, taken once */
+	bool outdated;                  /* ENDPOINTS are those of an earlier look: site_assume() */
 	struct holds *holds;            /* borrowed: what a daemon keeps open; NULL: this is none */
 };
 
@@ -33,6 +34,8 @@ struct site_options {
 	size_t n_policies;
 	const char *inventory; /* when set, endpoints come from nowhere else */
 	const char *netns_dir, *docker_socket, *podman_socket; /* NULL = as the host file has it */
+	/* Borrowed: containers that were known before, for a site that has none yet; may be NULL. */
+	const struct endpoint_set *known;
 	struct runtime_images *images; /* borrowed; NULL: asked for anew each time */
 	/* The last source, for who knows of namespaces that nobody lists yet; may be NULL. */
 	int (*add_more)(struct endpoint_builder *b, struct diag_list *diags, void *arg,
@@ -58,6 +61,9 @@ int site_load_endpoints(struct site *s, const struct site_options *o, struct dia
  */
 int site_refresh(struct site *s, const struct site_options *o, struct diag_list *diags,
 		 bool *ret_is_input, struct bh_err *err);
+/* They cannot be listed now, and are taken to be KNOWN (copied). As site_refresh(). */
+int site_assume(struct site *s, const struct endpoint_set *known, struct diag_list *diags,
+		struct bh_err *err);
 /* What became another, or came or went. */
 struct site_hint {
 	enum endpoint_runtime runtime; /* of an engine: a container; ENDPOINT_NETNS: a named one */
