@@ -7,6 +7,7 @@
 void host_config_init(struct host_config *c)
 {
 	*c = (struct host_config) {
+		.new_namespaces = NEW_NAMESPACES_QUARANTINE,
 		.docker = true,
 		.podman = true,
 		.netns = true,

@@ -82,7 +82,7 @@ entries() { history_of --json | jq -r 'select(.action) | "\(.action) \(.outcome)
 	run ctl apply
 	[ "$status" -eq 2 ]
 	[[ $output == *"metrics cannot change while bulkheadd runs"* ]] || fail "$output"
-	echo 'new-namespaces: quarantine' >"$NET_DIR/bulkhead.yaml"
+	echo 'new-namespaces: ignore' >"$NET_DIR/bulkhead.yaml"
 	run ctl apply
 	[ "$status" -eq 2 ]
 	[[ $output == *"new-namespaces cannot change while bulkheadd runs"* ]] || fail "$output"

@@ -48,7 +48,7 @@ static void test_host_defaults(void **state)
 	assert_true(c.docker && c.podman && c.netns);
 	assert_string_equal(c.docker_socket, "/var/run/docker.sock");
 	assert_string_equal(c.podman_socket, "/run/podman/podman.sock");
-	assert_int_equal(c.new_namespaces, NEW_NAMESPACES_IGNORE);
+	assert_int_equal(c.new_namespaces, NEW_NAMESPACES_QUARANTINE);
 	assert_int_equal(c.n_grants, 0);
 	assert_string_equal(c.control.socket, "/run/bulkhead/control.sock");
 	assert_null(c.control.read_only_socket);

@@ -51,7 +51,7 @@ static void assert_wrong(const char *text, const char *expect)
 
 static void test_all(void **state)
 {
-	assert_valid("new-namespaces: quarantine\n"
+	assert_valid("new-namespaces: ignore\n"
 		     "roles:\n"
 		     "  - {group: ops, role: operator}\n"
 		     "  - {user: 4294967294, role: viewer}\n"
@@ -63,7 +63,7 @@ static void test_all(void **state)
 		     "metrics: {listen: '[::1]:1', textfile: /x.prom}\n"
 		     "retention: {audit-files: 1, generations: 2, denied-days: 3650, "
 		     "denied-megabytes: 1048576}\n");
-	assert_int_equal(config.new_namespaces, NEW_NAMESPACES_QUARANTINE);
+	assert_int_equal(config.new_namespaces, NEW_NAMESPACES_IGNORE);
 	assert_int_equal(config.n_grants, 3);
 	assert_true(config.grants[0].is_group && config.grants[0].everything);
 	assert_string_equal(config.grants[0].who, "ops");
