@@ -51,7 +51,7 @@ static int find_image(struct listing *l, const char *id, const struct docker_ima
 		return 0;
 	snprintf(path, sizeof(path), "/images/%s/json", id);
 	r = docker_api_get(l->api, path, &l->body, &why);
-	if (r < 0 && r != -ENOENT)
+	if (r < 0 && r != -ESRCH)
 		return bh_err_set(l->err, r, "%s", why.msg);
 	return docker_images_add(l->images, id, r < 0 ? NULL : bh_buf_str(&l->body), l->body.len,
 				 ret, l->err);
@@ -292,7 +292,7 @@ static int inspect(struct listing *l, const char *id)
 
 	snprintf(path, sizeof(path), "/containers/%s/json", id);
 	r = docker_api_get(l->api, path, &l->body, &why);
-	if (r == -ENOENT)
+	if (r == -ESRCH)
 		return 0;
 	if (r < 0)
 		return bh_err_set(l->err, r, "%s", why.msg);

@@ -26,8 +26,8 @@ void docker_api_close(struct docker_api *api); /* takes NULL */
 /* From now on all questions together take BUDGET_MS at most; then -ETIMEDOUT. */
 void docker_api_set_deadline(struct docker_api *api, int budget_ms);
 /*
- * GET PATH ("/containers/json") into BODY, which is emptied first. -ENOENT: there is no such thing;
- * -EFBIG, -ETIMEDOUT, -ECONNREFUSED, -EACCES, -EIO: the sentence says it.
+ * GET PATH ("/containers/json") into BODY, which is emptied first. -ESRCH: there is no such thing;
+ * -ENOENT, -ECONNREFUSED, -EACCES: nobody answers there; -EFBIG, -ETIMEDOUT, -EIO: the sentence says it.
  */
 int docker_api_get(struct docker_api *api, const char *path, struct bh_buf *body,
 		   struct bh_err *err);

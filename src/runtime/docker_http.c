@@ -154,8 +154,8 @@ int docker_transfer_result(struct docker_transfer *t, CURLcode code, struct bh_e
 	if (code != CURLE_OK)
 		return failed(t, code, err);
 	curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
-	if (status == 404)
-		return bh_err_set(err, -ENOENT, "%s: there is no %s", t->who, t->path);
+	if (status == 404) /* not -ENOENT: that is a socket that is not there, and says nothing */
+		return bh_err_set(err, -ESRCH, "%s: there is no %s", t->who, t->path);
 	if (status != 200)
 		return bh_err_set(err, -EIO, "%s: %s: status %ld: %s", t->who, t->path, status,
 				  bh_escape_str(said, sizeof(said), bh_buf_str(t->body)));

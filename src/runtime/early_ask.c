@@ -54,7 +54,7 @@ static void on_image(int r, const struct bh_buf *body, const struct bh_err *why,
 	struct container *c = arg;
 
 	c->call = NULL;
-	if (r < 0 && r != -ENOENT) {
+	if (r < 0 && r != -ESRCH) {
 		answered(c, CONTAINER_REFUSED);
 		return;
 	}

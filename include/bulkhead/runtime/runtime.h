@@ -78,7 +78,7 @@ struct runtime_attachment {
 /*
  * Who is in the network with this id, running or being started, with the address of the device. At
  * most BH_ENDPOINTS_MAX; the caller frees *RET (NULL when it is empty). Waited for, for
- * BH_RUNTIME_ONE_MS at most. -ENOENT: no such network; other failures as runtime_docker_list().
+ * BH_RUNTIME_ONE_MS at most. -ESRCH: no such network; other failures as runtime_docker_list().
  */
 int runtime_docker_network(const char *socket_path, const char *network,
 			   enum endpoint_runtime runtime, struct runtime_attachment **ret,

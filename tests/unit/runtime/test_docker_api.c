@@ -533,6 +533,17 @@ static void test_one(void **state)
 	runtime_images_free(images);
 }
 
+/* An engine that has gone says nothing of its containers: they may run on. */
+static void test_one_of_nobody(void **state)
+{
+	struct listed l = one_of("/nonexistent/bulkhead.sock", ONE, NULL);
+
+	assert_int_equal(l.r, -ENOENT);
+	assert_string_equal(l.err.msg, "Docker does not answer on /nonexistent/bulkhead.sock: "
+				       "No such file or directory");
+	listed_done(&l);
+}
+
 /* An image that is gone may come again. */
 static void test_one_image_is_gone(void **state)
 {
@@ -679,7 +690,7 @@ static void test_network(void **state)
 	assert_int_equal(n, 0);
 	assert_null(v);
 	assert_int_equal(runtime_docker_network(e.path, "none", ENDPOINT_DOCKER, &v, &n, NULL),
-			 -ENOENT);
+			 -ESRCH);
 	assert_int_equal(runtime_docker_network(e.path, "a/b", ENDPOINT_DOCKER, &v, &n, NULL),
 			 -EINVAL);
 	assert_int_equal(runtime_docker_network(e.path, "..", ENDPOINT_DOCKER, &v, &n, NULL),
@@ -706,6 +717,7 @@ int main(void)
 		cmocka_unit_test(test_unreadable_with_namespace),
 		cmocka_unit_test(test_unreadable_image),
 		cmocka_unit_test(test_one),
+		cmocka_unit_test(test_one_of_nobody),
 		cmocka_unit_test(test_one_image_is_gone),
 		cmocka_unit_test(test_none_of_them),
 		cmocka_unit_test(test_one_joins),
