@@ -76,7 +76,7 @@ lets_go() { # COMMAND...: of web, within 2 s
 	began=$EPOCHREALTIME
 	await released $((before - 1)) || fail "after $*: $(descriptors)"
 	[ "$(ms_since "$began")" -lt 2000 ] || fail "after $*: $(ms_since "$began") ms"
-	await eval "[ $(descriptors | wc -l) -lt $fds ]"
+	await eval "[ \$(descriptors | wc -l) -lt $fds ]"
 	echo "# $*: let go of after $(ms_since "$began") ms" >&3
 }
 
