@@ -18,6 +18,8 @@
 #   swap_up                   a and b, which are held, and the stranger u; sets $single $wide $near
 #   version V PEERS PORTS NAME  policies aV and bV: a may send to PEERS, b receive from them
 #   flood_swap                four senders between them, two of which every version denies
+#   world_of NAME             the stranger's addresses are the world's, no network of the host
+#   crowd N, disperse         busy loops beside it all; end them in teardown
 #   nothing_lost N [M], nothing_leaked N  ends them: all that is allowed came (but M), nothing that is
 #                             denied; and at least so many were sent
 
@@ -142,3 +144,25 @@ swap_up() {
 	wide="{cidr: 10.77.0.0/16}, {cidr: 'fd00:77::/48'}"
 	near="{cidr: 10.77.0.0/24}, {cidr: 'fd00:77::/64'}"
 }
+
+world_of() { # NAME
+	local name
+	for name in a b; do
+		jq 'del(.host)' "$NET_DIR/$name.json" >"$dir/inventory" && mv "$dir/inventory" "$NET_DIR/$name.json"
+	done
+}
+
+# --- a machine that has more to do -------------------------------------------------------------
+
+crowd() { # N
+	local i
+	for ((i = 0; i < $1; i++)); do
+		(exec bash -c 'while :; do :; done' 3>&-) &
+		crowd_pids+=($!)
+	done
+}
+disperse() {
+	[ ${#crowd_pids[@]} -eq 0 ] || kill "${crowd_pids[@]}" 2>/dev/null || true
+	crowd_pids=()
+}
+crowd_pids=()
