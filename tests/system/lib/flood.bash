@@ -111,8 +111,8 @@ flood_swap() {
 	flood b:denied-at-b --at 7009
 	flood a:from-a --at 40000+15 --rate 10000 "${to_u[@]}"
 	flood u:from-u --at 40000+15 --rate 10000 "${to_b[@]}"
-	nice=19 flood a:denied-from-a --at 41000+15 "${to_u[@]//7001/7009}"
-	nice=19 flood u:denied-from-u --at 41000+15 --rate 20000 "${to_b[@]//7001/7009}"
+	nice=${denied_nice:-19} flood a:denied-from-a --at 41000+15 --rate 20000 "${to_u[@]//7001/7009}"
+	nice=${denied_nice:-19} flood u:denied-from-u --at 41000+15 --rate 20000 "${to_b[@]//7001/7009}"
 }
 
 nothing_lost() { # DATAGRAMS-AT-LEAST [LOST-AT-MOST]
