@@ -38,7 +38,7 @@ static int deny(struct hold *h, struct bh_err *err)
 		return r;
 	snprintf(who, sizeof(who), "net:[%llu]", (unsigned long long)hold_ino(h));
 	want_of(&nothing, &frames, true, &want);
-	return nft_apply(hold_socket(h), &want, &nothing_there, err);
+	return nft_apply(hold_socket(h), &want, &nothing_there, NULL, err);
 }
 
 /* A file is there before the namespace is mounted on it. */

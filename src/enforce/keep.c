@@ -16,7 +16,7 @@
 
 /*
  * A daemon's way: it knows what it left in each namespace. Where nothing else is wanted nothing is
- * asked, and a change is one batch that the kernel refuses if anybody made another one meanwhile.
+ * asked, and a change is a batch or a few that the kernel refuses if anybody made another one meanwhile.
  */
 
 /* At a look so many are read back whole, or a part of all of them if that is more. */
@@ -73,6 +73,7 @@ static bool write_over(struct hold *h, struct task *t, struct bh_err *err)
 	const struct standing *st = hold_standing(h);
 	struct nft_frames frames = st->frames;
 	struct nft_want want, stands;
+	struct nft_written written;
 	struct nft_state have;
 	char why[256];
 
@@ -87,16 +88,19 @@ static bool write_over(struct hold *h, struct task *t, struct bh_err *err)
 		.owned = stands.own,
 		.owner = t->sock->portid,
 		.commit_id = st->commit_id,
+		.alternates = st->alternates,
 	};
 	t->res->outcome = APPLY_UNCHANGED;
 	t->commit_id = st->commit_id;
+	t->alternates = st->alternates;
 	t->stands = true;
 	if (!differs(&want, &have, why, sizeof(why)))
 		return true;
 	t->res->outcome = APPLY_UPDATED;
-	if (nft_apply(t->sock, &want, &have, err) < 0 || !has_commit(h, &t->commit_id))
+	if (nft_apply(t->sock, &want, &have, &written, err) < 0 || !has_commit(h, &t->commit_id))
 		return false;
-	return t->commit_id == st->commit_id + 1;
+	t->alternates = written.alternates;
+	return t->commit_id == st->commit_id + written.commits;
 }
 
 static int bring_about(struct hold *h, struct task *t, bool read, struct bh_err *err)
@@ -133,7 +137,7 @@ static int hold_it(const struct keeping *k, const struct ruleset_item *item, str
 		standing_done(st);
 	else
 		standing_set(st, item->ruleset, ruleset_list_share(k->site->rulesets, item),
-			     &t->frames, t->commit_id);
+			     &t->frames, t->commit_id, t->alternates);
 	if (r >= 0 && ask)
 		hold_take_queues(h, NULL); /* who cannot is weak, and said to be */
 	return r;

@@ -8,7 +8,7 @@ void standing_done(struct standing *st)
 }
 
 void standing_set(struct standing *st, const struct ruleset *ruleset, struct ruleset_share *share,
-		  const struct nft_frames *frames, uint32_t commit_id)
+		  const struct nft_frames *frames, uint32_t commit_id, uint64_t alternates)
 {
 	struct ruleset_share *before = st->share;
 
@@ -18,6 +18,7 @@ void standing_set(struct standing *st, const struct ruleset *ruleset, struct rul
 		.share = share ? ruleset_share_get(share) : NULL,
 		.frames = *frames,
 		.commit_id = commit_id,
+		.alternates = alternates,
 	};
 	ruleset_share_put(before);
 }

@@ -16,11 +16,12 @@ struct standing {
 	struct ruleset_share *share;
 	struct nft_frames frames; /* of its devices, before want_of() */
 	uint32_t commit_id;
+	uint64_t alternates; /* which maps stand by their second name (struct nft_state) */
 };
 
 void standing_done(struct standing *st); /* nothing is known any more */
 /* RULESET stands, as of COMMIT_ID; SHARE keeps it (NULL: nobody does, so it is not remembered). */
 void standing_set(struct standing *st, const struct ruleset *ruleset, struct ruleset_share *share,
-		  const struct nft_frames *frames, uint32_t commit_id);
+		  const struct nft_frames *frames, uint32_t commit_id, uint64_t alternates);
 
 #endif

@@ -52,11 +52,16 @@ static void note_standing(struct task *t, const struct nft_state *have)
 {
 	t->stands = !have->idle_maps && have->ruleset->n_rules == t->ruleset->n_rules;
 	t->commit_id = have->commit_id;
+	t->alternates = have->alternates;
 }
 
-/* Read, and write if it differs. -ERESTART: somebody else wrote in between, nothing was done. */
+/*
+ * Read, and write if it differs. -ERESTART: somebody else wrote in between, perhaps when half was
+ * done. *RET_COMMIT: which was the last.
+ */
 static int write_one(struct task *t, uint32_t *ret_commit, struct bh_err *err)
 {
+	struct nft_written written = { 0 };
 	struct nft_state have = { 0 };
 	struct nft_want want;
 	char why[256];
@@ -66,7 +71,6 @@ static int write_one(struct task *t, uint32_t *ret_commit, struct bh_err *err)
 	r = nft_readback(t->sock, &have, err);
 	if (r < 0)
 		return bh_err_prefix(err, r, "reading the table");
-	*ret_commit = have.commit_id;
 	t->res->outcome = have.present ? APPLY_UPDATED : APPLY_CREATED;
 	if (have.present && !differs(&want, &have, why, sizeof(why))) {
 		t->res->outcome = APPLY_UNCHANGED;
@@ -74,15 +78,16 @@ static int write_one(struct task *t, uint32_t *ret_commit, struct bh_err *err)
 	} else {
 		if (have.present && !have.intact)
 			snprintf(t->res->why, sizeof(t->res->why), "%s", have.drift);
-		r = nft_apply(t->sock, &want, &have, err);
+		r = nft_apply(t->sock, &want, &have, &written, err);
 	}
+	*ret_commit = have.commit_id + written.commits;
 	if (r < 0 && r != -ERESTART)
 		r = explain_owner(t, &have, explain_refusal(r, err), err);
 	nft_state_done(&have);
 	return r;
 }
 
-/* The kernel's word for what was written when its nf_tables were at COMMIT. */
+/* The kernel's word for what was written, the last of it by COMMIT. */
 static int verify_one(struct task *t, uint32_t commit, struct bh_err *err)
 {
 	struct nft_state have = { 0 };
@@ -95,7 +100,7 @@ static int verify_one(struct task *t, uint32_t commit, struct bh_err *err)
 		return bh_err_prefix(err, r, "verifying the table");
 	want_of(t->ruleset, &t->frames, t->own, &want);
 	if (!have.present || differs(&want, &have, why, sizeof(why))) {
-		if (have.commit_id != commit + 1)
+		if (have.commit_id != commit)
 			r = bh_err_set(err, -EAGAIN,
 				       "somebody else changed the table right after: %s; "
 				       "run the command again",

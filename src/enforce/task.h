@@ -14,6 +14,7 @@ struct task {
 	struct apply_result *res;
 	bool stands;        /* set: exactly RULESET stands there, as of COMMIT_ID */
 	uint32_t commit_id; /* of the namespace's nf_tables */
+	uint64_t alternates; /* as in struct nft_state */
 };
 
 /* Read what stands, write what is wanted if that is not it, and read it back. RES gets the outcome. */

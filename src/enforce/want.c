@@ -12,6 +12,10 @@ bool differs(const struct nft_want *want, const struct nft_state *have, char *wh
 		snprintf(why, cap, "%s", have->drift);
 		return true;
 	}
+	if (have->leftovers[0] | have->leftovers[1]) {
+		snprintf(why, cap, "a change was broken off");
+		return true;
+	}
 	if (want->own && !have->owned) {
 		snprintf(why, cap, "nobody owns the tables");
 		return true;

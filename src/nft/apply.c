@@ -8,43 +8,45 @@
 
 #include <bulkhead/base/cleanup.h>
 
-#include "batch.h"
+#include "change.h"
 #include "kernel.h"
+#include "meet.h"
 #include "query.h"
-#include "rules.h"
 
-/* So many deletions from an interval map, and it is made anew (docs/benchmarks.md). */
-#define REMAKE_MIN 32
+/* --- batches --------------------------------------------------------------------------------- */
 
-/*
- * A change in place is a merge of two programs, what stands and what is wanted, both sorted. The
- * order inside the batch: rules that name a map go before the map, elements that name a counter
- * before the counter; then all comes back in the opposite order.
- */
-struct change {
-	struct batch b;
-	const struct nft_state *have;
-	const struct nft_program *old, *new; /* old is NULL when the table is made anew */
-	bool *recreate;                      /* [new rule]: its counter is deleted and made again */
-	bool remake[NFT_MAPS];               /* the map is deleted and made again */
-	uint32_t flags;                      /* NFT_TABLE_F_* of the tables */
-	int64_t now;
-};
-
-static bool had_table(const struct change *c, unsigned table)
+void commits_begin(const struct commits *k, struct batch *b)
 {
-	return table == TABLE_INET ? c->have->present : c->have->frames != NULL;
+	batch_begin_at(b, k->at);
 }
 
-/* --- counters -------------------------------------------------------------------------------- */
+int commits_end(struct commits *k, struct batch *b, struct bh_err *err)
+{
+	int r = 0;
+
+	if (batch_messages(b) > 0) {
+		r = batch_commit(b, k->s, NULL, NULL, err);
+		k->ret->commits += r >= 0;
+		if (r >= 0 && k->at && ++k->at == 0)
+			k->at = 1; /* as the kernel counts */
+	}
+	batch_done(b);
+	return r;
+}
+
+/* --- what both ways have --------------------------------------------------------------------- */
+
+uint32_t table_flags(const struct nft_want *want)
+{
+	return want->own ? BH_NFT_TABLE_F_OWNER | BH_NFT_TABLE_F_PERSIST : 0;
+}
 
 static int compare_name(const void *key, const void *rule)
 {
 	return strcmp(key, ((const struct ruleset_rule *)rule)->name);
 }
 
-/* Index of a policy rule of R by its counter's name, or -1. */
-static long find_rule(const struct ruleset *r, const char *name)
+long find_rule(const struct ruleset *r, const char *name)
 {
 	const struct ruleset_rule *hit;
 
@@ -52,54 +54,6 @@ static long find_rule(const struct ruleset *r, const char *name)
 		return -1;
 	hit = bsearch(name, r->rules, r->n_rules, sizeof(*hit), compare_name);
 	return hit ? hit - r->rules : -1;
-}
-
-/*
- * The kernel cannot change a counter's comment: such a one is made anew with its old value. How many
- * there are.
- */
-static size_t find_moved_counters(struct change *c)
-{
-	const struct ruleset *want = c->new->ruleset, *have = c->have->ruleset;
-	size_t n = 0;
-
-	for (size_t i = 0; i < want->n_rules; i++) {
-		long old = find_rule(have, want->rules[i].name);
-
-		c->recreate[i] =
-			old >= 0 && strcmp(have->rules[old].where, want->rules[i].where) != 0;
-		n += c->recreate[i];
-	}
-	return n;
-}
-
-static void delete_counters(struct change *c)
-{
-	const struct ruleset *want = c->new->ruleset, *have = c->old->ruleset;
-
-	for (size_t i = 0; i < have->n_rules; i++) {
-		long new = find_rule(want, have->rules[i].name);
-
-		if (new < 0 || c->recreate[new])
-			batch_delete_counter(&c->b, have->rules[i].name);
-	}
-}
-
-static void add_rule_counters(struct change *c)
-{
-	const struct ruleset *want = c->new->ruleset;
-
-	for (size_t i = 0; i < want->n_rules; i++) {
-		long old = find_rule(c->have->ruleset, want->rules[i].name);
-		struct nft_rule_count n = { 0 };
-
-		if (old >= 0 && c->old && !c->recreate[i])
-			continue; /* it goes on counting */
-		if (old >= 0)
-			n = c->have->rule_counts[old];
-		batch_new_counter(&c->b, TABLE_INET, want->rules[i].name, want->rules[i].where,
-				  n.packets, n.bytes);
-	}
 }
 
 /* What a table made anew goes on counting from. */
@@ -112,384 +66,182 @@ static uint64_t fixed_count(const struct nft_totals *t, unsigned counter)
 	return counter == COUNTER_RAW ? t->raw : t->forwarded;
 }
 
-static void add_fixed_counters(struct change *c, unsigned table)
+void add_table(struct batch *b, const struct nft_state *have, unsigned table, uint32_t flags)
 {
+	batch_new_table(b, table, flags);
 	for (unsigned i = 0; i < NFT_COUNTERS; i++)
 		if (nft_counter_table(i) == table)
-			batch_new_counter(&c->b, table, nft_counter_name(i), "",
-					  fixed_count(&c->have->totals, i), 0);
+			batch_new_counter(b, table, nft_counter_name(i), "",
+					  fixed_count(&have->totals, i), 0);
 }
 
-/* --- elements -------------------------------------------------------------------------------- */
-
-/* May this element stay as it is? Both have the same key. */
-static bool same_element(const struct change *c, const struct entry *have, const struct entry *want)
+void add_chain_rules(struct batch *b, const struct nft_program *p, unsigned chain)
 {
-	const struct ruleset_rule *x = &c->old->ruleset->rules[have->rule];
-	const struct ruleset_rule *y = &c->new->ruleset->rules[want->rule];
-
-	if (strcmp(x->name, y->name) != 0 || c->recreate[want->rule])
-		return false;
-	return have->expires == want->expires ||
-	       (have->expires && want->expires && llabs(have->expires - want->expires) <= 1);
+	for (size_t i = 0; i < p->n_rules; i++)
+		if (p->rules[i].chain == chain)
+			batch_new_rule(b, &p->rules[i]);
 }
 
-/* Which elements of one map go and which come. */
-struct map_diff {
-	bool *gone, *added;
-	size_t n_gone, n_added;
-};
+/* --- tables made anew ------------------------------------------------------------------------ */
 
-static void map_diff_done(struct map_diff *d)
+/* Those that are there have our name, but are not of our making, or altered. */
+static void replace_tables(struct batch *b, const struct nft_state *have,
+			   const struct nft_program *p, uint32_t flags)
 {
-	free(d->gone);
-	free(d->added);
-}
+	const bool had[NFT_TABLES] = { have->present, have->frames != NULL };
 
-static int diff_map(const struct change *c, unsigned set, struct map_diff *d)
-{
-	const struct entry_list *have = &c->old->maps[set], *want = &c->new->maps[set];
-	size_t i = 0, j = 0;
-
-	*d = (struct map_diff) { calloc(have->n + 1, 1), calloc(want->n + 1, 1), 0, 0 };
-	if (!d->gone || !d->added)
-		return -ENOMEM;
-	while (i < have->n || j < want->n) {
-		int order = i == have->n   ? 1
-			    : j == want->n ? -1
-					   : entry_cmp(&have->e[i], &want->e[j]);
-
-		if (order == 0 && same_element(c, &have->e[i], &want->e[j])) {
-			i++;
-			j++;
-			continue;
-		}
-		if (order <= 0)
-			d->n_gone += d->gone[i++] = true;
-		if (order >= 0)
-			d->n_added += d->added[j++] = true;
+	for (unsigned t = 0; t < NFT_TABLES; t++) {
+		if (had[t])
+			batch_delete_table(b, t);
+		if (nft_program_has_table(p, t))
+			add_table(b, have, t, flags);
 	}
-	return 0;
 }
 
-/*
- * Taking an element out of an interval map costs the kernel a copy of the map each time, so a map
- * that loses several is made anew under its name, and so are the rules that name it.
- */
-static void find_remade(struct change *c, const struct map_diff *diffs)
+static void add_rule_counters(struct batch *b, const struct nft_state *have,
+			      const struct ruleset *want)
 {
-	for (unsigned i = 0; i < NFT_MAPS; i++)
-		c->remake[i] = nft_set_info(i)->is_interval && diffs[i].n_gone >= REMAKE_MIN &&
-			       c->old->has_set[i] && c->new->has_set[i];
+	for (size_t i = 0; i < want->n_rules; i++) {
+		long old = find_rule(have->ruleset, want->rules[i].name);
+		struct nft_rule_count n = { 0 };
+
+		if (old >= 0)
+			n = have->rule_counts[old];
+		batch_new_counter(b, TABLE_INET, want->rules[i].name, want->rules[i].where,
+				  n.packets, n.bytes);
+	}
 }
 
-static bool names_remade(const struct change *c, unsigned chain)
+/* Is some of it denied by a guardrail? */
+static bool is_guarded(const struct nft_program *p, unsigned map, const struct entry *e)
 {
-	for (size_t i = 0; i < c->old->n_rules; i++) {
-		const struct nft_rule *r = &c->old->rules[i];
+	const struct nft_set_info *s = nft_set_info(map);
 
-		for (int k = 0; r->chain == chain && r->ops[k].kind; k++)
-			if ((r->ops[k].kind == OP_OBJMAP || r->ops[k].kind == OP_LOOKUP) &&
-			    r->ops[k].a < NFT_MAPS && c->remake[r->ops[k].a])
+	for (unsigned k = 0; k < GUARD_KINDS; k++) {
+		const struct entry_list *l = &p->maps[SET_GUARD(s->direction, s->family, k)];
+
+		for (size_t i = 0; i < l->n; i++)
+			if (entries_meet(e, &l->e[i]))
 				return true;
 	}
 	return false;
 }
 
-static bool same_ranges(const struct change *c, unsigned family)
+/*
+ * A hash's elements count at once, those of guardrails a moment later: what both have waits for a
+ * batch of its own, where packets passed through tables of this name before. LATE picks it.
+ */
+static int pick_late(const struct nft_state *have, const struct nft_program *p, unsigned map,
+		     bool **ret)
 {
-	size_t n = c->new->n_known[family];
+	bool *pick = calloc(p->maps[map].n + 1, sizeof(*pick));
 
-	if (c->old->n_known[family] != n)
-		return false;
-	for (size_t i = 0; i < n; i++)
-		if (bh_addr_cmp(&c->old->known[family][i].lo, &c->new->known[family][i].lo) != 0 ||
-		    bh_addr_cmp(&c->old->known[family][i].hi, &c->new->known[family][i].hi) != 0)
-			return false;
-	return true;
+	if (!pick)
+		return -ENOMEM;
+	for (size_t i = 0; i < p->maps[map].n; i++)
+		pick[i] = have->present && !nft_set_info(map)->is_interval &&
+			  is_guarded(p, map, &p->maps[map].e[i]);
+	*ret = pick;
+	return 0;
 }
 
-/* --- chains ---------------------------------------------------------------------------------- */
-
-static bool same_chain(const struct nft_program *a, const struct nft_program *b, unsigned chain)
+static void add_picked(struct batch *b, const struct nft_program *p, unsigned map, bool *pick,
+		       bool want, int64_t now)
 {
-	size_t i = 0, j = 0;
-
-	for (;; i++, j++) {
-		while (i < a->n_rules && a->rules[i].chain != chain)
-			i++;
-		while (j < b->n_rules && b->rules[j].chain != chain)
-			j++;
-		if (i == a->n_rules || j == b->n_rules)
-			return i == a->n_rules && j == b->n_rules;
-		if (memcmp(a->rules[i].ops, b->rules[j].ops, sizeof(a->rules[i].ops)) != 0 ||
-		    strcmp(a->rules[i].comment, b->rules[j].comment) != 0)
-			return false;
-	}
+	for (size_t i = 0; !want && i < p->maps[map].n; i++)
+		pick[i] = !pick[i];
+	batch_new_entries(b, map, p->ruleset, &p->maps[map], pick, now);
+	for (size_t i = 0; !want && i < p->maps[map].n; i++)
+		pick[i] = !pick[i];
 }
 
-static void add_chain_rules(struct change *c, unsigned chain)
+/* Guardrails' maps first: in this order their elements come to count. */
+static void add_sets(struct batch *b, const struct nft_program *p, bool **late, int64_t now)
 {
-	for (size_t i = 0; i < c->new->n_rules; i++)
-		if (c->new->rules[i].chain == chain)
-			batch_new_rule(&c->b, &c->new->rules[i]);
-}
+	for (unsigned n = 0; n < NFT_SETS; n++) {
+		unsigned i = n < NFT_MAPS ? (n + SET_GUARDS) % NFT_MAPS : n;
 
-/* --- tables ---------------------------------------------------------------------------------- */
-
-static void new_table(struct change *c, unsigned table)
-{
-	batch_new_table(&c->b, table, c->flags);
-	add_fixed_counters(c, table);
-}
-
-/* Those that are there have our name, but are not of our making, or altered. */
-static void replace_tables(struct change *c)
-{
-	for (unsigned t = 0; t < NFT_TABLES; t++) {
-		if (had_table(c, t))
-			batch_delete_table(&c->b, t);
-		if (nft_program_has_table(c->new, t))
-			new_table(c, t);
-	}
-}
-
-/* Of a process that is gone: from now on only this socket may change them. */
-static void adopt_tables(struct change *c)
-{
-	for (unsigned t = 0; t < NFT_TABLES; t++)
-		if (had_table(c, t))
-			batch_new_table(&c->b, t, c->flags);
-}
-
-/* The table netdev may come or go by itself: a kernel that lacks something is found out later. */
-static void change_tables(struct change *c)
-{
-	bool was = c->old->frames, is = c->new->frames;
-
-	if (c->flags && !c->have->owned)
-		adopt_tables(c);
-	if (was && !is)
-		batch_delete_table(&c->b, TABLE_NETDEV);
-	if (!was && is)
-		new_table(c, TABLE_NETDEV);
-}
-
-/* --- a table made anew ----------------------------------------------------------------------- */
-
-static void create_all(struct change *c)
-{
-	const struct nft_program *p = c->new;
-
-	replace_tables(c);
-	add_rule_counters(c);
-	for (unsigned i = 0; i < NFT_SETS; i++) {
 		if (!p->has_set[i])
 			continue;
-		batch_new_set(&c->b, i);
+		batch_new_set(b, i);
 		if (i < NFT_MAPS)
-			batch_new_entries(&c->b, i, p->ruleset, &p->maps[i], NULL, c->now);
+			add_picked(b, p, i, late[i], false, now);
 		else if (i < SET_DENIED)
-			batch_new_ranges(&c->b, i, p->known[i - SET_KNOWN],
-					 p->n_known[i - SET_KNOWN]);
+			batch_new_ranges(b, i, p->known[i - SET_KNOWN], p->n_known[i - SET_KNOWN]);
 	}
-	/* Base chains last: from their first rule on the chains that they go to are there. */
+}
+
+/* Base chains last: from their first rule on the chains that they go to are there. */
+static void add_chains(struct batch *b, const struct nft_program *p)
+{
 	for (unsigned i = NFT_CHAINS; i-- > 0;)
 		if (p->has_chain[i])
-			batch_new_chain(&c->b, i, p->frames);
+			batch_new_chain(b, i, p->frames);
 	for (unsigned i = NFT_CHAINS; i-- > 0;)
-		add_chain_rules(c, i);
+		add_chain_rules(b, p, i);
 }
 
-/* --- a change in place ----------------------------------------------------------------------- */
-
-/*
- * Another device is hooked in a chain made anew: in one batch, so that a device of both is never
- * without.
- */
-static bool hook_moves(const struct change *c, unsigned chain)
+static int create_with(struct commits *k, const struct nft_state *have,
+		       const struct nft_program *p, uint32_t flags, bool **late, struct bh_err *err)
 {
-	const struct nft_frames *old = c->old->frames, *new = c->new->frames;
+	int64_t now = time(NULL);
+	struct batch b;
+	int r;
 
-	return chain == CHAIN_EGRESS && old && new && !nft_frames_covers(new, old);
-}
-
-/* What becomes of the chains. */
-struct chain_changes {
-	bool flush[NFT_CHAINS], remove[NFT_CHAINS], create[NFT_CHAINS], fill[NFT_CHAINS];
-};
-
-static void compare_chains(const struct change *c, struct chain_changes *k)
-{
-	for (unsigned i = 0; i < NFT_CHAINS; i++) {
-		bool table_goes = !nft_program_has_table(c->new, nft_chain_table(i));
-		bool was = c->old->has_chain[i] && !table_goes, is = c->new->has_chain[i];
-		bool moves = hook_moves(c, i);
-
-		k->fill[i] = is && (moves || names_remade(c, i) || !same_chain(c->old, c->new, i));
-		k->remove[i] = was && (moves || !is);
-		k->flush[i] = was && (k->fill[i] || k->remove[i]);
-		k->create[i] = is && (moves || !was);
-	}
-}
-
-/* Rules first: of chains that differ, and of those that go. */
-static void flush_chains(struct change *c, const struct chain_changes *k)
-{
-	for (unsigned i = 0; i < NFT_CHAINS; i++)
-		if (k->flush[i])
-			batch_flush_chain(&c->b, i);
-	for (unsigned i = 0; i < NFT_CHAINS; i++)
-		if (k->remove[i])
-			batch_delete_chain(&c->b, i);
-}
-
-static void fill_chains(struct change *c, const struct chain_changes *k)
-{
-	for (unsigned i = 0; i < NFT_CHAINS; i++)
-		if (k->create[i])
-			batch_new_chain(&c->b, i, c->new->frames);
-	for (unsigned i = 0; i < NFT_CHAINS; i++)
-		if (k->fill[i])
-			add_chain_rules(c, i);
-}
-
-static void remove_elements(struct change *c, unsigned set, const struct map_diff *d)
-{
-	bool goes = c->old->has_set[set] && !c->new->has_set[set];
-
-	if (c->remake[set]) { /* and its elements with it */
-		batch_delete_set(&c->b, set);
-		return;
-	}
-	if (goes || (d->n_gone && d->n_gone == c->old->maps[set].n))
-		batch_flush_set(&c->b, set);
-	else if (d->n_gone)
-		batch_delete_entries(&c->b, set, &c->old->maps[set], d->gone);
-	if (goes)
-		batch_delete_set(&c->b, set);
-}
-
-static void replace_known(struct change *c, unsigned family)
-{
-	unsigned set = SET_KNOWN + family;
-	bool was = c->old->has_set[set], is = c->new->has_set[set];
-
-	if (was && is && same_ranges(c, family))
-		return;
-	if (was)
-		batch_flush_set(&c->b, set);
-	if (was && !is)
-		batch_delete_set(&c->b, set);
-	if (!was && is)
-		batch_new_set(&c->b, set);
-	if (is)
-		batch_new_ranges(&c->b, set, c->new->known[family], c->new->n_known[family]);
-}
-
-static void add_elements(struct change *c, unsigned set, const struct map_diff *d)
-{
-	bool made = c->new->has_set[set] && (!c->old->has_set[set] || c->remake[set]);
-
-	if (made)
-		batch_new_set(&c->b, set);
-	if (d->n_added || c->remake[set])
-		batch_new_entries(&c->b, set, c->new->ruleset, &c->new->maps[set],
-				  c->remake[set] ? NULL : d->added, c->now);
-}
-
-static void replace_denied_sets(struct change *c)
-{
-	for (unsigned i = SET_DENIED; i < NFT_SETS; i++) {
-		if (c->old->has_set[i] && !c->new->has_set[i])
-			batch_delete_set(&c->b, i);
-		if (!c->old->has_set[i] && c->new->has_set[i])
-			batch_new_set(&c->b, i);
-	}
-}
-
-static void change_sets(struct change *c, const struct map_diff *diffs)
-{
+	commits_begin(k, &b);
+	replace_tables(&b, have, p, flags);
+	add_rule_counters(&b, have, p->ruleset);
+	add_sets(&b, p, late, now);
+	add_chains(&b, p);
+	r = commits_end(k, &b, err);
+	if (r < 0)
+		return r;
+	commits_begin(k, &b);
 	for (unsigned i = 0; i < NFT_MAPS; i++)
-		remove_elements(c, i, &diffs[i]);
-	delete_counters(c);
-	add_rule_counters(c);
-	for (unsigned i = 0; i < NFT_MAPS; i++)
-		add_elements(c, i, &diffs[i]);
-	for (unsigned f = 0; f < FAMILIES; f++)
-		replace_known(c, f);
-	replace_denied_sets(c);
+		add_picked(&b, p, i, late[i], true, now);
+	return commits_end(k, &b, err);
 }
 
-static int change_in_place(struct change *c)
+static int create_all(struct commits *k, const struct nft_want *want, const struct nft_state *have,
+		      struct bh_err *err)
 {
-	struct map_diff diffs[NFT_MAPS] = { 0 };
-	struct chain_changes chains;
-	int r = 0;
+	bh_autofree struct nft_program *p = calloc(1, sizeof(*p));
+	bool *late[NFT_MAPS] = { NULL };
+	int r = p ? 0 : -ENOMEM;
 
+	if (p)
+		nft_lower(want, p);
 	for (unsigned i = 0; i < NFT_MAPS && r >= 0; i++)
-		r = diff_map(c, i, &diffs[i]);
-	if (r >= 0) {
-		find_remade(c, diffs);
-		compare_chains(c, &chains);
-		change_tables(c);
-		flush_chains(c, &chains);
-		change_sets(c, diffs);
-		fill_chains(c, &chains);
-	}
+		r = pick_late(have, p, i, &late[i]);
+	r = r < 0 ? bh_err_oom(err) : create_with(k, have, p, table_flags(want), late, err);
 	for (unsigned i = 0; i < NFT_MAPS; i++)
-		map_diff_done(&diffs[i]);
+		free(late[i]);
 	return r;
 }
 
-static int build_and_commit(struct change *c, struct nlsock *s, struct bh_err *err)
-{
-	int r = 0;
+/* --- the whole ------------------------------------------------------------------------------- */
 
-	if (find_moved_counters(c) && !c->have->rule_counts)
-		return -ERESTART; /* their values have to be read */
-	batch_begin_at(&c->b, c->have->commit_id);
-	if (c->old)
-		r = change_in_place(c);
-	else
-		create_all(c);
-	if (r < 0)
-		bh_err_oom(err);
-	else if (batch_messages(&c->b) > 0)
-		r = batch_commit(&c->b, s, NULL, NULL, err);
-	batch_done(&c->b);
-	/* An element that has expired since it was read cannot be deleted; that is no commit. */
-	return r == -ENOENT && c->old ? -ERESTART : r;
-}
-
-/* A plain table cannot become an owned one: it is made anew, in one batch as ever. */
+/* A plain table cannot become an owned one: it is made anew. */
 static bool may_change_in_place(const struct nft_want *want, const struct nft_state *have)
 {
 	return have->intact && (!want->own || have->persists);
 }
 
 int nft_apply(struct nlsock *s, const struct nft_want *want, const struct nft_state *have,
-	      struct bh_err *err)
+	      struct nft_written *ret, struct bh_err *err)
 {
-	bh_autofree struct nft_program *new = calloc(1, sizeof(*new));
-	bh_autofree struct nft_program *old = calloc(1, sizeof(*old));
-	bh_autofree bool *recreate = calloc(want->ruleset->n_rules + 1, sizeof(*recreate));
-	struct change c = {
-		.have = have,
-		.new = new,
-		.recreate = recreate,
-		.flags = want->own ? BH_NFT_TABLE_F_OWNER | BH_NFT_TABLE_F_PERSIST : 0,
-		.now = time(NULL),
-	};
+	struct nft_written written = { 0 };
+	struct commits k = { s, have->commit_id, &written };
+	bool in_place = may_change_in_place(want, have);
+	int r;
 
-	if (!new || !old || !recreate)
-		return bh_err_oom(err);
-	nft_lower(want, new);
-	if (may_change_in_place(want, have)) {
-		nft_lower_state(have, old);
-		c.old = old;
-	}
-	return build_and_commit(&c, s, err);
+	if (!in_place && have->ruleset && !have->rule_counts)
+		return -ERESTART; /* their values have to be read */
+	r = in_place ? change_in_place(&k, want, have, err) : create_all(&k, want, have, err);
+	if (ret)
+		*ret = written;
+	/* An element that has expired since it was read cannot be deleted; that is no commit. */
+	return r == -ENOENT && in_place ? -ERESTART : r;
 }
 
 int nft_remove(struct nlsock *s, bool *ret_was_there, struct bh_err *err)

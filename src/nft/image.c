@@ -40,7 +40,7 @@ int image_init(struct image *im, struct bh_err *err)
 		return bh_err_oom(err);
 	bh_vec_init(&im->counters, sizeof(struct image_counter), BH_READBACK_OBJECTS_MAX);
 	bh_vec_init(&im->rules, sizeof(struct image_rule), BH_READBACK_RULES_MAX);
-	for (unsigned i = 0; i < NFT_MAPS; i++)
+	for (unsigned i = 0; i < NFT_ALL_SETS; i++)
 		bh_vec_init(&im->entries[i], sizeof(struct entry), BH_RULESET_ENTRIES_MAX);
 	for (unsigned f = 0; f < FAMILIES; f++)
 		bh_vec_init(&im->ranges[f], sizeof(struct bh_range), BH_RANGES_MAX);
@@ -51,7 +51,7 @@ void image_done(struct image *im)
 {
 	bh_vec_done(&im->counters);
 	bh_vec_done(&im->rules);
-	for (unsigned i = 0; i < NFT_MAPS; i++)
+	for (unsigned i = 0; i < NFT_ALL_SETS; i++)
 		bh_vec_done(&im->entries[i]);
 	for (unsigned f = 0; f < FAMILIES; f++)
 		bh_vec_done(&im->ranges[f]);
@@ -338,6 +338,32 @@ static int order_counters(const void *a, const void *b)
 
 /* --- rules ----------------------------------------------------------------------------------- */
 
+/* Notes the maps that a rule looks something up in. */
+static void take_names(struct image *im, const struct nlattr *expressions)
+{
+	static const struct {
+		const char *expr;
+		uint16_t attr;
+	} lookups[] = { { "lookup", NFTA_LOOKUP_SET }, { "objref", NFTA_OBJREF_SET_NAME } };
+	const struct nlattr *a, *tb[NFTA_EXPR_DATA + 1], *data[NFTA_OBJREF_SET_NAME + 1];
+	char name[256];
+	int set;
+
+	mnl_attr_for_each_nested (a, expressions) {
+		attr_parse_nested(a, tb, NFTA_EXPR_DATA);
+		for (size_t i = 0; i < BH_ARRAY_SIZE(lookups); i++) {
+			if (!attr_is(tb[NFTA_EXPR_NAME], lookups[i].expr))
+				continue;
+			attr_parse_nested(tb[NFTA_EXPR_DATA], data, NFTA_OBJREF_SET_NAME);
+			if (!attr_string(data[lookups[i].attr], name, sizeof(name)))
+				continue;
+			set = nft_set_by_name(name);
+			if (set >= 0)
+				im->named[set] = true;
+		}
+	}
+}
+
 static int on_rule(const struct nlmsghdr *nlh, void *arg)
 {
 	const struct nlattr *tb[NFTA_RULE_USERDATA + 1];
@@ -369,6 +395,7 @@ static int on_rule(const struct nlmsghdr *nlh, void *arg)
 	rule->expressions = bh_arena_memdup(im->arena, e, mnl_attr_get_len(e));
 	attr_comment(tb[NFTA_RULE_USERDATA], rule->comment, sizeof(rule->comment));
 	take_text(im, rule->comment, sizeof(rule->comment));
+	take_names(im, e);
 	return rule->expressions ? 0 : -ENOMEM;
 }
 
@@ -567,7 +594,7 @@ static int on_elements(const struct nlmsghdr *nlh, void *arg)
 		return 0;
 	mnl_attr_for_each_nested (a, tb[NFTA_SET_ELEM_LIST_ELEMENTS]) {
 		attr_parse_nested(a, el, NFTA_SET_ELEM_KEY_END);
-		r = rd->set < NFT_MAPS ? take_entry(rd, el) : take_bound(rd, el);
+		r = nft_map_of(rd->set) >= 0 ? take_entry(rd, el) : take_bound(rd, el);
 		if (r < 0)
 			return r;
 	}
@@ -645,9 +672,11 @@ int image_read(struct image *im, struct nlsock *s, struct bh_err *err)
 	if (r >= 0 && im->counters.n)
 		qsort(im->counters.data, im->counters.n, sizeof(struct image_counter),
 		      order_counters);
-	for (unsigned i = 0; r >= 0 && i < SET_DENIED; i++)
-		if (im->has_set[i])
-			r = i < NFT_MAPS ? read_map(im, s, i, err) : read_ranges(im, s, i, err);
+	for (unsigned i = 0; r >= 0 && i < NFT_ALL_SETS; i++) {
+		if (!im->has_set[i] || nft_set_info(i)->is_denied)
+			continue;
+		r = nft_map_of(i) >= 0 ? read_map(im, s, i, err) : read_ranges(im, s, i, err);
+	}
 	for (unsigned t = 0; t < NFT_TABLES && r >= 0; t++)
 		if (im->has_table[t])
 			r = nft_query_table(s, t, NFT_MSG_GETRULE, NLM_F_DUMP, NFTA_RULE_TABLE,

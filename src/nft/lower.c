@@ -23,7 +23,7 @@ static void slice_list(struct nft_program *p, const struct entry_list *l, unsign
 	p->maps[set6] = (struct entry_list) { l->e + n4, l->n - n4 };
 }
 
-static void slice_entries(struct nft_program *p, uint32_t idle)
+static void slice_entries(struct nft_program *p)
 {
 	for (unsigned d = 0; d < DIRECTIONS; d++) {
 		for (unsigned k = 0; k < ENTRY_KINDS; k++)
@@ -33,15 +33,30 @@ static void slice_entries(struct nft_program *p, uint32_t idle)
 			slice_list(p, &p->ruleset->guards[d][k], SET_GUARD(d, FAMILY4, k),
 				   SET_GUARD(d, FAMILY6, k));
 	}
-	for (unsigned i = 0; i < NFT_MAPS; i++)
-		p->has_set[i] = p->maps[i].n > 0 || (i < SET_GUARDS && (idle >> i & 1));
+}
+
+/* Only maps with something in them are there, and idle ones, each by one of its names. */
+static void place_maps(struct nft_program *p, uint32_t idle, uint64_t alternates)
+{
+	for (unsigned i = 0; i < NFT_MAPS; i++) {
+		unsigned set = alternates >> i & 1 ? SET_OTHER(i) : i;
+
+		p->set_of[i] = (uint8_t)set;
+		p->has_set[set] = p->maps[i].n > 0 || (i < SET_GUARDS && (idle >> i & 1));
+		p->named[set] = p->has_set[set];
+	}
+}
+
+static bool map_is_named(const struct nft_program *p, unsigned map)
+{
+	return p->named[map] || p->named[SET_OTHER(map)];
 }
 
 static bool has_world(const struct nft_program *p, unsigned family)
 {
 	for (unsigned d = 0; d < DIRECTIONS; d++)
-		if (p->has_set[SET_MAP(d, family, ENTRY_WORLD)] ||
-		    p->has_set[SET_MAP(d, family, ENTRY_WORLD_ICMP)])
+		if (map_is_named(p, SET_MAP(d, family, ENTRY_WORLD)) ||
+		    map_is_named(p, SET_MAP(d, family, ENTRY_WORLD_ICMP)))
 			return true;
 	return false;
 }
@@ -122,6 +137,16 @@ static void flow_rule(struct nft_program *p, unsigned chain, unsigned set, unsig
 	program_add_rule(p, chain, NULL, ops);
 }
 
+/* By each of its names. */
+static void flow_rules(struct nft_program *p, unsigned chain, unsigned map, unsigned side,
+		       bool reply)
+{
+	if (p->named[map])
+		flow_rule(p, chain, map, side, reply);
+	if (p->named[SET_OTHER(map)])
+		flow_rule(p, chain, SET_OTHER(map), side, reply);
+}
+
 /*
  * The flows of one hook: originals by its own direction's maps, replies by the other's. Exact flows
  * of IPv4 and IPv6 come first, the rest kind by kind.
@@ -133,10 +158,8 @@ static void lower_flows(struct nft_program *p, unsigned chain, unsigned directio
 
 	for (unsigned k = 0; k < ENTRY_KINDS; k++)
 		for (unsigned f = 0; f < FAMILIES; f++) {
-			if (p->has_set[SET_MAP(direction, f, k)])
-				flow_rule(p, chain, SET_MAP(direction, f, k), side, false);
-			if (p->has_set[SET_MAP(other, f, k)])
-				flow_rule(p, chain, SET_MAP(other, f, k), side, true);
+			flow_rules(p, chain, SET_MAP(direction, f, k), side, false);
+			flow_rules(p, chain, SET_MAP(other, f, k), side, true);
 		}
 }
 
@@ -207,9 +230,14 @@ static void guard_rule(struct nft_program *p, unsigned set, const struct guardin
 static void lower_guarding(struct nft_program *p, const struct guarding *g)
 {
 	for (unsigned k = 0; k < GUARD_KINDS; k++)
-		for (unsigned f = 0; f < FAMILIES; f++)
-			if (p->has_set[SET_GUARD(g->direction, f, k)])
-				guard_rule(p, SET_GUARD(g->direction, f, k), g);
+		for (unsigned f = 0; f < FAMILIES; f++) {
+			unsigned map = SET_GUARD(g->direction, f, k);
+
+			if (p->named[map])
+				guard_rule(p, map, g);
+			if (p->named[SET_OTHER(map)])
+				guard_rule(p, SET_OTHER(map), g);
+		}
 }
 
 #define ORIGINAL OP2(OP_CT_DIRECTION, 0)
@@ -417,15 +445,11 @@ static void lower_revoked(struct nft_program *p)
 		     OP2(OP_LOG, NFT_LOG_REVOKED));
 }
 
-static void lower(const struct nft_want *w, uint32_t idle, struct nft_program *p)
+void nft_lower_rules(struct nft_program *p)
 {
-	p->ruleset = w->ruleset;
-	p->frames = w->frames;
 	p->n_rules = 0;
-	memset(p->has_set, 0, sizeof(p->has_set));
 	memset(p->has_chain, 0, sizeof(p->has_chain));
-	slice_entries(p, idle);
-	slice_known(p);
+	memset(&p->has_set[SET_DENIED], 0, FAMILIES * sizeof(p->has_set[0]));
 	lower_about(p);
 	lower_base(p, CHAIN_OUTPUT, DIRECTION_EGRESS);
 	lower_base(p, CHAIN_INPUT, DIRECTION_INGRESS);
@@ -439,6 +463,18 @@ static void lower(const struct nft_want *w, uint32_t idle, struct nft_program *p
 		lower_frames(p);
 }
 
+static void lower_sets(const struct nft_want *w, uint32_t idle, uint64_t alternates,
+		       struct nft_program *p)
+{
+	p->ruleset = w->ruleset;
+	p->frames = w->frames;
+	memset(p->has_set, 0, sizeof(p->has_set));
+	memset(p->named, 0, sizeof(p->named));
+	slice_entries(p);
+	place_maps(p, idle, alternates);
+	slice_known(p);
+}
+
 bool nft_program_has_table(const struct nft_program *p, unsigned table)
 {
 	return table == TABLE_INET || p->frames;
@@ -446,12 +482,18 @@ bool nft_program_has_table(const struct nft_program *p, unsigned table)
 
 void nft_lower(const struct nft_want *w, struct nft_program *p)
 {
-	lower(w, 0, p);
+	lower_sets(w, 0, 0, p);
+	nft_lower_rules(p);
 }
 
 void nft_lower_state(const struct nft_state *s, struct nft_program *p)
 {
 	const struct nft_want w = { .ruleset = s->ruleset, .frames = s->frames };
 
-	lower(&w, s->idle_maps, p);
+	lower_sets(&w, s->idle_maps, s->alternates, p);
+	for (unsigned i = 0; i < NFT_MAPS; i++) {
+		p->has_set[i] |= s->leftovers[0] >> i & 1;
+		p->has_set[SET_OTHER(i)] |= s->leftovers[1] >> i & 1;
+	}
+	nft_lower_rules(p);
 }

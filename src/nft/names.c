@@ -155,20 +155,31 @@ static void fill_denied(struct nft_set_info *s, unsigned family)
 	s->flags = NFT_SET_EVAL | NFT_SET_TIMEOUT | NFT_SET_EXPR;
 }
 
+/* The second name of an interval map. */
+static void fill_other(struct nft_set_info *s, const struct nft_set_info *map)
+{
+	if (!map->is_interval)
+		return;
+	*s = *map;
+	snprintf(s->name, sizeof(s->name), "%.28s_b", map->name);
+}
+
 const struct nft_set_info *nft_set_info(unsigned set)
 {
-	static struct nft_set_info infos[NFT_SETS];
+	static struct nft_set_info infos[NFT_ALL_SETS];
 	static bool filled;
 
-	for (unsigned i = 0; !filled && i < NFT_SETS; i++) {
+	for (unsigned i = 0; !filled && i < NFT_ALL_SETS; i++) {
 		if (i < SET_GUARDS)
 			fill_map(&infos[i], i);
 		else if (i < NFT_MAPS)
 			fill_guard(&infos[i], i - SET_GUARDS);
 		else if (i < SET_DENIED)
 			fill_known(&infos[i], i - SET_KNOWN);
-		else
+		else if (i < NFT_SETS)
 			fill_denied(&infos[i], i - SET_DENIED);
+		else
+			fill_other(&infos[i], &infos[i - NFT_SETS]);
 	}
 	filled = true;
 	return &infos[set];
@@ -213,9 +224,16 @@ const char *nft_counter_name(unsigned counter)
 	return counter_names[counter];
 }
 
+int nft_map_of(unsigned set)
+{
+	if (set >= NFT_SETS)
+		return (int)(set - NFT_SETS);
+	return set < NFT_MAPS ? (int)set : -1;
+}
+
 int nft_set_by_name(const char *name)
 {
-	for (unsigned i = 0; i < NFT_SETS; i++)
+	for (unsigned i = 0; name[0] && i < NFT_ALL_SETS; i++)
 		if (strcmp(nft_set_info(i)->name, name) == 0)
 			return (int)i;
 	return -1;

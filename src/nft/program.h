@@ -20,6 +20,12 @@ enum family_index { FAMILY4, FAMILY6 };
 #define SET_KNOWN          NFT_MAPS
 #define SET_DENIED         (SET_KNOWN + FAMILIES)
 #define NFT_SETS           (SET_DENIED + FAMILIES)
+/*
+ * An interval map may stand under either of two names, so that a new one can be filled beside the
+ * old: these are the second ones.
+ */
+#define SET_OTHER(map)     (NFT_SETS + (map))
+#define NFT_ALL_SETS       (NFT_SETS + NFT_MAPS)
 #define SET_MAP(d, f, k)   (((d)*FAMILIES + (f)) * ENTRY_KINDS + (k))
 #define SET_GUARD(d, f, k) (SET_GUARDS + ((d)*FAMILIES + (f)) * GUARD_KINDS + (k))
 
@@ -77,7 +83,7 @@ extern const struct nft_field_info nft_fields[];
 
 /* What a set of the table looks like; the same in every namespace. */
 struct nft_set_info {
-	char name[32];
+	char name[32]; /* "": a map that has no second name */
 	uint8_t fields[KEY_FIELDS_MAX]; /* enum nft_field, FIELD_NONE at the end */
 	uint8_t n_fields;
 	uint32_t flags;   /* NFT_SET_* */
@@ -105,6 +111,8 @@ struct nft_hook {
 };
 const struct nft_hook *nft_chain_hook(unsigned chain);
 const char *nft_counter_name(unsigned counter);
+/* Which map a set is, by either name; -1: none. */
+int nft_map_of(unsigned set);
 /* -1 when there is no such name. */
 int nft_set_by_name(const char *name);
 int nft_chain_by_name(const char *name);
@@ -174,14 +182,16 @@ struct nft_rule {
 	char comment[BH_NFT_COMMENT_MAX + 1]; /* "" = none */
 };
 
-#define PROGRAM_RULES_MAX (224 + 2 * BH_DEVICES_MAX)
+#define PROGRAM_RULES_MAX (320 + 2 * BH_DEVICES_MAX)
 
 struct nft_frames;
 
 struct nft_program {
 	const struct ruleset *ruleset;
 	const struct nft_frames *frames; /* NULL: no table netdev */
-	bool has_set[NFT_SETS];
+	bool has_set[NFT_ALL_SETS];
+	bool named[NFT_ALL_SETS];         /* maps that rules name */
+	uint8_t set_of[NFT_MAPS];         /* by which name each stands */
 	struct entry_list maps[NFT_MAPS]; /* the entries of each map: slices of the ruleset's */
 	const struct bh_range *known[FAMILIES];
 	size_t n_known[FAMILIES];
@@ -197,9 +207,11 @@ bool nft_program_has_table(const struct nft_program *p, unsigned table);
 /* What is wanted -> program. P borrows from W. Cannot fail: everything is bounded. */
 struct nft_want;
 void nft_lower(const struct nft_want *w, struct nft_program *p);
-/* The program of a table that was read back: with its idle maps. */
+/* The program of a table that was read back: with its idle maps, and those that no rule names. */
 struct nft_state;
 void nft_lower_state(const struct nft_state *s, struct nft_program *p);
+/* The rules of P alone, after its sets, as its RULESET, FRAMES and NAMED have it. */
+void nft_lower_rules(struct nft_program *p);
 
 /* The line of the chain about that tells how the table treats what it denies. */
 const char *nft_manner(enum mode mode, enum on_deny on_deny, bool log_denied);

@@ -129,11 +129,21 @@ static int take_rules(struct image *im, struct ruleset *r)
 	return 0;
 }
 
+/* What stands of a map: by the name that rules have for it, and nothing where they have none. */
+static const struct bh_vec *entries_of(const struct image *im, unsigned map)
+{
+	static const struct bh_vec none;
+
+	if (im->named[SET_OTHER(map)])
+		return &im->entries[SET_OTHER(map)];
+	return im->named[map] || !nft_set_info(map)->is_interval ? &im->entries[map] : &none;
+}
+
 /* The two families' maps of a kind become one list, IPv4 first. */
-static int take_list(const struct image *im, struct ruleset *r, unsigned set4, unsigned set6,
+static int take_list(const struct image *im, struct ruleset *r, unsigned map4, unsigned map6,
 		     struct entry_list *ret)
 {
-	const struct bh_vec *v4 = &im->entries[set4], *v6 = &im->entries[set6];
+	const struct bh_vec *v4 = entries_of(im, map4), *v6 = entries_of(im, map6);
 	struct entry *e;
 
 	if (v4->n + v6->n == 0)
@@ -214,7 +224,7 @@ static void compare_objects(struct image *im, const struct nft_program *p)
 		if (im->has_chain[i] != p->has_chain[i])
 			image_drift(im, "chain %s is %s", nft_chain_name(i),
 				    p->has_chain[i] ? "missing" : "there and should not be");
-	for (unsigned i = 0; i < NFT_SETS; i++)
+	for (unsigned i = 0; i < NFT_ALL_SETS; i++)
 		if (im->has_set[i] != p->has_set[i])
 			image_drift(im, "set %s is %s", nft_set_info(i)->name,
 				    p->has_set[i] ? "missing or empty" : "there and should not be");
@@ -263,6 +273,15 @@ static int compare(struct image *im, const struct nft_state *s)
 	return 0;
 }
 
+/* An interval map that no rule names is not. */
+static bool is_in_use(const struct image *im, unsigned map)
+{
+	if (!nft_set_info(map)->is_interval)
+		return im->has_set[map];
+	return (im->has_set[map] && im->named[map]) ||
+	       (im->has_set[SET_OTHER(map)] && im->named[SET_OTHER(map)]);
+}
+
 /*
  * A map stays when its last element has expired: it lets nothing pass, and nobody altered it. What
  * guardrails deny does not expire: an empty map of theirs is not ours.
@@ -273,9 +292,31 @@ static uint32_t idle_maps(const struct image *im)
 
 	_Static_assert(SET_GUARDS <= 32, "a bit for each map");
 	for (unsigned i = 0; i < SET_GUARDS; i++)
-		if (im->has_set[i] && im->entries[i].n == 0)
+		if (is_in_use(im, i) && entries_of(im, i)->n == 0)
 			idle |= 1u << i;
 	return idle;
+}
+
+/*
+ * A change that was broken off may leave an interval map that no rule names, not yet or not any
+ * more: it does nothing.
+ */
+static void take_places(struct image *im, struct nft_state *s)
+{
+	for (unsigned i = 0; i < NFT_MAPS; i++) {
+		bool first = im->has_set[i], other = im->has_set[SET_OTHER(i)];
+
+		if (!nft_set_info(i)->is_interval)
+			continue;
+		if (im->named[i] && im->named[SET_OTHER(i)])
+			image_drift(im, "the map %s stands by two names", nft_set_info(i)->name);
+		if (first && !im->named[i])
+			s->leftovers[0] |= 1ull << i;
+		if (other && !im->named[SET_OTHER(i)])
+			s->leftovers[1] |= 1ull << i;
+		if (im->named[SET_OTHER(i)])
+			s->alternates |= 1ull << i;
+	}
 }
 
 /* --- the state ------------------------------------------------------------------------------- */
@@ -322,6 +363,7 @@ static int judge(struct image *im, struct nft_state *s)
 	if (r < 0 || !s->present)
 		return r;
 	take_ownership(im, s);
+	take_places(im, s);
 	s->idle_maps = idle_maps(im);
 	r = raise_ruleset(im, &s->ruleset);
 	if (r >= 0 && s->ruleset)

@@ -24,7 +24,7 @@ void program_add_rule(struct nft_program *p, unsigned chain, const char *comment
 bool program_has_guards(const struct nft_program *p)
 {
 	for (unsigned i = SET_GUARDS; i < NFT_MAPS; i++)
-		if (p->has_set[i])
+		if (p->named[i] || p->named[SET_OTHER(i)])
 			return true;
 	return false;
 }

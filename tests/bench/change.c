@@ -70,7 +70,7 @@ static int change(struct nlsock *sock, const struct ruleset *want, double *ret_m
 	if (r >= 0) {
 		w.frames = have.frames; /* these stay as they are */
 		start = now_ns();
-		r = nft_apply(sock, &w, &have, err);
+		r = nft_apply(sock, &w, &have, NULL, err);
 		*ret_ms = (now_ns() - start) / 1e6;
 	}
 	nft_state_done(&have);

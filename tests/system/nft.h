@@ -133,7 +133,7 @@ static inline int place_try_want(struct place *p, const struct nft_want *want, s
 	int result;
 
 	place_read(p, &have);
-	result = nft_apply(&p->s, want, &have, err);
+	result = nft_apply(&p->s, want, &have, NULL, err);
 	nft_state_done(&have);
 	return result;
 }

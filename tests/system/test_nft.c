@@ -116,7 +116,7 @@ static void set_counts(struct place *p, const struct ruleset *r)
 	st.totals.denied[DIRECTION_INGRESS] = 77;
 	st.totals.forwarded = 3;
 	st.intact = false;
-	assert_int_equal(nft_apply(&p->s, fx_want(r), &st, NULL), 0);
+	assert_int_equal(nft_apply(&p->s, fx_want(r), &st, NULL, NULL), 0);
 	nft_state_done(&st);
 }
 

@@ -131,8 +131,8 @@ static void test_no_socket(void **state)
 	other = (struct nlsock) { .fd = null };
 	fx_init(&f);
 	fx_finish(&f);
-	assert_int_equal(nft_apply(&closed, fx_want(&f.r), &have, &err), -EBADF);
-	assert_int_equal(nft_apply(&other, fx_want(&f.r), &have, &err), -ENOTSOCK);
+	assert_int_equal(nft_apply(&closed, fx_want(&f.r), &have, NULL, &err), -EBADF);
+	assert_int_equal(nft_apply(&other, fx_want(&f.r), &have, NULL, &err), -ENOTSOCK);
 	assert_int_equal(nft_readback(&closed, &have, &err), -EBADF);
 	assert_false(have.present || have.intact || have.ruleset);
 	assert_int_equal(nft_remove(&other, NULL, &err), -ENOTSOCK);
@@ -158,7 +158,7 @@ static void test_no_right(void **state)
 		if (nlsock_open(&s, here.fd, NETLINK_NETFILTER, NULL) < 0 ||
 		    setresuid(65534, 65534, 65534) < 0)
 			_exit(2);
-		if (nft_apply(&s, fx_want(&f.r), &have, NULL) != -EPERM)
+		if (nft_apply(&s, fx_want(&f.r), &have, NULL, NULL) != -EPERM)
 			_exit(3);
 		if (nft_remove(&s, NULL, NULL) != -EPERM)
 			_exit(4);
@@ -183,7 +183,7 @@ static void test_changed_meanwhile(void **state)
 	place_read(&here, &have);
 	place_do(&here, "nft add table ip other");
 	fx_init(&b);
-	assert_int_equal(nft_apply(&here.s, fx_want(fx_finish(&b)), &have, NULL), -ERESTART);
+	assert_int_equal(nft_apply(&here.s, fx_want(fx_finish(&b)), &have, NULL, NULL), -ERESTART);
 	assert_holds(&here, &a.r);
 	nft_state_done(&have);
 	place_apply(&here, &b.r);
@@ -209,7 +209,7 @@ static void test_expired_meanwhile(void **state)
 	fx_init(&b);
 	fx_add(&b, 0, ENTRY_HOST, "10.0.0.2", FX_ALL, fx_rule(&b, "web.out.all", "p:1"), 0);
 	fx_finish(&b);
-	assert_int_equal(nft_apply(&here.s, fx_want(&b.r), &have, NULL), -ERESTART);
+	assert_int_equal(nft_apply(&here.s, fx_want(&b.r), &have, NULL, NULL), -ERESTART);
 	nft_state_done(&have);
 	place_apply(&here, &b.r);
 	fx_done(&a);

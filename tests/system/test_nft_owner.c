@@ -73,7 +73,7 @@ static void set_counts(void)
 	st.totals.raw = 78;
 	st.rule_counts[0] = (struct nft_rule_count) { 123, 45678 };
 	st.intact = false;
-	assert_int_equal(nft_apply(&here.s, &want, &st, NULL), 0);
+	assert_int_equal(nft_apply(&here.s, &want, &st, NULL, NULL), 0);
 	nft_state_done(&st);
 }
 
@@ -102,10 +102,10 @@ static void test_others(void **state)
 	assert_int_not_equal(here.s.portid, other.portid);
 	f.r.generation = "another";
 	assert_int_equal(nft_readback(&other, &st, NULL), 0);
-	assert_int_equal(nft_apply(&other, &plain, &st, NULL), -EPERM);
-	assert_int_equal(nft_apply(&other, &own, &st, NULL), -EPERM);
+	assert_int_equal(nft_apply(&other, &plain, &st, NULL, NULL), -EPERM);
+	assert_int_equal(nft_apply(&other, &own, &st, NULL, NULL), -EPERM);
 	st.intact = false;
-	assert_int_equal(nft_apply(&other, &own, &st, NULL), -EPERM);
+	assert_int_equal(nft_apply(&other, &own, &st, NULL, NULL), -EPERM);
 	nft_state_done(&st);
 	assert_int_equal(nft_remove(&other, &there, NULL), -EPERM);
 	assert_true(there);
@@ -240,7 +240,7 @@ static void test_plain_to_owned(void **state)
 	st.totals.raw = 78;
 	st.rule_counts[0] = (struct nft_rule_count) { 123, 45678 };
 	st.intact = false;
-	assert_int_equal(nft_apply(&other, &plain, &st, NULL), 0);
+	assert_int_equal(nft_apply(&other, &plain, &st, NULL, NULL), 0);
 	nft_state_done(&st);
 	assert_int_equal(nft_commit_id(&here.s, &before, NULL), 0);
 	own = owning(&f.r);

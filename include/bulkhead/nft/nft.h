@@ -75,6 +75,8 @@ struct nft_state {
 	struct nft_rule_count *rule_counts; /* parallel to ruleset->rules; NULL: not read */
 	uint32_t commit_id; /* of the namespace's nf_tables, as nft_commit_id() tells */
 	uint32_t idle_maps; /* private: there, though the last of their elements has expired */
+	uint64_t alternates;   /* private: maps that stand by their second name */
+	uint64_t leftovers[2]; /* private: maps that no rule names, by first and second name */
 };
 
 void nft_state_done(struct nft_state *s);
@@ -87,17 +89,26 @@ void nft_state_done(struct nft_state *s);
  */
 int nft_readback(struct nlsock *s, struct nft_state *ret, struct bh_err *err);
 
+/* What a call has written; also when it failed on its way. */
+struct nft_written {
+	uint32_t commits;    /* so many */
+	uint64_t alternates; /* when all is done: for nft_state.alternates */
+};
+
 /*
- * Make the namespace enforce WANT in one atomic batch over both tables. HAVE is the present state as
- * nft_readback() gave it: base chains are kept, rules and sets are refilled, counters of rules that
- * stay go on counting; tables that are not of our making are replaced within the same batch.
- * HAVE may as well be what the caller wrote last, with the number of that commit; then a policy rule
- * whose place in the policies moved is -ERESTART.
+ * Make the namespace enforce WANT, in atomic batches over both tables: in one where that will do,
+ * else in as many as it takes that no packet which both HAVE and WANT allow is lost in between, and
+ * none passes that both deny. HAVE is the present state as nft_readback() gave it: base chains are
+ * kept, counters of rules that stay go on counting; tables that are not of our making are replaced.
+ * HAVE may as well be what the caller wrote last, with the number of the last commit; then a policy
+ * rule whose place in the policies moved is -ERESTART.
  * -ERESTART: somebody changed nf_tables in the namespace since HAVE was read, or an element has
- * expired; read again. -EPERM: the tables belong to another process. On an error nothing changed.
+ * expired; read again, and go on from there. -EPERM: the tables belong to another process.
+ * On an error what stands is HAVE, or on the way to WANT, and a readback understands it. RET may be
+ * NULL.
  */
 int nft_apply(struct nlsock *s, const struct nft_want *want, const struct nft_state *have,
-	      struct bh_err *err);
+	      struct nft_written *ret, struct bh_err *err);
 
 /* Delete the tables. *ret_was_there (may be NULL). Absent is not an error. */
 int nft_remove(struct nlsock *s, bool *ret_was_there, struct bh_err *err);

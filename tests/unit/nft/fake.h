@@ -358,7 +358,7 @@ static inline void fake_create_want(struct fake *k, const struct nft_want *want)
 	int len;
 
 	fake_forget(k);
-	assert(nft_apply(&k->s, want, &nothing, NULL) == -EIO); /* nobody confirms it */
+	assert(nft_apply(&k->s, want, &nothing, NULL, NULL) == -EIO); /* nobody confirms it */
 	data = fake_sent(k, &len);
 	assert(len > 0);
 	fake_take_batch(k, data, len);

@@ -12,7 +12,7 @@
 static char *change_to(struct fake *k, const struct nft_want *want, const struct nft_state *have,
 		       int *ret_len)
 {
-	int result = nft_apply(&k->s, want, have, NULL);
+	int result = nft_apply(&k->s, want, have, NULL, NULL);
 	char *data = fake_sent(k, ret_len);
 
 	assert_int_equal(result, *ret_len < 0 ? 0 : -EIO); /* nobody confirms it */
@@ -812,20 +812,20 @@ static void test_answers(void **state)
 	fx_full_until(&f, 0);
 	last = last_of(&k, &f.r);
 	fake_ack(&k, last, 0);
-	assert_int_equal(nft_apply(&k.s, fx_want(&f.r), &nothing, &err), 0);
+	assert_int_equal(nft_apply(&k.s, fx_want(&f.r), &nothing, NULL, &err), 0);
 	free(fake_sent(&k, &len));
 	fake_ack(&k, last - 1, 0); /* of another message: says nothing of all the others */
-	assert_int_equal(nft_apply(&k.s, fx_want(&f.r), &nothing, &err), -EIO);
+	assert_int_equal(nft_apply(&k.s, fx_want(&f.r), &nothing, NULL, &err), -EIO);
 	assert_string_equal(err.msg, "the kernel did not confirm the change");
 	free(fake_sent(&k, &len));
 	fake_ack(&k, 7, -ENOSPC); /* one failed: all of it did not happen, whatever else is said */
 	fake_ack(&k, last, 0);
-	assert_int_equal(nft_apply(&k.s, fx_want(&f.r), &nothing, &err), -ENOSPC);
+	assert_int_equal(nft_apply(&k.s, fx_want(&f.r), &nothing, NULL, &err), -ENOSPC);
 	assert_string_equal(err.msg, "the kernel refused the change: No space left on device");
 	free(fake_sent(&k, &len));
 	fake_ack(&k, 7, -EPERM); /* the first is the cause */
 	fake_ack(&k, 8, -ENOENT);
-	assert_int_equal(nft_apply(&k.s, fx_want(&f.r), &nothing, &err), -EPERM);
+	assert_int_equal(nft_apply(&k.s, fx_want(&f.r), &nothing, NULL, &err), -EPERM);
 	fx_done(&f);
 	fake_close(&k);
 }
