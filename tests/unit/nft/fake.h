@@ -33,6 +33,8 @@ struct fake {
 	int resizing; /* so many lists of elements have one twice */
 	uint32_t commit;
 	unsigned queries; /* so far */
+	char *sent; /* batches that were confirmed, one behind the other */
+	int sent_len;
 };
 
 static inline uint8_t fake_type(const struct nlmsghdr *nlh)
@@ -337,6 +339,42 @@ static inline char *fake_sent(struct fake *k, int *ret_len)
 	assert(data);
 	*ret_len = (int)recv(k->peer, data, FAKE_BYTES_MAX, MSG_DONTWAIT);
 	return data;
+}
+
+/* Confirm every batch from now on, until fake_confirmed(). */
+static inline void *fake_confirm_run(void *arg)
+{
+	struct fake *k = arg;
+	int len, rest;
+
+	for (;;) {
+		const struct nlmsghdr *nlh = (void *)(k->sent + k->sent_len);
+
+		len = (int)recv(k->peer, k->sent + k->sent_len,
+				(size_t)(FAKE_BYTES_MAX - k->sent_len), 0);
+		if (len <= 1)
+			return NULL;
+		for (rest = len; NLMSG_OK(nlh, rest); nlh = NLMSG_NEXT(nlh, rest))
+			if (nlh->nlmsg_flags & NLM_F_ACK)
+				fake_ack(k, nlh->nlmsg_seq, 0);
+		k->sent_len += len;
+	}
+}
+
+static inline void fake_confirm(struct fake *k)
+{
+	k->sent = malloc(FAKE_BYTES_MAX);
+	k->sent_len = 0;
+	assert(k->sent);
+	assert(pthread_create(&k->thread, NULL, fake_confirm_run, k) == 0);
+}
+
+/* All of them, which the caller frees; -1: none. */
+static inline char *fake_confirmed(struct fake *k, int *ret_len)
+{
+	fake_rest(k);
+	*ret_len = k->sent_len ? k->sent_len : -1;
+	return k->sent;
 }
 
 #define fake_each(nlh, data, len)                                                                  \

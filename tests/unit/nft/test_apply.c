@@ -3,19 +3,27 @@
 
 #include <endian.h>
 
+#include "../../../src/nft/program.h"
+
 /*
  * What a change sends, message by message. Whether the kernel takes it is tests/system/test_nft.c's
  * to show; the kernel here is a stand-in.
  */
 
-/* What nft_apply() sends to make WANT of HAVE; *RET_LEN is -1 when that is nothing. */
+static struct nft_written written; /* by the last change */
+
+/*
+ * What nft_apply() sends to make WANT of HAVE, batch behind batch, all of them confirmed; *RET_LEN is
+ * -1 when that is nothing.
+ */
 static char *change_to(struct fake *k, const struct nft_want *want, const struct nft_state *have,
 		       int *ret_len)
 {
-	int result = nft_apply(&k->s, want, have, NULL, NULL);
-	char *data = fake_sent(k, ret_len);
+	char *data;
 
-	assert_int_equal(result, *ret_len < 0 ? 0 : -EIO); /* nobody confirms it */
+	fake_confirm(k);
+	assert_int_equal(nft_apply(&k->s, want, have, &written, NULL), 0);
+	data = fake_confirmed(k, ret_len);
 	return data;
 }
 
@@ -33,7 +41,10 @@ static void stand(struct fake *k, const struct ruleset *r, struct nft_state *ret
 	assert_true(ret->intact);
 }
 
-/* "new element egress4" and so on, a line a message; the same again is not repeated. */
+/*
+ * "new element egress4" and so on, a line a message, and one between batches; the same again is not
+ * repeated.
+ */
 static const char *said(const char *data, int len)
 {
 	static const char *const types[] = {
@@ -54,6 +65,10 @@ static const char *said(const char *data, int len)
 		bool is_table = type == NFT_MSG_NEWTABLE || type == NFT_MSG_DELTABLE;
 		bool is_chain = type == NFT_MSG_NEWCHAIN || type == NFT_MSG_DELCHAIN;
 
+		if (nlh->nlmsg_type == NFNL_MSG_BATCH_BEGIN && at > 0) {
+			at += (size_t)snprintf(out + at, sizeof(out) - at, "--\n");
+			last = at;
+		}
 		if (nlh->nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES)
 			continue;
 		assert_true(type < BH_ARRAY_SIZE(types) && types[type]);
@@ -179,7 +194,7 @@ static void test_guard_comes_and_goes(void **state)
 		      "flush chain guard_record_icmp\ndelete chain guard_egress\n"
 		      "delete chain guard_ingress\ndelete chain guard_record\n"
 		      "delete chain guard_record_icmp\n"
-		      "delete element guard_egress4\ndelete set guard_egress4\n"
+		      "delete set guard_egress4\n"
 		      "delete counter guardrail_cde.in.boundary\n"
 		      "delete counter guardrail_no-metadata.out.all\n"
 		      "new rule output\nnew rule input\n");
@@ -653,61 +668,28 @@ static void test_half_there(void **state)
 	fake_close(&k);
 }
 
-/* --- maps made anew -------------------------------------------------------------------------- */
+/* --- in steps -------------------------------------------------------------------------------- */
 
-/* The last N of eight, beside a map that nothing happens to. */
-static void eight(struct fx *f, enum entry_kind kind, size_t n)
+/* Rules "web.out.all" and "web.out.new". */
+static void two_rules(struct fx *f)
+{
+	fx_init(f);
+	fx_rule(f, "web.out.all", "p:1");
+	fx_rule(f, "web.out.new", "p:2");
+}
+
+/* The last N of fifty, beside a map that nothing happens to. */
+static void fifty(struct fx *f, enum entry_kind kind, size_t n)
 {
 	char range[64];
 
-	fx_init(f);
-	fx_rule(f, "web.out.all", "p:1");
-	for (unsigned i = 8 - (unsigned)n; i < 8; i++) {
+	two_rules(f);
+	for (unsigned i = 50 - (unsigned)n; i < 50; i++) {
 		snprintf(range, sizeof(range), "10.%u.0.0/%u", i, kind == ENTRY_RANGE ? 16 : 32);
 		fx_add(f, DIRECTION_EGRESS, kind, range, FX_TCP(80), 0, 0);
 	}
 	fx_add(f, DIRECTION_EGRESS, ENTRY_ICMP, "10.77.1.2", FX_ICMP(8, 8), 0, 0);
 	fx_finish(f);
-}
-
-/*
- * An interval map that loses one element loses it; from two on it is made anew, with what stays
- * and what comes, between its rules. A hash never is.
- */
-static void test_remade(void **state)
-{
-	struct nft_state have;
-	struct fx all, less;
-	struct fake k;
-
-	fake_open(&k);
-	eight(&all, ENTRY_RANGE, 8);
-	stand(&k, &all.r, &have);
-	eight(&less, ENTRY_RANGE, 7);
-	assert_change(&k, &less.r, &have, "delete element egress4_range\n");
-	fx_done(&less);
-	eight(&less, ENTRY_RANGE, 6);
-	assert_change(&k, &less.r, &have,
-		      "flush chain output\nflush chain input\ndelete set egress4_range\n"
-		      "new set egress4_range\nnew element egress4_range\n"
-		      "new rule output\nnew rule input\n");
-	fx_done(&less);
-	/* all of them: it goes */
-	eight(&less, ENTRY_RANGE, 0);
-	assert_change(&k, &less.r, &have,
-		      "flush chain output\nflush chain input\ndelete element egress4_range\n"
-		      "delete set egress4_range\nnew rule output\nnew rule input\n");
-	fx_done(&less);
-	nft_state_done(&have);
-	fx_done(&all);
-	eight(&all, ENTRY_EXACT, 8);
-	stand(&k, &all.r, &have);
-	eight(&less, ENTRY_EXACT, 2);
-	assert_change(&k, &less.r, &have, "delete element egress4\n");
-	fx_done(&less);
-	nft_state_done(&have);
-	fx_done(&all);
-	fake_close(&k);
 }
 
 static size_t elements_of(const char *data, int len, uint8_t type, const char *set)
@@ -728,7 +710,51 @@ static size_t elements_of(const char *data, int len, uint8_t type, const char *s
 	return n;
 }
 
-/* What stays is written again, not only what comes. */
+/*
+ * An interval map that loses few elements loses them; one that loses many is made anew beside itself:
+ * filled, then the rules pass over, then the old one goes. A hash never is.
+ */
+static void test_remade(void **state)
+{
+	struct nft_state have;
+	struct fx all, less;
+	struct fake k;
+
+	fake_open(&k);
+	fifty(&all, ENTRY_RANGE, 50);
+	stand(&k, &all.r, &have);
+	fifty(&less, ENTRY_RANGE, 19);
+	assert_change(&k, &less.r, &have, "delete element egress4_range\n");
+	assert_int_equal(written.commits, 1);
+	assert_int_equal(written.alternates, 0);
+	fx_done(&less);
+	fifty(&less, ENTRY_RANGE, 18);
+	assert_change(&k, &less.r, &have,
+		      "new set egress4_range_b\nnew element egress4_range_b\n--\n"
+		      "flush chain output\nflush chain input\nnew rule output\nnew rule input\n--\n"
+		      "delete set egress4_range\n");
+	assert_int_equal(written.commits, 3);
+	assert_int_equal(written.alternates, 1ull << SET_MAP(0, FAMILY4, ENTRY_RANGE));
+	fx_done(&less);
+	/* all of them: it goes */
+	fifty(&less, ENTRY_RANGE, 0);
+	assert_change(&k, &less.r, &have,
+		      "flush chain output\nflush chain input\n"
+		      "delete set egress4_range\nnew rule output\nnew rule input\n");
+	fx_done(&less);
+	nft_state_done(&have);
+	fx_done(&all);
+	fifty(&all, ENTRY_EXACT, 50);
+	stand(&k, &all.r, &have);
+	fifty(&less, ENTRY_EXACT, 2);
+	assert_change(&k, &less.r, &have, "delete element egress4\n");
+	fx_done(&less);
+	nft_state_done(&have);
+	fx_done(&all);
+	fake_close(&k);
+}
+
+/* What stays is written again, not only what comes; and then back to the first name. */
 static void test_remade_whole(void **state)
 {
 	bh_autofree char *data = NULL;
@@ -738,17 +764,23 @@ static void test_remade_whole(void **state)
 	int len;
 
 	fake_open(&k);
-	eight(&all, ENTRY_RANGE, 8);
+	fifty(&all, ENTRY_RANGE, 50);
 	stand(&k, &all.r, &have);
-	eight(&less, ENTRY_RANGE, 5);
+	fifty(&less, ENTRY_RANGE, 5);
 	fx_add(&less, DIRECTION_EGRESS, ENTRY_RANGE, "172.16.0.0/12", FX_ALL, 0, 0);
 	data = change(&k, fx_finish(&less), &have, &len);
-	assert_int_equal(elements_of(data, len, NFT_MSG_NEWSETELEM, "egress4_range"), 6);
+	assert_int_equal(elements_of(data, len, NFT_MSG_NEWSETELEM, "egress4_range_b"), 6);
 	assert_int_equal(elements_of(data, len, NFT_MSG_NEWSETELEM, "egress4_icmp"), 0);
 	free(data);
+	have.alternates = written.alternates;
+	data = change(&k, fx_finish(&less), &have, &len);
+	assert_int_equal(elements_of(data, len, NFT_MSG_NEWSETELEM, "egress4_range"), 6);
+	assert_int_equal(written.alternates, 0);
+	free(data);
+	have.alternates = 0;
 	/* one more and none less: nothing is made anew */
 	fx_done(&less);
-	eight(&less, ENTRY_RANGE, 8);
+	fifty(&less, ENTRY_RANGE, 50);
 	fx_add(&less, DIRECTION_EGRESS, ENTRY_RANGE, "172.16.0.0/12", FX_ALL, 0, 0);
 	data = change(&k, fx_finish(&less), &have, &len);
 	assert_string_equal(said(data, len), "new element egress4_range\n");
@@ -759,8 +791,153 @@ static void test_remade_whole(void **state)
 	fake_close(&k);
 }
 
-/* A guardrail's map, where the chain forward names it as well. */
-static void test_remade_guard(void **state)
+static void one(struct fx *f, enum entry_kind kind, const char *addr, uint16_t port, unsigned rule)
+{
+	two_rules(f);
+	fx_add(f, DIRECTION_EGRESS, kind, addr, FX_TCP(port), rule, 0);
+	fx_finish(f);
+}
+
+static void assert_steps(const struct fx *from, const struct fx *to, const char *expect)
+{
+	struct nft_state have;
+	struct fake k;
+
+	fake_open(&k);
+	stand(&k, &from->r, &have);
+	assert_change(&k, &to->r, &have, expect);
+	nft_state_done(&have);
+	fake_close(&k);
+}
+
+/* The same flow by another kind of map: it is in the new one before it leaves the old. */
+static void test_moves(void **state)
+{
+	struct fx exact, wide, other;
+
+	one(&exact, ENTRY_EXACT, "10.1.2.3", 80, 0);
+	one(&wide, ENTRY_RANGE, "10.0.0.0/8", 80, 0);
+	one(&other, ENTRY_RANGE, "10.0.0.0/8", 81, 0);
+	assert_steps(&exact, &wide,
+		     "new set egress4_range\nnew element egress4_range\n--\n"
+		     "flush chain output\nflush chain input\nnew rule output\nnew rule input\n--\n"
+		     "flush chain output\nflush chain input\n"
+		     "delete element egress4\ndelete set egress4\n"
+		     "new rule output\nnew rule input\n");
+	assert_int_equal(written.commits, 3);
+	assert_steps(&wide, &exact,
+		     "flush chain output\nflush chain input\n"
+		     "new set egress4\nnew element egress4\n"
+		     "new rule output\nnew rule input\n--\n"
+		     "flush chain output\nflush chain input\ndelete set egress4_range\n"
+		     "new rule output\nnew rule input\n");
+	/* another flow: one batch */
+	assert_steps(&exact, &other,
+		     "flush chain output\nflush chain input\n"
+		     "delete element egress4\ndelete set egress4\n"
+		     "new set egress4_range\nnew element egress4_range\n"
+		     "new rule output\nnew rule input\n");
+	fx_done(&exact);
+	fx_done(&wide);
+	fx_done(&other);
+}
+
+/* Two boxes of one map cannot overlap: the one takes the other's place, in one batch. */
+static void test_in_place(void **state)
+{
+	struct fx near, wide;
+
+	one(&near, ENTRY_RANGE, "10.1.0.0/16", 80, 0);
+	one(&wide, ENTRY_RANGE, "10.0.0.0/8", 80, 0);
+	assert_steps(&near, &wide, "delete element egress4_range\nnew element egress4_range\n");
+	fx_done(&near);
+	fx_done(&wide);
+}
+
+/* A rule that moved in its file while its flow changes its map: first the flow, then the place. */
+static void test_moves_with_its_place(void **state)
+{
+	struct ruleset_rule *rules;
+	struct fx exact, wide;
+
+	one(&exact, ENTRY_EXACT, "10.1.2.3", 80, 0);
+	one(&wide, ENTRY_RANGE, "10.0.0.0/8", 80, 0);
+	rules = wide.rules.data;
+	rules[0].where = "p:9";
+	assert_steps(&exact, &wide,
+		     "new set egress4_range\nnew element egress4_range\n--\n"
+		     "flush chain output\nflush chain input\nnew rule output\nnew rule input\n--\n"
+		     "flush chain output\nflush chain input\n"
+		     "delete element egress4\ndelete set egress4\n"
+		     "new rule output\nnew rule input\n--\n"
+		     "delete element egress4_range\ndelete counter web.out.all\n"
+		     "new counter web.out.all\nnew element egress4_range\n");
+	assert_int_equal(written.commits, 4);
+	fx_done(&exact);
+	fx_done(&wide);
+}
+
+/* --- guardrails in steps --------------------------------------------------------------------- */
+
+static void guarded(struct fx *f, unsigned port, const char *denied)
+{
+	two_rules(f);
+	fx_add(f, DIRECTION_EGRESS, ENTRY_EXACT, "10.1.2.3", FX_TCP(port), 0, 0);
+	if (denied)
+		fx_guard(f, DIRECTION_EGRESS, GUARD_NET, denied, FX_ALL, 1);
+	fx_finish(f);
+}
+
+/* Is "A" before the end of a batch that is before "B"? */
+static void assert_apart(const char *text, const char *a, const char *b)
+{
+	size_t from = position(text, a), to = position(text, b);
+	const char *end = strstr(text + from, "--\n");
+
+	if (!end || (size_t)(end - text) > to)
+		fail_msg("%sis not in a batch before %s in\n%s", a, b, text);
+}
+
+static char *steps_between(const struct fx *from, const struct fx *to)
+{
+	struct nft_state have;
+	struct fake k;
+	char *data, *text;
+	int len;
+
+	fake_open(&k);
+	stand(&k, &from->r, &have);
+	data = change(&k, &to->r, &have, &len);
+	text = strdup(said(data, len));
+	free(data);
+	nft_state_done(&have);
+	fake_close(&k);
+	return text;
+}
+
+/* What is denied by not being allowed, and then by a guardrail: the guardrail is there first. */
+static void test_guard_first_and_last(void **state)
+{
+	bh_autofree char *come = NULL, *go = NULL, *apart = NULL;
+	struct fx without, with, beside;
+
+	guarded(&without, 80, NULL);
+	guarded(&with, 81, "10.0.0.0/8");
+	guarded(&beside, 81, "11.0.0.0/8");
+	come = steps_between(&without, &with);
+	assert_apart(come, "new element guard_egress4\n", "new element egress4\n");
+	assert_apart(come, "new rule guard_egress\n", "new element egress4\n");
+	go = steps_between(&with, &without);
+	assert_apart(go, "delete element egress4\n", "delete set guard_egress4\n");
+	apart = steps_between(&without, &beside);
+	assert_null(strstr(apart, "--"));
+	fx_done(&without);
+	fx_done(&with);
+	fx_done(&beside);
+}
+
+/* A guardrail's boxes that overlap: both maps deny until the old one goes. */
+static void test_guard_reshaped(void **state)
 {
 	struct nft_state have;
 	struct fx open;
@@ -769,18 +946,41 @@ static void test_remade_guard(void **state)
 	fake_open(&k);
 	fx_open(&open);
 	fx_guard(&open, 0, GUARD_NET, "10.1.0.0/16", FX_ALL, 1);
-	fx_guard(&open, 0, GUARD_NET, "10.2.0.0/16", FX_ALL, 1);
 	stand(&k, fx_finish(&open), &have);
 	open.guards[0][GUARD_NET].n = 0;
-	fx_guard(&open, 0, GUARD_NET, "10.3.0.0/16", FX_ALL, 1);
-	fx_guard(&open, 0, GUARD_NET, "fd00:ec2::254", FX_ALL, 1);
+	fx_guard(&open, 0, GUARD_NET, "10.0.0.0/8", FX_ALL, 1);
 	assert_change(&k, fx_finish(&open), &have,
 		      "flush chain output\nflush chain input\nflush chain forward\n"
-		      "delete set guard_egress4\nnew set guard_egress4\n"
-		      "new element guard_egress4\n"
+		      "new set guard_egress4_b\nnew element guard_egress4_b\n"
+		      "new rule output\nnew rule input\nnew rule forward\n--\n"
+		      "flush chain output\nflush chain input\nflush chain forward\n"
+		      "delete set guard_egress4\n"
 		      "new rule output\nnew rule input\nnew rule forward\n");
 	nft_state_done(&have);
 	fx_done(&open);
+	fake_close(&k);
+}
+
+/* Made anew where a guardrail denies some of what is allowed: that is allowed when it is denied. */
+static void test_anew_guarded(void **state)
+{
+	bh_autofree char *data = NULL;
+	struct nft_state have;
+	const char *text;
+	struct fake k;
+	struct fx f;
+	int len;
+
+	fake_open(&k);
+	guarded(&f, 80, "10.0.0.0/8");
+	stand(&k, &f.r, &have);
+	have.intact = false;
+	data = change(&k, &f.r, &have, &len);
+	text = said(data, len);
+	assert_apart(text, "new element guard_egress4\n", "new element egress4\n");
+	assert_int_equal(written.commits, 2);
+	nft_state_done(&have);
+	fx_done(&f);
 	fake_close(&k);
 }
 
@@ -852,7 +1052,12 @@ int main(void)
 		cmocka_unit_test(test_half_there),
 		cmocka_unit_test(test_remade),
 		cmocka_unit_test(test_remade_whole),
-		cmocka_unit_test(test_remade_guard),
+		cmocka_unit_test(test_moves),
+		cmocka_unit_test(test_in_place),
+		cmocka_unit_test(test_moves_with_its_place),
+		cmocka_unit_test(test_guard_first_and_last),
+		cmocka_unit_test(test_guard_reshaped),
+		cmocka_unit_test(test_anew_guarded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
