@@ -446,9 +446,7 @@ static int change(struct commits *k, const struct nft_want *want, const struct n
 	used.leftovers[0] = used.leftovers[1] = 0;
 	nft_lower_state(&used, old);
 	nft_lower(want, new);
-	r = plan_make(&plan, old, new, recreate);
-	if (at_once)
-		plan_at_once(&plan);
+	r = plan_make(&plan, old, new, recreate, at_once);
 	if (r < 0)
 		bh_err_oom(err);
 	else if (moved && !plan_is_one(&plan))

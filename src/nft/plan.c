@@ -14,6 +14,16 @@
  * map (docs/benchmarks.md).
  */
 #define REMAKE_MIN 32
+/*
+ * In one batch a map made anew is empty for a moment. So there it is changed in place as long as that
+ * takes no more than some tenths of a second.
+ */
+#define REMAKE_AT_ONCE_MIN 512
+
+static size_t remake_min(const struct plan *p)
+{
+	return p->at_once ? REMAKE_AT_ONCE_MIN : REMAKE_MIN;
+}
 
 /* --- entries --------------------------------------------------------------------------------- */
 
@@ -70,7 +80,7 @@ static void find_reshaped(struct plan *p, unsigned map)
 	const struct entry_list *have = &p->old->maps[map], *want = &p->new->maps[map];
 	struct map_plan *m = &p->maps[map];
 
-	if (!nft_set_info(map)->is_interval || m->n_gone >= REMAKE_MIN)
+	if (!nft_set_info(map)->is_interval || m->n_gone >= remake_min(p))
 		return;
 	for (size_t i = 0; i < have->n; i++)
 		for (size_t j = 0; m->gone[i] && j < want->n; j++)
@@ -87,7 +97,7 @@ static bool is_alone_reshaped(const struct plan *p, unsigned map)
 	unsigned first = map - map % ENTRY_KINDS;
 
 	for (unsigned i = first; i < first + ENTRY_KINDS; i++)
-		if (i != map && (p->maps[i].reshaped || p->maps[i].n_gone >= REMAKE_MIN) &&
+		if (i != map && (p->maps[i].reshaped || p->maps[i].n_gone >= remake_min(p)) &&
 		    nft_set_info(i)->is_interval)
 			return false;
 	return true;
@@ -106,7 +116,7 @@ static void find_remade(struct plan *p)
 			continue;
 		if (!nft_set_info(i)->is_interval)
 			continue;
-		m->remade = m->n_gone >= REMAKE_MIN ||
+		m->remade = m->n_gone >= remake_min(p) ||
 			    (m->reshaped &&
 			     (nft_set_info(i)->is_guard || !is_alone_reshaped(p, i)));
 	}
@@ -319,11 +329,11 @@ static void find_cuts(struct plan *p)
 /* --- the whole ------------------------------------------------------------------------------- */
 
 int plan_make(struct plan *p, const struct nft_program *old, struct nft_program *new,
-	      const bool *recreate)
+	      const bool *recreate, bool at_once)
 {
 	int r = 0;
 
-	*p = (struct plan) { .old = old, .new = new };
+	*p = (struct plan) { .old = old, .new = new, .at_once = at_once };
 	for (unsigned i = 0; i < NFT_MAPS && r >= 0; i++) {
 		r = diff_map(p, recreate, i);
 		if (r >= 0)
@@ -335,7 +345,8 @@ int plan_make(struct plan *p, const struct nft_program *old, struct nft_program 
 		return r;
 	find_remade(p);
 	place_sets(p, new);
-	find_cuts(p);
+	if (!at_once)
+		find_cuts(p);
 	return 0;
 }
 
@@ -355,11 +366,6 @@ bool plan_is_one(const struct plan *p)
 		if (p->cut[i])
 			return false;
 	return true;
-}
-
-void plan_at_once(struct plan *p)
-{
-	memset(p->cut, 0, sizeof(p->cut));
 }
 
 static bool is_done(uint8_t at, int step)

@@ -44,18 +44,18 @@ struct plan {
 	struct bh_range *common[FAMILIES];
 	size_t n_common[FAMILIES];
 	bool cut[STEPS]; /* a batch ends with this step */
+	bool at_once;    /* none may: there has to be one batch */
 };
 
 /*
  * NEW's sets get their places. RECREATE [rule of NEW]: its counter is made anew, so that all that
- * refers to it goes and comes again. P borrows all of it. -ENOMEM.
+ * refers to it goes and comes again. AT_ONCE: in one batch. P borrows all of it. -ENOMEM.
  */
 int plan_make(struct plan *p, const struct nft_program *old, struct nft_program *new,
-	      const bool *recreate);
+	      const bool *recreate, bool at_once);
 void plan_done(struct plan *p);
-/* One batch will do, or has to. */
+/* One batch will do. */
 bool plan_is_one(const struct plan *p);
-void plan_at_once(struct plan *p);
 
 /* What stands when all is done up to STEP; -1: the old program. */
 void plan_program(const struct plan *p, int step, struct nft_program *out);
