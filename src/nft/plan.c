@@ -166,8 +166,8 @@ static void place_sets(struct plan *p, struct nft_program *new)
 	for (unsigned i = 0; i < NFT_MAPS; i++)
 		place_map(p, new, i);
 	for (unsigned i = SET_KNOWN; i < SET_DENIED; i++) {
-		if (!p->old->has_set[i] && new->has_set[i])
-			p->made[i] = STEP_FILL;
+		if (!p->old->has_set[i] && new->has_set[i]) /* an empty one is for its rules alone */
+			p->made[i] = new->n_known[i - SET_KNOWN] ? STEP_FILL : STEP_ADD;
 		if (p->old->has_set[i] && !new->has_set[i])
 			p->removed[i] = STEP_TAKE;
 	}

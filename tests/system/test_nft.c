@@ -2,6 +2,9 @@
 #include "nft.h"
 #include "random.h"
 
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
 /*
  * Rulesets in a real kernel, in namespaces that this test makes: what is written is what is read
  * back, a change in place loses nothing, a change that fails changes nothing. Root.
@@ -253,6 +256,98 @@ static void test_foreign_make(void **state)
 	fx_done(&f);
 }
 
+/* --- broken off ------------------------------------------------------------------------------ */
+
+static int sends_left = -1; /* then sending fails; -1: never */
+
+ssize_t sendto(int fd, const void *data, size_t len, int flags, __CONST_SOCKADDR_ARG to,
+	       socklen_t to_len)
+{
+	if (sends_left == 0) {
+		errno = EIO;
+		return -1;
+	}
+	sends_left -= sends_left > 0;
+	return syscall(SYS_sendto, fd, data, len, flags, to.__sockaddr__, to_len);
+}
+
+/* Only the first N batches of a change are done. True: there were no more. */
+static bool apply_some(const struct ruleset *r, int n)
+{
+	struct nft_written written;
+	struct nft_state have;
+	int result;
+
+	place_read(&here, &have);
+	sends_left = n;
+	result = nft_apply(&here.s, fx_want(r), &have, &written, NULL);
+	sends_left = -1;
+	nft_state_done(&have);
+	assert_true((int)written.commits <= n);
+	return result >= 0;
+}
+
+/* However far a change came, what it left is understood and brought to its end in the same table. */
+static void test_broken_off(void **state)
+{
+	unsigned intact = 0, doubled = 0;
+
+	for (unsigned i = 0; i < 60; i++) {
+		struct fx from, to;
+		bool done = false;
+
+		rnd_ruleset(&from, 1 + rnd(60));
+		rnd_ruleset(&to, 1 + rnd(60));
+		for (int n = 1; !done; n++) {
+			struct nft_state have;
+
+			place_apply(&here, &from.r);
+			done = apply_some(&to.r, n);
+			place_read(&here, &have);
+			assert_true(have.present);
+			if (have.intact)
+				intact++;
+			else if (strstr(have.drift, "stands by two names"))
+				doubled++;
+			else
+				fail_msg("after %d batches: %s", n, have.drift);
+			nft_state_done(&have);
+			place_apply(&here, &to.r);
+		}
+		fx_done(&from);
+		fx_done(&to);
+	}
+	assert_true(intact > 60);
+	print_message("%u left intact, %u by two names\n", intact, doubled);
+}
+
+/* An interval map that no rule names is what a change may leave: it goes, and nothing else. */
+static void test_leftover(void **state)
+{
+	bh_autofree char *before = NULL, *after = NULL;
+	struct nft_state have;
+	struct fx f;
+
+	fx_full_until(&f, 0);
+	place_apply(&here, &f.r);
+	before = handles(&here);
+	place_do(&here, "nft 'add map inet bulkhead egress4_range_b { type ipv4_addr . inet_proto . "
+			"inet_service : counter; flags interval,timeout; }; add element inet bulkhead "
+			"egress4_range_b { 10.0.0.0/8 . tcp . 1-9 : \"payments.out.dns\" }'");
+	place_read(&here, &have);
+	assert_true(have.intact);
+	assert_int_equal(have.leftovers[0], 0);
+	assert_int_not_equal(have.leftovers[1], 0);
+	nft_state_done(&have);
+	place_apply(&here, &f.r);
+	place_read(&here, &have);
+	assert_int_equal(have.leftovers[1], 0);
+	nft_state_done(&have);
+	after = handles(&here);
+	assert_string_equal(before, after);
+	fx_done(&f);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -260,7 +355,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_full),         CASE(test_guardrails), CASE(test_random_rulesets),
 		CASE(test_text),         CASE(test_walk),       CASE(test_many_elements),
-		CASE(test_foreign_make),
+		CASE(test_foreign_make), CASE(test_broken_off), CASE(test_leftover),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
