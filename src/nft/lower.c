@@ -52,7 +52,7 @@ static bool map_is_named(const struct nft_program *p, unsigned map)
 	return p->named[map] || p->named[SET_OTHER(map)];
 }
 
-static bool has_world(const struct nft_program *p, unsigned family)
+bool nft_has_world(const struct nft_program *p, unsigned family)
 {
 	for (unsigned d = 0; d < DIRECTIONS; d++)
 		if (map_is_named(p, SET_MAP(d, family, ENTRY_WORLD)) ||
@@ -74,7 +74,7 @@ static void slice_known(struct nft_program *p)
 	p->n_known[FAMILY6] = r->n_known - n4;
 	/* A world map needs it even empty; a full one is kept without, so that it reads back. */
 	for (unsigned f = 0; f < FAMILIES; f++)
-		p->has_set[SET_KNOWN + f] = has_world(p, f) || p->n_known[f];
+		p->has_set[SET_KNOWN + f] = nft_has_world(p, f) || p->n_known[f];
 }
 
 /* --- chains ---------------------------------------------------------------------------------- */
@@ -362,8 +362,7 @@ static void lower_base(struct nft_program *p, unsigned chain, unsigned direction
 		lower_related(p, chain);
 		lower_guards(p, chain, direction);
 	}
-	if (!p->ruleset->open)
-		lower_flows(p, chain, direction);
+	lower_flows(p, chain, direction); /* an open table has none, but for a moment */
 	if (!guarded && !p->ruleset->open) {
 		lower_link_basics(p, direction);
 		lower_related(p, chain);

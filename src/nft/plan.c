@@ -375,9 +375,11 @@ static bool is_done(uint8_t at, int step)
 
 static void place_known(const struct plan *p, int step, unsigned f, struct nft_program *out)
 {
-	const struct nft_program *from = step < STEP_TAKE ? p->old : p->new;
+	/* where only the new one has a world, it may be known from the first */
+	int last = nft_has_world(p->old, f) ? STEP_TAKE : STEP_ADD;
+	const struct nft_program *from = step < last ? p->old : p->new;
 	unsigned set = SET_KNOWN + f;
-	bool both = p->old->has_set[set] && p->new->has_set[set];
+	bool both = nft_has_world(p->old, f) && nft_has_world(p->new, f);
 
 	if (p->made[set] < STEPS)
 		from = p->new;

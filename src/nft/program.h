@@ -210,6 +210,8 @@ void nft_lower(const struct nft_want *w, struct nft_program *p);
 /* The program of a table that was read back: with its idle maps, and those that no rule names. */
 struct nft_state;
 void nft_lower_state(const struct nft_state *s, struct nft_program *p);
+/* Does a rule of P speak of the world? */
+bool nft_has_world(const struct nft_program *p, unsigned family);
 /* The rules of P alone, after its sets, as its RULESET, FRAMES and NAMED have it. */
 void nft_lower_rules(struct nft_program *p);
 
