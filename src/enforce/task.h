@@ -12,8 +12,8 @@ struct task {
 	struct nft_frames frames;      /* of its devices */
 	bool own;
 	struct apply_result *res;
-	bool stands;        /* set: exactly RULESET stands there, as of COMMIT_ID */
-	uint32_t commit_id; /* of the namespace's nf_tables */
+	bool stands;         /* set: exactly RULESET stands there, as of COMMIT_ID */
+	uint32_t commit_id;  /* of the namespace's nf_tables */
 	uint64_t alternates; /* as in struct nft_state */
 };
 

@@ -181,8 +181,8 @@ static void add_chains(struct batch *b, const struct nft_program *p)
 		add_chain_rules(b, p, i);
 }
 
-static int create_with(struct commits *k, const struct nft_state *have,
-		       const struct nft_program *p, uint32_t flags, bool **late, struct bh_err *err)
+static int create_with(struct commits *k, const struct nft_state *have, const struct nft_program *p,
+		       uint32_t flags, bool **late, struct bh_err *err)
 {
 	int64_t now = time(NULL);
 	struct batch b;

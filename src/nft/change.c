@@ -373,8 +373,7 @@ static size_t find_moved_counters(const struct ruleset *want, const struct rules
 	for (size_t i = 0; i < want->n_rules; i++) {
 		long old = find_rule(have, want->rules[i].name);
 
-		recreate[i] =
-			old >= 0 && strcmp(have->rules[old].where, want->rules[i].where) != 0;
+		recreate[i] = old >= 0 && strcmp(have->rules[old].where, want->rules[i].where) != 0;
 		n += recreate[i];
 	}
 	return n;

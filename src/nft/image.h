@@ -31,13 +31,13 @@ struct image {
 	struct nft_frames frames; /* the devices that the table netdev is hooked on */
 	bool has_chain[NFT_CHAINS], has_set[NFT_ALL_SETS];
 	bool named[NFT_ALL_SETS]; /* by a rule */
-	struct bh_vec counters; /* struct image_counter: those of policy rules, sorted by name */
+	struct bh_vec counters;   /* struct image_counter: those of policy rules, sorted by name */
 	struct image_counter fixed[NFT_COUNTERS];
 	bool has_fixed[NFT_COUNTERS];
-	struct bh_vec rules;             /* struct image_rule, in the kernel's order */
+	struct bh_vec rules;                 /* struct image_rule, in the kernel's order */
 	struct bh_vec entries[NFT_ALL_SETS]; /* of maps: struct entry; rule indexes into counters */
 	struct bh_vec ranges[FAMILIES];      /* struct bh_range of known4, known6 */
-	char drift[256];                 /* "" = nothing strange so far */
+	char drift[256];                     /* "" = nothing strange so far */
 	int64_t now;
 };
 

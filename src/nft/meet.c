@@ -118,8 +118,8 @@ static bool same_within(const struct nft_program *a, const struct nft_program *b
 	do {
 		more_x = within_next(&x, &p);
 		more_y = within_next(&y, &q);
-		if (more_x != more_y || (more_x && (bh_addr_cmp(&p.lo, &q.lo) != 0 ||
-						    bh_addr_cmp(&p.hi, &q.hi) != 0)))
+		if (more_x != more_y ||
+		    (more_x && (bh_addr_cmp(&p.lo, &q.lo) != 0 || bh_addr_cmp(&p.hi, &q.hi) != 0)))
 			return false;
 	} while (more_x);
 	return true;

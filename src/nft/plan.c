@@ -116,9 +116,9 @@ static void find_remade(struct plan *p)
 			continue;
 		if (!nft_set_info(i)->is_interval)
 			continue;
-		m->remade = m->n_gone >= remake_min(p) ||
-			    (m->reshaped &&
-			     (nft_set_info(i)->is_guard || !is_alone_reshaped(p, i)));
+		m->remade =
+			m->n_gone >= remake_min(p) ||
+			(m->reshaped && (nft_set_info(i)->is_guard || !is_alone_reshaped(p, i)));
 	}
 }
 
@@ -129,9 +129,7 @@ static void make_map(struct plan *p, unsigned map, unsigned set)
 	const struct nft_set_info *s = nft_set_info(map);
 
 	p->made[set] = s->is_interval ? STEP_FILL : STEP_ADD;
-	p->named[set] = s->is_guard		? STEP_GUARD
-			: p->maps[map].remade	? STEP_REPLACE
-						: STEP_ADD;
+	p->named[set] = s->is_guard ? STEP_GUARD : p->maps[map].remade ? STEP_REPLACE : STEP_ADD;
 }
 
 static void remove_map(struct plan *p, unsigned map, unsigned set)
@@ -166,7 +164,8 @@ static void place_sets(struct plan *p, struct nft_program *new)
 	for (unsigned i = 0; i < NFT_MAPS; i++)
 		place_map(p, new, i);
 	for (unsigned i = SET_KNOWN; i < SET_DENIED; i++) {
-		if (!p->old->has_set[i] && new->has_set[i]) /* an empty one is for its rules alone */
+		if (!p->old->has_set[i] &&
+		    new->has_set[i]) /* an empty one is for its rules alone */
 			p->made[i] = new->n_known[i - SET_KNOWN] ? STEP_FILL : STEP_ADD;
 		if (p->old->has_set[i] && !new->has_set[i])
 			p->removed[i] = STEP_TAKE;
@@ -213,9 +212,9 @@ static bool known_meets(const struct plan *p, unsigned direction, unsigned famil
 
 /* What the rules of change need to be apart. */
 struct needs {
-	bool moves;       /* flows pass from one map to another */
-	bool guard_first; /* a guardrail denies some of what is allowed from now on */
-	bool guard_last;  /* one no longer denies some of what is no longer allowed */
+	bool moves;           /* flows pass from one map to another */
+	bool guard_first;     /* a guardrail denies some of what is allowed from now on */
+	bool guard_last;      /* one no longer denies some of what is no longer allowed */
 	bool narrows, widens; /* all passed and no longer does; or the other way round */
 	bool remade;
 	bool busy[STEPS];
@@ -227,15 +226,15 @@ static void find_moves(const struct plan *p, struct needs *n)
 		for (unsigned f = 0; f < FAMILIES; f++) {
 			unsigned maps = SET_MAP(d, f, 0), guards = SET_GUARD(d, f, 0);
 
-			n->moves |= flows_meet(p, maps, ENTRY_KINDS, true, maps, ENTRY_KINDS,
-					       false) ||
-				    known_meets(p, d, f);
-			n->guard_first |= flows_meet(p, guards, GUARD_KINDS, false, maps,
-						     ENTRY_KINDS, false);
-			n->guard_last |= flows_meet(p, guards, GUARD_KINDS, true, maps, ENTRY_KINDS,
-						    true) ||
-					 flows_meet(p, guards, GUARD_KINDS, true, guards,
-						    GUARD_KINDS, false);
+			n->moves |=
+				flows_meet(p, maps, ENTRY_KINDS, true, maps, ENTRY_KINDS, false) ||
+				known_meets(p, d, f);
+			n->guard_first |=
+				flows_meet(p, guards, GUARD_KINDS, false, maps, ENTRY_KINDS, false);
+			n->guard_last |=
+				flows_meet(p, guards, GUARD_KINDS, true, maps, ENTRY_KINDS, true) ||
+				flows_meet(p, guards, GUARD_KINDS, true, guards, GUARD_KINDS,
+					   false);
 		}
 }
 

@@ -15,11 +15,11 @@ enum family_index { FAMILY4, FAMILY6 };
 #define FAMILIES 2
 
 /* Maps come first: one for each direction, family and kind of entry, then those of guardrails. */
-#define SET_GUARDS         (DIRECTIONS * FAMILIES * ENTRY_KINDS)
-#define NFT_MAPS           (SET_GUARDS + DIRECTIONS * FAMILIES * GUARD_KINDS)
-#define SET_KNOWN          NFT_MAPS
-#define SET_DENIED         (SET_KNOWN + FAMILIES)
-#define NFT_SETS           (SET_DENIED + FAMILIES)
+#define SET_GUARDS (DIRECTIONS * FAMILIES * ENTRY_KINDS)
+#define NFT_MAPS   (SET_GUARDS + DIRECTIONS * FAMILIES * GUARD_KINDS)
+#define SET_KNOWN  NFT_MAPS
+#define SET_DENIED (SET_KNOWN + FAMILIES)
+#define NFT_SETS   (SET_DENIED + FAMILIES)
 /*
  * An interval map may stand under either of two names, so that a new one can be filled beside the
  * old: these are the second ones.
@@ -83,7 +83,7 @@ extern const struct nft_field_info nft_fields[];
 
 /* What a set of the table looks like; the same in every namespace. */
 struct nft_set_info {
-	char name[32]; /* "": a map that has no second name */
+	char name[32];                  /* "": a map that has no second name */
 	uint8_t fields[KEY_FIELDS_MAX]; /* enum nft_field, FIELD_NONE at the end */
 	uint8_t n_fields;
 	uint32_t flags;   /* NFT_SET_* */

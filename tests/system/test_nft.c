@@ -331,9 +331,10 @@ static void test_leftover(void **state)
 	fx_full_until(&f, 0);
 	place_apply(&here, &f.r);
 	before = handles(&here);
-	place_do(&here, "nft 'add map inet bulkhead egress4_range_b { type ipv4_addr . inet_proto . "
-			"inet_service : counter; flags interval,timeout; }; add element inet bulkhead "
-			"egress4_range_b { 10.0.0.0/8 . tcp . 1-9 : \"payments.out.dns\" }'");
+	place_do(&here,
+		 "nft 'add map inet bulkhead egress4_range_b { type ipv4_addr . inet_proto . "
+		 "inet_service : counter; flags interval,timeout; }; add element inet bulkhead "
+		 "egress4_range_b { 10.0.0.0/8 . tcp . 1-9 : \"payments.out.dns\" }'");
 	place_read(&here, &have);
 	assert_true(have.intact);
 	assert_int_equal(have.leftovers[0], 0);

@@ -73,8 +73,8 @@ struct nft_state {
 	char drift[256];           /* when not intact: the first difference, in words, escaped */
 	struct nft_totals totals;
 	struct nft_rule_count *rule_counts; /* parallel to ruleset->rules; NULL: not read */
-	uint32_t commit_id; /* of the namespace's nf_tables, as nft_commit_id() tells */
-	uint32_t idle_maps; /* private: there, though the last of their elements has expired */
+	uint32_t commit_id;    /* of the namespace's nf_tables, as nft_commit_id() tells */
+	uint32_t idle_maps;    /* private: there, though the last of their elements has expired */
 	uint64_t alternates;   /* private: maps that stand by their second name */
 	uint64_t leftovers[2]; /* private: maps that no rule names, by first and second name */
 };

@@ -33,7 +33,7 @@ struct fake {
 	int resizing; /* so many lists of elements have one twice */
 	uint32_t commit;
 	unsigned queries; /* so far */
-	char *sent; /* batches that were confirmed, one behind the other */
+	char *sent;       /* batches that were confirmed, one behind the other */
 	int sent_len;
 };
 
