@@ -8,8 +8,9 @@
 #     @test "..." { daemon_up; ...; ctl status; daemon_stop; }
 #
 #   daemon_up [OPTION...]     starts it, on this network's policies, inventory and host file unless
-#                             OPTION gives policies; returns when it is ready. $daemon is its process
-#                             id, $NET_DIR/daemon.log what it says, $NET_DIR/control its socket
+#                             OPTION gives policies, or a folder of namespaces in the inventory's
+#                             place; returns when it is ready. $daemon is its process id,
+#                             $NET_DIR/daemon.log what it says, $NET_DIR/control its socket
 #   daemon_start [OPTION...]  the same without waiting for it
 #   daemon_ready              is it?
 #   daemon_under COMMAND...   before daemon_start: runs it as COMMAND... bulkheadd
@@ -28,10 +29,11 @@ daemon='' under=()
 daemon_under() { under=("$@"); }
 
 daemon_start() { # [OPTION...]
-	local policies=(--policies "$NET_DIR/policies")
+	local policies=(--policies "$NET_DIR/policies") inventory=(--inventory "$NET_DIR/inventory.json")
 	[[ " $* " != *" --policies "* ]] || policies=()
+	[[ " $* " != *" --netns-dir "* ]] || inventory=()
 	: >"$NET_DIR/daemon.log"
-	(exec "${under[@]}" "$daemon_program" "${policies[@]}" --inventory "$NET_DIR/inventory.json" \
+	(exec "${under[@]}" "$daemon_program" "${policies[@]}" "${inventory[@]}" \
 		--config "$NET_DIR/bulkhead.yaml" --socket "$NET_DIR/control" --store "$NET_DIR/store" "$@" \
 		>/dev/null 2>>"$NET_DIR/daemon.log" </dev/null 3>&-) &
 	daemon=$!
