@@ -17,9 +17,12 @@
 
 #include <uthash.h>
 
+#include <bulkhead/base/buf.h>
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/base/limits.h>
+#include <bulkhead/base/text.h>
 #include <bulkhead/nft/monitor.h>
+#include <bulkhead/runtime/runtime.h>
 #include <bulkhead/sys/netns.h>
 
 #include "fresh.h"
@@ -57,7 +60,8 @@ struct watches {
 	struct controller *c;
 	struct watch *all;
 	int inotify;
-	sd_event_source *folders, *host;
+	sd_event_source *folders, *later, *host;
+	struct bh_buf unread; /* events of folders that came while an engine was waited for */
 	struct folders watched, next; /* the second: of watch_folders() */
 	size_t unwatched;             /* namespaces of the last time that could not be, not all */
 };
@@ -254,23 +258,67 @@ static void on_entry(struct watches *w, const struct inotify_event *e)
 		on_named(w, f, e);
 }
 
+static void each_event(struct watches *w, const char *buf, size_t len,
+		       void (*fn)(struct watches *w, const struct inotify_event *e))
+{
+	struct inotify_event e;
+
+	for (size_t at = 0; at + sizeof(e) <= len; at += sizeof(e) + e.len) {
+		memcpy(&e, buf + at, sizeof(e));
+		fn(w, (const void *)(buf + at));
+	}
+}
+
 static int on_folders(sd_event_source *source, int fd, uint32_t revents, void *arg)
 {
 	char buf[16384] __attribute__((aligned(__alignof__(struct inotify_event))));
 	struct watches *w = arg;
 
 	for (int i = 0; i < BH_WATCH_READS_MAX; i++) {
-		const struct inotify_event *e;
 		ssize_t len = read(fd, buf, sizeof(buf));
 
 		if (len <= 0)
 			break;
-		for (ssize_t at = 0; at < len; at += (ssize_t)(sizeof(*e) + e->len)) {
-			e = (const void *)(buf + at);
-			on_entry(w, e);
-		}
+		each_event(w, buf, (size_t)len, on_entry);
 	}
 	return 0;
+}
+
+/* Of what came while an engine was waited for: some of it was lost if there is no room for it. */
+static int on_later(sd_event_source *source, void *arg)
+{
+	struct watches *w = arg;
+
+	if (w->unread.error)
+		reconcile_touch(w->c);
+	each_event(w, w->unread.data, w->unread.len, on_entry);
+	bh_buf_reset(&w->unread);
+	return 0;
+}
+
+static void deny_first(struct watches *w, const struct inotify_event *e)
+{
+	bool comes = e->mask & (IN_CREATE | IN_MOVED_TO);
+
+	for (size_t i = 0; i < w->watched.n && comes && e->len; i++)
+		if (w->watched.f[i].wd == e->wd && w->watched.f[i].kind != FOLDER_OTHER)
+			fresh_appeared(w->c->fresh, w->watched.f[i].path, e->name,
+				       w->watched.f[i].kind == FOLDER_NAMED);
+}
+
+/* An engine is waited for, in the middle of a look: only what cannot wait is done. */
+static void while_waiting(void *arg)
+{
+	char buf[16384] __attribute__((aligned(__alignof__(struct inotify_event))));
+	struct watches *w = arg;
+	ssize_t len = read(w->inotify, buf, sizeof(buf));
+
+	if (len <= 0)
+		return;
+	if (w->c->site.host.new_namespaces == NEW_NAMESPACES_QUARANTINE)
+		each_event(w, buf, (size_t)len, deny_first);
+	bh_buf_add(&w->unread, buf, (size_t)len);
+	sd_event_source_set_enabled(w->later, SD_EVENT_ONESHOT);
 }
 
 /* Its watch, also when it has one already; -1: it is not there. */
@@ -455,12 +503,19 @@ int watches_new(struct controller *c, struct watches **ret, struct bh_err *err)
 	if (!w)
 		return bh_err_oom(err);
 	w->c = c;
+	bh_buf_init(&w->unread, BH_WATCH_UNREAD_MAX);
 	w->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	r = w->inotify < 0
 		    ? -errno
 		    : sd_event_add_io(c->event, &w->folders, w->inotify, EPOLLIN, on_folders, w);
 	if (r >= 0)
+		r = sd_event_add_defer(c->event, &w->later, on_later, w);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(w->later, SD_EVENT_OFF);
+	if (r >= 0)
 		r = watch_host(w);
+	if (r >= 0)
+		runtime_while_waiting(w->inotify, while_waiting, w);
 	if (r < 0) {
 		watches_free(w);
 		return bh_err_errno(err, r, "watching folders and the host's addresses");
@@ -475,6 +530,9 @@ void watches_free(struct watches *w)
 		return;
 	while (w->all)
 		watch_free(w, w->all);
+	runtime_while_waiting(-1, NULL, NULL);
+	bh_buf_done(&w->unread);
+	sd_event_source_disable_unref(w->later);
 	sd_event_source_disable_unref(w->folders);
 	sd_event_source_disable_unref(w->host);
 	if (w->inotify >= 0)

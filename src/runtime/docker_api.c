@@ -5,10 +5,15 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include <bulkhead/runtime/runtime.h>
+
 #include "docker_http.h"
+
+#define WAIT_MS 1000 /* libcurl has deadlines of its own */
 
 struct docker_api {
 	struct docker_transfer t;
+	CURLM *multi;        /* of this one transfer */
 	int64_t deadline_ms; /* on CLOCK_MONOTONIC, for all questions together; 0: none */
 	long budget_ms;
 };
@@ -19,6 +24,51 @@ static int64_t now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static struct {
+	int fd;
+	void (*fn)(void *arg);
+	void *arg;
+} meanwhile;
+
+void runtime_while_waiting(int fd, void (*fn)(void *arg), void *arg)
+{
+	meanwhile.fd = fd;
+	meanwhile.fn = fn;
+	meanwhile.arg = arg;
+}
+
+static void wait_for_more(CURLM *multi)
+{
+	struct curl_waitfd other = { .fd = meanwhile.fd, .events = CURL_WAIT_POLLIN };
+
+	curl_multi_poll(multi, &other, meanwhile.fn ? 1 : 0, WAIT_MS, NULL);
+	if (meanwhile.fn && other.revents)
+		meanwhile.fn(meanwhile.arg);
+}
+
+static CURLcode result_of(CURLM *multi)
+{
+	int left;
+	const CURLMsg *msg = curl_multi_info_read(multi, &left);
+
+	return msg && msg->msg == CURLMSG_DONE ? msg->data.result : CURLE_FAILED_INIT;
+}
+
+static CURLcode perform(struct docker_api *api)
+{
+	CURLcode code = CURLE_OUT_OF_MEMORY;
+	int running = 1;
+
+	if (curl_multi_add_handle(api->multi, api->t.curl) != CURLM_OK)
+		return code;
+	while (curl_multi_perform(api->multi, &running) == CURLM_OK && running)
+		wait_for_more(api->multi);
+	if (!running)
+		code = result_of(api->multi);
+	curl_multi_remove_handle(api->multi, api->t.curl);
+	return code;
 }
 
 int docker_api_open(const char *who, const char *socket_path, struct docker_api **ret,
@@ -35,8 +85,11 @@ int docker_api_open(const char *who, const char *socket_path, struct docker_api 
 		api->t.who = who;
 		api->t.socket_path = socket_path;
 	}
-	r = api ? docker_transfer_init(&api->t, err) : bh_err_oom(err);
+	r = api && (api->multi = curl_multi_init()) ? docker_transfer_init(&api->t, err)
+						    : bh_err_oom(err);
 	if (r < 0) {
+		if (api)
+			curl_multi_cleanup(api->multi);
 		free(api);
 		curl_global_cleanup();
 		return r;
@@ -50,6 +103,7 @@ void docker_api_close(struct docker_api *api)
 	if (!api)
 		return;
 	docker_transfer_done(&api->t);
+	curl_multi_cleanup(api->multi);
 	free(api);
 	curl_global_cleanup();
 }
@@ -72,5 +126,5 @@ int docker_api_get(struct docker_api *api, const char *path, struct bh_buf *body
 	r = docker_transfer_prepare(&api->t, path, body, (long)left, err);
 	if (r < 0)
 		return r;
-	return docker_transfer_result(&api->t, curl_easy_perform(api->t.curl), err);
+	return docker_transfer_result(&api->t, perform(api), err);
 }

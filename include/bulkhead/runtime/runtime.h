@@ -48,6 +48,13 @@ int runtime_docker_list(const char *socket_path, enum endpoint_runtime runtime,
 			struct endpoint_builder *b, struct diag_list *diags, struct bh_err *err);
 
 /*
+ * What cannot be put off while an engine is waited for, up to BH_RUNTIME_REPLY_MS: whenever FD is
+ * readable meanwhile, FN(ARG) is called. It must read, and must not ask an engine. One for the whole
+ * process; FN NULL: none.
+ */
+void runtime_while_waiting(int fd, void (*fn)(void *arg), void *arg);
+
+/*
  * The labels of images, remembered by image id over several calls: at most BH_IMAGES_CACHED_MAX, and
  * BH_IMAGES_CACHED_BYTES_MAX. Shared by all engines of a host.
  */

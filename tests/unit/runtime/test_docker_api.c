@@ -652,6 +652,49 @@ static void test_one_hangs(void **state)
 	}
 }
 
+struct other {
+	int pipe[2];
+	int64_t called_at;
+	unsigned calls;
+};
+
+static void on_other(void *arg)
+{
+	struct other *o = arg;
+	char byte;
+
+	assert_int_equal(read(o->pipe[0], &byte, 1), 1);
+	o->called_at = now_ms();
+	if (++o->calls == 1)
+		assert_int_equal(write(o->pipe[1], "y", 1), 1);
+}
+
+/* What cannot be put off is done at once, each time, and the answer is waited for as before. */
+static void test_while_one_hangs(void **state)
+{
+	const struct answer hangs[] = { { INSPECT(ONE), 200, HANG, NULL }, { 0 } };
+	struct engine e = { 0 };
+	struct other o = { 0 };
+	struct listed l;
+	int64_t begin;
+
+	assert_int_equal(pipe(o.pipe), 0);
+	assert_int_equal(write(o.pipe[1], "x", 1), 1);
+	runtime_while_waiting(o.pipe[0], on_other, &o);
+	engine_start(&e, hangs);
+	begin = now_ms();
+	l = one_of(e.path, ONE, NULL);
+	runtime_while_waiting(-1, NULL, NULL);
+	assert_int_equal(l.r, -ETIMEDOUT);
+	assert_in_range(now_ms() - begin, BH_RUNTIME_ONE_MS - 5, BH_RUNTIME_ONE_MS + 2000);
+	assert_int_equal(o.calls, 2);
+	assert_true(o.called_at - begin < BH_RUNTIME_ONE_MS - 50);
+	listed_done(&l);
+	engine_stop(&e);
+	close(o.pipe[0]);
+	close(o.pipe[1]);
+}
+
 #define NET "522992e4c38b7c7bcb8e4005477292a55baff8d95df0468597e8948840d5431a"
 
 static void test_network(void **state)
@@ -722,6 +765,7 @@ int main(void)
 		cmocka_unit_test(test_none_of_them),
 		cmocka_unit_test(test_one_joins),
 		cmocka_unit_test(test_one_hangs),
+		cmocka_unit_test(test_while_one_hangs),
 		cmocka_unit_test(test_network),
 	};
 
