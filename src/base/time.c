@@ -6,6 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+#include <bulkhead/base/cleanup.h>
+
 /* Exactly N decimal digits at *P, which moves behind them. -1 when they are not there. */
 static int digits(const char **p, int n)
 {
@@ -99,6 +101,33 @@ int bh_parse_date(const char *s, int64_t *ret)
 		return -EINVAL;
 	*ret = day;
 	return 0;
+}
+
+int bh_parse_duration(const char *s, uint64_t min, uint64_t max, uint64_t *ret)
+{
+	static const struct {
+		char unit;
+		uint64_t seconds;
+	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 } };
+	size_t len = strspn(s, "0123456789");
+	char digits_of[16];
+	uint64_t n;
+
+	if (len == 0 || len >= sizeof(digits_of) || !s[len] || s[len + 1])
+		return -EINVAL;
+	memcpy(digits_of, s, len);
+	digits_of[len] = '\0';
+	for (size_t i = 0; i < BH_ARRAY_SIZE(units); i++) {
+		if (units[i].unit != s[len])
+			continue;
+		if (bh_parse_u64(digits_of, 0, UINT64_MAX / 3600, &n) < 0)
+			return -EINVAL;
+		if (n * units[i].seconds < min || n * units[i].seconds > max)
+			return -ERANGE;
+		*ret = n * units[i].seconds;
+		return 0;
+	}
+	return -EINVAL;
 }
 
 static const char *format(char out[BH_TIME_STR], int64_t usec, int digits, int unit)

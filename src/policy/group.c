@@ -36,6 +36,9 @@ int group_read(struct set_builder *b, const struct node *root)
 	if (!g)
 		return r;
 	g->loc = root->first->loc;
+	r = meaning_of(root, &g->meaning);
+	if (r < 0)
+		return r;
 	r = schema_read(&b->rd, &schema, root, g);
 	if (!g->name)
 		b->incomplete = true;

@@ -285,6 +285,9 @@ int guardrail_read(struct set_builder *b, const struct node *root)
 		return r;
 	g->loc = root->first->loc;
 	g->select_loc = g->loc;
+	r = meaning_of(root, &g->meaning);
+	if (r < 0)
+		return r;
 	r = schema_read(&b->rd, &schema, root, g);
 	if (!g->name)
 		b->incomplete = true;

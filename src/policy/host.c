@@ -124,6 +124,16 @@ static int parse(const struct policy_source *source, struct host_config *c, stru
 	return r;
 }
 
+static int keep_source(const struct policy_source *source, struct host_config *c)
+{
+	c->source = (struct policy_source) {
+		.name = bh_arena_strdup(c->arena, source->name),
+		.data = bh_arena_memdup(c->arena, source->data, source->len),
+		.len = source->len,
+	};
+	return c->source.name && (c->source.data || !source->len) ? 0 : -ENOMEM;
+}
+
 int host_config_parse(const struct policy_source *source, struct host_config *ret,
 		      struct diag_list *diags, struct bh_err *err)
 {
@@ -133,7 +143,9 @@ int host_config_parse(const struct policy_source *source, struct host_config *re
 
 	host_config_init(&c);
 	c.arena = bh_arena_new();
-	r = c.arena ? parse(source, &c, diags) : -ENOMEM;
+	r = c.arena ? keep_source(source, &c) : -ENOMEM;
+	if (r >= 0)
+		r = parse(source, &c, diags);
 	if (r != -ENOMEM && diags->errors > errors)
 		r = bh_err_set(err, -EINVAL, "%s is not valid", source->name);
 	else if (r < 0)

@@ -177,6 +177,44 @@ int policy_read(const char *const *paths, size_t n, struct policy_files **ret,
 	return r;
 }
 
+static int copy_source(struct loading *l, const struct policy_source *from)
+{
+	char **path = bh_vec_push(&l->paths);
+	struct policy_source *src;
+	char *data;
+
+	if (!path || !(*path = strdup(from->name)))
+		return -ENOMEM;
+	src = bh_vec_push(&l->sources);
+	data = src ? malloc(from->len + 1) : NULL;
+	if (!data)
+		return -ENOMEM;
+	memcpy(data, from->data, from->len);
+	data[from->len] = '\0';
+	*src = (struct policy_source) { *path, data, from->len };
+	return 0;
+}
+
+int policy_files_copy(const struct policy_source *sources, size_t n, struct policy_files **ret,
+		      struct bh_err *err)
+{
+	struct policy_files *f = calloc(1, sizeof(*f));
+	int r = f ? 0 : -ENOMEM;
+
+	if (f) {
+		bh_vec_init(&f->l.paths, sizeof(char *), BH_POLICY_FILES_MAX);
+		bh_vec_init(&f->l.sources, sizeof(struct policy_source), BH_POLICY_FILES_MAX);
+	}
+	for (size_t i = 0; r >= 0 && i < n; i++)
+		r = copy_source(&f->l, &sources[i]);
+	if (r < 0) {
+		policy_files_free(f);
+		return bh_err_oom(err);
+	}
+	*ret = f;
+	return 0;
+}
+
 void policy_files_free(struct policy_files *f)
 {
 	if (f)

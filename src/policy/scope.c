@@ -93,6 +93,9 @@ int scope_read(struct set_builder *b, const struct node *root)
 	if (!s)
 		return r;
 	s->loc = root->first->loc;
+	r = meaning_of(root, &s->meaning);
+	if (r < 0)
+		return r;
 	r = schema_read(&b->rd, &schema, root, s);
 	if (!s->name)
 		b->incomplete = true;

@@ -247,6 +247,9 @@ int service_read(struct set_builder *b, const struct node *root)
 	svc->dns_loc = svc->loc;
 	for (unsigned d = 0; d < DIRECTIONS; d++)
 		svc->direction_loc[d] = svc->loc;
+	r = meaning_of(root, &svc->meaning);
+	if (r < 0)
+		return r;
 	r = schema_read(&b->rd, &schema, root, svc);
 	if (!svc->name) /* misspelt: peers that name it are not wrong for that */
 		b->incomplete = true;

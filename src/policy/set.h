@@ -30,6 +30,9 @@ struct set_builder {
 /* The root of a non-empty document: recognised by its first key and read. 0 or -ENOMEM. */
 int document_read(struct set_builder *b, const struct node *root);
 
+/* 0 or -ENOMEM. */
+int meaning_of(const struct node *root, struct meaning *ret);
+
 int service_read(struct set_builder *b, const struct node *root);
 int group_read(struct set_builder *b, const struct node *root);
 int scope_read(struct set_builder *b, const struct node *root);

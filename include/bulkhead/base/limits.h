@@ -127,6 +127,15 @@
 #define BH_PARKED_TOLD_MAX      10     /* of those that are of no use, told one by one */
 #define BH_PARKED_CLOSE_USEC    5000000 /* that systemd gets to close them */
 
+/* Changes of the policies */
+#define BH_CONFIRM_MIN_S     1 /* apply --confirm */
+#define BH_CONFIRM_MAX_S     3600
+#define BH_CONFIRM_RETRY_S   30 /* when what was in force before could not be brought back */
+#define BH_FOREIGN_NAMED_MAX 64 /* objects of others that one refusal names; the rest are counted */
+#define BH_REFUSALS_UID_MAX  8  /* of one user, that get an entry of the trail within the hour; */
+#define BH_REFUSALS_MAX      32 /* of all users; what is left out is counted, and told */
+#define BH_REFUSALS_WINDOW_S 3600
+
 /* Control socket */
 #define BH_CTL_SOCKET          "/run/bulkhead/control.sock"
 #define BH_CTL_FRAME_MAX       (64u << 10) /* bytes of one message */

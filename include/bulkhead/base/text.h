@@ -50,6 +50,8 @@ bool bh_name_is_valid(const char *s);
 int bh_parse_time(const char *s, int64_t *ret);
 /* "YYYY-MM-DD": midnight UTC. Refuses what bh_parse_time() refuses. */
 int bh_parse_date(const char *s, int64_t *ret);
+/* "90s", "5m", "1h" in seconds; -EINVAL not one, -ERANGE outside min..max. *ret untouched on failure. */
+int bh_parse_duration(const char *s, uint64_t min, uint64_t max, uint64_t *ret);
 /* RFC 3339, UTC, milliseconds: "2026-01-31T00:00:00.000Z". Returns OUT. */
 #define BH_TIME_STR 32
 const char *bh_format_time(char out[BH_TIME_STR], int64_t usec_since_epoch);

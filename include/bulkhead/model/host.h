@@ -8,6 +8,7 @@
 
 #include <bulkhead/base/addr.h>
 #include <bulkhead/model/diag.h>
+#include <bulkhead/model/source.h>
 #include <bulkhead/model/digest.h>
 
 /*
@@ -56,7 +57,9 @@ struct host_retention {
 
 struct host_config {
 	struct bh_arena *arena; /* all text and lists that are no defaults; NULL = there is none */
-	bool image_labels;      /* image-labels: select — labels baked into images select too */
+	struct policy_source
+		source;    /* its bytes, as they were read; name NULL = there is no file */
+	bool image_labels; /* image-labels: select — labels baked into images select too */
 	enum unmanaged unmanaged;
 	enum new_namespaces new_namespaces;
 	bool strict; /* strict: true — apply refuses what cannot be held, as --strict */

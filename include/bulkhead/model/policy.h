@@ -6,12 +6,22 @@
 #include <bulkhead/model/diag.h>
 #include <bulkhead/model/digest.h>
 #include <bulkhead/model/flowspec.h>
+#include <bulkhead/model/source.h>
 
 /*
  * A policy set as it was written and found valid: names are resolved to exist, nothing is
  * resolved to addresses. Everything lives in one arena and is immutable. Format:
  * docs/policy-format.md.
  */
+
+/*
+ * What a document says, as policy_parse() read it: the same for the same keys and values, whatever the
+ * order of the keys, the layout, the comments and the file. Two that mean the same may differ in it
+ * (443 and 443/tcp, with and without quotes); two that mean something else never have the same.
+ */
+struct meaning {
+	char digest[DIGEST_HEX]; /* "" in sets that nobody parsed */
+};
 
 struct label {
 	const char *key, *value;
@@ -74,6 +84,7 @@ struct service {
 	bool dns;           /* dns: allow */
 	struct src_loc dns_loc;
 	bool log_denied, log_allowed;
+	struct meaning meaning;
 };
 
 struct group {
@@ -81,6 +92,7 @@ struct group {
 	const char *name;
 	const struct bh_prefix *cidrs;
 	size_t n_cidrs;
+	struct meaning meaning;
 };
 
 /* What flows that cross a scope must carry. */
@@ -95,6 +107,7 @@ struct scope {
 	const char *title, *framework; /* or NULL */
 	bool require[SCOPE_FIELDS];
 	unsigned review_days; /* 0 = no limit */
+	struct meaning meaning;
 };
 
 /* An entry of unless:. The peer comes first, n_ports is at least 1. */
@@ -126,6 +139,7 @@ struct guardrail {
 	size_t n_services;
 	const struct deny *deny;
 	size_t n_deny;
+	struct meaning meaning;
 };
 
 struct bh_arena;
@@ -148,13 +162,6 @@ void policy_set_free(struct policy_set *p); /* takes NULL */
 const struct service *policy_set_service(const struct policy_set *p, const char *name);
 const struct group *policy_set_group(const struct policy_set *p, const char *name);
 const struct scope *policy_set_scope(const struct policy_set *p, const char *name);
-
-/* One source of a policy set: what the user named it, and its bytes (not NUL-terminated). */
-struct policy_source {
-	const char *name;
-	const char *data;
-	size_t len;
-};
 
 /* Is a file of this NAME in a policy directory a policy file? *.yaml and *.yml, no dot files. */
 bool policy_is_file_name(const char *name);

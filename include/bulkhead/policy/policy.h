@@ -35,6 +35,9 @@ int policy_load(const char *const *paths, size_t n, struct policy_set **ret_set,
 struct policy_files;
 int policy_read(const char *const *paths, size_t n, struct policy_files **ret,
 		struct diag_list *diags, struct bh_err *err);
+/* The same of bytes that are in memory: copied. 0 or -ENOMEM. */
+int policy_files_copy(const struct policy_source *sources, size_t n, struct policy_files **ret,
+		      struct bh_err *err);
 void policy_files_free(struct policy_files *f); /* takes NULL */
 /* Sorted by name, as policy_set's digest has them. Borrowed from F. */
 const struct policy_source *policy_files_sources(const struct policy_files *f, size_t *ret_n);

@@ -244,6 +244,30 @@ static void test_zone_of_the_user(void **state)
 	tzset();
 }
 
+static void test_duration(void **state)
+{
+	static const char *const bad[] = {
+		"",    "s",   "60",   "60 s", " 60s", "60S",  "1d",
+		"-1s", "+1s", "1.5s", "1s ",  "60ss", "0x1s", "99999999999999999999s"
+	};
+	static const char *const outside[] = { "0s", "3601s", "61m", "2h", "999999999999h" };
+	uint64_t s = 77;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(bh_parse_duration(bad[i], 1, 3600, &s), -EINVAL);
+	for (size_t i = 0; i < sizeof(outside) / sizeof(outside[0]); i++)
+		assert_int_equal(bh_parse_duration(outside[i], 1, 3600, &s), -ERANGE);
+	assert_int_equal(s, 77);
+	assert_int_equal(bh_parse_duration("1s", 1, 3600, &s), 0);
+	assert_int_equal(s, 1);
+	assert_int_equal(bh_parse_duration("060s", 1, 3600, &s), 0);
+	assert_int_equal(s, 60);
+	assert_int_equal(bh_parse_duration("60m", 1, 3600, &s), 0);
+	assert_int_equal(s, 3600);
+	assert_int_equal(bh_parse_duration("1h", 1, 3600, &s), 0);
+	assert_int_equal(s, 3600);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -257,6 +281,7 @@ int main(void)
 		cmocka_unit_test(test_format_extremes),
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_zone_of_the_user),
+		cmocka_unit_test(test_duration),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
