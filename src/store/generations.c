@@ -21,7 +21,7 @@
 
 #define DEFAULT_DIR BH_STORE_DIR "/generations"
 /* Somebody else's files are looked at, up to here. */
-#define LISTED_MAX (4 * BH_GENERATIONS_DEFAULT)
+#define LISTED_MAX (4 * BH_GENERATIONS_MAX)
 
 struct teller {
 	void (*fn)(const char *text, void *arg);
@@ -250,17 +250,18 @@ static int remove_oldest(int dir, const struct generation_info *g, const struct 
 
 /* V is what was there before ID was written. */
 static int make_room(int dir, const struct bh_vec *v, const char *id, size_t bytes,
-		     const struct teller *t)
+		     const struct generation_keeper *k, const struct teller *t)
 {
+	size_t n = 1, total = bytes, removed = 0, max = k->keep ? k->keep : BH_GENERATIONS_DEFAULT;
 	const struct generation_info *g = v->data;
-	size_t n = 1, total = bytes, removed = 0;
 	int r = 0;
 
 	for (size_t i = v->n; r >= 0 && i-- > 0;) {
 		if (strcmp(g[i].id, id) == 0)
 			continue;
 		total += g[i].bytes;
-		if (++n <= BH_GENERATIONS_DEFAULT && total <= BH_GENERATIONS_BYTES_MAX)
+		if ((++n <= max && total <= BH_GENERATIONS_BYTES_MAX) ||
+		    (k->spare && strcmp(g[i].id, k->spare) == 0))
 			continue;
 		r = remove_oldest(dir, &g[i], t);
 		total -= g[i].bytes;
@@ -268,6 +269,13 @@ static int make_room(int dir, const struct bh_vec *v, const char *id, size_t byt
 		removed++;
 	}
 	return r >= 0 && removed ? files_sync(dir) : r;
+}
+
+static bool is_newest(const struct bh_vec *v, const char *id)
+{
+	const struct generation_info *g = v->data;
+
+	return v->n && strcmp(g[v->n - 1].id, id) == 0;
 }
 
 static uint64_t next_number(const struct bh_vec *v)
@@ -286,8 +294,8 @@ static int64_t now_usec(void)
 }
 
 static int keep(int dir, const struct policy_source *files, size_t n,
-		const struct policy_source *host, struct generation_info *info,
-		const struct teller *t)
+		const struct policy_source *host, const struct generation_keeper *k,
+		struct generation_info *info, const struct teller *t)
 {
 	struct bh_vec v;
 	struct bh_buf b;
@@ -298,10 +306,10 @@ static int keep(int dir, const struct policy_source *files, size_t n,
 	info->number = next_number(&v);
 	bh_buf_init(&b, BH_GENERATION_BYTES_MAX);
 	r = genfile_write(files, n, host, info, &b);
-	if (r >= 0)
+	if (r >= 0 && !(k->once && is_newest(&v, info->id)))
 		r = files_write(dir, info->id, b.data, b.len, 0600);
 	if (r >= 0)
-		r = make_room(dir, &v, info->id, b.len, t);
+		r = make_room(dir, &v, info->id, b.len, k, t);
 	bh_buf_done(&b);
 	bh_vec_done(&v);
 	return r;
@@ -322,7 +330,7 @@ int generations_keep(const char *dir, const struct policy_source *files, size_t 
 	r = genfile_open_dir(dir, true, &fd, err);
 	if (r < 0)
 		return r;
-	r = keep(fd, files, n, host, &info, &t);
+	r = keep(fd, files, n, host, keeper, &info, &t);
 	if (r < 0)
 		return bh_err_errno(err, r, "cannot keep the generation");
 	if (ret_id)

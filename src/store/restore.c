@@ -17,6 +17,7 @@
 #include "genfile.h"
 
 #define TEMP_MAX 40
+#define STAGED   ".bulkhead."
 
 /* A file that is there now. */
 struct was {
@@ -86,6 +87,18 @@ static int was_cmp(const void *a, const void *b)
 	return strcmp(((const struct was *)a)->path, ((const struct was *)b)->path);
 }
 
+/* Staged by a restore that was killed: what was there then is a generation. */
+static bool is_left_over(const char *name)
+{
+	size_t digits;
+
+	if (strncmp(name, STAGED, strlen(STAGED)) != 0)
+		return false;
+	name += strlen(STAGED);
+	digits = strspn(name, "0123456789");
+	return digits && (strcmp(name + digits, ".new") == 0 || strcmp(name + digits, ".old") == 0);
+}
+
 static int read_entries(struct restoring *x, DIR *d, struct bh_err *err)
 {
 	char shown[BH_ERR_MAX / 2];
@@ -95,6 +108,8 @@ static int read_entries(struct restoring *x, DIR *d, struct bh_err *err)
 		struct was *w;
 		int r;
 
+		if (is_left_over(e->d_name))
+			unlinkat(x->dir, e->d_name, 0);
 		if (e->d_type == DT_DIR || !policy_is_file_name(e->d_name))
 			continue;
 		w = bh_vec_push(&x->was);
@@ -206,8 +221,8 @@ static int stage(struct restoring *x)
 	for (size_t i = 0; r >= 0 && i < x->steps.n; i++) {
 		const struct was *w = s[i].was;
 
-		snprintf(s[i].temp, TEMP_MAX, ".bulkhead.%zu.new", i);
-		snprintf(s[i].back, TEMP_MAX, ".bulkhead.%zu.old", i);
+		snprintf(s[i].temp, TEMP_MAX, STAGED "%zu.new", i);
+		snprintf(s[i].back, TEMP_MAX, STAGED "%zu.old", i);
 		if (s[i].want)
 			r = files_stage(x->dir, s[i].temp, s[i].want->data, s[i].want->len,
 					w ? &w->access : &x->access);

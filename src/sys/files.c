@@ -70,13 +70,13 @@ static int fill(int fd, const void *data, size_t len, const struct files_access 
 
 	if (r < 0)
 		return r;
-	/* Before the mode, which a change of the owner may narrow. */
+	/* Before the owner: of another's file it would take CAP_FOWNER. */
+	if (fchmod(fd, access->mode) < 0)
+		return -errno;
 	if ((access->uid != (uid_t)-1 || access->gid != (gid_t)-1) &&
 	    fchown(fd, access->uid, access->gid) < 0 && errno != EPERM)
 		return -errno;
-	if (fchmod(fd, access->mode) < 0 || fsync(fd) < 0)
-		return -errno;
-	return 0;
+	return fsync(fd) < 0 ? -errno : 0;
 }
 
 int files_stage(int dir, const char *temp, const void *data, size_t len,

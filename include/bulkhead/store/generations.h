@@ -2,6 +2,7 @@
 #ifndef BULKHEAD_STORE_GENERATIONS_H
 #define BULKHEAD_STORE_GENERATIONS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -40,18 +41,21 @@ struct generation {
 
 void generation_free(struct generation *g); /* takes NULL */
 
-/* Who keeps it, and when. */
+/* Who keeps it, and when; and what stays beside it. */
 struct generation_keeper {
 	int64_t when; /* microseconds since the epoch; 0: now */
 	uid_t uid;
-	const char *name; /* may be hostile; NULL is "" */
+	const char *name;  /* may be hostile; NULL is "" */
+	unsigned keep;     /* so many, this one included; 0: BH_GENERATIONS_DEFAULT */
+	const char *spare; /* the id of one that stays whatever their number; may be NULL */
+	bool once;         /* if it is the newest already: leave it as it is */
 };
 
 /*
  * Keep FILES (in the order of the set's digest) and the host file (NULL: there is none) as the newest
  * generation; one that is there already becomes the newest. On the disk when this returns 0, and
- * RET_ID (may be NULL) has its id. More than BH_GENERATIONS_DEFAULT, or than BH_GENERATIONS_BYTES_MAX
- * together: the oldest go, and NOTICE (may be NULL) hears of each. -EFBIG, -ENOSPC, ...
+ * RET_ID (may be NULL) has its id. More than KEEPER wants, or than BH_GENERATIONS_BYTES_MAX together:
+ * the oldest go, and NOTICE (may be NULL) hears of each. -EFBIG, -ENOSPC, ...
  */
 int generations_keep(const char *dir, const struct policy_source *files, size_t n,
 		     const struct policy_source *host, const struct generation_keeper *keeper,

@@ -147,6 +147,57 @@ static void test_oldest_go(void **state)
 	free(all);
 }
 
+static void keep_as(const char *text, const struct generation_keeper *k, char id[GENERATION_ID_MAX])
+{
+	struct policy_source f = source("p/a.yaml", text);
+	struct bh_err err = BH_ERR_INIT;
+
+	assert_int_equal(generations_keep(dir(), &f, 1, NULL, k, on_notice, NULL, id, &err), 0);
+}
+
+/* As many as the keeper wants; the one that somebody may have to go back to stays beside them. */
+static void test_retention(void **state)
+{
+	struct generation_keeper k = { .when = NOON, .name = "alice", .keep = 2 };
+	char first[GENERATION_ID_MAX], id[GENERATION_ID_MAX];
+	struct generation_info *all = NULL;
+
+	keep_as("1", &k, first);
+	k.spare = first;
+	keep_as("2", &k, id);
+	keep_as("3", &k, id);
+	keep_as("4", &k, id);
+	assert_int_equal(list(&all), 3);
+	assert_string_equal(all[0].id, first);
+	assert_string_equal(all[2].id, id);
+	free(all);
+	k = (struct generation_keeper) { .when = NOON, .keep = 1 };
+	keep_as("4", &k, id);
+	assert_int_equal(list(&all), 1);
+	assert_string_equal(all[0].id, id);
+	free(all);
+}
+
+/* Whoever applied it first is not forgotten for a restart. */
+static void test_once(void **state)
+{
+	struct generation_keeper alice = { .when = NOON, .name = "alice" },
+				 bob = { .when = NOON, .name = "bob", .once = true };
+	struct generation_info *all = NULL;
+	char id[GENERATION_ID_MAX];
+
+	keep_as("1", &alice, id);
+	keep_as("1", &bob, id);
+	assert_int_equal(list(&all), 1);
+	assert_string_equal(all[0].name, "alice");
+	free(all);
+	keep_as("2", &alice, id);
+	keep_as("1", &bob, id); /* again after another one */
+	assert_int_equal(list(&all), 2);
+	assert_string_equal(all[1].name, "bob");
+	free(all);
+}
+
 /* --- somebody altered the file ---------------------------------------------------------------- */
 
 static void test_every_byte(void **state)
@@ -345,6 +396,26 @@ static void test_restore(void **state)
 	assert_untouched();
 }
 
+/* What a killed restore staged goes, and nothing else that begins so. */
+static void test_restore_clears(void **state)
+{
+	struct bh_err err = BH_ERR_INIT;
+	struct restore_options o;
+	struct restored r;
+	struct generation *g = make_site(&o);
+
+	put(in_top("policies/.bulkhead.70.new"), "half");
+	put(in_top("policies/.bulkhead.71.old"), "half");
+	put(in_top("policies/.bulkhead.x.old"), "mine");
+	put(in_top("policies/.bulkhead.72.old.yaml"), "mine");
+	assert_int_equal(generation_restore(g, &o, &r, &err), 0);
+	assert_false(exists(in_top("policies/.bulkhead.70.new")));
+	assert_false(exists(in_top("policies/.bulkhead.71.old")));
+	assert_holds("policies/.bulkhead.x.old", "mine");
+	assert_holds("policies/.bulkhead.72.old.yaml", "mine");
+	generation_free(g);
+}
+
 static void test_restore_invalid(void **state)
 {
 	struct bh_err err = BH_ERR_INIT;
@@ -427,10 +498,13 @@ int main(void)
 		with_top(test_host_file),
 		with_top(test_find),
 		with_top(test_oldest_go),
+		with_top(test_retention),
+		with_top(test_once),
 		with_top(test_every_byte),
 		with_top(test_exchanged),
 		with_top(test_diff),
 		with_top(test_restore),
+		with_top(test_restore_clears),
 		with_top(test_restore_invalid),
 		with_top(test_restore_elsewhere),
 		with_top(test_restore_fails_midway),
