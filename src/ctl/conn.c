@@ -237,13 +237,23 @@ void ctl_call_end(struct ctl_call *call, enum ctl_exit exit, const char *error)
 
 static const struct ctl_verb *find_verb(const struct conn *c, const char *name)
 {
-	for (size_t i = 0; i < c->s->n_verbs; i++) {
-		const struct ctl_verb *v = &c->s->verbs[i];
-
-		if (strcmp(v->name, name) == 0 && (v->read_only || !c->peer.restricted))
-			return v;
-	}
+	for (size_t i = 0; i < c->s->n_verbs; i++)
+		if (strcmp(c->s->verbs[i].name, name) == 0)
+			return &c->s->verbs[i];
 	return NULL;
+}
+
+/* On the restricted socket the others are not there; that somebody tried is told all the same. */
+static void refuse_unknown(const struct conn *c, const struct ctl_verb *hidden, const char *name,
+			   struct bh_err *err)
+{
+	char safe[96];
+
+	bh_err_set(err, -ENOENT, "there is no request \"%s\"%s",
+		   bh_escape_str(safe, sizeof(safe), name),
+		   c->peer.restricted ? " on the read-only socket" : "");
+	if (hidden)
+		server_refuse(c->s, &c->peer, hidden->name, err->msg);
 }
 
 /* The verb that is meant, or NULL and why not. */
@@ -252,13 +262,10 @@ static const struct ctl_verb *resolve(const struct conn *c, const struct ctl_req
 {
 	const char *name = json_string_value(req->verb);
 	const struct ctl_verb *v = find_verb(c, name);
-	char safe[96];
 
 	*ret_exit = CTL_EXIT_USAGE;
-	if (!v) {
-		bh_err_set(err, -ENOENT, "there is no request \"%s\"%s",
-			   bh_escape_str(safe, sizeof(safe), name),
-			   c->peer.restricted ? " on the read-only socket" : "");
+	if (!v || (c->peer.restricted && !v->read_only)) {
+		refuse_unknown(c, v, name, err);
 		return NULL;
 	}
 	if (!ctl_peer_may_call(&c->peer, v)) {
@@ -266,6 +273,7 @@ static const struct ctl_verb *resolve(const struct conn *c, const struct ctl_req
 		bh_err_set(err, -EPERM, "%s needs the role %s%s; user %u has %s", v->name,
 			   ctl_role_name(v->least), v->by_owner ? "" : " for everything",
 			   c->peer.uid, ctl_role_name(c->peer.role));
+		server_refuse(c->s, &c->peer, v->name, err->msg);
 		return NULL;
 	}
 	if (ctl_args_check(req->args, v->args, err) < 0) {

@@ -31,6 +31,20 @@ void server_notice(struct ctl_server *s, const struct ctl_peer *peer, const char
 	s->notice(line, s->arg);
 }
 
+void ctl_server_on_refusal(struct ctl_server *s,
+			   void (*fn)(const struct ctl_peer *peer, const char *verb,
+				      const char *why, void *arg))
+{
+	s->refusal = fn;
+}
+
+void server_refuse(struct ctl_server *s, const struct ctl_peer *peer, const char *verb,
+		   const char *why)
+{
+	if (s->refusal)
+		s->refusal(peer, verb, why, s->arg);
+}
+
 /* --- who has gone ---------------------------------------------------------------------------- */
 
 static int on_reap(sd_event_source *source, void *arg)
@@ -120,6 +134,8 @@ static void admit(struct ctl_server *s, int fd, bool restricted, const struct ct
 	conn_farewell(c, CTL_EXIT_FAILED, why);
 	if (may_notice(s, &c->peer))
 		server_notice(s, &c->peer, why);
+	if (c->peer.role == CTL_ROLE_NONE)
+		server_refuse(s, &c->peer, NULL, why);
 	conn_free(c);
 }
 

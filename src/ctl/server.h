@@ -29,6 +29,7 @@ struct ctl_server {
 	size_t n_verbs;
 	void *arg;
 	void (*notice)(const char *text, void *arg);
+	void (*refusal)(const struct ctl_peer *peer, const char *verb, const char *why, void *arg);
 
 	struct listener listeners[LISTENERS_MAX];
 	size_t n_listeners;
@@ -93,6 +94,9 @@ void conn_break(struct conn *c, const char *why);
 /* One end message on its way, if the socket takes it. */
 void conn_farewell(struct conn *c, enum ctl_exit exit, const char *error);
 void server_notice(struct ctl_server *s, const struct ctl_peer *peer, const char *text);
+/* VERB NULL: at connect. */
+void server_refuse(struct ctl_server *s, const struct ctl_peer *peer, const char *verb,
+		   const char *why);
 void server_reap_soon(struct ctl_server *s);
 
 #endif

@@ -159,6 +159,15 @@ int ctl_server_new(sd_event *event, const struct ctl_verb *verbs, size_t n, void
 		   void (*notice)(const char *text, void *arg), struct ctl_server **ret,
 		   struct bh_err *err);
 
+/*
+ * FN hears of everyone who asked for what is not his: VERB by its name in the table, or NULL when the
+ * peer has no role at all and was refused at connect; WHY is one escaped sentence. As often as peers like:
+ * whoever writes it down keeps it within bounds. ARG is the server's. FN must not free the server.
+ */
+void ctl_server_on_refusal(struct ctl_server *s,
+			   void (*fn)(const struct ctl_peer *peer, const char *verb,
+				      const char *why, void *arg));
+
 /* Ends every connection (gone() of the running calls) and removes the sockets it made. Takes NULL. */
 void ctl_server_free(struct ctl_server *s);
 

@@ -291,6 +291,41 @@ static void the_restricted_socket(void **state)
 	assert_ask(fd, "{\"v\":1,\"do\":\"revoke\"}", "there is no request");
 }
 
+static char refused[512];
+
+static void on_refusal(const struct ctl_peer *peer, const char *verb, const char *why, void *arg)
+{
+	size_t len = strlen(refused);
+
+	snprintf(refused + len, sizeof(refused) - len, "%u %s %s%s;", peer->uid,
+		 ctl_role_name(peer->role), verb ? verb : "-",
+		 strstr(why, "role") || strstr(why, "read-only") ? "" : " (why?)");
+}
+
+/* Whoever asks for what is not his; not whoever makes a mistake. */
+static void refusals_are_told(void **state)
+{
+	const struct ctl_grant viewer = { .id = 1000, .role = CTL_ROLE_VIEWER, .everything = true };
+	bh_autoclose int nobody = -1, fd = -1, restricted = -1;
+
+	refused[0] = '\0';
+	ctl_server_on_refusal(server, on_refusal);
+	assert_int_equal(ctl_server_set_grants(server, &viewer, 1, NULL), 0);
+	fake.uid = 1001;
+	nobody = connect_to(full_path);
+	assert_hears(nobody, "no role");
+	fake.uid = 1000;
+	fd = connect_to(full_path);
+	assert_ask(fd, HELLO, "hello");
+	hear(fd);
+	assert_ask(fd, "{\"v\":1,\"do\":\"nothing\"}", "no request");
+	assert_ask(fd, "{\"v\":1,\"do\":\"revoke\"}", "needs the role");
+	restricted = connect_to(restricted_path);
+	assert_ask(restricted, "{\"v\":1,\"do\":\"revoke\"}", "no request");
+	assert_ask(restricted, "{\"v\":1,\"do\":\"nothing\"}", "no request");
+	assert_string_equal(refused, "1001 none -;1000 viewer revoke;1000 viewer revoke;");
+}
+
 static void grants_taken_away(void **state)
 {
 	const struct ctl_grant grant = { .id = 1000,
@@ -393,6 +428,7 @@ int main(void)
 		T(nobody_without_a_role),
 		T(roles_at_the_door_of_a_verb),
 		T(the_restricted_socket),
+		T(refusals_are_told),
 		T(grants_taken_away),
 		T(modes_of_the_sockets),
 		T(another_server),
