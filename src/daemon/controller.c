@@ -10,10 +10,12 @@
 #include "engines.h"
 #include "fresh.h"
 #include "hints.h"
+#include "keeping.h"
 #include "meters.h"
 #include "park.h"
 #include "policywatch.h"
 #include "reconcile.h"
+#include "refusals.h"
 #include "trail.h"
 #include "verbs.h"
 #include "watches.h"
@@ -104,6 +106,10 @@ static int open_all(struct controller *c, struct bh_err *err)
 	if (r >= 0)
 		r = trail_open(c->o->store, c->site.host.retention.audit_files, &c->trail, err);
 	if (r >= 0)
+		r = keeping_new(c, &c->keeping, err);
+	if (r >= 0)
+		r = refusals_new(c, &c->refusals, err);
+	if (r >= 0)
 		r = meters_new(c, &c->meters, err);
 	if (r >= 0)
 		r = engines_new(c, &c->engines, err);
@@ -143,6 +149,8 @@ void controller_free(struct controller *c)
 	policywatch_free(c->policywatch);
 	engines_free(c->engines);
 	meters_free(c->meters);
+	refusals_free(c->refusals);
+	keeping_free(c->keeping);
 	audit_close(c->trail);
 	watches_free(c->watches);
 	sd_event_source_disable_unref(c->timer);

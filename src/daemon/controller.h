@@ -20,7 +20,9 @@
 struct engines;
 struct fresh;
 struct hints;
+struct keeping;
 struct meters;
+struct refusals;
 struct policywatch;
 struct park;
 struct watches;
@@ -45,6 +47,8 @@ struct controller {
 	struct fresh *fresh;
 	struct ctl_server *server;
 	struct audit *trail;
+	struct keeping *keeping;
+	struct refusals *refusals;
 	struct engines *engines;
 	struct meters *meters; /* NULL: nobody wants metrics */
 	struct watches *watches;

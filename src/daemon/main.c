@@ -6,6 +6,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "confirm.h"
 #include "controller.h"
 #include "reload.h"
 #include "supervisor.h"
@@ -60,6 +61,7 @@ static int run(sd_event *event, struct controller *c)
 
 	if (r < 0)
 		return fail(r, &err);
+	confirm_at_start(c);
 	r = reload_policies(c, "start", NULL, false, controller_log, NULL, NULL, &err);
 	if (!c->loaded)
 		return fail(r, &err);

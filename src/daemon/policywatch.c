@@ -13,6 +13,7 @@
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/base/limits.h>
 
+#include "keeping.h"
 #include "meters.h"
 #include "policyfiles.h"
 #include "reload.h"
@@ -41,12 +42,12 @@ static bool is_on(const struct policywatch *w)
 }
 
 /*
- * Is what is in force not for files to change now? Whoever ends that calls policywatch_touch(). This
- * is the one place for it: an apply that waits to be confirmed is asked about here.
+ * Is what is in force not for files to change now? An apply waits to be confirmed. Whoever ends that
+ * calls policywatch_touch().
  */
 static bool is_deferred(const struct policywatch *w)
 {
-	return false;
+	return w->c->keeping->now.waits;
 }
 
 /* --- reading anew ---------------------------------------------------------------------------- */

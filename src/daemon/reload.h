@@ -3,8 +3,33 @@
 #define DAEMON_RELOAD_H
 
 #include "controller.h"
+#include "keeping.h"
 
 /* Policies that are read anew, judged, and put in force or refused as a whole. */
+
+/* A change of policies that somebody wants. */
+struct reload {
+	const char *action;          /* for the audit trail */
+	const struct ctl_peer *peer; /* who wants it; NULL: the daemon itself */
+	bool strict;                 /* refuse what cannot be held; the host file may say so, too */
+	unsigned confirm; /* taken back unless confirmed in so many seconds; 0: for good */
+	const struct generation
+		*back;          /* its policies, which become the files; NULL: as the files are */
+	enum settling settling; /* SETTLING_EXPIRED: nothing that can be overcome stops it */
+	bool quiet;             /* no entry of the audit trail */
+	void (*tell)(const char *line, void *arg);
+	void (*fn)(json_t *applied, void *arg); /* may be NULL */
+	void *arg;                              /* of both */
+};
+
+/*
+ * Read, judge, and put in force or refuse as a whole; then keep it and write it down. As
+ * reload_policies(), and: -EACCES when some of it is not the peer's (TELL hears what), -EBUSY while
+ * another change waits to be confirmed, -EIO when it could not be taken back or written.
+ */
+int reload_run(struct controller *c, const struct reload *rq, struct bh_err *err);
+/* Write down that it came to nothing for R, which is returned. */
+int reload_failed(struct controller *c, const struct reload *rq, int r, const struct bh_err *err);
 
 /*
  * Read the policies anew. When they are valid they replace the old ones, else nothing changes:

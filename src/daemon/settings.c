@@ -37,15 +37,14 @@ int settings_check(const struct host_config *started, const struct host_config *
 
 	if (started->new_namespaces != now->new_namespaces)
 		return refuse(err, "new-namespaces", at_start);
-	if (now->retention.generations != BH_GENERATIONS_DEFAULT ||
-	    now->retention.denied_days != BH_DENIED_DAYS_DEFAULT ||
+	if (now->retention.denied_days != BH_DENIED_DAYS_DEFAULT ||
 	    now->retention.denied_megabytes != BH_DENIED_MEGABYTES_DEFAULT)
-		return refuse(err, "retention other than audit-files", later);
+		return refuse(err, "retention: denied-days or denied-megabytes", later);
 	if (!same_control(&started->control, &now->control))
 		return refuse(err, "control", at_start);
 	if (!same_metrics(&started->metrics, &now->metrics))
 		return refuse(err, "metrics", at_start);
 	if (started->retention.audit_files != now->retention.audit_files)
-		return refuse(err, "retention", at_start);
+		return refuse(err, "retention: audit-files", at_start);
 	return 0;
 }

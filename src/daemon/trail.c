@@ -2,13 +2,18 @@
 #include "trail.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
+#include <bulkhead/base/cleanup.h>
 #include <bulkhead/base/limits.h>
+#include <bulkhead/enforce/touched.h>
 #include <bulkhead/policy/policy.h>
 #include <bulkhead/store/generations.h>
 
-#include "controller.h"
+#include "refusals.h"
 
 int trail_open(const char *dir, unsigned files, struct audit **ret, struct bh_err *err)
 {
@@ -53,31 +58,62 @@ static void add_diff(const struct site *before, const struct site *after, struct
 
 static enum audit_outcome outcome_of(int r)
 {
+	static const int refused[] = { -EINVAL, -EPERM,    -EACCES,   -EBUSY,
+				       -ENOENT, -ENOTUNIQ, -ETIMEDOUT };
+
 	if (r >= 0)
 		return AUDIT_DONE;
-	return r == -EINVAL || r == -EPERM ? AUDIT_REFUSED : AUDIT_FAILED;
+	for (size_t i = 0; i < BH_ARRAY_SIZE(refused); i++)
+		if (refused[i] == r)
+			return AUDIT_REFUSED;
+	return AUDIT_FAILED;
 }
 
-int trail_append(struct audit *trail, const struct trail_change *c, struct bh_err *err)
+/* --- writing --------------------------------------------------------------------------------- */
+
+/* Nobody but root fills the trail with what comes to nothing. */
+static bool is_left_out(struct controller *c, const struct trail_change *change)
+{
+	const char *before = digest_of(change->before), *after = digest_of(change->after);
+	bool nothing = outcome_of(change->result) == AUDIT_REFUSED ||
+		       (before && after && strcmp(before, after) == 0);
+
+	return nothing && change->peer && change->peer->uid != 0 && c->refusals &&
+	       !refusals_admit(c->refusals, change->peer->uid);
+}
+
+static int append(struct controller *c, const struct trail_change *change, struct touched *o,
+		  struct bh_err *err)
 {
 	struct audit_entry e = {
-		.action = c->action,
-		.before = digest_of(c->before),
-		.after = digest_of(c->after),
-		.outcome = outcome_of(c->result),
-		.detail = c->detail,
+		.action = change->action,
+		.before = digest_of(change->before),
+		.after = digest_of(change->after),
+		.outcome = outcome_of(change->result),
+		.detail = change->detail,
 	};
 	struct bh_buf diff;
 	int r;
 
-	if (!trail)
-		return 0;
 	bh_buf_init(&diff, BH_DIFF_BYTES_MAX);
-	add_diff(c->before, c->after, &diff);
-	fill_who(&e, c->peer);
+	add_diff(change->before, change->after, &diff);
+	site_touched(change->before, change->after, o);
+	fill_who(&e, change->peer);
+	e.objects = o->list;
+	e.n_objects = o->n;
 	e.diff = bh_buf_str(&diff);
 	e.diff_len = diff.len;
-	r = audit_append(trail, &e, err);
+	r = audit_append(c->trail, &e, err);
 	bh_buf_done(&diff);
 	return r < 0 ? bh_err_prefix(err, r, "the audit trail") : 0;
+}
+
+int trail_append(struct controller *c, const struct trail_change *change, struct bh_err *err)
+{
+	bh_autofree struct touched *o = NULL;
+
+	if (!c->trail || is_left_out(c, change))
+		return 0;
+	o = calloc(1, sizeof(*o));
+	return o ? append(c, change, o, err) : bh_err_oom(err);
 }

@@ -2,9 +2,7 @@
 #ifndef DAEMON_TRAIL_H
 #define DAEMON_TRAIL_H
 
-#include <bulkhead/ctl/ctl.h>
-#include <bulkhead/enforce/site.h>
-#include <bulkhead/store/audit.h>
+#include "controller.h"
 
 /* What the daemon writes on the audit trail: docs/audit.md. */
 
@@ -13,7 +11,7 @@ int trail_open(const char *dir, unsigned files, struct audit **ret, struct bh_er
 
 /* A change that was asked for, and what became of it. */
 struct trail_change {
-	const char *action;          /* "start", "reload", "apply", "stop" */
+	const char *action;          /* "start", "reload", "apply", "rollback", ... */
 	const struct ctl_peer *peer; /* NULL: nobody at the socket, but the daemon itself */
 	const struct site *before;   /* what was in force; policies NULL: nothing */
 	const struct site *after;    /* what was to be; NULL: it was not valid */
@@ -21,7 +19,10 @@ struct trail_change {
 	const char *detail;          /* one sentence, or "" */
 };
 
-/* TRAIL NULL: nothing is written. On failure ERR says so, and the change stands as it is. */
-int trail_append(struct audit *trail, const struct trail_change *c, struct bh_err *err);
+/*
+ * On failure ERR says so, and the change stands as it is. What changed nothing is written for a user
+ * within bounds only (refusals.h): 0, and it is counted.
+ */
+int trail_append(struct controller *c, const struct trail_change *change, struct bh_err *err);
 
 #endif

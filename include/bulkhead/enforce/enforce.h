@@ -129,7 +129,7 @@ int enforce_apply(struct site *s, int (*fn)(const struct apply_result *, void *)
  */
 enum keep_care {
 	KEEP_CHANGED, /* only where something else is wanted than what was left, or hold_doubt() said so */
-	KEEP_LOOK,    /* also where somebody made a commit; and some, in turn, are read back whole */
+	KEEP_LOOK, /* also where somebody made a commit; and some, in turn, are read back whole */
 	KEEP_READ_ALL,
 };
 int enforce_keep(struct site *s, enum keep_care care,
