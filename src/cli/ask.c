@@ -13,8 +13,7 @@
 #define CONNECT_MS 5000
 #define ANSWER_MS  120000
 
-/* Whoever says what to look at means this run, not what the daemon was told. */
-static bool names_its_own(const struct cli_options *o)
+bool cli_names_its_own(const struct cli_options *o)
 {
 	return o->policies_given || o->inventory || o->config || o->netns_dir || o->docker_socket ||
 	       o->podman_socket;
@@ -48,7 +47,15 @@ static int read_answer(struct ctl_client *c, int (*fn)(json_t *, void *), void *
 
 static json_t *arguments(const struct cli_options *o)
 {
-	return o->strict ? json_pack("{s:b}", "strict", true) : NULL;
+	json_t *args = json_object();
+
+	if (args && o->strict)
+		json_object_set_new(args, "strict", json_true());
+	if (args && o->confirm_seconds)
+		json_object_set_new(args, "confirm", json_integer(o->confirm_seconds));
+	if (args && o->word)
+		json_object_set_new(args, "generation", json_string(o->word));
+	return args;
 }
 
 static int ask(struct ctl_client *c, const struct cli_options *o, const char *verb,
@@ -75,7 +82,7 @@ int cli_ask_daemon(const struct cli_options *o, const char *verb, int (*fn)(json
 	struct ctl_client *c;
 	int r, code;
 
-	if (!o->socket && names_its_own(o))
+	if (!o->socket && cli_names_its_own(o))
 		return CLI_NO_DAEMON;
 	r = ctl_client_connect(path, CONNECT_MS, &c, &err);
 	if (!o->socket && (r == -ENOENT || r == -ECONNREFUSED))

@@ -21,8 +21,10 @@ struct cli_options {
 	const char *inventory, *config, *netns_dir, *docker_socket, *podman_socket, *socket;
 	const char *from, *to, *port, *batch, *format, *endpoint;
 	const char *store;
-	const char *word; /* the operand of a verb that takes one */
-	bool json, strict, clean, follow, endpoints, verify;
+	const char *confirm;
+	unsigned confirm_seconds; /* what it says; 0: nothing */
+	const char *word;         /* the operand of a verb that takes one */
+	bool json, strict, clean, follow, endpoints, verify, generations;
 };
 
 /* One verb: src/cli/<verb>.c. The option letters are ids of options.c's table. */
@@ -44,6 +46,8 @@ int cmd_status(struct cli_options *o);
 int cmd_denied(struct cli_options *o);
 int cmd_export(struct cli_options *o);
 int cmd_history(struct cli_options *o);
+int cmd_rollback(struct cli_options *o);
+int cmd_confirm(struct cli_options *o);
 
 /* Parse argv[1..] of a verb. 0; CLI_USAGE after having said why; -1 when --help was printed. */
 int cli_parse(const struct cli_verb *v, int argc, char **argv, struct cli_options *ret);
@@ -71,6 +75,14 @@ int cli_load(struct site *s, const struct cli_options *o, unsigned need);
 #define CLI_NO_DAEMON (-1)
 int cli_ask_daemon(const struct cli_options *o, const char *verb, int (*fn)(json_t *, void *),
 		   void *arg);
+
+/* Does it say what to look at? Then it means this run, not what a daemon was told. */
+bool cli_names_its_own(const struct cli_options *o);
+/* For those who load step by step. */
+void cli_site_options(const struct cli_options *o, struct site_options *ret);
+
+/* history --generations */
+int cli_list_generations(const struct cli_options *o);
 
 /* A string of an object, "" when it has none of that name. */
 const char *cli_text(const json_t *o, const char *key);

@@ -55,7 +55,7 @@ int cli_flush(struct bh_buf *b)
 	return r < 0 ? cli_fail(CLI_FAILED, "cannot write the output") : CLI_YES;
 }
 
-static void site_options_fill(const struct cli_options *o, struct site_options *so)
+void cli_site_options(const struct cli_options *o, struct site_options *so)
 {
 	*so = (struct site_options) {
 		.config = o->config,
@@ -89,7 +89,7 @@ static int load_steps(struct site *s, const struct cli_options *o, unsigned need
 	bool input = true;
 	int r, code;
 
-	site_options_fill(o, &so);
+	cli_site_options(o, &so);
 	if (need & NEED_POLICIES)
 		r = site_load_policies(s, &so, diags, err);
 	else

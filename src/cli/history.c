@@ -284,6 +284,10 @@ int cmd_history(struct cli_options *o)
 {
 	if (o->verify && o->word)
 		return cli_fail(CLI_USAGE, "history: --verify looks at all of it");
+	if (o->generations && (o->word || o->verify))
+		return cli_fail(CLI_USAGE, "history: --generations lists all of them");
+	if (o->generations)
+		return cli_list_generations(o);
 	if (o->verify)
 		return verify(o);
 	return o->word ? show(o) : list(o);

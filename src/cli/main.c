@@ -14,7 +14,7 @@ const struct cli_verb cli_verbs[] = {
 	  "piecdmnSj", cmd_check },
 	{ "explain", "", "would this flow pass, and which line says so; needs no root",
 	  "picdmnjFTPB", cmd_explain },
-	{ "apply", "", "make every namespace's kernel match the policies", "picdmnkSjC",
+	{ "apply", "", "make every namespace's kernel match the policies", "picdmnkDwSjC",
 	  cmd_apply },
 	{ "plan", "", "what apply would change; changes nothing, 1 if there is something",
 	  "picdmnkj", cmd_plan },
@@ -24,7 +24,10 @@ const struct cli_verb cli_verbs[] = {
 	  cmd_endpoints },
 	{ "export", "", "the rules as text for nft -f", "picdmnOE", cmd_export },
 	{ "history", "[GENERATION]", "what was changed, by whom, when; one change with its diff",
-	  "DVj", cmd_history, true },
+	  "DGVj", cmd_history, true },
+	{ "rollback", "[GENERATION]", "back to an earlier policy set: files and kernel",
+	  "picdmnkDSj", cmd_rollback, true },
+	{ "confirm", "", "keep what was applied with apply --confirm", "kj", cmd_confirm },
 };
 const size_t cli_n_verbs = BH_ARRAY_SIZE(cli_verbs);
 

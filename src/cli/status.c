@@ -32,6 +32,8 @@ static bool is_finding(const struct view *v, const json_t *o)
 		return false;
 	if (json_object_get(o, "kernel"))
 		return cli_text(o, "lacks")[0];
+	if (json_object_get(o, "policies"))
+		return json_object_get(o, "confirm");
 	return !is_state(o, "peer") && (!is_state(o, "protected") || json_object_get(o, "sharers"));
 }
 
@@ -109,19 +111,41 @@ static void print_text(const struct view *v, const json_t *o)
 	       lacks);
 }
 
+/* A line only when there is something to say: a change that waits, or policies that are not kept. */
+static void print_policies(const struct view *v, const json_t *o)
+{
+	const json_t *confirm = json_object_get(o, "confirm");
+	const char *why = cli_text(o, "why");
+
+	if (!confirm && !why[0])
+		return;
+	printf("%s%-12s%s %-24s", colour_of(v, o), cli_text(o, "state"), v->colour ? "\033[0m" : "",
+	       "the policies");
+	if (confirm)
+		printf(" %s: taken back at %s, in %" JSON_INTEGER_FORMAT
+		       " s, unless: bulkhead confirm",
+		       cli_text(json_object_get(confirm, "who"), "name"),
+		       cli_text(confirm, "until"),
+		       json_integer_value(json_object_get(confirm, "seconds")));
+	printf("%s%s\n", why[0] ? "  " : "", why);
+}
+
 static int on_item(json_t *o, void *arg)
 {
 	struct view *v = arg;
+	bool policies = json_object_get(o, "policies");
 	bool finding = is_finding(v, o);
 
 	v->findings += finding;
-	if (!json_object_get(o, "kernel") && !json_object_get(o, "daemon")) {
+	if (!json_object_get(o, "kernel") && !json_object_get(o, "daemon") && !policies) {
 		v->total++;
 		v->protected += is_state(o, "protected");
 	}
 	json_object_set_new(o, "finding", json_boolean(finding));
 	if (v->json)
 		cli_print_object(o);
+	else if (policies)
+		print_policies(v, o);
 	else if (json_object_get(o, "daemon"))
 		print_daemon(v, o);
 	else

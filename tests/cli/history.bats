@@ -77,6 +77,34 @@ history() { run "$bulkhead" history --store "$store" "$@"; }
 	[ "$status" -eq 2 ]
 }
 
+@test "--generations: none is exit 1, the file of one that was altered is told, marks by in-force" {
+	history --generations
+	[ "$status" -eq 1 ]
+	[[ $output == *"no generation is kept in $store/generations"* ]]
+	mkdir -m 0700 "$store/generations"
+	id() { printf '%s-0000000000000000' "$(printf "$1%.0s" {1..64})"; }
+	for n in 1 2 3; do
+		jq -cn --argjson n $n --arg d "$(printf "$n%.0s" {1..64})" '{schema: "bulkhead.generation/1", number: $n,
+			when: "2027-01-15T08:00:00.000000Z", usec: 1800000000000000, who: {uid: 1000, name: "alice\u001b[31m"},
+			digest: $d, files: 1, host: false}' >"$store/generations/$(id $n)"
+	done
+	echo '{' >"$store/generations/$(id 4)"
+	printf '{"schema":"bulkhead.in-force/1","generation":"%s","before":"%s"}' "$(id 2)" "$(id 1)" >"$store/in-force"
+	history --generations
+	[ "$status" -eq 0 ]
+	[[ $output != *$'\e'* ]]
+	[[ $output == *"444444444444"*"altered"* ]] || [[ $output == *"cannot be read"* ]]
+	[ "$(printf '%s\n' "${lines[@]}" | grep -c '^[*?-] ')" -eq 2 ]
+	[[ $output == *$'\n- 111111111111  2027-01-15T08:00:00.000Z  alice'* ]]
+	[[ $output == *$'\n* 222222222222  '* ]]
+	[[ $output == *$'\n  333333333333  '* ]]
+	[ "$("$bulkhead" history --store "$store" --generations --json 2>/dev/null | jq -r 'select(.in_force) | "\(.number) \(.before) \(.unconfirmed)"')" = "2 false false" ]
+	for more in 11111111 --verify; do
+		history --generations "$more"
+		[ "$status" -eq 2 ]
+	done
+}
+
 @test "--verify: whole, with the hash of the last entry" {
 	entry
 	entry
