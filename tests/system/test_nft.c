@@ -51,7 +51,7 @@ static void test_guardrails(void **state)
 
 static void test_random_rulesets(void **state)
 {
-	for (unsigned i = 0; i < 60; i++) {
+	for (unsigned i = 0; i < 20; i++) {
 		bool was_there = false;
 		struct fx f;
 
@@ -292,7 +292,7 @@ static void test_broken_off(void **state)
 {
 	unsigned intact = 0, doubled = 0;
 
-	for (unsigned i = 0; i < 60; i++) {
+	for (unsigned i = 0; i < 20; i++) {
 		struct fx from, to;
 		bool done = false;
 
@@ -317,7 +317,7 @@ static void test_broken_off(void **state)
 		fx_done(&from);
 		fx_done(&to);
 	}
-	assert_true(intact > 60);
+	assert_true(intact > 20);
 	print_message("%u left intact, %u by two names\n", intact, doubled);
 }
 
