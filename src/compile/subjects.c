@@ -119,8 +119,8 @@ static enum speaker find_speaker(const struct compiler *c, const uint32_t *membe
 		if (compiler_service(c, services->i[i])->mode != MODE_OFF)
 			return SPEAKER_SERVICES;
 	}
-	if (!services->n && ((host && host->unmanaged == UNMANAGED_QUARANTINE) ||
-			     is_unknown(c, members, n)))
+	if (!services->n &&
+	    ((host && host->unmanaged == UNMANAGED_QUARANTINE) || is_unknown(c, members, n)))
 		return SPEAKER_QUARANTINE;
 	return SPEAKER_NOBODY;
 }

@@ -13,7 +13,7 @@
 #include <bulkhead/store/audit.h>
 
 #include "options.h"
-#include "standing.h"
+#include "health.h"
 
 #define SUPERVISOR_STATUS_MAX 1024
 
@@ -59,7 +59,7 @@ struct controller {
 	uint64_t apply_usec; /* of the last changes */
 	bool loaded;         /* `site` is there */
 
-	struct standing standing;
+	struct health health;
 	char trouble[BH_ERR_MAX];                /* why the last look failed; "" = it did not */
 	char told_status[SUPERVISOR_STATUS_MAX]; /* to the service manager */
 };

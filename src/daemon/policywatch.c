@@ -89,7 +89,7 @@ static void tell(const char *line, void *arg)
 
 static void log_outcome(const struct controller *c, const struct bh_err *err)
 {
-	const struct standing *s = &c->standing;
+	const struct health *s = &c->health;
 	char line[2 * BH_ERR_MAX], why[2 * BH_ERR_MAX];
 
 	if (!s->refused.there)
@@ -119,20 +119,20 @@ static int read_anew(struct policywatch *w)
 
 static int compare(struct policywatch *w)
 {
-	struct standing *s = &w->c->standing;
+	struct health *s = &w->c->health;
 	struct policy_identity now;
 	int r = policy_identify(w->files.policies, w->files.n_policies, w->files.config, &now,
 				NULL);
 
 	if (r < 0)
 		return r;
-	switch (standing_compare(s, &now)) {
+	switch (health_compare(s, &now)) {
 	case STANDING_NEW:
 		return read_anew(w);
 	case STANDING_IN_FORCE:
 		if (s->refused.there)
 			controller_log("what is in force stands in the policy files again", NULL);
-		standing_forget_refusal(s);
+		health_forget_refusal(s);
 		meters_refused(w->c->meters, false);
 		return 0;
 	case STANDING_REFUSED:
@@ -207,7 +207,7 @@ static void look(struct policywatch *w, const struct policyfiles_signature *now)
 
 	if (compare(w) >= 0) {
 		w->looked_at = *now;
-		w->c->standing.checked = controller_now();
+		w->c->health.checked = controller_now();
 	}
 	calm_looked(&w->calm, began, usec_of(CLOCK_MONOTONIC));
 }
@@ -243,7 +243,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
 		if (w->looked_at.fresh || strcmp(now.digest, w->looked_at.digest) != 0)
 			policywatch_touch(w);
 		else
-			w->c->standing.checked = controller_now();
+			w->c->health.checked = controller_now();
 	}
 	sd_event_source_set_time_relative(source, TICK_USEC);
 	sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);

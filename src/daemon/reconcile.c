@@ -49,7 +49,7 @@ static int on_result(const struct apply_result *res, void *arg)
 
 	h->failed += res->outcome == APPLY_FAILED;
 	meters_applied(h->c->meters, res);
-	h->c->standing.repairs += apply_was_repair(res);
+	h->c->health.repairs += apply_was_repair(res);
 	log_result(&h->c->site, res);
 	if (h->fn)
 		h->fn(report_applied(&h->c->site, res), h->arg);
@@ -128,7 +128,7 @@ void reconcile_end(struct controller *c, const struct effort *began)
 		      usec_of(CLOCK_MONOTONIC) - began->wall, c->apply_usec);
 	rest(c, began);
 	if (!c->trouble[0])
-		c->standing.compared = controller_now();
+		c->health.compared = controller_now();
 	c->pause = MIN(c->pause * PAUSE_GROWTH, LOOK_USEC);
 	c->look_at = usec_of(CLOCK_MONOTONIC) + c->pause;
 	arm(c);

@@ -77,7 +77,7 @@ int reload_read(struct controller *c, struct site *next, void (*tell)(const char
 	else if (r >= 0 && listed < 0 && o.known)
 		r = site_assume(next, o.known, &diags, NULL); /* ERR says why */
 	controller_tell_diags(&diags, tell, arg);             /* sorts them */
-	standing_read(&c->standing, &diags);
+	health_read(&c->health, &diags);
 	diag_list_done(&diags);
 	if (r >= 0 && !next->policies->n_services && !next->policies->n_guardrails)
 		r = bh_err_set(err, -EINVAL, "there is not one service in the policies");
@@ -256,11 +256,11 @@ static void note_judgement(struct controller *c, int r, const struct site *next,
 			   const struct judged *j, const struct bh_err *why)
 {
 	if (r >= 0)
-		standing_accept(&c->standing, next->policies->digest, next->host.digest,
-				controller_now());
+		health_accept(&c->health, next->policies->digest, next->host.digest,
+			      controller_now());
 	else if (j->of_files)
-		standing_refuse(&c->standing, &j->of, why, controller_now());
-	meters_refused(c->meters, c->standing.refused.there);
+		health_refuse(&c->health, &j->of, why, controller_now());
+	meters_refused(c->meters, c->health.refused.there);
 }
 
 /* The digests on the trail do not show it. */

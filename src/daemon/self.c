@@ -25,7 +25,7 @@ static void put_number(json_t *o, const char *key, uint64_t v)
 /* One sentence of all that is a finding; "" when nothing is. */
 static void tell_why(const struct controller *c, bool openly, char *out, size_t cap)
 {
-	const struct refusal *r = &c->standing.refused;
+	const struct refusal *r = &c->health.refused;
 	char mistakes[2 * BH_ERR_MAX];
 	size_t len = 0;
 
@@ -54,7 +54,7 @@ static json_t *report_refusal(const struct refusal *r, bool openly)
 
 json_t *self_report(const struct controller *c, bool openly)
 {
-	const struct standing *s = &c->standing;
+	const struct health *s = &c->health;
 	char why[4 * BH_ERR_MAX];
 	json_t *engines = json_array();
 	json_t *o = json_pack("{s:s, s:s, s:b, s:s, s:b}", "daemon", REPORT_DAEMON, "state",

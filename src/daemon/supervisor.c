@@ -25,7 +25,7 @@ static void describe(const struct controller *c, char out[SUPERVISOR_STATUS_MAX]
 		    GENERATION_SHOWN, c->site.policies ? c->site.policies->digest : "none");
 	if (refused)
 		bh_buf_addf(&b, ", %zu descriptors not in the store", refused);
-	if (c->standing.refused.there)
+	if (c->health.refused.there)
 		bh_buf_addstr(&b, "; what stands in the policy files is refused");
 	if (c->trouble[0])
 		bh_buf_addstr(&b, "; ");

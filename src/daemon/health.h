@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef DAEMON_STANDING_H
-#define DAEMON_STANDING_H
+#ifndef DAEMON_HEALTH_H
+#define DAEMON_HEALTH_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,7 +30,7 @@ struct refusal {
 	int64_t since; /* of the first in a row */
 };
 
-struct standing {
+struct health {
 	struct policy_identity in_force; /* empty before the first */
 	int64_t since;
 	struct mistakes mistakes; /* of the reading that goes on, or of the last */
@@ -41,24 +41,24 @@ struct standing {
 };
 
 /* A reading has found DIAGS, which are sorted; it may have found none. */
-void standing_read(struct standing *s, const struct diag_list *diags);
+void health_read(struct health *s, const struct diag_list *diags);
 
 /*
  * What that reading found is in force from NOW on; ends a refusal. POLICIES and HOST are the digests of
  * the sets.
  */
-void standing_accept(struct standing *s, const char *policies, const char *host, int64_t now);
+void health_accept(struct health *s, const char *policies, const char *host, int64_t now);
 
 /* It was refused: for its mistakes, or else for WHY. OF: what stood in the files before it began. */
-void standing_refuse(struct standing *s, const struct policy_identity *of, const struct bh_err *why,
-		     int64_t now);
+void health_refuse(struct health *s, const struct policy_identity *of, const struct bh_err *why,
+		   int64_t now);
 
 /* What stands in the files now: nothing new, what was refused, or neither. */
 enum standing_news { STANDING_IN_FORCE, STANDING_REFUSED, STANDING_NEW };
-enum standing_news standing_compare(const struct standing *s, const struct policy_identity *now);
+enum standing_news health_compare(const struct health *s, const struct policy_identity *now);
 
 /* What is in force stands in the files again. */
-void standing_forget_refusal(struct standing *s);
+void health_forget_refusal(struct health *s);
 
 /*
  * "PLACE: FIRST, and N more", without FIRST unless OPENLY: policies are not for everybody to read.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "standing.h"
+#include "health.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -25,7 +25,7 @@ static void format_place(char *out, size_t cap, const struct diag *d)
 		snprintf(out, cap, "%s", file);
 }
 
-void standing_read(struct standing *s, const struct diag_list *diags)
+void health_read(struct health *s, const struct diag_list *diags)
 {
 	const struct diag *d = first_error(diags);
 
@@ -37,7 +37,7 @@ void standing_read(struct standing *s, const struct diag_list *diags)
 	snprintf(s->mistakes.first, sizeof(s->mistakes.first), "%s", d->text);
 }
 
-void standing_accept(struct standing *s, const char *policies, const char *host, int64_t now)
+void health_accept(struct health *s, const char *policies, const char *host, int64_t now)
 {
 	struct policy_identity next = { 0 };
 
@@ -46,11 +46,11 @@ void standing_accept(struct standing *s, const char *policies, const char *host,
 	if (!s->since || !policy_identity_equal(&s->in_force, &next))
 		s->since = now;
 	s->in_force = next;
-	standing_forget_refusal(s);
+	health_forget_refusal(s);
 }
 
-void standing_refuse(struct standing *s, const struct policy_identity *of, const struct bh_err *why,
-		     int64_t now)
+void health_refuse(struct health *s, const struct policy_identity *of, const struct bh_err *why,
+		   int64_t now)
 {
 	struct refusal *r = &s->refused;
 
@@ -66,12 +66,12 @@ void standing_refuse(struct standing *s, const struct policy_identity *of, const
 		 why->msg[0] ? why->msg : "they are not valid");
 }
 
-void standing_forget_refusal(struct standing *s)
+void health_forget_refusal(struct health *s)
 {
 	s->refused = (struct refusal) { 0 };
 }
 
-enum standing_news standing_compare(const struct standing *s, const struct policy_identity *now)
+enum standing_news health_compare(const struct health *s, const struct policy_identity *now)
 {
 	if (policy_identity_equal(&s->in_force, now))
 		return STANDING_IN_FORCE;
