@@ -71,13 +71,13 @@ void health_forget_refusal(struct health *s)
 	s->refused = (struct refusal) { 0 };
 }
 
-enum standing_news health_compare(const struct health *s, const struct policy_identity *now)
+enum health_news health_compare(const struct health *s, const struct policy_identity *now)
 {
 	if (policy_identity_equal(&s->in_force, now))
-		return STANDING_IN_FORCE;
+		return HEALTH_IN_FORCE;
 	if (s->refused.there && policy_identity_equal(&s->refused.of, now))
-		return STANDING_REFUSED;
-	return STANDING_NEW;
+		return HEALTH_REFUSED;
+	return HEALTH_NEW;
 }
 
 const char *mistakes_format(char *out, size_t cap, const struct mistakes *m, bool openly)

@@ -54,8 +54,8 @@ void health_refuse(struct health *s, const struct policy_identity *of, const str
 		   int64_t now);
 
 /* What stands in the files now: nothing new, what was refused, or neither. */
-enum standing_news { STANDING_IN_FORCE, STANDING_REFUSED, STANDING_NEW };
-enum standing_news health_compare(const struct health *s, const struct policy_identity *now);
+enum health_news { HEALTH_IN_FORCE, HEALTH_REFUSED, HEALTH_NEW };
+enum health_news health_compare(const struct health *s, const struct policy_identity *now);
 
 /* What is in force stands in the files again. */
 void health_forget_refusal(struct health *s);

@@ -127,15 +127,15 @@ static int compare(struct policywatch *w)
 	if (r < 0)
 		return r;
 	switch (health_compare(s, &now)) {
-	case STANDING_NEW:
+	case HEALTH_NEW:
 		return read_anew(w);
-	case STANDING_IN_FORCE:
+	case HEALTH_IN_FORCE:
 		if (s->refused.there)
 			controller_log("what is in force stands in the policy files again", NULL);
 		health_forget_refusal(s);
 		meters_refused(w->c->meters, false);
 		return 0;
-	case STANDING_REFUSED:
+	case HEALTH_REFUSED:
 		return 0;
 	}
 	return 0;

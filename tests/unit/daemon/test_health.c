@@ -61,26 +61,26 @@ static void test_what_is_news(void **state)
 	struct bh_err err = BH_ERR_INIT;
 	struct health s = { 0 };
 
-	assert_int_equal(health_compare(&s, &good), STANDING_NEW);
+	assert_int_equal(health_compare(&s, &good), HEALTH_NEW);
 	health_accept(&s, "p1", "h1", 1);
-	assert_int_equal(health_compare(&s, &good), STANDING_IN_FORCE);
-	assert_int_equal(health_compare(&s, &other), STANDING_NEW);
-	assert_int_equal(health_compare(&s, &bad), STANDING_NEW);
+	assert_int_equal(health_compare(&s, &good), HEALTH_IN_FORCE);
+	assert_int_equal(health_compare(&s, &other), HEALTH_NEW);
+	assert_int_equal(health_compare(&s, &bad), HEALTH_NEW);
 	read_mistakes(&s, 1);
 	health_refuse(&s, &bad, &err, 2);
-	assert_int_equal(health_compare(&s, &bad), STANDING_REFUSED);
-	assert_int_equal(health_compare(&s, &good), STANDING_IN_FORCE);
-	assert_int_equal(health_compare(&s, &gone), STANDING_NEW);
+	assert_int_equal(health_compare(&s, &bad), HEALTH_REFUSED);
+	assert_int_equal(health_compare(&s, &good), HEALTH_IN_FORCE);
+	assert_int_equal(health_compare(&s, &gone), HEALTH_NEW);
 	health_refuse(&s, &gone, &err, 3);
-	assert_int_equal(health_compare(&s, &gone), STANDING_REFUSED);
-	assert_int_equal(health_compare(&s, &bad), STANDING_NEW); /* only the last is known */
+	assert_int_equal(health_compare(&s, &gone), HEALTH_REFUSED);
+	assert_int_equal(health_compare(&s, &bad), HEALTH_NEW); /* only the last is known */
 	health_forget_refusal(&s);
-	assert_int_equal(health_compare(&s, &gone), STANDING_NEW);
+	assert_int_equal(health_compare(&s, &gone), HEALTH_NEW);
 	health_refuse(&s, &bad, &err, 4);
 	health_accept(&s, "p2", "h1", 5); /* the same bytes, later: strict had been the reason */
 	assert_false(s.refused.there);
-	assert_int_equal(health_compare(&s, &bad), STANDING_IN_FORCE);
-	assert_int_equal(health_compare(&s, &good), STANDING_NEW);
+	assert_int_equal(health_compare(&s, &bad), HEALTH_IN_FORCE);
+	assert_int_equal(health_compare(&s, &good), HEALTH_NEW);
 }
 
 static void test_refusals_in_a_row(void **state)
