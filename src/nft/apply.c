@@ -129,34 +129,44 @@ static bool is_guarded(const struct nft_program *p, unsigned map, const struct e
 
 /*
  * A hash's elements count at once, those of guardrails a moment later: what both have waits for a
- * batch of its own, where packets passed through tables of this name before. LATE picks it.
+ * batch of its own, where packets passed through tables of this name before.
  */
-static int pick_late(const struct nft_state *have, const struct nft_program *p, unsigned map,
-		     bool **ret)
-{
-	bool *pick = calloc(p->maps[map].n + 1, sizeof(*pick));
+struct picked {
+	bool *memory;
+	bool *now[NFT_MAPS], *late[NFT_MAPS]; /* which elements of each map */
+};
 
-	if (!pick)
+static void pick_map(const struct nft_state *have, const struct nft_program *p, unsigned map,
+		     struct picked *k)
+{
+	for (size_t i = 0; i < p->maps[map].n; i++) {
+		k->late[map][i] = have->present && !nft_set_info(map)->is_interval &&
+				  is_guarded(p, map, &p->maps[map].e[i]);
+		k->now[map][i] = !k->late[map][i];
+	}
+}
+
+static int pick(const struct nft_state *have, const struct nft_program *p, struct picked *ret)
+{
+	size_t total = 0, at = 0;
+
+	for (unsigned i = 0; i < NFT_MAPS; i++)
+		total += p->maps[i].n;
+	ret->memory = calloc(2 * total + 1, sizeof(*ret->memory));
+	if (!ret->memory)
 		return -ENOMEM;
-	for (size_t i = 0; i < p->maps[map].n; i++)
-		pick[i] = have->present && !nft_set_info(map)->is_interval &&
-			  is_guarded(p, map, &p->maps[map].e[i]);
-	*ret = pick;
+	for (unsigned i = 0; i < NFT_MAPS; i++) {
+		ret->now[i] = ret->memory + at;
+		ret->late[i] = ret->memory + total + at;
+		at += p->maps[i].n;
+		pick_map(have, p, i, ret);
+	}
 	return 0;
 }
 
-static void add_picked(struct batch *b, const struct nft_program *p, unsigned map, bool *pick,
-		       bool want, int64_t now)
-{
-	for (size_t i = 0; !want && i < p->maps[map].n; i++)
-		pick[i] = !pick[i];
-	batch_new_entries(b, map, p->ruleset, &p->maps[map], pick, now);
-	for (size_t i = 0; !want && i < p->maps[map].n; i++)
-		pick[i] = !pick[i];
-}
-
 /* Guardrails' maps first: in this order their elements come to count. */
-static void add_sets(struct batch *b, const struct nft_program *p, bool **late, int64_t now)
+static void add_sets(struct batch *b, const struct nft_program *p, const struct picked *k,
+		     int64_t now)
 {
 	for (unsigned n = 0; n < NFT_SETS; n++) {
 		unsigned i = n < NFT_MAPS ? (n + SET_GUARDS) % NFT_MAPS : n;
@@ -165,7 +175,7 @@ static void add_sets(struct batch *b, const struct nft_program *p, bool **late, 
 			continue;
 		batch_new_set(b, i);
 		if (i < NFT_MAPS)
-			add_picked(b, p, i, late[i], false, now);
+			batch_new_entries(b, i, p->ruleset, &p->maps[i], k->now[i], now);
 		else if (i < SET_DENIED)
 			batch_new_ranges(b, i, p->known[i - SET_KNOWN], p->n_known[i - SET_KNOWN]);
 	}
@@ -182,7 +192,7 @@ static void add_chains(struct batch *b, const struct nft_program *p)
 }
 
 static int create_with(struct commits *k, const struct nft_state *have, const struct nft_program *p,
-		       uint32_t flags, bool **late, struct bh_err *err)
+		       uint32_t flags, const struct picked *picked, struct bh_err *err)
 {
 	int64_t now = time(NULL);
 	struct batch b;
@@ -191,14 +201,14 @@ static int create_with(struct commits *k, const struct nft_state *have, const st
 	commits_begin(k, &b);
 	replace_tables(&b, have, p, flags);
 	add_rule_counters(&b, have, p->ruleset);
-	add_sets(&b, p, late, now);
+	add_sets(&b, p, picked, now);
 	add_chains(&b, p);
 	r = commits_end(k, &b, err);
 	if (r < 0)
 		return r;
 	commits_begin(k, &b);
 	for (unsigned i = 0; i < NFT_MAPS; i++)
-		add_picked(&b, p, i, late[i], true, now);
+		batch_new_entries(&b, i, p->ruleset, &p->maps[i], picked->late[i], now);
 	return commits_end(k, &b, err);
 }
 
@@ -206,16 +216,15 @@ static int create_all(struct commits *k, const struct nft_want *want, const stru
 		      struct bh_err *err)
 {
 	bh_autofree struct nft_program *p = calloc(1, sizeof(*p));
-	bool *late[NFT_MAPS] = { NULL };
+	struct picked picked = { 0 };
 	int r = p ? 0 : -ENOMEM;
 
-	if (p)
+	if (p) {
 		nft_lower(want, p);
-	for (unsigned i = 0; i < NFT_MAPS && r >= 0; i++)
-		r = pick_late(have, p, i, &late[i]);
-	r = r < 0 ? bh_err_oom(err) : create_with(k, have, p, table_flags(want), late, err);
-	for (unsigned i = 0; i < NFT_MAPS; i++)
-		free(late[i]);
+		r = pick(have, p, &picked);
+	}
+	r = r < 0 ? bh_err_oom(err) : create_with(k, have, p, table_flags(want), &picked, err);
+	free(picked.memory);
 	return r;
 }
 
