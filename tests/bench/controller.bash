@@ -58,12 +58,12 @@ controller_check() {
 	tail -n 1 "$tmp/said" | grep -q " $3 protected, 0 findings" || die "$2: $(tail -n 1 "$tmp/said")"
 }
 
-# controller_start SITE FILE [COMMAND...]: the daemon of this site, started by COMMAND; $pid is it. Adds
+# controller_start SITE FILE [COMMAND...]: the daemon of this site, run by COMMAND; $pid is it. Adds
 # "cpu wall" in microseconds and the most that was resident, in KiB, to FILE. When it says that it is
 # ready it is stopped until all it has done has been looked at.
 controller_start() {
 	local dir=$tmp/$1 wall cpu
-	exec {said}< <(exec "$build/tests/bench/start" "${@:3}" "$build/bulkheadd" --policies "$dir/policies" \
+	exec {said}< <(exec "${@:3}" "$build/tests/bench/start" "$build/bulkheadd" --policies "$dir/policies" \
 		--config "$dir/bulkhead.yaml" --netns-dir "$dir/netns" --store "$dir/store" \
 		--socket "$dir/control" 2>"$dir/log")
 	starter=$!

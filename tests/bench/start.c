@@ -46,21 +46,32 @@ static bool is_ready(const char *message)
 	return strncmp(message, "READY=1", 7) == 0 || strstr(message, "\nREADY=1");
 }
 
-/* 0 when it is ready; -1 when it ended or took too long. */
-static int await_ready(int notify, int process)
+/*
+ * The next message, without the descriptors that come with it; "" when the process has ended, or says
+ * nothing for TIMEOUT milliseconds (-1: for ever). A message that nobody reads keeps the sender waiting.
+ */
+static const char *next_message(int notify, int process, int timeout)
 {
 	struct pollfd p[] = { { .fd = notify, .events = POLLIN },
 			      { .fd = process, .events = POLLIN } };
-	char message[4096];
-	ssize_t n;
+	static char message[4096];
+	ssize_t n = 0;
 
-	while (poll(p, 2, READY_TIMEOUT_MS) > 0 && !p[1].revents) {
+	if (poll(p, 2, timeout) > 0 && p[0].revents)
 		n = recv(notify, message, sizeof(message) - 1, 0);
-		message[n > 0 ? n : 0] = '\0';
-		if (is_ready(message))
-			return 0;
-	}
-	return -1;
+	message[n > 0 ? n : 0] = '\0';
+	return message;
+}
+
+/* 0 when it is ready; -1 when it ended or took too long. */
+static int await_ready(int notify, int process)
+{
+	const char *message;
+
+	do {
+		message = next_message(notify, process, READY_TIMEOUT_MS);
+	} while (*message && !is_ready(message));
+	return *message ? 0 : -1;
 }
 
 /* It does not outlive this process. */
@@ -102,6 +113,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "start: %s did not get ready\n", argv[1]);
 		kill(pid, SIGKILL);
 	}
+	while (*next_message(notify, process, -1))
+		;
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
