@@ -275,3 +275,51 @@ docker_restarts() {
 	nothing_denied_passed
 	nothing_lost
 }
+
+# --- who may change what ---------------------------------------------------------------------
+
+trail() { ctl history --store "$NET_DIR/store" "$@"; }
+last_refusal() { # the members of it that JQ names
+	trail --json | jq -sc "[.[] | select(.outcome == \"refused\")][-1] | $1"
+}
+to_web() { sed -i "s|\[80/tcp[^]]*\]|[$1]|" "$NET_DIR/policies/web.yaml"; }       # PORTS
+to_cache() { sed -i "s|63[78]./tcp|$1/tcp|" "$NET_DIR/policies/cache.yaml"; } # PORT
+not_changed() { await passes api-1 13 6379 && refused passes stranger-1 11 9999; }
+
+@test "a team changes what is its own; more than that, and a stranger's push, is refused and on the trail" {
+	await even
+	not_changed
+	to_cache 6380
+	as "$shop_team" apply
+	refused passes api-1 13 6379
+	to_cache 6379
+	as "$shop_team" apply
+	not_changed
+	order
+	even
+
+	to_web 80/tcp,9999/tcp
+	run as "$shop_team" apply
+	[ "$status" -eq 3 ] || fail "$status: $output"
+	[[ $output == *"service web"*team-front* ]] || fail "$output"
+	not_changed
+	last_refusal . | jq -e ".action == \"apply\" and .who.uid == $shop_team and (.objects | index(\"service/web\"))"
+	to_cache 6380 # beside what is its own: nothing of it
+	run as "$shop_team" apply
+	[ "$status" -eq 3 ]
+	not_changed
+	to_cache 6379
+
+	run as "$shop_stranger" apply
+	[ "$status" -eq 3 ] || fail "$status: $output"
+	last_refusal . | jq -e ".action == \"connect\" and .who.uid == $shop_stranger"
+	not_changed
+	trail --verify
+
+	ctl apply # who may everything
+	await passes stranger-1 11 9999
+	to_web 80/tcp
+	ctl apply
+	not_changed
+	await even
+}
