@@ -18,6 +18,7 @@
 #include "refusals.h"
 #include "trail.h"
 #include "verbs.h"
+#include "warnings.h"
 #include "watches.h"
 
 int64_t controller_now(void)
@@ -88,7 +89,8 @@ static int open_all(struct controller *c, struct bh_err *err)
 	c->holds = holds_new();
 	c->hints = hints_new();
 	c->fresh = fresh_new(c);
-	if (!c->holds || !c->hints || !c->fresh)
+	c->warnings = warnings_new();
+	if (!c->holds || !c->hints || !c->fresh || !c->warnings)
 		return bh_err_oom(err);
 	c->site_options.add_more = fresh_add;
 	c->site_options.arg = c->fresh;
@@ -155,6 +157,7 @@ void controller_free(struct controller *c)
 	watches_free(c->watches);
 	sd_event_source_disable_unref(c->timer);
 	fresh_free(c->fresh);
+	warnings_free(c->warnings);
 	hints_free(c->hints);
 	holds_free(c->holds);
 	park_free(c->park);

@@ -20,6 +20,7 @@
 struct engines;
 struct fresh;
 struct hints;
+struct warnings;
 struct keeping;
 struct meters;
 struct refusals;
@@ -45,6 +46,7 @@ struct controller {
 	bool changed;         /* something that is known already has to be brought about */
 	struct hints *hints;  /* what has to be asked about */
 	struct fresh *fresh;
+	struct warnings *warnings; /* of looks at the endpoints */
 	struct ctl_server *server;
 	struct audit *trail;
 	struct keeping *keeping;

@@ -14,6 +14,7 @@
 #include "meters.h"
 #include "park.h"
 #include "supervisor.h"
+#include "warnings.h"
 #include "watches.h"
 
 /* Changes come in bursts: a container that starts makes a dozen within some milliseconds. */
@@ -216,6 +217,8 @@ static void look(struct controller *c)
 
 	diag_list_init(&diags);
 	r = site_refresh(&c->site, &c->site_options, &diags, &input, &err);
+	if (r >= 0)
+		warnings_take(c->warnings, &diags, true, controller_log, NULL);
 	diag_list_done(&diags);
 	if (c->site.endpoints) /* those that cannot be listed now are held on to as they were */
 		bring_about(c, KEEP_LOOK, &h, r < 0 ? NULL : &err);
@@ -238,6 +241,8 @@ static void look_at_some(struct controller *c)
 	diag_list_init(&diags);
 	if (!c->o->inventory)
 		r = site_refresh_some(&c->site, &c->site_options, due, n, &diags, &err);
+	if (r > 0)
+		warnings_take(c->warnings, &diags, false, controller_log, NULL);
 	diag_list_done(&diags);
 	hints_asked(c->hints, began.wall);
 	bring_about(c, KEEP_CHANGED, &h, &err);

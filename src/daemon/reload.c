@@ -17,6 +17,7 @@
 #include "settings.h"
 #include "teams.h"
 #include "trail.h"
+#include "warnings.h"
 
 struct refusing {
 	const struct site *site;
@@ -56,6 +57,10 @@ static int as_input(int r)
 	return r < 0 && r != -ENOMEM ? -EINVAL : r;
 }
 
+static void told_already(const char *line, void *arg)
+{
+}
+
 int reload_read(struct controller *c, struct site *next, void (*tell)(const char *, void *),
 		void *arg, struct bh_err *err)
 {
@@ -77,6 +82,8 @@ int reload_read(struct controller *c, struct site *next, void (*tell)(const char
 	else if (r >= 0 && listed < 0 && o.known)
 		r = site_assume(next, o.known, &diags, NULL); /* ERR says why */
 	controller_tell_diags(&diags, tell, arg);             /* sorts them */
+	if (r >= 0 && listed >= 0)
+		warnings_take(c->warnings, &diags, true, told_already, NULL);
 	health_read(&c->health, &diags);
 	diag_list_done(&diags);
 	if (r >= 0 && !next->policies->n_services && !next->policies->n_guardrails)

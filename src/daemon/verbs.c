@@ -15,6 +15,7 @@
 #include "keeping.h"
 #include "reload.h"
 #include "self.h"
+#include "warnings.h"
 
 /* --- status ---------------------------------------------------------------------------------- */
 
@@ -43,7 +44,11 @@ static void look(struct controller *c, bool openly, struct answer *a)
 
 	diag_list_init(&diags);
 	r = site_refresh(&c->site, &c->site_options, &diags, &input, &err);
+	if (r >= 0)
+		warnings_take(c->warnings, &diags, true, controller_log, NULL);
 	diag_list_done(&diags);
+	if (openly)
+		warnings_each(c->warnings, answer_line, a);
 	answer_item(self_report(c, openly), a); /* also when nothing else can be told */
 	if (r >= 0)
 		r = enforce_status(&c->site, on_status, &l, &err);

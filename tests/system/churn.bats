@@ -213,3 +213,18 @@ claimed_by() { # NAME
 	[ "$(ask a b 7002/udp)" = "open open" ]
 	await converged
 }
+
+@test "that two claim an address is told in the log, once" {
+	local number
+	number_of b
+	churn_daemon_up
+	claims locked "$number"
+	await in_log "address $(v4 b) is claimed by both b and locked"
+	in_log "address $(v6 b) is claimed by both b and locked"
+	number_of b
+	gives locked "$number"
+	await b_is_named
+	comes client-1 101
+	await converged
+	[ "$(grep -c 'is claimed by both' "$NET_DIR/daemon.log")" -eq 2 ]
+}

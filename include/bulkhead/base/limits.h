@@ -116,6 +116,7 @@
 #define BH_WATCH_FOLDERS_MAX    16 /* in which namespaces come and go */
 #define BH_HINTS_MAX            512 /* containers and namespaces asked about by name; more: all are */
 #define BH_HINT_ID_MAX          255  /* bytes */
+#define BH_WARNINGS_MAX         64   /* that last, of looks at the endpoints; more are one line */
 #define BH_FRESH_MAX            1024 /* new namespaces of which it is not known whose they are */
 #define BH_WATCH_READS_MAX      64   /* notices read from one source before the others' turn */
 #define BH_WATCH_UNREAD_MAX     (1 << 20) /* bytes of notices kept while an engine is waited for */
