@@ -50,6 +50,28 @@ void controller_tell_diags(struct diag_list *diags, void (*tell)(const char *, v
 	free(text);
 }
 
+bool controller_lists(const struct controller *c, enum endpoint_runtime runtime)
+{
+	const struct host_config *host = &c->site.host;
+	const struct daemon_options *o = c->o;
+
+	if (o->inventory)
+		return runtime == ENDPOINT_INVENTORY;
+	switch (runtime) {
+	case ENDPOINT_NETNS:
+		return host->netns || o->netns_dir;
+	case ENDPOINT_DOCKER:
+		return host->docker || o->docker_socket;
+	case ENDPOINT_PODMAN:
+		return host->podman || o->podman_socket;
+	case ENDPOINT_CNI:
+	case ENDPOINT_INVENTORY:
+	case ENDPOINT_UNKNOWN:
+		break;
+	}
+	return false;
+}
+
 /* --- life ------------------------------------------------------------------------------------ */
 
 static void fill_site_options(struct controller *c)

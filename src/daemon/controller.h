@@ -72,6 +72,8 @@ void controller_free(struct controller *c); /* takes NULL; what is enforced stay
 
 /* Microseconds since the epoch. */
 int64_t controller_now(void);
+/* Are the endpoints of this runtime asked for, by the host file or an option? */
+bool controller_lists(const struct controller *c, enum endpoint_runtime runtime);
 /* One line for the log. */
 void controller_log(const char *line, void *arg);
 /* Each line of DIAGS. */

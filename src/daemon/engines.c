@@ -141,10 +141,10 @@ static int follow_both(struct engines *e, struct controller *c, struct bh_err *e
 	const struct daemon_options *o = c->o;
 	int r = 0;
 
-	if (o->docker_socket || host->docker)
+	if (controller_lists(c, ENDPOINT_DOCKER))
 		r = follow(&e->docker, o->docker_socket ? o->docker_socket : host->docker_socket,
 			   e->images, err);
-	if (r >= 0 && (o->podman_socket || host->podman))
+	if (r >= 0 && controller_lists(c, ENDPOINT_PODMAN))
 		r = follow(&e->podman, o->podman_socket ? o->podman_socket : host->podman_socket,
 			   e->images, err);
 	return r;

@@ -49,7 +49,7 @@ static void on_named(struct folders *w, const struct folder *f, const struct ino
 
 	if (comes && w->c->site.host.new_namespaces == NEW_NAMESPACES_QUARANTINE)
 		fresh_appeared(w->c->fresh, f->path, e->name, f->kind == FOLDER_NAMED);
-	if (f->kind == FOLDER_NAMED)
+	if (f->kind == FOLDER_NAMED && controller_lists(w->c, ENDPOINT_NETNS))
 		reconcile_hint(w->c, ENDPOINT_NETNS, e->name, 0);
 }
 
@@ -186,7 +186,8 @@ void folders_sync(struct folders *w, const struct site *s)
 	w->next.n = 0;
 	if (!w->c->o->inventory) {
 		watch_folder(w, named, FOLDER_NAMED);
-		watch_folder(w, "/run/docker/netns", FOLDER_DOCKER);
+		if (controller_lists(w->c, ENDPOINT_DOCKER))
+			watch_folder(w, "/run/docker/netns", FOLDER_DOCKER);
 	}
 	for (size_t i = 0; i < s->endpoints->n; i++)
 		watch_folder_of(w, s->endpoints->endpoints[i].netns, last);

@@ -150,6 +150,8 @@ void fresh_appeared(struct fresh *f, const char *folder, const char *name, bool 
 	uint64_t ino = 0;
 	int r;
 
+	if (!unknown && !controller_lists(f->c, ENDPOINT_NETNS))
+		return; /* nobody would ever say whose it is */
 	if ((size_t)snprintf(path, sizeof(path), "%s/%s", folder, name) >= sizeof(path))
 		return;
 	r = deny_when_mounted(f, path, &ino, &err);
