@@ -81,7 +81,7 @@ size_t fresh_count(const struct fresh *f)
 /* --- one has appeared ------------------------------------------------------------------------- */
 
 /* "netns-UUID" of Podman, "cni-UUID" of those that use CNI: a UUID has 36 characters. */
-static bool is_of_engine(const char *name)
+bool fresh_is_of_engine(const char *name)
 {
 	static const char *const prefixes[] = { "netns-", "cni-" };
 
@@ -144,7 +144,7 @@ static void tell_failure(const char *path, int r, const struct bh_err *err)
 
 void fresh_appeared(struct fresh *f, const char *folder, const char *name, bool by_name)
 {
-	bool unknown = !by_name || (is_of_engine(name) && engines_tell(f->c->engines));
+	bool unknown = !by_name || (fresh_is_of_engine(name) && engines_tell(f->c->engines));
 	struct bh_err err = BH_ERR_INIT;
 	char path[PATH_MAX];
 	uint64_t ino = 0;

@@ -20,6 +20,9 @@ void fresh_free(struct fresh *f);              /* takes NULL */
  */
 void fresh_appeared(struct fresh *f, const char *folder, const char *name, bool by_name);
 
+/* Is a namespace of this name one that Podman makes, or who uses CNI? */
+bool fresh_is_of_engine(const char *name);
+
 /* The endpoints that they are: of the container that will live there, or unknown. For site_options. */
 int fresh_add(struct endpoint_builder *b, struct diag_list *diags, void *arg, struct bh_err *err);
 

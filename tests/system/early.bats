@@ -122,3 +122,26 @@ first() { # NAME [OPTION...]: prints "ALLOWED DENIED"
 	on_host rm /run/docker/netns/silent
 	await eval "ctl status && ! states | grep -q silent"
 }
+
+# It keeps its namespaces where `ip netns` does, and its service tells of no events unless it is set up to.
+@test "Podman: denied until it says whose it is, then its own policy, or let go of" {
+	local id
+	podman_up
+	pack | podman import - box:1 >/dev/null
+	policy podman <<-END
+		service: pweb
+		select: {runtime: podman, labels: {app: pweb}}
+		egress: [{to: [{service: db}], ports: [5432/tcp]}]
+	END
+	ctl apply
+	podman run --detach --name pweb --label app=pweb --cap-drop NET_RAW box:1 sleep 1000 >/dev/null
+	podman run --detach --name pfree box:1 sleep 1000 >/dev/null
+	await eval "states | grep -qx 'pweb protected'" || fail "$(ctl status)"
+	await eval "states | grep -qx 'pfree unmanaged'" || fail "$(ctl status)"
+	id=$(podman inspect --format '{{.State.Pid}}' pfree)
+	await eval "! on_host nsenter --net --target $id nft list table inet bulkhead"
+	podman rm --force --time 0 pweb pfree >/dev/null
+	await eval "! states | grep -q -e pweb -e pfree -e netns-"
+	rm "$NET_DIR/policies/podman.yaml"
+	ctl apply
+}
