@@ -205,21 +205,28 @@ void reconcile_note_trouble(struct controller *c, const struct bh_err *err)
 	snprintf(c->trouble, sizeof(c->trouble), "%s", err->msg);
 }
 
+int reconcile_refresh(struct controller *c, struct bh_err *err)
+{
+	struct diag_list diags;
+	bool input;
+	int r;
+
+	diag_list_init(&diags);
+	r = site_refresh(&c->site, &c->site_options, &diags, &input, err);
+	if (r >= 0)
+		warnings_take(c->warnings, &diags, true, controller_log, NULL);
+	diag_list_done(&diags);
+	return r;
+}
+
 /* Everything is asked for anew. */
 static void look(struct controller *c)
 {
 	struct effort began = reconcile_begin();
 	struct handing h = { .c = c };
 	struct bh_err err = BH_ERR_INIT;
-	struct diag_list diags;
-	bool input;
-	int r;
+	int r = reconcile_refresh(c, &err);
 
-	diag_list_init(&diags);
-	r = site_refresh(&c->site, &c->site_options, &diags, &input, &err);
-	if (r >= 0)
-		warnings_take(c->warnings, &diags, true, controller_log, NULL);
-	diag_list_done(&diags);
 	if (c->site.endpoints) /* those that cannot be listed now are held on to as they were */
 		bring_about(c, KEEP_LOOK, &h, r < 0 ? NULL : &err);
 	reconcile_note_trouble(c, &err);

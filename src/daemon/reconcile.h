@@ -40,6 +40,8 @@ struct handing {
 	void *arg;
 	size_t failed; /* namespaces; counted */
 };
+/* The endpoints of this moment, and what the policies mean for them; nothing is brought about. */
+int reconcile_refresh(struct controller *c, struct bh_err *err);
 /* Bring about what C->site wants. */
 int reconcile_apply(struct controller *c, struct handing *h, struct bh_err *err);
 /* Why the last look failed, said when it begins, changes or is over. */

@@ -13,6 +13,7 @@
 #include "change_verbs.h"
 #include "grants.h"
 #include "keeping.h"
+#include "reconcile.h"
 #include "reload.h"
 #include "self.h"
 #include "warnings.h"
@@ -38,15 +39,9 @@ static void look(struct controller *c, bool openly, struct answer *a)
 	struct bh_err err = BH_ERR_INIT;
 	struct looking l = { &c->site, a };
 	struct kernel_status kernel;
-	struct diag_list diags;
-	bool input;
-	int r;
+	int r = reconcile_refresh(c, &err);
 
-	diag_list_init(&diags);
-	r = site_refresh(&c->site, &c->site_options, &diags, &input, &err);
-	if (r >= 0)
-		warnings_take(c->warnings, &diags, true, controller_log, NULL);
-	diag_list_done(&diags);
+	reconcile_changed(c); /* what it shows is brought about, too */
 	if (openly)
 		warnings_each(c->warnings, answer_line, a);
 	answer_item(self_report(c, openly), a); /* also when nothing else can be told */
