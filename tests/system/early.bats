@@ -32,7 +32,13 @@ setup_file() {
 }
 teardown_file() { docker_down; }
 setup() { cd "$BATS_TEST_DIRNAME/../.." || return; }
-teardown() { on_host pkill -CONT -x dockerd || true; }
+teardown() { dockerd_goes_on; }
+
+# nsenter, which waits for it outside, stops with it and must go on with it.
+dockerd_goes_on() {
+	on_host pkill -CONT -x dockerd || true
+	pkill -CONT -f -- "^nsenter .* --target $DOCKER_HOST_PID -- dockerd" || true
+}
 
 ctl() { on_host "$(realpath "$bulkhead_program")" "$@"; }
 states() { ctl status --json | jq -r 'select(.name != null) | "\(.name / " " | .[0]) \(.state)"'; }
@@ -115,7 +121,7 @@ first() { # NAME [OPTION...]: prints "ALLOWED DENIED"
 	on_host kill -STOP "$pid"
 	on_host unshare --net sh -c ': >/run/docker/netns/silent; mount --bind /proc/self/ns/net /run/docker/netns/silent'
 	await eval "on_host nsenter --net=/run/docker/netns/silent nft list table inet bulkhead"
-	on_host kill -CONT "$pid"
+	dockerd_goes_on
 	inside late nft list table inet bulkhead >/dev/null
 	docker rm -f late >/dev/null
 	on_host umount -l /run/docker/netns/silent
