@@ -29,6 +29,7 @@ struct keeping {
 	enum keep_care care;
 	size_t read_from, read_to; /* which of the namespaces are read, by their turn */
 	size_t turn;
+	size_t *later, n_later; /* endpoints; NULL: nothing is put off */
 	int (*fn)(const struct apply_result *, void *);
 	void *arg;
 };
@@ -171,6 +172,15 @@ static int work_on(const struct keeping *k, size_t endpoint, const struct rulese
 
 /* --- all of them ------------------------------------------------------------------------------ */
 
+/*
+ * One that is held and has to be read: it is closed as it is, and takes longer than ten of the others,
+ * which are only written to.
+ */
+static bool can_wait(const struct keeping *k, struct hold *h)
+{
+	return k->later && h && (!hold_standing(h)->known || hold_standing(h)->stale);
+}
+
 static int keep_one(struct keeping *k, size_t endpoint, const struct ruleset_item *item)
 {
 	uint64_t ino = k->site->endpoints->endpoints[endpoint].netns_ino;
@@ -182,6 +192,10 @@ static int keep_one(struct keeping *k, size_t endpoint, const struct ruleset_ite
 
 	if (item ? !is_due(k, h, item->ruleset) : !h && !is_turn(k) && holds_is_bare(k->holds, ino))
 		return 0;
+	if (can_wait(k, h)) {
+		k->later[k->n_later++] = endpoint;
+		return 0;
+	}
 	r = work_on(k, endpoint, item, h, &t, &err);
 	if (r < 0) {
 		res.outcome = APPLY_FAILED;
@@ -207,7 +221,11 @@ static void choose_turns(struct keeping *k, size_t n)
 int enforce_keep(struct site *s, enum keep_care care,
 		 int (*fn)(const struct apply_result *, void *), void *arg, struct bh_err *err)
 {
-	struct keeping k = { .site = s, .holds = s->holds, .care = care, .fn = fn, .arg = arg };
+	bh_autofree size_t *later =
+		care == KEEP_CHANGED ? calloc(s->endpoints->n + 1, sizeof(*later)) : NULL;
+	struct keeping k = {
+		.site = s, .holds = s->holds, .care = care, .later = later, .fn = fn, .arg = arg
+	};
 	uint64_t host_ino = netns_own_ino();
 	int r = 0;
 
@@ -221,5 +239,8 @@ int enforce_keep(struct site *s, enum keep_care care,
 		    (!item || item->endpoint == i))
 			r = keep_one(&k, i, item);
 	}
+	k.later = NULL;
+	for (size_t i = 0; i < k.n_later && r >= 0; i++)
+		r = keep_one(&k, later[i], site_item_of(s, later[i]));
 	return r;
 }
