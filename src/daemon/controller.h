@@ -44,6 +44,7 @@ struct controller {
 	uint64_t pause;       /* between such looks, at the moment */
 	uint64_t rests_until; /* no comparison before this */
 	bool changed;         /* something that is known already has to be brought about */
+	bool failed;          /* some of it was not, the last time */
 	struct hints *hints;  /* what has to be asked about */
 	struct fresh *fresh;
 	struct warnings *warnings; /* of looks at the endpoints */

@@ -189,6 +189,7 @@ static int bring_about(struct controller *c, enum keep_care care, struct handing
 	release_gone(c); /* last: closing what it held waits for RCU, up to 20 ms */
 	watches_sync(c->watches, &c->site, c->holds, care != KEEP_CHANGED);
 	c->changed = false;
+	c->failed = r < 0 || h->failed;
 	return r;
 }
 
@@ -242,9 +243,11 @@ static void look_at_some(struct controller *c)
 	struct bh_err err = BH_ERR_INIT;
 	struct diag_list diags;
 	size_t n = due ? hints_due(c->hints, began.wall, due, BH_HINTS_MAX) : 0;
+	bool to_do = c->changed || c->failed;
 	int r = 0;
 
 	c->changed = false;
+	c->apply_usec = 0;
 	diag_list_init(&diags);
 	if (!c->o->inventory)
 		r = site_refresh_some(&c->site, &c->site_options, due, n, &diags, &err);
@@ -252,7 +255,8 @@ static void look_at_some(struct controller *c)
 		warnings_take(c->warnings, &diags, false, controller_log, NULL);
 	diag_list_done(&diags);
 	hints_asked(c->hints, began.wall);
-	bring_about(c, KEEP_CHANGED, &h, &err);
+	if (to_do || r != 0)
+		bring_about(c, KEEP_CHANGED, &h, &err);
 	if (r < 0)
 		reconcile_touch(c);
 	meters_compared(c->meters, usec_of(CLOCK_MONOTONIC) - began.wall, c->apply_usec);
