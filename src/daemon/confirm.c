@@ -123,8 +123,9 @@ void confirm_arm(struct controller *c)
 
 /* --- ending ---------------------------------------------------------------------------------- */
 
-static int judge(struct controller *c, const struct ctl_peer *peer, struct site *was,
-		 void (*tell)(const char *, void *), void *arg, struct bh_err *err)
+int confirm_judge(struct controller *c, const struct ctl_peer *peer, const struct site *next,
+		  struct site *was, void (*tell)(const char *, void *), void *arg,
+		  struct bh_err *err)
 {
 	struct keeping *k = c->keeping;
 	struct generation *g = NULL;
@@ -134,7 +135,7 @@ static int judge(struct controller *c, const struct ctl_peer *peer, struct site 
 		r = keeping_site(c, g, was, tell, arg, err);
 	generation_free(g);
 	if (r >= 0)
-		r = teams_judge(peer, was, &c->site, tell, arg, err);
+		r = teams_judge(peer, was, next, tell, arg, err);
 	else if (ctl_peer_may(peer, CTL_ROLE_OPERATOR, NULL))
 		return 0; /* only who is a team's has to be compared */
 	return r == -EACCES || r == -ENOMEM ? r : r < 0 ? -EIO : 0;
@@ -155,10 +156,10 @@ static int accept_it(struct controller *c, struct bh_err *err)
 	return 0;
 }
 
-/* It was taken back out of the kernel, and only its files could not be. */
-static bool is_half_back(const struct keeping *k)
+/* It was taken back out of the kernel, and only its files could not be: kept again or not. */
+static bool is_half_back(const struct controller *c)
 {
-	return strncmp(k->now.id, k->now.before, DIGEST_HEX - 1) == 0;
+	return strncmp(c->site.policies->digest, c->keeping->now.before, DIGEST_HEX - 1) == 0;
 }
 
 int confirm_accept(struct controller *c, const struct ctl_peer *peer,
@@ -171,15 +172,16 @@ int confirm_accept(struct controller *c, const struct ctl_peer *peer,
 
 	if (!k->now.waits)
 		return bh_err_set(err, -ENOENT, "nothing waits to be confirmed");
-	if (is_half_back(k) || (in_force_left(&k->now) == 0 && !k->trouble[0]))
+	if (is_half_back(c) || (in_force_left(&k->now) == 0 && !k->trouble[0]))
 		return bh_err_set(err, -ETIMEDOUT,
 				  "the time to confirm is over: what was in force before is "
 				  "brought back");
-	r = judge(c, peer, &was, tell, arg, err);
+	r = confirm_judge(c, peer, &c->site, &was, tell, arg, err);
 	if (r >= 0)
 		r = accept_it(c, err);
 	change.before = &was;
 	change.result = r;
+	change.nothing = r < 0;
 	change.detail = r < 0 ? err->msg : "";
 	r_trail = trail_append(c, &change, r < 0 ? NULL : err);
 	site_done(&was);

@@ -29,6 +29,14 @@ void confirm_arm(struct controller *c);
 int confirm_accept(struct controller *c, const struct ctl_peer *peer,
 		   void (*tell)(const char *line, void *arg), void *arg, struct bh_err *err);
 
+/*
+ * When NEXT follows on what waits, and ends the waiting: is what differs from before it all PEER's? The
+ * caller frees WAS, which is that, with site_done(). Errors as of confirm_accept().
+ */
+int confirm_judge(struct controller *c, const struct ctl_peer *peer, const struct site *next,
+		  struct site *was, void (*tell)(const char *, void *), void *arg,
+		  struct bh_err *err);
+
 /* Before the policies are read for the first time: what waited too long is taken out of the files. */
 void confirm_at_start(struct controller *c);
 

@@ -121,6 +121,7 @@ static int refuse_while_waiting(const struct controller *c, const struct reload 
 static int read_next(struct controller *c, const struct reload *rq, struct site *next,
 		     struct bh_err *err)
 {
+	struct site_options o = c->site_options;
 	struct diag_list diags;
 	bool input;
 	int r;
@@ -132,10 +133,12 @@ static int read_next(struct controller *c, const struct reload *rq, struct site 
 		return r;
 	next->state = compile_state_new(); /* as above */
 	diag_list_init(&diags);
-	site_refresh(next, &c->site_options, &diags, &input, err); /* else it is tried again */
+	o.known = c->site.endpoints;
+	if (site_refresh(next, &o, &diags, &input, err) < 0 && o.known)
+		r = site_assume(next, o.known, &diags, NULL); /* ERR says why */
 	controller_tell_diags(&diags, rq->tell, rq->arg);
 	diag_list_done(&diags);
-	return 0;
+	return r;
 }
 
 /* What others have written and not applied yet would be lost, too: a team replaces its own only. */
@@ -190,11 +193,28 @@ static int judge_content(const struct reload *rq, struct site *next, struct bh_e
 	return check_strictly(next, rq->tell, rq->arg, err);
 }
 
+/* Going to another generation ends the waiting: what of the change stays there is confirmed by it. */
+static int judge_waiting(struct controller *c, const struct reload *rq, const struct site *next,
+			 struct bh_err *err)
+{
+	struct site was = { 0 };
+	int r;
+
+	if (!rq->back || !rq->peer || !c->keeping->now.waits ||
+	    ctl_peer_may(rq->peer, CTL_ROLE_OPERATOR, NULL))
+		return 0;
+	r = confirm_judge(c, rq->peer, next, &was, rq->tell, rq->arg, err);
+	site_done(&was);
+	return r;
+}
+
 static int judge_who(struct controller *c, const struct reload *rq, struct site *next,
 		     struct bh_err *err)
 {
 	int r = teams_judge(rq->peer, &c->site, next, rq->tell, rq->arg, err);
 
+	if (r >= 0)
+		r = judge_waiting(c, rq, next, err);
 	return r < 0 ? r : judge_files(c, rq, next, err);
 }
 
@@ -293,6 +313,13 @@ static int settle(struct controller *c, const struct reload *rq, unsigned confir
 	return r < 0 ? r : written;
 }
 
+/* It failed before, and failed again: that stands there already. */
+static bool is_known(const struct reload *rq, const struct trail_change *t)
+{
+	return rq->again && t->result < 0 &&
+	       (t->nothing || strcmp(t->before->policies->digest, t->after->policies->digest) == 0);
+}
+
 static int write_down(struct controller *c, const struct reload *rq,
 		      const struct trail_change *change, struct bh_err *err)
 {
@@ -308,7 +335,7 @@ static int write_down(struct controller *c, const struct reload *rq,
 		snprintf(detail, sizeof(detail), "to be confirmed within %u s", rq->confirm);
 		entry.detail = detail;
 	}
-	return rq->quiet ? 0 : trail_append(c, &entry, err);
+	return is_known(rq, &entry) ? 0 : trail_append(c, &entry, err);
 }
 
 int reload_failed(struct controller *c, const struct reload *rq, int r, const struct bh_err *err)
@@ -318,6 +345,7 @@ int reload_failed(struct controller *c, const struct reload *rq, int r, const st
 		.before = &c->site,
 		.result = r,
 		.detail = err->msg,
+		.nothing = true,
 	};
 
 	write_down(c, rq, &change, NULL);
@@ -350,6 +378,7 @@ int reload_run(struct controller *c, const struct reload *rq, struct bh_err *err
 	if (accepted && !err->msg[0] && host_differs(&before, &c->site))
 		change.detail = "the host file is another one";
 	change.result = r < 0 ? r : h.failed ? -EIO : 0;
+	change.nothing = !accepted;
 	meters_reloaded(c->meters, change.result);
 	r_trail = write_down(c, rq, &change, r < 0 ? NULL : err);
 	site_done(accepted ? &before : &next);

@@ -16,7 +16,7 @@ struct reload {
 	const struct generation
 		*back;          /* its policies, which become the files; NULL: as the files are */
 	enum settling settling; /* SETTLING_EXPIRED: nothing that can be overcome stops it */
-	bool quiet;             /* no entry of the audit trail */
+	bool again; /* it is on the audit trail that it failed: no entry when it comes to nothing */
 	void (*tell)(const char *line, void *arg);
 	void (*fn)(json_t *applied, void *arg); /* may be NULL */
 	void *arg;                              /* of both */

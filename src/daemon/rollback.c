@@ -80,6 +80,7 @@ int rollback_run(struct controller *c, const char *name, struct reload *rq, stru
 		return r;
 	}
 	change.result = r;
+	change.nothing = true;
 	change.detail = err->msg;
 	trail_append(c, &change, NULL);
 	return r;
@@ -92,7 +93,7 @@ int rollback_on_deadline(sd_event_source *source, uint64_t usec, void *arg)
 	struct reload rq = {
 		.action = "expire",
 		.settling = SETTLING_EXPIRED,
-		.quiet = k->trouble[0] != '\0', /* it stands there already */
+		.again = k->trouble[0] != '\0',
 		.tell = controller_log,
 	};
 	struct bh_err err = BH_ERR_INIT;

@@ -75,7 +75,7 @@ static enum audit_outcome outcome_of(int r)
 static bool is_left_out(struct controller *c, const struct trail_change *change)
 {
 	const char *before = digest_of(change->before), *after = digest_of(change->after);
-	bool nothing = outcome_of(change->result) == AUDIT_REFUSED ||
+	bool nothing = change->nothing || outcome_of(change->result) == AUDIT_REFUSED ||
 		       (before && after && strcmp(before, after) == 0);
 
 	return nothing && change->peer && change->peer->uid != 0 && c->refusals &&

@@ -17,6 +17,7 @@ struct trail_change {
 	const struct site *after;    /* what was to be; NULL: it was not valid */
 	int result;                  /* 0 or -errno */
 	const char *detail;          /* one sentence, or "" */
+	bool nothing;                /* what is in force is what was, whatever AFTER was to be */
 };
 
 /*

@@ -35,6 +35,8 @@ in_force() { ctl status --json | jq -r 'select(.policies) | .generation[0:12]'; 
 no() { if "$@"; then fail "this should not be: $*"; fi; }
 waits() { ctl status --json | jq -e 'select(.policies) | .confirm' >/dev/null; }
 
+patiently() { await "$@" || await "$@" || await "$@" || await "$@"; } # what is tried every 30 s
+
 move_to() { sed -i "s/543[0-9]/$1/" "$NET_DIR/policies/web.yaml" "$NET_DIR/policies/db.yaml"; } # PORT
 port_of() { grep -ho '543[0-9]' "$NET_DIR/policies/web.yaml" | head -n 1; }
 passes() { [ "$(ask web db "$1/tcp")" = "open open" ]; } # PORT
@@ -371,6 +373,34 @@ died() {
 	daemon_stop
 }
 
+@test "what cannot be taken back at first is taken back later, and the trail has both" {
+	daemon_up
+	move_to 5433
+	first=$(in_force)
+	ctl apply --confirm 1s
+	mv "$NET_DIR/store/generations/$first"* "$NET_DIR/first"
+	await in_log "could not be taken back"
+	mv "$NET_DIR/first" "$NET_DIR/store/generations/$(jq -r .before "$NET_DIR/store/in-force")"
+	patiently in_log "what was in force before is in force again"
+	passes 5432
+	[[ $(entries) == "start done apply done expire "*" expire done" ]] || fail "$(entries)"
+	daemon_stop
+}
+
+@test "it is taken back where the endpoints cannot be listed, too" {
+	daemon_up
+	move_to 5433
+	ctl apply --confirm 1s
+	passes 5433
+	mv "$NET_DIR/inventory.json" "$NET_DIR/away.json"
+	await in_log "not confirmed in time"
+	passes 5432
+	no passes 5433
+	[ "$(port_of)" = 5432 ]
+	mv "$NET_DIR/away.json" "$NET_DIR/inventory.json"
+	daemon_stop
+}
+
 @test "apply --confirm is refused where the files come in force by themselves" {
 	echo 'policies: {watch: true}' >"$NET_DIR/bulkhead.yaml"
 	daemon_up
@@ -438,6 +468,22 @@ died() {
 	daemon_stop
 }
 
+@test "a team does not confirm what is not its own by going to it" {
+	team_up
+	move_to 5433
+	root_says apply --confirm 60s
+	run as $TEAM confirm
+	[ "$status" -eq 3 ] || fail "$output"
+	run as $TEAM rollback "$(jq -r '.generation[0:12]' "$NET_DIR/store/in-force")"
+	[ "$status" -eq 3 ] || fail "$output"
+	[[ $output == *"service db is changed"* ]] || fail "$output"
+	jq -e .confirm "$NET_DIR/store/in-force"
+	[ "$(entries)" = "start done apply done confirm refused rollback refused" ] || fail "$(entries)"
+	root_says rollback
+	passes 5432
+	daemon_stop
+}
+
 @test "a team changes nothing else: everything that is not its own is named, and the trail has it" {
 	team_up
 	cp -r "$NET_DIR/policies" "$NET_DIR/good"
@@ -502,6 +548,18 @@ died() {
 	daemon_stop
 	last_entry | jq -e '.action == "left-out" and (.detail | startswith("13 more"))'
 	history_of --verify
+}
+
+@test "a team cannot fill the trail with what fails, either" {
+	team_up
+	sed -i 's/5432/5434/' "$NET_DIR"/store/generations/*
+	for _ in {1..12}; do
+		run as $TEAM rollback "$(jq -r .generation "$NET_DIR/store/in-force")"
+		[ "$status" -eq 3 ] || fail "$output"
+		[[ $output == *"was altered"* ]] || fail "$output"
+	done
+	[ "$(entries | grep -o "rollback failed" | wc -l)" -eq 8 ] || fail "$(entries)"
+	daemon_stop
 }
 
 @test "with the capabilities of the unit: what is brought back belongs to whom it belonged" {
