@@ -178,6 +178,8 @@ int confirm_accept(struct controller *c, const struct ctl_peer *peer,
 				  "brought back");
 	r = confirm_judge(c, peer, &c->site, &was, tell, arg, err);
 	if (r >= 0)
+		r = trail_ready(c, err);
+	if (r >= 0)
 		r = accept_it(c, err);
 	change.before = &was;
 	change.result = r;

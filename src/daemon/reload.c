@@ -222,9 +222,10 @@ static int judge_who(struct controller *c, const struct reload *rq, struct site 
 static int prepare(struct controller *c, const struct reload *rq, struct site *next,
 		   struct judged *j, struct bh_err *err)
 {
-	int r = 0;
+	/* At the start, and when time is over, it is more important that it is enforced. */
+	int r = c->loaded && rq->settling != SETTLING_EXPIRED ? trail_ready(c, err) : 0;
 
-	if (rq->confirm)
+	if (r >= 0 && rq->confirm)
 		r = confirm_check(c, next, err);
 	if (r >= 0 && rq->confirm)
 		j->confirm = seconds_to_confirm(c, rq, next);

@@ -117,3 +117,10 @@ int trail_append(struct controller *c, const struct trail_change *change, struct
 	o = calloc(1, sizeof(*o));
 	return o ? append(c, change, o, err) : bh_err_oom(err);
 }
+
+int trail_ready(struct controller *c, struct bh_err *err)
+{
+	return c->trail && audit_ready(c->trail, err) < 0
+		       ? bh_err_prefix(err, -EIO, "nothing was changed: the audit trail")
+		       : 0;
+}

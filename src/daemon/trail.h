@@ -26,4 +26,7 @@ struct trail_change {
  */
 int trail_append(struct controller *c, const struct trail_change *change, struct bh_err *err);
 
+/* Before a change: -EIO when it could not be written down. */
+int trail_ready(struct controller *c, struct bh_err *err);
+
 #endif

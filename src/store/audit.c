@@ -420,8 +420,10 @@ static int recover(struct audit *a, struct bh_err *err)
 {
 	struct audit_head head;
 	struct tail t;
-	int r = look(a, &t, &head);
+	int r;
 
+	a->ready = false; /* also when it was, for what stood there before */
+	r = look(a, &t, &head);
 	if (r >= 0) {
 		a->last = head.seq > t.entry.seq ? head : t.entry;
 		memcpy(a->sum, t.sum, sizeof(a->sum));
@@ -634,19 +636,28 @@ static bool is_own_action(const char *action)
 			  strcmp(action, "torn") == 0);
 }
 
+static int make_ready(struct audit *a, int64_t now, struct bh_err *err)
+{
+	int r = is_ours(a) ? 0 : recover(a, err);
+
+	return r >= 0 && a->size >= a->o.file_bytes ? next_file(a, now, err) : r;
+}
+
+int audit_ready(struct audit *a, struct bh_err *err)
+{
+	return make_ready(a, now_usec(), err);
+}
+
 int audit_append(struct audit *a, const struct audit_entry *e, struct bh_err *err)
 {
 	struct audit_entry dated = *e;
-	int r = 0;
+	int r;
 
 	if (is_own_action(e->action))
 		return bh_err_set(err, -EINVAL, "the action %s is the audit trail's own",
 				  e->action);
 	if (!dated.when)
 		dated.when = now_usec();
-	if (!is_ours(a))
-		r = recover(a, err);
-	if (r >= 0 && a->size >= a->o.file_bytes)
-		r = next_file(a, dated.when, err);
+	r = make_ready(a, dated.when, err);
 	return r < 0 ? r : write_entry(a, &dated, NULL, err);
 }

@@ -41,6 +41,25 @@ entries() { history_of --json | jq -r 'select(.action) | "\(.action) \(.outcome)
 	daemon_stop
 }
 
+@test "what cannot be written down is not done" {
+	daemon_up
+	mv "$NET_DIR/store/audit.jsonl" "$NET_DIR/away"
+	mkdir "$NET_DIR/store/audit.jsonl"
+	before=$(ctl status --json | jq -r 'select(.daemon) | .generation')
+	sed -i 's/5432/5433/' "$NET_DIR/policies/web.yaml"
+	run ctl apply
+	[ "$status" -eq 3 ]
+	[[ $output == *"nothing was changed: the audit trail"* ]] || fail "$output"
+	[ "$(ctl status --json | jq -r 'select(.daemon) | .generation')" = "$before" ]
+	rmdir "$NET_DIR/store/audit.jsonl"
+	mv "$NET_DIR/away" "$NET_DIR/store/audit.jsonl"
+	ctl apply
+	[ "$(ctl status --json | jq -r 'select(.daemon) | .generation')" != "$before" ]
+	[ "$(entries | xargs)" = "start done apply done" ] || fail "$(entries)"
+	history_of --verify
+	daemon_stop
+}
+
 @test "an entry that was changed afterwards is found" {
 	daemon_up
 	ctl apply

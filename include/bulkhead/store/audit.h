@@ -79,6 +79,8 @@ void audit_close(struct audit *a); /* takes NULL */
  * is too young to be removed.
  */
 int audit_append(struct audit *a, const struct audit_entry *e, struct bh_err *err);
+/* Is there a place for an entry, as far as can be known before it is written? Errors as above. */
+int audit_ready(struct audit *a, struct bh_err *err);
 
 /* Of the last entry; 0 and zeros when there is none. */
 uint64_t audit_last(const struct audit *a, char ret_hash[DIGEST_HEX]);
