@@ -146,7 +146,10 @@ static int keep(struct record *r, const struct site *s, struct bh_err *err)
 			     f.id, err);
 	if (q < 0)
 		return q;
-	if (r->now.id[0] && strncmp(r->now.id, f.id, DIGEST_HEX - 1) != 0)
+	/* As in the daemon: rollback is no way to what nobody confirmed. */
+	if (r->now.waits && strncmp(f.before, f.id, DIGEST_HEX - 1) == 0)
+		f.before[0] = '\0';
+	else if (!r->now.waits && r->now.id[0] && strncmp(r->now.id, f.id, DIGEST_HEX - 1) != 0)
 		memcpy(f.before, r->now.id, sizeof(f.before));
 	f.waits = false;
 	return in_force_save(r->store, &f, err);

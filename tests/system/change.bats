@@ -641,6 +641,9 @@ died() {
 	passes 5432
 	[ "$(port_of)" = 5432 ]
 	[ "$(jq .confirm "$NET_DIR/store/in-force")" = null ]
+	run bulkhead rollback --store "$NET_DIR/store" # which is no way to what nobody confirmed
+	[ "$status" -eq 1 ] || fail "$output"
+	passes 5432
 }
 
 @test "without a daemon: a store that cannot be used keeps apply --store from changing anything" {
