@@ -208,7 +208,8 @@ static int went_back(struct controller *c, struct bh_err *err)
 
 static void start_late(struct controller *c)
 {
-	struct trail_change change = { .action = "expire" };
+	bool broken_off = !c->keeping->now.deadline; /* rollback_begin() */
+	struct trail_change change = { .action = broken_off ? "rollback" : "expire" };
 	struct site was = { 0 }, unconfirmed = { 0 };
 	struct bh_err err = BH_ERR_INIT;
 	struct keeping *k = c->keeping;
@@ -224,6 +225,7 @@ static void start_late(struct controller *c)
 	if (change.result < 0)
 		snprintf(k->trouble, sizeof(k->trouble), "%s", err.msg);
 	controller_log(change.result < 0 ? k->trouble
+		       : broken_off      ? "a rollback was broken off, and is carried out"
 					 : "a change was not confirmed in time, and is taken back",
 		       NULL);
 	change.before = &unconfirmed;

@@ -236,7 +236,7 @@ static int prepare(struct controller *c, const struct reload *rq, struct site *n
 	if (r >= 0 && j->confirm)
 		r = confirm_begin(c, j->confirm, rq->peer, err);
 	if (r >= 0 && rq->back && rq->settling != SETTLING_EXPIRED)
-		r = rollback_write(c, rq->back, rq->peer, err);
+		r = rollback_begin(c, rq->back, rq->peer, err);
 	return r;
 }
 

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "confirm.h"
 #include "keeping.h"
@@ -34,8 +36,40 @@ int rollback_write(struct controller *c, const struct generation *g, const struc
 				  "the policies of this bulkheadd are not one directory: what is "
 				  "in several places cannot be brought back");
 	o.keeper.once = true;
+	o.keeper.spare = g->info.id;
 	r = generation_restore(g, &o, &done, err);
 	return r < 0 && r != -ENOMEM ? -EIO : r;
+}
+
+/*
+ * A crash between two files would leave a set that nobody wanted: that it is gone to G is on the disk
+ * before the first, as a change that waits no longer to be confirmed, and goes to G (confirm_at_start()).
+ */
+static int intend(struct controller *c, const struct generation *g, const struct ctl_peer *peer,
+		  struct bh_err *err)
+{
+	struct in_force f = { .waits = true, .uid = peer ? peer->uid : getuid() };
+	int r;
+
+	memcpy(f.id, c->keeping->now.id, sizeof(f.id));
+	memcpy(f.before, g->info.id, sizeof(f.before));
+	snprintf(f.name, sizeof(f.name), "%s", peer ? peer->comm : "bulkheadd");
+	r = in_force_save(c->o->store, &f, err);
+	return r < 0 ? bh_err_prefix(err, -EIO, "nothing was changed") : 0;
+}
+
+int rollback_begin(struct controller *c, const struct generation *g, const struct ctl_peer *peer,
+		   struct bh_err *err)
+{
+	struct bh_err why = BH_ERR_INIT;
+	int r = intend(c, g, peer, err);
+
+	if (r < 0)
+		return r;
+	r = rollback_write(c, g, peer, err);
+	if (r < 0 && in_force_save(c->o->store, &c->keeping->now, &why) < 0)
+		controller_log(why.msg, NULL);
+	return r;
 }
 
 int rollback_files(struct controller *c, const char *id, struct site *ret_site, struct bh_err *err)

@@ -21,6 +21,9 @@ int rollback_files(struct controller *c, const char *id, struct site *ret_site, 
 /* The files of G, for PEER. 0, or -EIO or -ENOMEM with nothing changed. */
 int rollback_write(struct controller *c, const struct generation *g, const struct ctl_peer *peer,
 		   struct bh_err *err);
+/* The same; when it is broken off, the next start carries it out. */
+int rollback_begin(struct controller *c, const struct generation *g, const struct ctl_peer *peer,
+		   struct bh_err *err);
 
 /* The time to confirm is over. ARG is the controller. */
 int rollback_on_deadline(sd_event_source *source, uint64_t usec, void *arg);

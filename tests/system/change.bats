@@ -85,6 +85,32 @@ root_says() { "$bulkhead_program" "$1" --socket "$open_dir/control" "${@:2}"; }
 	daemon_stop
 }
 
+@test "a crash anywhere in rollback: what is in force then is one of the two, and the trail says which" {
+	for n in 1 2 3 4 5 6; do
+		daemon_up
+		passes 5432
+		first=$(in_force)
+		move_to 5433
+		ctl apply
+		second=$(in_force)
+		dies_at $n
+		run ctl rollback
+		[ "$status" -eq 3 ]
+		died
+		daemon_up
+		case $(in_force) in
+		"$first") [[ $(entries) == *"apply done rollback done start done" ]] || [ "$n" -gt 4 ] || fail "$n: $(entries)" ;;
+		"$second") [ "$n" -eq 1 ] ;;
+		*) fail "$n: half of each" ;;
+		esac
+		no waits
+		history_of --verify
+		move_to 5432
+		ctl apply
+		daemon_stop
+	done
+}
+
 @test "rollback: no such generation, an ambiguous or altered one, none before: a sentence, and nothing changes" {
 	daemon_up
 	run ctl rollback
