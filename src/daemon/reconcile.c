@@ -228,8 +228,12 @@ static void look(struct controller *c)
 	struct bh_err err = BH_ERR_INIT;
 	int r = reconcile_refresh(c, &err);
 
-	if (c->site.endpoints) /* those that cannot be listed now are held on to as they were */
+	if (c->site.endpoints) { /* those that cannot be listed now are held on to as they were */
 		bring_about(c, KEEP_LOOK, &h, r < 0 ? NULL : &err);
+	} else { /* none were ever listed: nothing less than a look is of use, when it is its turn */
+		c->changed = false;
+		hints_asked(c->hints, began.wall);
+	}
 	reconcile_note_trouble(c, &err);
 	reconcile_end(c, &began);
 }
