@@ -49,6 +49,9 @@ static void on_named(struct folders *w, const struct folder *f, const struct ino
 
 	if (comes && w->c->site.host.new_namespaces == NEW_NAMESPACES_QUARANTINE)
 		fresh_appeared(w->c->fresh, f->path, e->name, f->kind == FOLDER_NAMED);
+	if (!comes && fresh_count(w->c->fresh))
+		reconcile_changed(
+			w->c); /* it may have been one of those: no engine tells of them */
 	if (f->kind == FOLDER_NAMED && fresh_is_of_engine(e->name))
 		reconcile_touch(w->c); /* Podman may be set up to tell of no events */
 	if (f->kind == FOLDER_NAMED && controller_lists(w->c, ENDPOINT_NETNS))

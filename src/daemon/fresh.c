@@ -78,6 +78,12 @@ size_t fresh_count(const struct fresh *f)
 	return HASH_COUNT(f->all);
 }
 
+void fresh_list(const struct fresh *f, uint64_t *ret_inos)
+{
+	for (const struct namespace *one = f->all; one; one = one->hh.next)
+		*ret_inos++ = one->ino;
+}
+
 /* --- one has appeared ------------------------------------------------------------------------- */
 
 /* "netns-UUID" of Podman, "cni-UUID" of those that use CNI: a UUID has 36 characters. */

@@ -29,5 +29,7 @@ int fresh_add(struct endpoint_builder *b, struct diag_list *diags, void *arg, st
 /* Is it one of them? */
 bool fresh_has(const struct fresh *f, uint64_t netns_ino);
 size_t fresh_count(const struct fresh *f);
+/* All fresh_count() of them. */
+void fresh_list(const struct fresh *f, uint64_t *ret_inos);
 
 #endif

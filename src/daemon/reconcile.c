@@ -10,6 +10,7 @@
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/enforce/report.h>
 
+#include "fresh.h"
 #include "hints.h"
 #include "meters.h"
 #include "park.h"
@@ -77,14 +78,16 @@ static void on_gone(uint64_t ino, void *arg)
 static void release_gone(struct controller *c)
 {
 	const struct endpoint_set *all = c->site.endpoints;
-	bh_autofree uint64_t *inos = calloc(all->n + 1, sizeof(*inos));
+	size_t n = all->n + fresh_count(c->fresh);
+	bh_autofree uint64_t *inos = calloc(n + 1, sizeof(*inos));
 
 	if (!inos)
 		return; /* the next look does it */
 	for (size_t i = 0; i < all->n; i++)
 		inos[i] = all->endpoints[i].netns_ino;
-	qsort(inos, all->n, sizeof(*inos), order_ino);
-	holds_keep_only(c->holds, inos, all->n, on_gone, c);
+	fresh_list(c->fresh, inos + all->n); /* no endpoints yet, if an engine did not answer */
+	qsort(inos, n, sizeof(*inos), order_ino);
+	holds_keep_only(c->holds, inos, n, on_gone, c);
 }
 
 /* --- when ------------------------------------------------------------------------------------- */
