@@ -174,11 +174,15 @@ static int work_on(const struct keeping *k, size_t endpoint, const struct rulese
 
 /*
  * One that is held and has to be read: it is closed as it is, and takes longer than ten of the others,
- * which are only written to.
+ * which are only written to. And one that is opened may have an address that others still let pass for
+ * who had it before: it is opened when they do not any more.
  */
-static bool can_wait(const struct keeping *k, struct hold *h)
+static bool can_wait(const struct keeping *k, const struct ruleset_item *item, struct hold *h)
 {
-	return k->later && h && (!hold_standing(h)->known || hold_standing(h)->stale);
+	if (!k->later)
+		return false;
+	return !item || (k->care == KEEP_CHANGED && h &&
+			 (!hold_standing(h)->known || hold_standing(h)->stale));
 }
 
 static int keep_one(struct keeping *k, size_t endpoint, const struct ruleset_item *item)
@@ -192,7 +196,7 @@ static int keep_one(struct keeping *k, size_t endpoint, const struct ruleset_ite
 
 	if (item ? !is_due(k, h, item->ruleset) : !h && !is_turn(k) && holds_is_bare(k->holds, ino))
 		return 0;
-	if (can_wait(k, h)) {
+	if (can_wait(k, item, h)) {
 		k->later[k->n_later++] = endpoint;
 		return 0;
 	}
@@ -205,6 +209,21 @@ static int keep_one(struct keeping *k, size_t endpoint, const struct ruleset_ite
 	if (res.outcome == APPLY_UNCHANGED && !(item && k->care == KEEP_READ_ALL))
 		return 0;
 	return k->fn(&res, k->arg);
+}
+
+/* Those that are put off: the ones that are CLOSED, or the others. */
+static int keep_later(struct keeping *k, const size_t *later, bool closed)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < k->n_later && r >= 0; i++) {
+		const struct ruleset_item *item = site_item_of(k->site, later[i]);
+
+		k->turn = later[i];
+		if (!item == !closed)
+			r = keep_one(k, later[i], item);
+	}
+	return r;
 }
 
 static void choose_turns(struct keeping *k, size_t n)
@@ -221,8 +240,7 @@ static void choose_turns(struct keeping *k, size_t n)
 int enforce_keep(struct site *s, enum keep_care care,
 		 int (*fn)(const struct apply_result *, void *), void *arg, struct bh_err *err)
 {
-	bh_autofree size_t *later =
-		care == KEEP_CHANGED ? calloc(s->endpoints->n + 1, sizeof(*later)) : NULL;
+	bh_autofree size_t *later = calloc(s->endpoints->n + 1, sizeof(*later));
 	struct keeping k = {
 		.site = s, .holds = s->holds, .care = care, .later = later, .fn = fn, .arg = arg
 	};
@@ -240,7 +258,6 @@ int enforce_keep(struct site *s, enum keep_care care,
 			r = keep_one(&k, i, item);
 	}
 	k.later = NULL;
-	for (size_t i = 0; i < k.n_later && r >= 0; i++)
-		r = keep_one(&k, later[i], site_item_of(s, later[i]));
-	return r;
+	r = r < 0 ? r : keep_later(&k, later, true);
+	return r < 0 ? r : keep_later(&k, later, false);
 }
