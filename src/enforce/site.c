@@ -275,6 +275,33 @@ static int list_some(struct site *next, const struct endpoint_set *before,
 	return r;
 }
 
+static bool has_not_ended(const struct endpoint *e, const void *arg)
+{
+	const struct some *some = arg;
+
+	for (size_t i = 0; i < some->n; i++)
+		if (some->hints[i].ended_pid && some->hints[i].ended_pid == e->pid &&
+		    some->hints[i].runtime == e->runtime && strcmp(some->hints[i].id, e->id) == 0)
+			return false;
+	return true;
+}
+
+/* Who would have to be asked does not answer; what has ended is known without. */
+static void forget_ended(struct site *s, const struct some *some, struct diag_list *diags)
+{
+	struct endpoint_builder *b = endpoint_builder_new();
+	struct site next = begin_anew(s);
+	int r = b ? endpoint_builder_add_set(b, s->endpoints, has_not_ended, some, NULL) : -ENOMEM;
+
+	if (r >= 0)
+		r = endpoint_builder_finish(b, &next.endpoints, NULL);
+	endpoint_builder_free(b);
+	next.outdated = s->outdated;
+	if (r >= 0 && next.endpoints->n == s->endpoints->n)
+		r = -EALREADY;
+	end_anew(s, &next, r, diags, NULL); /* R < 0: S is as it was */
+}
+
 int site_refresh_some(struct site *s, const struct site_options *o, const struct site_hint *hints,
 		      size_t n, struct diag_list *diags, struct bh_err *err)
 {
@@ -292,6 +319,8 @@ int site_refresh_some(struct site *s, const struct site_options *o, const struct
 		return 0;
 	}
 	r = end_anew(s, &next, r, diags, err);
+	if (r < 0)
+		forget_ended(s, &some, diags);
 	return r < 0 ? r : 1;
 }
 

@@ -73,7 +73,8 @@ struct site_hint {
 /*
  * As site_refresh(), but only those N are asked about; all others stay as they were, and so do the
  * host's own addresses. S has endpoints. Not with an inventory, which is a file: -EOPNOTSUPP.
- * 1: something is another; 0: nothing is, and S is untouched.
+ * 1: something is another; 0: nothing is, and S is untouched. < 0: not all could be asked; S is as it
+ * was, without those whose process has ended.
  */
 int site_refresh_some(struct site *s, const struct site_options *o, const struct site_hint *hints,
 		      size_t n, struct diag_list *diags, struct bh_err *err);
