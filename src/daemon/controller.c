@@ -141,6 +141,8 @@ static int open_all(struct controller *c, struct bh_err *err)
 		c->site_options.images = engines_images(c->engines);
 	if (r >= 0)
 		r = policywatch_new(c, &c->policywatch, err);
+	if (r >= 0) /* what comes while they are listed for the first time is denied, too */
+		watches_sync(c->watches, &c->site, c->holds, true);
 	return r;
 }
 

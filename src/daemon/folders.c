@@ -50,8 +50,7 @@ static void on_named(struct folders *w, const struct folder *f, const struct ino
 	if (comes && w->c->site.host.new_namespaces == NEW_NAMESPACES_QUARANTINE)
 		fresh_appeared(w->c->fresh, f->path, e->name, f->kind == FOLDER_NAMED);
 	if (!comes && fresh_count(w->c->fresh))
-		reconcile_changed(
-			w->c); /* it may have been one of those: no engine tells of them */
+		reconcile_changed(w->c); /* if it was one of those, no engine tells of it */
 	if (f->kind == FOLDER_NAMED && fresh_is_of_engine(e->name))
 		reconcile_touch(w->c); /* Podman may be set up to tell of no events */
 	if (f->kind == FOLDER_NAMED && controller_lists(w->c, ENDPOINT_NETNS))
@@ -194,7 +193,7 @@ void folders_sync(struct folders *w, const struct site *s)
 		if (controller_lists(w->c, ENDPOINT_DOCKER))
 			watch_folder(w, "/run/docker/netns", FOLDER_DOCKER);
 	}
-	for (size_t i = 0; i < s->endpoints->n; i++)
+	for (size_t i = 0; s->endpoints && i < s->endpoints->n; i++)
 		watch_folder_of(w, s->endpoints->endpoints[i].netns, last);
 	for (size_t i = 0; i < w->watched.n; i++)
 		if (!has_folder(&w->next, w->watched.f[i].wd))

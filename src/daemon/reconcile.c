@@ -234,6 +234,7 @@ static void look(struct controller *c)
 	if (c->site.endpoints) { /* those that cannot be listed now are held on to as they were */
 		bring_about(c, KEEP_LOOK, &h, r < 0 ? NULL : &err);
 	} else { /* none were ever listed: nothing less than a look is of use, when it is its turn */
+		watches_sync(c->watches, &c->site, c->holds, true);
 		c->changed = false;
 		hints_asked(c->hints, began.wall);
 	}

@@ -290,7 +290,7 @@ static void sync_namespaces(struct watches *w, const struct site *s, const struc
 	size_t failed = 0;
 	int r, last = 0;
 
-	for (size_t i = 0; i < s->endpoints->n; i++) {
+	for (size_t i = 0; s->endpoints && i < s->endpoints->n; i++) {
 		const struct endpoint *e = &s->endpoints->endpoints[i];
 		struct hold *h = holds_find(holds, e->netns_ino);
 
