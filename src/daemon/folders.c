@@ -57,10 +57,20 @@ static void on_named(struct folders *w, const struct folder *f, const struct ino
 		reconcile_hint(w->c, ENDPOINT_NETNS, e->name, 0);
 }
 
+static bool is_other(const struct folders *w, int wd)
+{
+	for (size_t i = 0; i < w->watched.n; i++)
+		if (w->watched.f[i].wd == wd)
+			return w->watched.f[i].kind == FOLDER_OTHER;
+	return false;
+}
+
 static void on_entry(struct folders *w, const struct inotify_event *e)
 {
 	const struct folder *f = NULL;
 
+	if (is_other(w, e->wd))
+		folders_sync(w, &w->c->site); /* one below may have come: a look is too late */
 	for (size_t i = 0; i < w->watched.n; i++)
 		if (w->watched.f[i].wd == e->wd)
 			f = &w->watched.f[i];
@@ -112,6 +122,8 @@ static void deny_first(struct folders *w, const struct inotify_event *e)
 {
 	bool comes = e->mask & (IN_CREATE | IN_MOVED_TO);
 
+	if (is_other(w, e->wd))
+		folders_sync(w, &w->c->site);
 	for (size_t i = 0; i < w->watched.n && comes && e->len; i++)
 		if (w->watched.f[i].wd == e->wd && w->watched.f[i].kind != FOLDER_OTHER)
 			fresh_appeared(w->c->fresh, w->watched.f[i].path, e->name,
