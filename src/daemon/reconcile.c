@@ -187,11 +187,11 @@ static int bring_about(struct controller *c, enum keep_care care, struct handing
 	uint64_t start = usec_of(CLOCK_MONOTONIC);
 	int r;
 
+	c->changed = false;
 	r = enforce_keep(&c->site, care, on_result, h, err);
 	c->apply_usec = usec_of(CLOCK_MONOTONIC) - start;
 	release_gone(c); /* last: closing what it held waits for RCU, up to 20 ms */
 	watches_sync(c->watches, &c->site, c->holds, care != KEEP_CHANGED);
-	c->changed = false;
 	c->failed = r < 0 || h->failed;
 	return r;
 }

@@ -35,8 +35,8 @@ static void tell_why(const struct controller *c, bool openly, char *out, size_t 
 			out, cap, "what stands in the policy files was refused: %.800s",
 			mistakes_format(mistakes, sizeof(mistakes), &r->mistakes, openly));
 	if (c->trouble[0] && len < cap)
-		snprintf(out + len, cap - len, "%sthe last look failed: %s", len ? "; " : "",
-			 c->trouble);
+		snprintf(out + len, cap - len, "%sthe last look failed%s%s", len ? "; " : "",
+			 openly ? ": " : "", openly ? c->trouble : "");
 }
 
 static json_t *report_refusal(const struct refusal *r, bool openly)
@@ -76,7 +76,7 @@ json_t *self_report(const struct controller *c, bool openly)
 		json_object_set_new(o, "why", json_string(why));
 	if (s->refused.there)
 		json_object_set_new(o, "refused", report_refusal(&s->refused, openly));
-	if (c->trouble[0])
+	if (c->trouble[0] && openly)
 		json_object_set_new(o, "trouble", json_string(c->trouble));
 	return o;
 }

@@ -48,6 +48,8 @@ static void look(struct controller *c, bool openly, struct answer *a)
 	if (r >= 0)
 		r = enforce_status(&c->site, on_status, &l, &err);
 	if (r < 0) {
+		if (!openly)
+			err = (struct bh_err)BH_ERR_INIT;
 		answer_error(a, CTL_EXIT_FAILED, &err, "the endpoints could not be looked at");
 		return;
 	}

@@ -52,8 +52,12 @@ static bool mark(struct warnings *w, const char *line)
 static void take_one(struct warnings *w, const char *line, void (*tell)(const char *, void *),
 		     void *arg)
 {
-	if (mark(w, line) || w->n == BH_WARNINGS_MAX)
+	if (mark(w, line))
 		return;
+	if (w->n == BH_WARNINGS_MAX) {
+		w->seen[w->n - 1] = true; /* there still are more */
+		return;
+	}
 	if (w->n == BH_WARNINGS_MAX - 1)
 		line = "warning: there are more of them than are told [more-warnings]";
 	memcpy(w->lines[w->n], line, strlen(line) + 1);

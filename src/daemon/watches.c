@@ -105,8 +105,11 @@ static int on_tables(sd_event_source *source, int fd, uint32_t revents, void *ar
 	struct watch *one = arg;
 	bool missed;
 
-	if (nft_monitor_read(fd, own_port(one), on_commit, one, &missed) < 0)
-		sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	if (nft_monitor_read(fd, own_port(one), on_commit, one, &missed) < 0) {
+		one->tables =
+			sd_event_source_disable_unref(one->tables); /* opened anew at a look */
+		missed = true;
+	}
 	if (missed)
 		doubt(one);
 	return 0;
@@ -254,13 +257,15 @@ static int watch_host(struct watches *w)
 
 /* --- all of them ----------------------------------------------------------------------------- */
 
-static int sync_one(struct watches *w, const struct endpoint *e, const struct hold *h)
+static int sync_one(struct watches *w, const struct endpoint *e, struct hold *h)
 {
 	struct watch *one = watch_of(w, hold_ino(h));
 	int r = one ? 0 : -ENOMEM;
 
-	if (r >= 0 && !one->devices)
+	if (r >= 0 && !one->devices) {
 		r = watch_devices(w, one, hold_netns(h));
+		doubt(one); /* what came between reading and listening */
+	}
 	if (r >= 0 && !one->tables)
 		r = watch_tables(w, one, hold_netns(h));
 	/* Of those that share it, one: the next look finds the others. */

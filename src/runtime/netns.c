@@ -39,6 +39,8 @@ int runtime_netns_one(const char *in, const char *name, struct endpoint_builder 
 
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
 	r = netns_open(path, &fd, &e.netns_ino, err);
+	if (r == -EMFILE || r == -ENFILE || r == -ENOMEM)
+		return r; /* it may well be there */
 	if (r < 0) {
 		diag_add(diags, DIAG_WARNING, NULL, "no-namespace", NULL, "%s; it is left out",
 			 err->msg);
