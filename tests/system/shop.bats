@@ -156,7 +156,7 @@ nothing_denied_passed() {
 
 # --- who comes and goes ----------------------------------------------------------------------
 
-# It is served within 10 s after Docker has started it.
+# It is served within 20 s after Docker has started it.
 cycled() { # NAME
 	local began=$EPOCHREALTIME took
 	await served "$1" || return
