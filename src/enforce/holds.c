@@ -211,12 +211,6 @@ size_t holds_count(const struct holds *h)
 	return HASH_COUNT(h->all);
 }
 
-void holds_each(const struct holds *h, void (*fn)(const struct hold *, void *), void *arg)
-{
-	for (const struct hold *each = h->all; each; each = each->hh.next)
-		fn(each, arg);
-}
-
 struct nlsock *hold_socket(struct hold *h)
 {
 	return &h->nl;

@@ -30,16 +30,11 @@ static bool is_missing(const struct endpoint *e, const struct endpoint_set *now)
 	return of_engine && e->pid && e->netns_ino && !has_id(now, e->id) && lives(e);
 }
 
-static bool any(const struct endpoint *e, const void *arg)
-{
-	return true;
-}
-
 static int add_missing(const struct endpoint_set *before, struct endpoint_set **now,
 		       struct endpoint_builder *b, struct bh_err *err)
 {
 	struct endpoint_set *all = NULL;
-	int r = endpoint_builder_add_set(b, *now, any, NULL, err);
+	int r = endpoint_builder_add_set(b, *now, NULL, NULL, err);
 
 	for (size_t i = 0; i < before->n && r >= 0; i++)
 		if (is_missing(&before->endpoints[i], *now))

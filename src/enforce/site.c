@@ -201,17 +201,12 @@ int site_refresh(struct site *s, const struct site_options *o, struct diag_list 
 	return end_anew(s, &next, r, diags, err);
 }
 
-static bool all_of_them(const struct endpoint *e, const void *arg)
-{
-	return true;
-}
-
 int site_assume(struct site *s, const struct endpoint_set *known, struct diag_list *diags,
 		struct bh_err *err)
 {
 	struct endpoint_builder *b = endpoint_builder_new();
 	struct site next = begin_anew(s);
-	int r = b ? endpoint_builder_add_set(b, known, all_of_them, NULL, err) : bh_err_oom(err);
+	int r = b ? endpoint_builder_add_set(b, known, NULL, NULL, err) : bh_err_oom(err);
 
 	if (r >= 0)
 		r = endpoint_builder_finish(b, &next.endpoints, err);

@@ -342,7 +342,7 @@ int endpoint_builder_add_set(struct endpoint_builder *b, const struct endpoint_s
 	if (r < 0)
 		return bh_err_errno(err, r, "the host's addresses");
 	for (size_t i = 0; i < src->n && r >= 0; i++)
-		if (wanted(&src->endpoints[i], arg))
+		if (!wanted || wanted(&src->endpoints[i], arg))
 			r = endpoint_builder_add(b, &src->endpoints[i], err);
 	return r;
 }

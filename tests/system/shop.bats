@@ -156,13 +156,13 @@ nothing_denied_passed() {
 
 # --- who comes and goes ----------------------------------------------------------------------
 
-# It is served within 20 s after Docker has started it.
+# It is served within 10 s after Docker has started it.
 cycled() { # NAME
 	local began=$EPOCHREALTIME took
 	await served "$1" || return
 	took=$(ms_since "$began")
 	echo "$took $1" >>"$dir/cycles"
-	[ "$took" -le 20000 ] || fail "$1 was served after $took ms only"
+	[ "$took" -le 10000 ] || fail "$1 was served after $took ms only"
 }
 
 again() { # NAME DOCKER-COMMAND...

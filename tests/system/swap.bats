@@ -50,7 +50,7 @@ replace_both() { # TIMES VERSIONS
 	flood_swap
 	replace_both 150 3
 	nothing_lost 10000
-	nothing_leaked 10000
+	nothing_leaked 50000
 }
 
 # Each version allows the flow by another kind of map, and back. The busy loops take the processor

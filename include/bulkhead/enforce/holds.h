@@ -32,8 +32,6 @@ int holds_open(struct holds *h, const struct endpoint *e, struct hold **ret, str
 struct hold *holds_find(const struct holds *h, uint64_t netns_ino);
 void holds_release(struct holds *h, uint64_t netns_ino);
 size_t holds_count(const struct holds *h);
-/* Of each; FN must not open or release. */
-void holds_each(const struct holds *h, void (*fn)(const struct hold *, void *), void *arg);
 
 struct nlsock *hold_socket(struct hold *h); /* of NETLINK_NETFILTER; the owner of the tables */
 int hold_netns(const struct hold *h);       /* its descriptor, H's */

@@ -109,7 +109,7 @@ void endpoint_builder_free(struct endpoint_builder *b); /* takes NULL */
 /* -E2BIG over a cap, -EINVAL unusable (no id), -ENOMEM. */
 int endpoint_builder_add(struct endpoint_builder *b, const struct endpoint *e, struct bh_err *err);
 int endpoint_builder_add_host_addr(struct endpoint_builder *b, const struct bh_addr *a);
-/* Those of SRC for which KEEP (ARG) is true, and its addresses of the host. Errors as above. */
+/* Those of SRC for which KEEP (ARG) is true (NULL: all), and its addresses of the host. Errors as above. */
 int endpoint_builder_add_set(struct endpoint_builder *b, const struct endpoint_set *src,
 			     bool (*keep)(const struct endpoint *e, const void *arg),
 			     const void *arg, struct bh_err *err);

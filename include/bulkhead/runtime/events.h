@@ -25,14 +25,14 @@
  *		struct controller *c = arg;
  *
  *		if (e->kind == RUNTIME_EVENT_UNREADABLE)
- *			return controller_touch(c);
+ *			return reconcile_touch(c);
  *		runtime_early_event(c->early, e);       (runtime/early.h)
- *		controller_look_at(c, e->container);
+ *		reconcile_hint(c, ENDPOINT_DOCKER, e->container, 0);
  *	}
  *	static void on_connected(void *arg)             everything, anew
  *	{
  *		runtime_early_resync(((struct controller *)arg)->early);
- *		controller_touch(arg);
+ *		reconcile_touch(arg);
  *	}
  *	static void on_lost(int r, const char *reason, void *arg)
  *	{
