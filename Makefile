@@ -15,7 +15,7 @@ CC    ?= cc
 
 VERSION := 0.1.0
 PKGS    := libnftnl libmnl libnetfilter_log jansson yaml-0.1 libcurl libsystemd nettle \
-	   libmicrohttpd
+	   libmicrohttpd sqlite3 libpcap libcap libseccomp
 
 STD      := -std=gnu11 -D_GNU_SOURCE -Iinclude -DBULKHEAD_VERSION='"$(VERSION)"'
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \

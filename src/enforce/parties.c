@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "parties.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <bulkhead/base/cleanup.h>
 
@@ -40,6 +42,16 @@ void parties_reset(struct parties *p, size_t endpoint)
 	p->ruleset_of[endpoint] = item ? item->ruleset : NULL;
 }
 
+static int note_scopes(struct parties *p, size_t endpoint)
+{
+	char scopes[RECORD_STR];
+
+	if (!site_scopes_of(p->site, endpoint, scopes, sizeof(scopes))[0])
+		return 0;
+	p->scopes_of[endpoint] = strdup(scopes);
+	return p->scopes_of[endpoint] ? 0 : -ENOMEM;
+}
+
 int parties_init(struct parties *p, const struct site *site, struct bh_err *err)
 {
 	const struct endpoint_set *endpoints = site->endpoints;
@@ -50,12 +62,17 @@ int parties_init(struct parties *p, const struct site *site, struct bh_err *err)
 	*p = (struct parties) { .site = site };
 	p->e = calloc(total + 1, sizeof(*p->e));
 	p->ruleset_of = calloc(endpoints->n + 1, sizeof(struct ruleset *));
-	if (!p->e || !p->ruleset_of) {
+	p->scopes_of = calloc(endpoints->n + 1, sizeof(char *));
+	if (!p->e || !p->ruleset_of || !p->scopes_of) {
 		parties_done(p);
 		return bh_err_oom(err);
 	}
 	for (size_t i = 0; i < endpoints->n; i++) {
 		parties_reset(p, i);
+		if (note_scopes(p, i) < 0) {
+			parties_done(p);
+			return bh_err_oom(err);
+		}
 		for (size_t k = 0; k < endpoints->endpoints[i].n_addrs; k++)
 			p->e[p->n++] =
 				(struct party_entry) { .addr = endpoints->endpoints[i].addrs[k],
@@ -70,6 +87,9 @@ void parties_done(struct parties *p)
 {
 	free(p->e);
 	free(p->ruleset_of);
+	for (size_t i = 0; p->scopes_of && i < p->site->endpoints->n; i++)
+		free(p->scopes_of[i]);
+	free(p->scopes_of);
 	*p = (struct parties) { 0 };
 }
 
@@ -87,6 +107,7 @@ bool parties_find(const struct bh_addr *a, struct flow_party *ret, void *arg)
 		.endpoint = e->id,
 		.name = e->name,
 		.ruleset = p->ruleset_of[hit->endpoint],
+		.scope = p->scopes_of[hit->endpoint],
 	};
 	if (ret->ruleset)
 		ret->service = ret->ruleset->services;

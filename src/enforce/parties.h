@@ -18,6 +18,7 @@ struct parties {
 	const struct site *site;
 	/* [endpoint]; NULL = not known. At first what the policies say, where they were read. */
 	const struct ruleset **ruleset_of;
+	char **scopes_of; /* [endpoint]; NULL = none */
 };
 
 int parties_init(struct parties *p, const struct site *site, struct bh_err *err);

@@ -189,9 +189,11 @@ static void fill_ends(struct question *q)
 	PUT(q->self_end->endpoint, "%s", q->rec->endpoint_id);
 	PUT(q->self_end->name, "%s", q->rec->endpoint_name);
 	PUT(q->self_end->service, "%s", q->rec->service);
+	PUT(q->self_end->scope, "%s", q->rec->scope);
 	PUT(q->far_end->endpoint, "%s", or_empty(q->far_party.endpoint));
 	PUT(q->far_end->name, "%s", or_empty(q->far_party.name));
 	PUT(q->far_end->service, "%s", or_empty(q->far_party.service));
+	PUT(q->far_end->scope, "%s", or_empty(q->far_party.scope));
 }
 
 /*

@@ -62,6 +62,21 @@ static json_t *end_json(const struct record_end *e)
 	put_text(o, "endpoint", e->endpoint);
 	put_text(o, "name", e->name);
 	put_text(o, "service", e->service);
+	put_text(o, "scope", e->scope);
+	return o;
+}
+
+static json_t *process_json(const struct record_process *p)
+{
+	json_t *o = json_object();
+
+	if (p->pid) {
+		put_number(o, "pid", p->pid);
+		put_text(o, "comm", p->comm);
+		put_text(o, "exe", p->exe);
+	} else {
+		put_text(o, "unknown", p->unknown);
+	}
 	return o;
 }
 
@@ -153,6 +168,8 @@ static void put_explanation(json_t *o, const struct flow_record *r)
 		put_number(o, "uid", r->uid);
 	if (r->has_gid)
 		put_number(o, "gid", r->gid);
+	if (r->process.pid || r->process.unknown)
+		json_object_set_new(o, "process", process_json(&r->process));
 	json_object_set_new(o, "rule", rule_json(r));
 	put_text(o, "reason", r->reason);
 	put_text(o, "near_miss", r->near_miss);

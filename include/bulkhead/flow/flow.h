@@ -106,6 +106,7 @@ struct flow_party {
 	const char *name;              /* endpoint name or NULL */
 	const char *service;           /* joined names or NULL */
 	const struct ruleset *ruleset; /* what that end enforces, or NULL when not known */
+	const char *scope;             /* of its services, joined with ", ", or NULL */
 };
 
 /* Everything that is needed to explain a denial seen in one namespace. Borrowed throughout. */

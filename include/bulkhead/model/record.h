@@ -27,6 +27,15 @@ struct record_end {
 	char endpoint[RECORD_STR]; /* id, "" when not local; unescaped, hostile */
 	char service[RECORD_STR];  /* "" when none */
 	char name[RECORD_STR];     /* what people call it; unescaped, hostile */
+	char scope[RECORD_STR]; /* of its services, joined with ", "; "" when none, or not local */
+};
+
+/* Who sent the first packet of a flow, found by its socket. */
+struct record_process {
+	uint32_t pid;         /* in the host's PID namespace; 0 = not known */
+	char comm[16];        /* unescaped, hostile */
+	char exe[RECORD_STR]; /* as readlink(/proc/PID/exe) has it; unescaped, hostile */
+	const char *unknown;  /* why it is not known, static; NULL when nobody looked */
 };
 
 struct flow_record {
@@ -51,6 +60,7 @@ struct flow_record {
 	char service[RECORD_STR], owner[RECORD_STR], scope[RECORD_STR];
 	bool has_uid, has_gid;
 	uint32_t uid, gid;
+	struct record_process process;
 	enum record_rule_kind rule_kind;
 	bool logged; /* the kernel's log said so; otherwise rule_kind and verdict are to be found */
 	/* rule_file, reason, near_miss and other_side are escaped already */
