@@ -131,6 +131,24 @@ static bool is_bare_frame(const struct flow_record *r)
 	return r->has_frame && !r->source.addr.family;
 }
 
+static json_t *samples_json(const struct flow_record *r)
+{
+	char addr[BH_ADDR_STR], proto[PROTO_STR];
+	json_t *all = json_array();
+
+	for (unsigned i = 0; i < r->n_samples && i < RECORD_SAMPLES; i++) {
+		const struct record_sample *s = &r->samples[i];
+		json_t *o = json_object();
+
+		put_text(o, "peer", bh_addr_format(addr, &s->peer));
+		put_text(o, "protocol", proto_name(proto, s->proto));
+		if (s->port)
+			put_number(o, "port", s->port);
+		json_array_append_new(all, o);
+	}
+	return all;
+}
+
 static void put_flow(json_t *o, const struct flow_record *r)
 {
 	char proto[PROTO_STR];
@@ -143,7 +161,11 @@ static void put_flow(json_t *o, const struct flow_record *r)
 	put_number(o, "bytes", r->bytes);
 	if (r->aggregated)
 		json_object_set_new(o, "aggregated", json_true());
-	else if (!is_bare_frame(r))
+	if (r->aggregated && r->flows)
+		put_number(o, "flows", r->flows);
+	if (r->aggregated && r->n_samples)
+		json_object_set_new(o, "sample", samples_json(r));
+	if (!r->aggregated && !is_bare_frame(r))
 		put_text(o, "protocol", proto_name(proto, r->proto));
 	json_object_set_new(o, "source", end_json(&r->source));
 	json_object_set_new(o, "destination", end_json(&r->destination));
@@ -291,7 +313,10 @@ static void add_flow(struct bh_buf *b, const struct flow_record *r)
 
 	if (r->aggregated) {
 		add_who(b, r->service, r->endpoint_name);
-		bh_buf_addstr(b, ": several flows");
+		if (r->flows)
+			bh_buf_addf(b, ": %u flows or more", r->flows);
+		else
+			bh_buf_addstr(b, ": several flows");
 		return;
 	}
 	if (is_bare_frame(r)) {

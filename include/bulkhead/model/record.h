@@ -30,6 +30,13 @@ struct record_end {
 	char scope[RECORD_STR]; /* of its services, joined with ", "; "" when none, or not local */
 };
 
+/* A flow that an aggregated record stands for: its far end. */
+#define RECORD_SAMPLES 8
+struct record_sample {
+	struct bh_addr peer;
+	uint16_t proto, port; /* port: 0 for those without */
+};
+
 /* Who sent the first packet of a flow, found by its socket. */
 struct record_process {
 	uint32_t pid;         /* in the host's PID namespace; 0 = not known */
@@ -50,6 +57,9 @@ struct flow_record {
 	bool has_tcp_flags;
 	uint8_t tcp_flags;
 	bool aggregated; /* stands for several flows whose tuples were not kept one by one */
+	uint32_t flows;  /* AGGREGATED: of so many flows at least; 0 = not known */
+	struct record_sample samples[RECORD_SAMPLES]; /* the first of them */
+	unsigned n_samples;
 	char interface[16];
 	/* of a frame that was made by hand: its Ethernet header */
 	bool has_frame;
