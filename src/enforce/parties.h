@@ -4,17 +4,11 @@
 
 #include <bulkhead/enforce/site.h>
 #include <bulkhead/flow/flow.h>
+#include <bulkhead/model/addrindex.h>
 
-/* Who is behind an address: every endpoint's addresses, sorted. Borrows the site. */
-struct party_entry {
-	struct bh_addr addr;
-	size_t endpoint;
-	bool twice; /* claimed by two namespaces: it stands for nobody */
-};
-
+/* Who is behind an address: every endpoint's addresses. Borrows the site. */
 struct parties {
-	struct party_entry *e;
-	size_t n;
+	struct addr_index index; /* owner: index into the site's endpoints */
 	const struct site *site;
 	/* [endpoint]; NULL = not known. At first what the policies say, where they were read. */
 	const struct ruleset **ruleset_of;

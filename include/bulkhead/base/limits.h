@@ -111,6 +111,10 @@
 #define BH_IPV6_HEADERS_MAX 8     /* extension headers of one packet that are followed */
 #define BH_FLOWS_MAX        65536 /* flows that one follower keeps in memory, all namespaces */
 #define BH_NAMESPACES_MAX   20000
+#define BH_CHANNEL_SNDBUF   (1u << 20)   /* between controller and logger, each way */
+#define BH_LOGGER_MESSAGE   (64u << 10)  /* bytes of one message between them */
+#define BH_LOGGER_SITE_MAX  (256u << 20) /* bytes of what the logger is told of a site at once */
+#define BH_LOGGER_UID       60923 /* without an account for it: of none, in a range nobody gives out */
 
 /* Daemon */
 #define BH_WATCH_FOLDERS_MAX    16 /* in which namespaces come and go */
