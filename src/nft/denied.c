@@ -12,16 +12,11 @@
 
 #include "attr.h"
 #include "batch.h"
+#include "denied.h"
 #include "kernel.h"
 #include "query.h"
 
 /* --- elements of the denied sets ------------------------------------------------------------- */
-
-struct denied_reader {
-	int set; /* -1: each message names its own */
-	int (*fn)(const struct nft_denied *, void *);
-	void *arg;
-};
 
 /* Fields of a denied key: interface, source, destination, protocol, port; padded to 4 bytes. */
 static bool take_key(unsigned set, const struct nlattr *nest, struct nft_denied *d)
@@ -87,7 +82,7 @@ static int take_element(const struct denied_reader *rd, unsigned set, const stru
 	return rd->fn(&d, rd->arg);
 }
 
-static int on_elements(const struct nlmsghdr *nlh, void *arg)
+int denied_elements(const struct nlmsghdr *nlh, void *arg)
 {
 	const struct nlattr *tb[NFTA_SET_ELEM_LIST_ELEMENTS + 1], *a;
 	struct denied_reader *rd = arg;
@@ -114,15 +109,16 @@ struct listed {
 	struct nft_denied d;
 };
 
-struct list {
-	unsigned set;
-	struct bh_vec v; /* struct listed */
-};
+void denied_list_begin(struct denied_list *l, unsigned set)
+{
+	l->set = set;
+	bh_vec_init(&l->v, sizeof(struct listed), 4 * BH_DENIED_SET_SIZE);
+}
 
 /* Our sets hold fewer than there is room for: what is over that is of another's making. */
-static int list_one(const struct nft_denied *d, void *arg)
+int denied_list_add(const struct nft_denied *d, void *arg)
 {
-	struct list *l = arg;
+	struct denied_list *l = arg;
 	struct listed *slot = bh_vec_push(&l->v);
 
 	if (!slot)
@@ -139,31 +135,41 @@ static int order_keys(const void *a, const void *b)
 	return memcmp(&x->key, &y->key, sizeof(x->key));
 }
 
-static bool is_twice_in(const struct bh_vec *sorted)
+bool denied_list_sort(struct denied_list *l)
 {
-	const struct listed *e = sorted->data;
+	const struct listed *e = l->v.data;
 
-	for (size_t i = 1; i < sorted->n; i++)
+	if (l->v.n)
+		qsort(l->v.data, l->v.n, l->v.size, order_keys);
+	for (size_t i = 1; i < l->v.n; i++)
 		if (order_keys(&e[i - 1], &e[i]) == 0)
-			return true;
-	return false;
+			return false;
+	return true;
 }
 
-static int read_set(struct nlsock *s, struct list *l, struct bh_err *err)
+int denied_list_each(const struct denied_list *l, int (*fn)(const struct nft_denied *, void *),
+		     void *arg)
 {
-	struct denied_reader rd = { (int)l->set, list_one, l };
+	int r = 0;
+
+	for (size_t i = 0; i < l->v.n && r >= 0; i++)
+		r = fn(&((const struct listed *)l->v.data)[i].d, arg);
+	return r;
+}
+
+static int read_set(struct nlsock *s, struct denied_list *l, struct bh_err *err)
+{
+	struct denied_reader rd = { (int)l->set, denied_list_add, l };
 	unsigned try = 0;
 	int r;
 
 	do {
 		l->v.n = 0;
 		r = nft_query(s, NFT_MSG_GETSETELEM, NLM_F_DUMP, NFTA_SET_ELEM_LIST_TABLE,
-			      nft_set_info(l->set)->name, on_elements, &rd, err);
+			      nft_set_info(l->set)->name, denied_elements, &rd, err);
 		if (r < 0)
 			return r == -ENOENT ? 0 : r; /* nothing is logged in this table */
-		if (l->v.n)
-			qsort(l->v.data, l->v.n, l->v.size, order_keys);
-		if (!is_twice_in(&l->v))
+		if (denied_list_sort(l))
 			return 0;
 	} while (nft_wait_for_resize(try++));
 	return bh_err_set(err, -EINTR, "the kernel is still resizing the set %s",
@@ -176,12 +182,12 @@ int nft_denied_dump(struct nlsock *s, int (*fn)(const struct nft_denied *, void 
 	int r = 0;
 
 	for (unsigned set = SET_DENIED; set < NFT_SETS && r >= 0; set++) {
-		struct list l = { .set = set };
+		struct denied_list l;
 
-		bh_vec_init(&l.v, sizeof(struct listed), 4 * BH_DENIED_SET_SIZE);
+		denied_list_begin(&l, set);
 		r = read_set(s, &l, err);
-		for (size_t i = 0; i < l.v.n && r >= 0; i++)
-			r = fn(&((const struct listed *)l.v.data)[i].d, arg);
+		if (r >= 0)
+			r = denied_list_each(&l, fn, arg);
 		bh_vec_done(&l.v);
 	}
 	return r;
@@ -196,7 +202,7 @@ static int on_echo(const struct nlmsghdr *nlh, void *arg)
 	if (nlh->nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES ||
 	    (message != NFT_MSG_DELSETELEM && message != BH_NFT_MSG_DESTROYSETELEM))
 		return 0;
-	return on_elements(nlh, arg);
+	return denied_elements(nlh, arg);
 }
 
 static size_t keys_of_set(unsigned set, const struct nft_denied *flows, size_t n,
@@ -289,7 +295,7 @@ int nft_denied_retire(struct nlsock *s, const struct nft_denied *flows, size_t n
 
 /* --- totals ---------------------------------------------------------------------------------- */
 
-static int on_total(const struct nlmsghdr *nlh, void *arg)
+int denied_total(const struct nlmsghdr *nlh, void *arg)
 {
 	const struct nlattr *tb[NFTA_OBJ_DATA + 1], *data[NFTA_COUNTER_PACKETS + 1];
 	uint64_t *packets = arg;
@@ -309,19 +315,24 @@ static int on_total(const struct nlmsghdr *nlh, void *arg)
 	return 0;
 }
 
-int nft_denied_totals(struct nlsock *s, struct nft_totals *ret, struct bh_err *err)
+void denied_totals_of(const uint64_t packets[NFT_COUNTERS], struct nft_totals *ret)
 {
-	uint64_t packets[NFT_COUNTERS] = { 0 };
-	int r = nft_query(s, NFT_MSG_GETOBJ, NLM_F_DUMP, NFTA_OBJ_TABLE, NULL, on_total, packets,
-			  err);
-
-	if (r < 0)
-		return r;
 	for (unsigned d = 0; d < DIRECTIONS; d++) {
 		ret->denied[d] = packets[COUNTER_DENIED + d];
 		ret->revoked[d] = packets[COUNTER_REVOKED + d];
 	}
 	ret->forwarded = packets[COUNTER_FORWARDED];
 	ret->raw = packets[COUNTER_RAW];
+}
+
+int nft_denied_totals(struct nlsock *s, struct nft_totals *ret, struct bh_err *err)
+{
+	uint64_t packets[NFT_COUNTERS] = { 0 };
+	int r = nft_query(s, NFT_MSG_GETOBJ, NLM_F_DUMP, NFTA_OBJ_TABLE, NULL, denied_total,
+			  packets, err);
+
+	if (r < 0)
+		return r;
+	denied_totals_of(packets, ret);
 	return 0;
 }
