@@ -38,6 +38,20 @@
 #define BH_DENIED_MEGABYTES_MAX     (1u << 20)
 #define BH_ACCOUNT_NAME_MAX         255 /* bytes of a user's or group's name */
 
+/* Outputs of records and signals */
+#define BH_OUTPUTS_MAX              16
+#define BH_OUTPUT_LINE_MAX          (64u << 10) /* bytes of one record or signal, in any format */
+#define BH_OUTPUT_MEGABYTES_DEFAULT 64          /* then a file is rotated */
+#define BH_OUTPUT_MEGABYTES_MAX     (1u << 20)
+#define BH_OUTPUT_KEEP_DEFAULT      8 /* files that were rotated away */
+#define BH_OUTPUT_KEEP_MAX          1000
+#define BH_OUTPUT_SYSLOG_MAX        8192 /* bytes of one message */
+#define BH_OUTPUT_SYSLOG_VALUE_MAX  512  /* bytes of one value of its structured data */
+#define BH_OUTPUT_RETRY_MIN_MS      100  /* after a failure; doubles */
+#define BH_OUTPUT_RETRY_MAX_MS      30000
+#define BH_OUTPUT_STEADY_MS         5000 /* without a failure: then it is said that it works again */
+#define BH_OUTPUT_LOOK_MS           100  /* a file that was moved away is noticed within this */
+
 /* Endpoints */
 #define BH_INVENTORY_BYTES_MAX      (256u << 20)
 #define BH_ENDPOINTS_MAX            100000
@@ -105,16 +119,22 @@
 #define BH_STATUS_MEMBERS_LISTED_MAX 64 /* the same in JSON, where their number stands beside */
 
 /* Logger */
-#define BH_NFLOG_COPY_RANGE 128
-#define BH_NFLOG_RCVBUF     (8u << 20)
-#define BH_NFLOG_READS_MAX  64    /* buffers read from one namespace before the others' turn */
-#define BH_IPV6_HEADERS_MAX 8     /* extension headers of one packet that are followed */
-#define BH_FLOWS_MAX        65536 /* flows that one follower keeps in memory, all namespaces */
-#define BH_NAMESPACES_MAX   20000
-#define BH_CHANNEL_SNDBUF   (1u << 20)   /* between controller and logger, each way */
-#define BH_LOGGER_MESSAGE   (64u << 10)  /* bytes of one message between them */
-#define BH_LOGGER_SITE_MAX  (256u << 20) /* bytes of what the logger is told of a site at once */
-#define BH_LOGGER_UID       60923 /* without an account for it: of none, in a range nobody gives out */
+#define BH_NFLOG_COPY_RANGE      128
+#define BH_NFLOG_RCVBUF          (8u << 20)
+#define BH_NFLOG_READS_MAX       64    /* buffers read from one namespace before the others' turn */
+#define BH_IPV6_HEADERS_MAX      8     /* extension headers of one packet that are followed */
+#define BH_FLOWS_MAX             65536 /* flows that one follower keeps in memory, all namespaces */
+#define BH_FLOWS_MIN             256   /* the host file's limits: flows, at least, */
+#define BH_FLOWS_CEILING         (1u << 20) /* and at most */
+#define BH_RECORDS_PER_S_DEFAULT 100        /* of one endpoint; what is beyond is aggregated */
+#define BH_RECORDS_PER_S_MAX     100000
+#define BH_NAMESPACES_MAX        20000
+
+/* Between controller and logger */
+#define BH_CHANNEL_SNDBUF  (1u << 20)   /* bytes on their way, each way */
+#define BH_LOGGER_MESSAGE  (64u << 10)  /* of one message */
+#define BH_LOGGER_SITE_MAX (256u << 20) /* of what the logger is told of a site at once */
+#define BH_LOGGER_UID      60923 /* without an account for it: a number of a range nobody gives out */
 
 /* Daemon */
 #define BH_WATCH_FOLDERS_MAX    16 /* in which namespaces come and go */

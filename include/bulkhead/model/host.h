@@ -55,6 +55,30 @@ struct host_retention {
 	uint32_t audit_files, generations, denied_days, denied_megabytes;
 };
 
+/* Where records and signals go besides the store: an entry of outputs:. */
+enum output_kind { OUTPUT_FILE, OUTPUT_JOURNAL, OUTPUT_SYSLOG };
+enum output_format { OUTPUT_JSON, OUTPUT_OCSF, OUTPUT_ECS, OUTPUT_TEXT };
+enum output_what { OUTPUT_BOTH, OUTPUT_RECORDS, OUTPUT_SIGNALS };
+
+struct host_output {
+	struct src_loc loc;
+	enum output_kind kind;
+	const char
+		*path; /* of the file, or of the socket; absolute. Of the journal: NULL = its own */
+	enum output_format format;
+	enum output_what what;
+	uint32_t facility;         /* OUTPUT_SYSLOG: 0..23 */
+	uint32_t rotate_megabytes; /* OUTPUT_FILE: the next one begins then; 0 = never by us */
+	uint32_t rotate_keep;      /* older files that are kept: PATH.1 is the youngest of them */
+};
+
+/* Bounds that a site may set narrower or wider; all within those of base/limits.h. */
+struct host_limits {
+	uint32_t flows; /* denied flows that the logger keeps in memory */
+	uint32_t
+		records_per_second; /* of one endpoint; what is beyond becomes aggregated records */
+};
+
 struct host_config {
 	struct bh_arena *arena; /* all text and lists that are no defaults; NULL = there is none */
 	struct policy_source
@@ -70,6 +94,9 @@ struct host_config {
 	struct host_control control;
 	struct host_metrics metrics;
 	struct host_retention retention;
+	const struct host_output *outputs;
+	size_t n_outputs;
+	struct host_limits limits;
 	bool watch; /* policies: {watch: true} — the daemon reads files anew when they change */
 	char digest[DIGEST_HEX]; /* of the file's bytes; "" = there is none */
 };

@@ -4,6 +4,7 @@
 
 #include <bulkhead/base/addr.h>
 #include <bulkhead/base/buf.h>
+#include <bulkhead/base/limits.h>
 #include <bulkhead/model/flowspec.h>
 
 /* A denied (or audited) flow: schema "bulkhead.flow/1", docs/record.md. */
@@ -45,6 +46,16 @@ struct record_process {
 	const char *unknown;  /* why it is not known, static; NULL when nobody looked */
 };
 
+/*
+ * The first bytes of the packet, or frame, that made the record, as they were seen: hostile.
+ */
+struct record_packet {
+	uint16_t len;    /* bytes that are there; 0 = none: the record was made from counts */
+	uint16_t ip_at;  /* where its IP header begins, behind the link's; == len: there is none */
+	uint32_t length; /* of all of it, at least len */
+	uint8_t bytes[BH_NFLOG_COPY_RANGE];
+};
+
 struct flow_record {
 	int64_t first_seen, last_seen; /* microseconds since the epoch */
 	enum record_verdict verdict;
@@ -80,7 +91,15 @@ struct flow_record {
 	char near_miss[RECORD_STR];  /* "" when none */
 	char other_side[RECORD_STR]; /* "" when not known */
 	char host[65], generation[65];
+	struct record_packet packet; /* last, so that what is of interest lies together */
 };
+
+/* At most as many bytes as fit are taken over. */
+void record_packet_set(struct record_packet *p, const uint8_t *data, size_t len, size_t ip_at,
+		       uint32_t length);
+
+const char *record_verdict_name(enum record_verdict v);     /* "deny", "audit", "allow" */
+const char *record_rule_kind_name(enum record_rule_kind k); /* "default-deny", ... */
 
 /* One JSON object and a newline, keys in the order of docs/record.md; empty fields are left out. */
 int flow_record_json(const struct flow_record *r, struct bh_buf *out);
