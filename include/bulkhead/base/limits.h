@@ -207,4 +207,23 @@
 #define BH_DIFF_EDITS_MAX        2000 /* lines that differ in one file; over that all of it does */
 #define BH_DIFF_BYTES_MAX        (64u << 20)
 
+/* The history of flows */
+#define BH_FLOWS_BATCH         1024  /* records after which the writer asks for a commit */
+#define BH_FLOWS_HELD_MAX      2048  /* records that wait in memory; what is beyond is lost */
+#define BH_FLOWS_SIGNALS_MAX   256   /* signals that wait; the same */
+#define BH_FLOWS_ACCOUNTS_MAX  65536 /* sums of an endpoint and direction */
+#define BH_FLOWS_CACHE_MAX     32768 /* flows, and texts, that the writer knows the number of */
+#define BH_FLOWS_RETRY_MIN_MS  1000  /* before a disk that failed is tried again; doubles */
+#define BH_FLOWS_RETRY_MAX_MS  60000
+#define BH_FLOWS_TEND_MAX      2000 /* rows that one piece of retention removes, or twice what came */
+#define BH_FLOWS_VACUUM_PAGES  256         /* pages that one piece gives back */
+#define BH_FLOWS_WAL_BYTES_MAX (16u << 20) /* of what DENIED_MEGABYTES allows, a quarter at most */
+#define BH_FLOWS_ASIDE_MAX     2           /* damaged files that stay beside */
+#define BH_FLOWS_READ_MAX      (1u << 26)  /* records, flows or texts that one question looks at */
+#define BH_FLOWS_TEXTS_MAX     (64u << 20) /* bytes of them in a reader's memory */
+#define BH_FLOWS_GROUPS_MAX    2000000
+#define BH_FLOWS_BY_MAX        8   /* fields of one grouping */
+#define BH_FLOWS_FILTER_MAX    256 /* alternatives of one kind */
+#define BH_FLOWS_ID_PREFIX_MIN 4   /* bytes of the id of an endpoint that name it */
+
 #endif
