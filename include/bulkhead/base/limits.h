@@ -136,6 +136,34 @@
 #define BH_LOGGER_SITE_MAX (256u << 20) /* of what the logger is told of a site at once */
 #define BH_LOGGER_UID      60923 /* without an account for it: a number of a range nobody gives out */
 
+/* Signals */
+#define BH_SIGNAL_KEY_BYTES        16    /* of the host's key for digests of pairs */
+#define BH_SIGNAL_PAIRS_MAX        65536 /* pairs that are known to have been denied, in all, */
+#define BH_SIGNAL_PAIRS_OWNER_MAX  1024 /* of one service and way: out, in from here, in from afar */
+#define BH_SIGNAL_SEEN_S           86400 /* "last seen" of a known pair is this exact */
+#define BH_SIGNAL_ENDPOINTS_MAX    4096  /* that are watched at a time */
+#define BH_SIGNAL_SOURCES_MAX      1024  /* from afar that are watched for scans, in all, */
+#define BH_SIGNAL_SOURCES_EACH_MAX 32    /* and first seen at one endpoint */
+#define BH_SIGNAL_DISTINCT_MAX     256   /* ports, and peers, of one source that are told apart */
+#define BH_SIGNAL_ENTRIES_EACH_MAX 128   /* (source, scope) pairs that one endpoint remembers */
+#define BH_SIGNAL_SCOPES_MAX       16    /* of one end of a record */
+#define BH_SIGNAL_SCAN_S           300   /* the window of a scan */
+#define BH_SIGNAL_SCAN_MIN         15    /* distinct ports, or peers, within it */
+#define BH_SIGNAL_RAW_S            60    /* raw sockets of one endpoint are told so often at most */
+#define BH_SIGNAL_SCOPE_S          600   /* one source's attempts into one scope, the same */
+#define BH_SIGNAL_TOLD_S           60    /* of one kind, within this: */
+#define BH_SIGNAL_TOLD_EACH_MAX    10    /* of one endpoint and way, */
+#define BH_SIGNAL_TOLD_MAX         600   /* and of all */
+
+/* The process behind a socket */
+#define BH_PROCESS_PIDS_MAX    8192 /* processes of the host looked at for one answer, */
+#define BH_PROCESS_FDS_MAX     4096 /* and their descriptors */
+#define BH_PROCESS_PER_S       10   /* answers looked for of one namespace, */
+#define BH_PROCESS_TOTAL_PER_S 50   /* and of all */
+#define BH_PROCESS_CACHE_MAX   256  /* answers that are kept, */
+#define BH_PROCESS_CACHE_MS    1000 /* for so long */
+#define BH_PROCESS_SPACES_MAX  1024 /* namespaces whose rate is kept apart */
+
 /* Daemon */
 #define BH_WATCH_FOLDERS_MAX    16 /* in which namespaces come and go */
 #define BH_HINTS_MAX            512 /* containers and namespaces asked about by name; more: all are */

@@ -22,6 +22,8 @@ struct flow_signal {
 	struct flow_record record; /* the one that gave rise to it */
 	uint32_t window_s;         /* SIGNAL_PORT_SCAN: within so many seconds */
 	uint32_t ports, peers;     /* the same: so many distinct ones, at least */
+	uint64_t packets;          /* that it stands for, since the same was told last */
+	char scope[RECORD_STR];    /* SIGNAL_INTO_SCOPE: which one; else "" */
 	char reason[512];          /* one sentence; escaped */
 };
 
