@@ -6,9 +6,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include <jansson.h>
-
 #include <bulkhead/base/text.h>
+#include <bulkhead/model/json.h>
 
 static const char *const verdicts[] = {
 	[RECORD_DENY] = "deny",
@@ -22,33 +21,28 @@ static const char *const rule_kinds[] = {
 	[RECORD_BASELINE] = "baseline",         [RECORD_REVOKED] = "revoked",
 };
 
+const char *record_verdict_name(enum record_verdict v)
+{
+	return verdicts[v];
+}
+
+const char *record_rule_kind_name(enum record_rule_kind k)
+{
+	return rule_kinds[k];
+}
+
+void record_packet_set(struct record_packet *p, const uint8_t *data, size_t len, size_t ip_at,
+		       uint32_t length)
+{
+	size_t fits = len < sizeof(p->bytes) ? len : sizeof(p->bytes);
+
+	p->len = (uint16_t)fits;
+	p->ip_at = (uint16_t)(ip_at < fits ? ip_at : fits);
+	p->length = length > len ? length : (uint32_t)len;
+	memcpy(p->bytes, data, fits);
+}
+
 /* --- JSON ----------------------------------------------------------------------------------- */
-
-/* Hostile text that is not well-formed UTF-8 is escaped; "" leaves the key out. */
-static void put_text(json_t *o, const char *key, const char *s)
-{
-	char safe[4 * sizeof(((struct flow_record *)0)->reason)]; /* the longest */
-	json_t *v;
-
-	if (!s[0])
-		return;
-	v = json_string(s);
-	if (!v)
-		v = json_string(bh_escape_str(safe, sizeof(safe), s));
-	json_object_set_new(o, key, v);
-}
-
-static void put_number(json_t *o, const char *key, uint64_t v)
-{
-	json_object_set_new(o, key, json_integer((json_int_t)v));
-}
-
-static void put_time(json_t *o, const char *key, int64_t usec)
-{
-	char s[BH_TIME_STR];
-
-	put_text(o, key, bh_format_time(s, usec));
-}
 
 static json_t *end_json(const struct record_end *e)
 {
@@ -56,13 +50,13 @@ static json_t *end_json(const struct record_end *e)
 	char s[BH_ADDR_STR];
 
 	if (e->addr.family)
-		put_text(o, "address", bh_addr_format(s, &e->addr));
+		json_put_text(o, "address", bh_addr_format(s, &e->addr));
 	if (e->has_port)
-		put_number(o, "port", e->port);
-	put_text(o, "endpoint", e->endpoint);
-	put_text(o, "name", e->name);
-	put_text(o, "service", e->service);
-	put_text(o, "scope", e->scope);
+		json_put_number(o, "port", e->port);
+	json_put_text(o, "endpoint", e->endpoint);
+	json_put_text(o, "name", e->name);
+	json_put_text(o, "service", e->service);
+	json_put_text(o, "scope", e->scope);
 	return o;
 }
 
@@ -71,11 +65,11 @@ static json_t *process_json(const struct record_process *p)
 	json_t *o = json_object();
 
 	if (p->pid) {
-		put_number(o, "pid", p->pid);
-		put_text(o, "comm", p->comm);
-		put_text(o, "exe", p->exe);
+		json_put_number(o, "pid", p->pid);
+		json_put_text(o, "comm", p->comm);
+		json_put_text(o, "exe", p->exe);
 	} else {
-		put_text(o, "unknown", p->unknown);
+		json_put_text(o, "unknown", p->unknown);
 	}
 	return o;
 }
@@ -84,11 +78,11 @@ static json_t *endpoint_json(const struct flow_record *r)
 {
 	json_t *o = json_object();
 
-	put_text(o, "id", r->endpoint_id);
-	put_text(o, "name", r->endpoint_name);
-	put_text(o, "runtime", r->runtime);
-	put_text(o, "image", r->image);
-	put_text(o, "netns", r->netns);
+	json_put_text(o, "id", r->endpoint_id);
+	json_put_text(o, "name", r->endpoint_name);
+	json_put_text(o, "runtime", r->runtime);
+	json_put_text(o, "image", r->image);
+	json_put_text(o, "netns", r->netns);
 	return o;
 }
 
@@ -96,11 +90,11 @@ static json_t *rule_json(const struct flow_record *r)
 {
 	json_t *o = json_object();
 
-	put_text(o, "kind", rule_kinds[r->rule_kind]);
-	put_text(o, "name", r->rule_name);
-	put_text(o, "file", r->rule_file);
+	json_put_text(o, "kind", rule_kinds[r->rule_kind]);
+	json_put_text(o, "name", r->rule_name);
+	json_put_text(o, "file", r->rule_file);
 	if (r->rule_line)
-		put_number(o, "line", r->rule_line);
+		json_put_number(o, "line", r->rule_line);
 	return o;
 }
 
@@ -118,10 +112,10 @@ static json_t *frame_json(const struct flow_record *r)
 	char mac[MAC_STR], type[8];
 	json_t *o = json_object();
 
-	put_text(o, "source", format_mac(mac, r->frame_source));
-	put_text(o, "destination", format_mac(mac, r->frame_destination));
+	json_put_text(o, "source", format_mac(mac, r->frame_source));
+	json_put_text(o, "destination", format_mac(mac, r->frame_destination));
 	snprintf(type, sizeof(type), "0x%04x", r->frame_type);
-	put_text(o, "type", type);
+	json_put_text(o, "type", type);
 	return o;
 }
 
@@ -140,10 +134,10 @@ static json_t *samples_json(const struct flow_record *r)
 		const struct record_sample *s = &r->samples[i];
 		json_t *o = json_object();
 
-		put_text(o, "peer", bh_addr_format(addr, &s->peer));
-		put_text(o, "protocol", proto_name(proto, s->proto));
+		json_put_text(o, "peer", bh_addr_format(addr, &s->peer));
+		json_put_text(o, "protocol", proto_name(proto, s->proto));
 		if (s->port)
-			put_number(o, "port", s->port);
+			json_put_number(o, "port", s->port);
 		json_array_append_new(all, o);
 	}
 	return all;
@@ -153,20 +147,20 @@ static void put_flow(json_t *o, const struct flow_record *r)
 {
 	char proto[PROTO_STR];
 
-	put_time(o, "first_seen", r->first_seen);
-	put_time(o, "last_seen", r->last_seen);
-	put_text(o, "verdict", verdicts[r->verdict]);
-	put_text(o, "direction", direction_name(r->direction));
-	put_number(o, "packets", r->packets);
-	put_number(o, "bytes", r->bytes);
+	json_put_time(o, "first_seen", r->first_seen);
+	json_put_time(o, "last_seen", r->last_seen);
+	json_put_text(o, "verdict", verdicts[r->verdict]);
+	json_put_text(o, "direction", direction_name(r->direction));
+	json_put_number(o, "packets", r->packets);
+	json_put_number(o, "bytes", r->bytes);
 	if (r->aggregated)
 		json_object_set_new(o, "aggregated", json_true());
 	if (r->aggregated && r->flows)
-		put_number(o, "flows", r->flows);
+		json_put_number(o, "flows", r->flows);
 	if (r->aggregated && r->n_samples)
 		json_object_set_new(o, "sample", samples_json(r));
 	if (!r->aggregated && !is_bare_frame(r))
-		put_text(o, "protocol", proto_name(proto, r->proto));
+		json_put_text(o, "protocol", proto_name(proto, r->proto));
 	json_object_set_new(o, "source", end_json(&r->source));
 	json_object_set_new(o, "destination", end_json(&r->destination));
 	if (r->has_icmp)
@@ -174,49 +168,42 @@ static void put_flow(json_t *o, const struct flow_record *r)
 			o, "icmp",
 			json_pack("{s:i, s:i}", "type", r->icmp_type, "code", r->icmp_code));
 	if (r->has_tcp_flags)
-		put_number(o, "tcp_flags", r->tcp_flags);
+		json_put_number(o, "tcp_flags", r->tcp_flags);
 	if (r->has_frame)
 		json_object_set_new(o, "frame", frame_json(r));
 }
 
 static void put_explanation(json_t *o, const struct flow_record *r)
 {
-	put_text(o, "interface", r->interface);
+	json_put_text(o, "interface", r->interface);
 	json_object_set_new(o, "endpoint", endpoint_json(r));
-	put_text(o, "service", r->service);
-	put_text(o, "owner", r->owner);
-	put_text(o, "scope", r->scope);
+	json_put_text(o, "service", r->service);
+	json_put_text(o, "owner", r->owner);
+	json_put_text(o, "scope", r->scope);
 	if (r->has_uid)
-		put_number(o, "uid", r->uid);
+		json_put_number(o, "uid", r->uid);
 	if (r->has_gid)
-		put_number(o, "gid", r->gid);
+		json_put_number(o, "gid", r->gid);
 	if (r->process.pid || r->process.unknown)
 		json_object_set_new(o, "process", process_json(&r->process));
 	json_object_set_new(o, "rule", rule_json(r));
-	put_text(o, "reason", r->reason);
-	put_text(o, "near_miss", r->near_miss);
-	put_text(o, "other_side", r->other_side);
-	put_text(o, "host", r->host);
-	put_text(o, "generation", r->generation);
+	json_put_text(o, "reason", r->reason);
+	json_put_text(o, "near_miss", r->near_miss);
+	json_put_text(o, "other_side", r->other_side);
+	json_put_text(o, "host", r->host);
+	json_put_text(o, "generation", r->generation);
 }
 
 int flow_record_json(const struct flow_record *r, struct bh_buf *out)
 {
 	json_t *o = json_object();
-	char *text;
 
 	if (!o)
 		return -ENOMEM;
-	put_text(o, "schema", "bulkhead.flow/1");
+	json_put_text(o, "schema", "bulkhead.flow/1");
 	put_flow(o, r);
 	put_explanation(o, r);
-	text = json_dumps(o, JSON_COMPACT);
-	json_decref(o);
-	if (!text)
-		return -ENOMEM;
-	bh_buf_addstr(out, text);
-	free(text);
-	return bh_buf_addstr(out, "\n");
+	return json_take_line(o, out);
 }
 
 /* --- text ----------------------------------------------------------------------------------- */
