@@ -41,7 +41,7 @@ ALL_CFLAGS  = $(STD) $(WARN) $(REPRO) $(CFLAGS_$(BUILD)) $(PKG_CFLAGS) $(CFLAGS)
 ALL_LDFLAGS = $(LDFLAGS_$(BUILD)) $(LDFLAGS)
 
 # --- the house: which rooms a room may lean on (docs/architecture.md; tests/layers checks it) ---
-ROOMS := base model policy compile sys nft runtime flow ctl store enforce daemon cli
+ROOMS := base model policy compile sys nft runtime flow ctl store outputs enforce daemon cli
 NEEDS_base    :=
 NEEDS_model   := base
 NEEDS_policy  := model base
@@ -52,9 +52,10 @@ NEEDS_runtime := sys model base
 NEEDS_flow    := sys model base
 NEEDS_ctl     := sys model base
 NEEDS_store   := sys model base
+NEEDS_outputs := sys model base
 NEEDS_enforce := policy compile nft runtime flow sys model base
 NEEDS_daemon  := enforce store ctl policy compile nft runtime flow sys model base
-NEEDS_cli     := enforce store ctl policy compile nft runtime flow sys model base
+NEEDS_cli     := enforce store outputs ctl policy compile nft runtime flow sys model base
 
 src_of  = $(sort $(wildcard src/$(1)/*.c))
 objs_of = $(patsubst %.c,$(O)/%.o,$(call src_of,$(1)))
