@@ -42,9 +42,8 @@ struct outputs;
  * is needed; a place that cannot be opened is a failing output, not an error. -ENOMEM.
  *
  * System calls from here on: openat, fstat, newfstatat, fcntl, lseek, pread64, write, ftruncate, renameat,
- * unlinkat, socket (AF_UNIX, SOCK_DGRAM), setsockopt, connect, sendmsg, sendto, close, clock_gettime, and
- * memfd_create for records that are too large for a datagram to journald. A path of a socket is looked up
- * again whenever it is connected anew.
+ * socket (AF_UNIX, SOCK_DGRAM), setsockopt, connect, sendto, getpid, close, clock_gettime. The path of a
+ * directory or a socket is looked up again whenever it is opened anew.
  */
 int outputs_open(const struct host_output *list, size_t n, const struct outputs_options *opts,
 		 struct outputs **ret, struct bh_err *err);

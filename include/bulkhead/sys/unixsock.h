@@ -6,7 +6,7 @@
 
 #include <bulkhead/base/err.h>
 
-/* Unix sockets in the file system. TYPE is SOCK_SEQPACKET or SOCK_STREAM. */
+/* Unix sockets in the file system. TYPE is SOCK_SEQPACKET or SOCK_STREAM; to connect, SOCK_DGRAM too. */
 
 struct unixsock {
 	int fd; /* listens; O_NONBLOCK, close-on-exec; -1 when done */
