@@ -191,6 +191,9 @@ static void put_event(struct flow_record *rec, const struct flow_log_event *ev)
 		       sizeof(rec->frame_destination));
 		rec->frame_type = ev->frame.type;
 	}
+	if (ev->data_len)
+		record_packet_set(&rec->packet, ev->data, ev->data_len, ev->ip_at,
+				  (uint32_t)ev->ip_at + p->length);
 	if (!ev->has_packet)
 		return;
 	rec->bytes = p->length;

@@ -90,11 +90,13 @@ static void get_frame(const uint8_t *data, size_t len, bool link, struct flow_lo
 	if (framed && (ev->frame.type == ETHERTYPE_IP || ev->frame.type == ETHERTYPE_IPV6))
 		ev->has_packet = packet_decode(data + at, len - at, &ev->packet) >= 0;
 	ev->has_frame = framed;
+	ev->ip_at = ev->has_packet ? at : len;
 	if (ev->has_packet || link || !is_bare_packet(data, len, &bare))
 		return;
 	ev->packet = bare;
 	ev->has_packet = true;
 	ev->has_frame = false;
+	ev->ip_at = 0;
 }
 
 static void get_packet(const struct nlmsghdr *nlh, const struct nlattr *attr,
@@ -104,6 +106,8 @@ static void get_packet(const struct nlmsghdr *nlh, const struct nlattr *attr,
 	const uint8_t *data = attr ? mnl_attr_get_payload(attr) : NULL;
 	size_t len = attr ? mnl_attr_get_payload_len(attr) : 0;
 
+	ev->data = data;
+	ev->data_len = len;
 	if (family == NFPROTO_NETDEV)
 		get_frame(data, len, has_link_header(nlh), ev);
 	else if (family == AF_INET || family == AF_INET6)

@@ -63,8 +63,11 @@ struct flow_log_event {
 	bool has_uid, has_gid;            /* known for packets that a local socket sent */
 	uint32_t uid, gid;
 	bool has_seq;
-	uint32_t seq; /* counts the messages of one listener from 0 */
-	int64_t when; /* microseconds since the epoch, taken when it was read */
+	uint32_t seq;        /* counts the messages of one listener from 0 */
+	int64_t when;        /* microseconds since the epoch, taken when it was read */
+	const uint8_t *data; /* what the kernel copied of it; only while the event is handed out */
+	size_t data_len;     /* 0 = nothing */
+	size_t ip_at;        /* where in DATA its IP header begins; DATA_LEN when there is none */
 };
 
 /*

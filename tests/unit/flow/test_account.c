@@ -705,6 +705,40 @@ static void feed_raw(struct fixture *x, int64_t now, bool baseline, uint64_t den
 	assert_int_equal(flow_account_end(x->a, &t), 0);
 }
 
+/* The bytes of the packet that was logged are in its record, and in no other. */
+static void test_bytes(void **state)
+{
+	static const uint8_t bytes[60] = { 0x45, [59] = 7 };
+	struct flow_count c = tcp(5432, 1, 3600000);
+	struct flow_log_event ev = event_of(&c, 5);
+	struct fixture x;
+
+	fixture_init(&x, 0, 10);
+	feed(&x, 0, true, NULL, 0, 0);
+	ev.data = bytes;
+	ev.data_len = 44;
+	assert_int_equal(flow_account_event(x.a, FLOW_LOG_DENY, &ev), 0);
+	assert_int_equal(x.book.last.packet.len, 44);
+	assert_int_equal(x.book.last.packet.ip_at, 0);
+	assert_int_equal(x.book.last.packet.length, 60); /* what its header says */
+	assert_memory_equal(x.book.last.packet.bytes, bytes, 44);
+	ev.ip_at = 14;
+	ev.data_len = 60;
+	ev.packet.length = 20; /* a lie: there is more of it */
+	assert_int_equal(flow_account_event(x.a, FLOW_LOG_RAW, &ev), 0);
+	assert_int_equal(x.book.last.packet.len, 60);
+	assert_int_equal(x.book.last.packet.ip_at, 14);
+	assert_int_equal(x.book.last.packet.length, 60);
+	assert_int_equal(x.book.last.packet.bytes[59], 7);
+
+	c.packets = 3;
+	feed(&x, 1 * SEC, false, &c, 1, 3);
+	assert_int_equal(flow_account_finish(x.a, 2 * SEC), 0);
+	assert_int_equal(x.book.last.packets, 2);
+	assert_int_equal(x.book.last.packet.len, 0);
+	fixture_done(&x);
+}
+
 /* A frame of no IP, as ARP is. */
 static struct flow_log_event frame_at(int64_t when)
 {
@@ -1307,6 +1341,7 @@ int main(void)
 		cmocka_unit_test(test_audit),
 		cmocka_unit_test(test_guardrail),
 		cmocka_unit_test(test_frame),
+		cmocka_unit_test(test_bytes),
 		cmocka_unit_test(test_many_frames),
 		cmocka_unit_test(test_frames_that_pass),
 		cmocka_unit_test(test_unlogged_frames),

@@ -26,6 +26,7 @@ static const uint8_t syn[] = {
 
 struct seen {
 	struct flow_log_event last;
+	struct record_packet packet; /* what it carried, taken while it was there */
 	unsigned n;
 	int fail;
 };
@@ -35,6 +36,9 @@ static int see(struct flow_log_event *ev, void *arg)
 	struct seen *s = arg;
 
 	s->last = *ev;
+	s->packet = (struct record_packet) { 0 };
+	if (ev->data_len)
+		record_packet_set(&s->packet, ev->data, ev->data_len, ev->ip_at, 0);
 	s->n++;
 	return s->fail;
 }
@@ -92,6 +96,9 @@ static void test_event(void **state)
 	assert_true(s.last.has_packet);
 	assert_int_equal(s.last.packet.dport, 6379);
 	assert_int_equal(s.last.when, 0);
+	assert_int_equal(s.packet.len, sizeof(syn));
+	assert_int_equal(s.packet.ip_at, 0);
+	assert_memory_equal(s.packet.bytes, syn, sizeof(syn));
 }
 
 static void test_little_said(void **state)
@@ -193,6 +200,11 @@ static void test_frames(void **state)
 		assert_memory_equal(s.last.frame.source, own, 6);
 		assert_int_equal(s.last.frame.type, frames[i / 2].says);
 		assert_int_equal(s.last.has_packet, frames[i / 2].has_packet);
+		assert_int_equal(s.packet.len, 12 + frames[i / 2].type_len + frames[i / 2].len);
+		assert_memory_equal(s.packet.bytes, all, 6);
+		assert_int_equal(s.packet.ip_at, frames[i / 2].has_packet
+							 ? 12 + frames[i / 2].type_len
+							 : s.packet.len);
 		if (frames[i / 2].has_packet)
 			assert_int_equal(s.last.packet.destination.b[0], 203);
 	}
@@ -225,6 +237,7 @@ static void test_no_link_header(void **state)
 		assert_int_equal(parse(buf, nlh->nlmsg_len, &s), 0);
 		assert_int_equal(s.last.has_packet, packets[i].family != 0);
 		assert_int_equal(s.last.has_frame, packets[i].family == 0);
+		assert_int_equal(s.packet.ip_at, packets[i].family ? 0 : packets[i].len);
 		if (packets[i].family)
 			assert_int_equal(s.last.packet.source.family, packets[i].family);
 	}
