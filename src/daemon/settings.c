@@ -40,6 +40,11 @@ int settings_check(const struct host_config *started, const struct host_config *
 	if (now->retention.denied_days != BH_DENIED_DAYS_DEFAULT ||
 	    now->retention.denied_megabytes != BH_DENIED_MEGABYTES_DEFAULT)
 		return refuse(err, "retention: denied-days or denied-megabytes", later);
+	if (now->n_outputs) /* remove when the logger writes to them */
+		return refuse(err, "outputs", later);
+	if (now->limits.flows != BH_FLOWS_MAX ||
+	    now->limits.records_per_second != BH_RECORDS_PER_S_DEFAULT)
+		return refuse(err, "limits", later);
 	if (!same_control(&started->control, &now->control))
 		return refuse(err, "control", at_start);
 	if (!same_metrics(&started->metrics, &now->metrics))

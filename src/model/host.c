@@ -20,6 +20,10 @@ void host_config_init(struct host_config *c)
 			.denied_days = BH_DENIED_DAYS_DEFAULT,
 			.denied_megabytes = BH_DENIED_MEGABYTES_DEFAULT,
 		},
+		.limits = {
+			.flows = BH_FLOWS_MAX,
+			.records_per_second = BH_RECORDS_PER_S_DEFAULT,
+		},
 		.watch = true,
 	};
 }

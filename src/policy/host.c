@@ -83,11 +83,13 @@ static const struct field fields[] = {
 	  .read = host_read_retention,
 	  .example = "retention: {generations: 32}" },
 	{ .key = "outputs",
-	  .refused = "is for a later version: records are read with bulkhead denied --follow",
-	  .way_out = "remove it" },
+	  .takes = TAKES_LIST,
+	  .read = host_read_outputs,
+	  .example = "outputs: [{file: /var/log/bulkhead/denied.json}]" },
 	{ .key = "limits",
-	  .refused = "is for a later version: this one has fixed limits",
-	  .way_out = "remove it" },
+	  .takes = TAKES_MAP,
+	  .read = host_read_limits,
+	  .example = "limits: {records-per-second: 100}" },
 };
 
 static const struct schema schema = SCHEMA("the host file", fields, "unmanaged: ignore");

@@ -14,6 +14,8 @@ int host_read_policies(struct reader *rd, const struct field *f, const struct no
 int host_read_control(struct reader *rd, const struct field *f, const struct node *n, void *out);
 int host_read_metrics(struct reader *rd, const struct field *f, const struct node *n, void *out);
 int host_read_retention(struct reader *rd, const struct field *f, const struct node *n, void *out);
+int host_read_outputs(struct reader *rd, const struct field *f, const struct node *n, void *out);
+int host_read_limits(struct reader *rd, const struct field *f, const struct node *n, void *out);
 
 /* The bytes of a path: of a socket (with its NUL it fits an address), of any file. */
 #define HOST_SOCKET_MAX 107

@@ -89,15 +89,6 @@ static const struct field fields[] = {
 
 static const struct schema schema = SCHEMA("a role", fields, ROLE_EXAMPLE);
 
-static const struct node *find(const struct node *map, const char *key)
-{
-	const struct node *c = map->first;
-
-	while (c && strcmp(c->key->text, key) != 0)
-		c = c->next;
-	return c;
-}
-
 /* One of two keys: a table cannot say that. CLEAN: nothing else was wrong with it. */
 static void check_who(struct reader *rd, const struct node *n, bool clean)
 {
@@ -105,8 +96,8 @@ static void check_who(struct reader *rd, const struct node *n, bool clean)
 
 	if (n->kind != NODE_MAP)
 		return;
-	user = find(n, "user");
-	group = find(n, "group");
+	user = node_find(n, "user");
+	group = node_find(n, "group");
 	if (user && group)
 		mistake(rd, group->key, "bad-value", "write two entries",
 			"a role is for a user or for a group, not for both");

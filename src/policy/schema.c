@@ -87,6 +87,15 @@ bool node_fits(struct reader *rd, const struct node *n, size_t max, const char *
 	return false;
 }
 
+const struct node *node_find(const struct node *map, const char *key)
+{
+	const struct node *c = map->first;
+
+	while (c && strcmp(c->key->text, key) != 0)
+		c = c->next;
+	return c;
+}
+
 static const struct field *find_field(const struct schema *s, const char *key)
 {
 	for (size_t i = 0; key && i < s->n; i++)

@@ -61,6 +61,9 @@ bool node_takes(struct reader *rd, const struct node *n, unsigned takes, const c
 /* False and reported when N has more than MAX entries. WHAT: "ports". */
 bool node_fits(struct reader *rd, const struct node *n, size_t max, const char *what);
 
+/* The value of KEY in a mapping, or NULL. */
+const struct node *node_find(const struct node *map, const char *key);
+
 /* Readers for tables. */
 int schema_read_string(struct reader *rd, const struct field *f, const struct node *n, void *out);
 int schema_read_name(struct reader *rd, const struct field *f, const struct node *n, void *out);

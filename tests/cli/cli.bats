@@ -269,7 +269,7 @@ write_policy() { printf '%s\n' "$@" >"$dir/p.yaml"; }
 	[ "$status" -eq 2 ]
 }
 
-@test "host file: policies, a key twice, a slip of the pen, one that is not offered" {
+@test "host file: policies, a key twice, a slip of the pen, one of another shape" {
 	printf 'policies: {watch: false}\nstrict: true\n' >"$dir/c.yaml"
 	run "$bulkhead" check policies --config "$dir/c.yaml"
 	[ "$status" -eq 0 ]
@@ -281,18 +281,18 @@ write_policy() { printf '%s\n' "$@" >"$dir/p.yaml"; }
 	[[ $output == *'c.yaml:1:31: error: "watch" takes true or false, not "maybe"'* ]]
 	[[ $output == *'c.yaml:3:1: error: duplicate key "strict", first on line 2'* ]]
 	[[ $output == *'c.yaml:4:13: error: unknown key "generation" in retention (did you mean "generations"?)'* ]]
-	[[ $output == *'c.yaml:5:1: error: "outputs" is for a later version'* ]]
+	[[ $output == *'c.yaml:5:10: error: "outputs" takes a list, not a mapping'* ]]
 }
 
 @test "host file: all its mistakes, and those of the policies, in one run" {
-	printf 'roles: [{user: a, role: root}]\nmetrics: {listen: "0.0.0.0:9467"}\nlimits: {}\n' \
+	printf 'roles: [{user: a, role: root}]\nmetrics: {listen: "0.0.0.0:9467"}\nlimits: {flow: 1}\n' \
 		>"$dir/c.yaml"
 	write_policy 'service: A'
 	run "$bulkhead" check "$dir/p.yaml" --config "$dir/c.yaml"
 	[ "$status" -eq 2 ]
 	[[ $output == *"c.yaml:1:25: error:"*"viewer, operator or admin"* ]]
 	[[ $output == *"c.yaml:2:19: error:"*"loopback"* ]]
-	[[ $output == *"c.yaml:3:1: error:"*"later version"* ]]
+	[[ $output == *"c.yaml:3:10: error:"*'did you mean "flows"'* ]]
 	[[ $output == *"p.yaml:1:"* ]]
 }
 

@@ -32,9 +32,26 @@ static void check_grants(const struct host_config *c)
 	}
 }
 
+static void check_outputs(const struct host_config *c)
+{
+	must(c->n_outputs <= BH_OUTPUTS_MAX);
+	for (size_t i = 0; i < c->n_outputs; i++) {
+		const struct host_output *o = &c->outputs[i];
+
+		must(o->loc.file && o->loc.line);
+		must(o->kind == OUTPUT_JOURNAL ? !o->path : o->path && o->path[0] == '/');
+		must(o->facility <= 23 && o->rotate_keep <= BH_OUTPUT_KEEP_MAX);
+		must(!o->rotate_megabytes == !o->rotate_keep);
+	}
+	must(c->limits.flows >= BH_FLOWS_MIN && c->limits.flows <= BH_FLOWS_CEILING);
+	must(c->limits.records_per_second >= 1 &&
+	     c->limits.records_per_second <= BH_RECORDS_PER_S_MAX);
+}
+
 static void check(const struct host_config *c)
 {
 	check_grants(c);
+	check_outputs(c);
 	must(c->docker_socket[0] == '/' && strlen(c->docker_socket) < 108);
 	must(c->podman_socket[0] == '/' && strlen(c->podman_socket) < 108);
 	must(c->control.socket[0] == '/' && strlen(c->control.socket) < 108);

@@ -288,15 +288,157 @@ static void test_retention(void **state)
 		     "audit-files, generations, denied-days, denied-megabytes) [unknown-key]\n");
 }
 
-static void test_later(void **state)
+static void test_word(void **state)
 {
-	assert_wrong("outputs: []\nlimits: {namespaces: 3}\nnew-namespaces: quarantin\n",
-		     "h.yaml:1:1: error: \"outputs\" is for a later version: records are read "
-		     "with bulkhead denied --follow (remove it) [not-supported]\n"
-		     "h.yaml:2:1: error: \"limits\" is for a later version: this one has fixed "
-		     "limits (remove it) [not-supported]\n"
-		     "h.yaml:3:17: error: \"new-namespaces\" takes ignore or quarantine, not "
+	assert_wrong("new-namespaces: quarantin\n",
+		     "h.yaml:1:17: error: \"new-namespaces\" takes ignore or quarantine, not "
 		     "\"quarantin\" (did you mean \"quarantine\"?) [bad-value]\n");
+}
+
+static void test_outputs(void **state)
+{
+	assert_valid("outputs:\n"
+		     "  - {file: /v/a.json, format: ocsf, rotate: {megabytes: 5, keep: 1000}}\n"
+		     "  - {file: /v/b.json, rotate: false, what: signals}\n"
+		     "  - {journal: true, what: records}\n"
+		     "  - {syslog: /dev/log, facility: local3, what: both}\n"
+		     "  - {syslog: /run/x}\n");
+	assert_int_equal(config.n_outputs, 5);
+	assert_int_equal(config.outputs[0].kind, OUTPUT_FILE);
+	assert_string_equal(config.outputs[0].path, "/v/a.json");
+	assert_int_equal(config.outputs[0].format, OUTPUT_OCSF);
+	assert_int_equal(config.outputs[0].what, OUTPUT_BOTH);
+	assert_int_equal(config.outputs[0].rotate_megabytes, 5);
+	assert_int_equal(config.outputs[0].rotate_keep, 1000);
+	assert_string_equal(config.outputs[0].loc.file, "h.yaml");
+	assert_int_equal(config.outputs[0].loc.line, 2);
+	assert_int_equal(config.outputs[1].format, OUTPUT_JSON);
+	assert_int_equal(config.outputs[1].what, OUTPUT_SIGNALS);
+	assert_int_equal(config.outputs[1].rotate_megabytes, 0);
+	assert_int_equal(config.outputs[2].kind, OUTPUT_JOURNAL);
+	assert_null(config.outputs[2].path);
+	assert_int_equal(config.outputs[2].what, OUTPUT_RECORDS);
+	assert_int_equal(config.outputs[3].kind, OUTPUT_SYSLOG);
+	assert_string_equal(config.outputs[3].path, "/dev/log");
+	assert_int_equal(config.outputs[3].facility, 19);
+	assert_int_equal(config.outputs[4].facility, 3);
+	host_config_done(&config);
+	assert_valid("outputs: [{file: /a}, {file: /b, rotate: {keep: 2}}]");
+	assert_int_equal(config.outputs[0].rotate_megabytes, BH_OUTPUT_MEGABYTES_DEFAULT);
+	assert_int_equal(config.outputs[0].rotate_keep, BH_OUTPUT_KEEP_DEFAULT);
+	assert_int_equal(config.outputs[1].rotate_megabytes, BH_OUTPUT_MEGABYTES_DEFAULT);
+	assert_int_equal(config.outputs[1].rotate_keep, 2);
+	host_config_done(&config);
+	assert_valid("outputs: []");
+	assert_int_equal(config.n_outputs, 0);
+	host_config_done(&config);
+}
+
+static void test_bad_outputs(void **state)
+{
+	assert_wrong(
+		"outputs:\n"
+		"  - {fiel: /a, format: oscf}\n"
+		"  - {file: a.json, rotate: {megabyte: 1, keep: 0}}\n"
+		"  - {file: /a, journal: true}\n"
+		"  - {journal: yes, format: json}\n"
+		"  - {journal: true, format: json, facility: local3}\n"
+		"  - {syslog: /dev/log, rotate: false}\n"
+		"  - {syslog: true, facility: local8}\n"
+		"  - {what: signals}\n"
+		"  - {}\n"
+		"  - /var/log/x\n"
+		"  - {file: /a, rotate: true, what: all}\n",
+		"h.yaml:2:6: error: unknown key \"fiel\" in an output (did you mean \"file\"?) "
+		"[unknown-key]\n"
+		"h.yaml:2:24: error: \"format\" takes json, ocsf, ecs or text, not \"oscf\" (did "
+		"you "
+		"mean \"ocsf\"?) [bad-value]\n"
+		"h.yaml:3:12: error: \"file\" takes the path of a file, not \"a.json\" (a path "
+		"begins with /) [bad-value]\n"
+		"h.yaml:3:29: error: unknown key \"megabyte\" in rotate (did you mean "
+		"\"megabytes\"?) [unknown-key]\n"
+		"h.yaml:3:48: error: \"keep\" takes a number from 1 to 1000, not \"0\" "
+		"[bad-value]\n"
+		"h.yaml:4:16: error: an output is one of file, journal and syslog (write two "
+		"entries) [bad-value]\n"
+		"h.yaml:5:15: error: \"journal\" takes true, not \"yes\" (leave the entry out for "
+		"none) [bad-value]\n"
+		"h.yaml:5:20: error: \"format\" is for a file only, not for journal (remove it) "
+		"[misplaced-key]\n"
+		"h.yaml:6:21: error: \"format\" is for a file only, not for journal (remove it) "
+		"[misplaced-key]\n"
+		"h.yaml:6:35: error: \"facility\" is for a syslog only, not for journal (remove "
+		"it) "
+		"[misplaced-key]\n"
+		"h.yaml:7:24: error: \"rotate\" is for a file only, not for syslog (remove it) "
+		"[misplaced-key]\n"
+		"h.yaml:8:14: error: \"syslog\" takes the path of a socket, not \"true\" (a path "
+		"begins with /) [bad-value]\n"
+		"h.yaml:8:30: error: \"facility\" takes kern, user, mail, daemon, auth, syslog, "
+		"lpr, "
+		"news, uucp, cron, authpriv, ftp, ntp, audit, alert, clock, local0, local1, "
+		"local2, "
+		"local3, local4, local5, local6 or local7, not \"local8\" (did you mean "
+		"\"local0\"?) [bad-value]\n"
+		"h.yaml:9:5: error: an output needs \"file\", \"journal\" or \"syslog\" (for "
+		"example "
+		"{file: /var/log/bulkhead/denied.json}) [missing-key]\n"
+		"h.yaml:10:5: error: an output needs \"file\", \"journal\" or \"syslog\" (for "
+		"example "
+		"{file: /var/log/bulkhead/denied.json}) [missing-key]\n"
+		"h.yaml:11:5: error: an output takes a mapping, not text (\"/var/log/x\") (write "
+		"{file: /var/log/bulkhead/denied.json}) [wrong-type]\n"
+		"h.yaml:12:24: error: \"rotate\" takes false or a mapping, not \"true\" (write "
+		"rotate: {megabytes: 64, keep: 8}) [bad-value]\n"
+		"h.yaml:12:36: error: \"what\" takes both, records or signals, not \"all\" "
+		"[bad-value]\n");
+	assert_wrong("outputs: {}", "h.yaml:1:10: error: \"outputs\" takes a list, not a mapping "
+				    "(write outputs: [{file: /var/log/bulkhead/denied.json}]) "
+				    "[wrong-type]\n");
+}
+
+/* Everything would be written twice. */
+static void test_double_outputs(void **state)
+{
+	assert_wrong(
+		"outputs:\n- {file: /a}\n- {syslog: /a}\n- {file: /a, what: signals}\n"
+		"- {journal: true}\n- {journal: true}\n",
+		"h.yaml:4:3: error: an output to the same file stands on line 2 (remove one of "
+		"the two) [bad-value]\n"
+		"h.yaml:6:3: error: an output to the same journal stands on line 5 (remove one "
+		"of the two) [bad-value]\n");
+}
+
+static void test_file_name_length(void **state)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text), "outputs: [{file: /v/%0250u}]", 1);
+	assert_valid(text);
+	host_config_done(&config);
+	snprintf(text, sizeof(text), "outputs: [{file: /v/%0251u}]", 1);
+	assert_wrong(text, "h.yaml:1:18: error: a file's name has 250 bytes at most [bad-value]\n");
+}
+
+static void test_limits(void **state)
+{
+	assert_valid("limits: {flows: 256, records-per-second: 100000}");
+	assert_int_equal(config.limits.flows, 256);
+	assert_int_equal(config.limits.records_per_second, 100000);
+	host_config_done(&config);
+	assert_valid("limits: {}");
+	assert_int_equal(config.limits.flows, BH_FLOWS_MAX);
+	assert_int_equal(config.limits.records_per_second, BH_RECORDS_PER_S_DEFAULT);
+	host_config_done(&config);
+	assert_wrong(
+		"limits: {flows: 255, records-per-second: 0, namespaces: 3}",
+		"h.yaml:1:17: error: \"flows\" takes a number from 256 to 1048576, not "
+		"\"255\" [bad-value]\n"
+		"h.yaml:1:42: error: \"records-per-second\" takes a number from 1 to 100000, "
+		"not \"0\" [bad-value]\n"
+		"h.yaml:1:45: error: unknown key \"namespaces\" in limits (the keys are flows, "
+		"records-per-second) [unknown-key]\n");
 }
 
 static void test_too_many(void **state)
@@ -318,6 +460,13 @@ static void test_too_many(void **state)
 	bh_buf_addstr(&text, "]}]");
 	said = parse(text.data, text.len, -EINVAL);
 	assert_string_equal(said, "h.yaml:1:41: error: 257 owners; 256 is the most [too-many]\n");
+	free(said);
+	bh_buf_reset(&text);
+	bh_buf_addstr(&text, "outputs:\n");
+	for (unsigned i = 0; i <= BH_OUTPUTS_MAX; i++)
+		bh_buf_addf(&text, "- {file: /f%u}\n", i);
+	said = parse(text.data, text.len, -EINVAL);
+	assert_string_equal(said, "h.yaml:2:1: error: 17 outputs; 16 is the most [too-many]\n");
 	free(said);
 	bh_buf_done(&text);
 }
@@ -356,12 +505,17 @@ static void test_example(void **state)
 	assert_int_equal(config.n_grants, 0);
 	assert_string_equal(config.control.socket, defaults.control.socket);
 	assert_memory_equal(&config.retention, &defaults.retention, sizeof(defaults.retention));
+	assert_memory_equal(&config.limits, &defaults.limits, sizeof(defaults.limits));
+	assert_int_equal(config.n_outputs, 0);
 	host_config_done(&config);
 	all = show_hidden(text);
 	assert_valid(all);
 	assert_int_equal(config.n_grants, 3);
 	assert_string_equal(config.grants[2].owners[0], "team-payments");
 	assert_string_equal(config.control.group, "bulkhead");
+	assert_int_equal(config.n_outputs, 3);
+	assert_string_equal(config.outputs[0].path, "/var/log/bulkhead/denied.json");
+	assert_int_equal(config.outputs[2].what, OUTPUT_SIGNALS);
 	host_config_done(&config);
 	free(all);
 	free(text);
@@ -370,12 +524,23 @@ static void test_example(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_all),           cmocka_unit_test(test_parts),
-		cmocka_unit_test(test_policies),      cmocka_unit_test(test_digest),
-		cmocka_unit_test(test_roles),         cmocka_unit_test(test_control),
-		cmocka_unit_test(test_socket_length), cmocka_unit_test(test_listen),
-		cmocka_unit_test(test_textfile),      cmocka_unit_test(test_retention),
-		cmocka_unit_test(test_later),         cmocka_unit_test(test_too_many),
+		cmocka_unit_test(test_all),
+		cmocka_unit_test(test_parts),
+		cmocka_unit_test(test_policies),
+		cmocka_unit_test(test_digest),
+		cmocka_unit_test(test_roles),
+		cmocka_unit_test(test_control),
+		cmocka_unit_test(test_socket_length),
+		cmocka_unit_test(test_listen),
+		cmocka_unit_test(test_textfile),
+		cmocka_unit_test(test_retention),
+		cmocka_unit_test(test_word),
+		cmocka_unit_test(test_too_many),
+		cmocka_unit_test(test_outputs),
+		cmocka_unit_test(test_bad_outputs),
+		cmocka_unit_test(test_double_outputs),
+		cmocka_unit_test(test_file_name_length),
+		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_example),
 	};
 
