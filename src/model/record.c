@@ -9,6 +9,8 @@
 #include <bulkhead/base/text.h>
 #include <bulkhead/model/json.h>
 
+#include "record_object.h"
+
 static const char *const verdicts[] = {
 	[RECORD_DENY] = "deny",
 	[RECORD_AUDIT] = "audit",
@@ -194,16 +196,21 @@ static void put_explanation(json_t *o, const struct flow_record *r)
 	json_put_text(o, "generation", r->generation);
 }
 
-int flow_record_json(const struct flow_record *r, struct bh_buf *out)
+json_t *record_object(const struct flow_record *r)
 {
 	json_t *o = json_object();
 
 	if (!o)
-		return -ENOMEM;
+		return NULL;
 	json_put_text(o, "schema", "bulkhead.flow/1");
 	put_flow(o, r);
 	put_explanation(o, r);
-	return json_take_line(o, out);
+	return o;
+}
+
+int flow_record_json(const struct flow_record *r, struct bh_buf *out)
+{
+	return json_take_line(record_object(r), out);
 }
 
 /* --- text ----------------------------------------------------------------------------------- */
