@@ -24,7 +24,7 @@ struct cli_options {
 	const char *confirm;
 	unsigned confirm_seconds; /* what it says; 0: nothing */
 	const char *word;         /* the operand of a verb that takes one */
-	bool json, strict, clean, follow, endpoints, verify, generations;
+	bool json, strict, clean, follow, endpoints, verify, generations, signals;
 };
 
 /* One verb: src/cli/<verb>.c. The option letters are ids of options.c's table. */

@@ -7,12 +7,14 @@
 #include <bulkhead/enforce/follow.h>
 
 #include "cli.h"
+#include "denied_signals.h"
 
 #define RECORD_BYTES_MAX (64u << 10)
 
 struct printer {
 	struct bh_buf line;
 	bool json, colour;
+	struct denied_signals signals;
 };
 
 static int on_record(const struct flow_record *rec, void *arg)
@@ -23,7 +25,9 @@ static int on_record(const struct flow_record *rec, void *arg)
 
 	if (r < 0)
 		return r;
-	return cli_flush(&p->line) == CLI_YES ? 0 : -EPIPE;
+	if (cli_flush(&p->line) != CLI_YES)
+		return -EPIPE;
+	return denied_signals_record(&p->signals, rec);
 }
 
 static void on_ready(size_t n, void *arg)
@@ -45,9 +49,13 @@ static int follow(struct site *s, const struct cli_options *o)
 	struct follow_sums sums;
 	int r;
 
+	r = denied_signals_begin(&p.signals, o);
+	if (r != CLI_YES)
+		return r;
 	bh_buf_init(&p.line, RECORD_BYTES_MAX);
 	r = follow_run(s, &cb, &sums, &err);
 	bh_buf_done(&p.line);
+	denied_signals_end(&p.signals);
 	if (r < 0)
 		return cli_fail(CLI_FAILED, "denied: %s", err.msg);
 	fprintf(stderr,

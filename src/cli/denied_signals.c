@@ -27,8 +27,6 @@ int denied_signals_begin(struct denied_signals *d, const struct cli_options *o)
 	bh_buf_init(&d->line, SIGNAL_BYTES_MAX);
 	if (!o->signals)
 		return CLI_YES;
-	if (!o->follow)
-		return cli_fail(CLI_USAGE, "denied: --signals goes with --follow");
 	if (getrandom(so.key, sizeof(so.key), 0) != sizeof(so.key))
 		return cli_fail(CLI_FAILED, "denied: no random bytes");
 	if (signals_new(&so, &d->signals, &err) < 0)

@@ -19,7 +19,7 @@ const struct cli_verb cli_verbs[] = {
 	{ "plan", "", "what apply would change; changes nothing, 1 if there is something",
 	  "picdmnkj", cmd_plan },
 	{ "status", "", "every endpoint: protected or not, and why", "picdmnkjs", cmd_status },
-	{ "denied", "", "follow denied connections, each with its reason", "picdmnjf", cmd_denied },
+	{ "denied", "", "follow denied connections, each with its reason", "picdmnjfg", cmd_denied },
 	{ "endpoints", "", "the containers and namespaces that policies can select", "picdmnj",
 	  cmd_endpoints },
 	{ "export", "", "the rules as text for nft -f", "picdmnOE", cmd_export },

@@ -54,6 +54,8 @@ static const struct option_spec {
 	  offsetof(struct cli_options, verify) },
 	{ 'f', "follow", NULL, "print denied flows as they happen, until interrupted",
 	  offsetof(struct cli_options, follow) },
+	{ 'g', "signals", NULL, "also what is worth waking for: first denials, scans, ...",
+	  offsetof(struct cli_options, signals) },
 	{ 's', "strict", NULL, "audit, off, unmanaged and shared endpoints count as findings too",
 	  offsetof(struct cli_options, strict) },
 	{ 'S', "strict", NULL, "refuse if anything that is selected cannot be held",

@@ -118,7 +118,7 @@ static uint32_t peer_of(struct cmac_aes128_ctx *key, const struct bh_addr *a)
 
 void attempt_read(struct cmac_aes128_ctx *key, const struct flow_record *rec, struct attempt *ret)
 {
-	*ret = (struct attempt) { .rec = rec, .way = way_of(rec) };
+	*ret = (struct attempt) { .rec = rec, .way = way_of(rec), .packets = rec->packets };
 	read_self(key, ret);
 	ret->has_ends = !rec->aggregated && rec->source.addr.family && rec->destination.addr.family;
 	if (!ret->has_ends)
@@ -130,4 +130,16 @@ void attempt_read(struct cmac_aes128_ctx *key, const struct flow_record *rec, st
 	ret->peer = peer_of(key, &rec->destination.addr);
 	read_port(ret);
 	read_pair(key, ret);
+}
+
+void attempt_sample(struct cmac_aes128_ctx *key, unsigned i, struct attempt *a)
+{
+	const struct record_sample *sample = &a->rec->samples[i];
+
+	a->packets = i == 0 ? a->rec->packets : 0;
+	a->local = true;
+	a->from = a->self;
+	a->peer = peer_of(key, &sample->peer);
+	a->has_port = proto_has_ports(sample->proto);
+	a->port = (uint32_t)sample->proto << 16 | sample->port;
 }

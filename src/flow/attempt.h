@@ -18,8 +18,9 @@ enum way { WAY_OUT, WAY_IN_LOCAL, WAY_IN_AFAR };
 struct attempt {
 	const struct flow_record *rec;
 	enum way way;
-	uint64_t self;     /* the endpoint that denied it */
-	uint64_t owner;    /* its service, and the way */
+	uint64_t self;  /* the endpoint that denied it */
+	uint64_t owner; /* its service, and the way */
+	uint64_t packets;
 	bool has_ends;     /* the following are known */
 	bool is_later;     /* not by the first packet: counted in the kernel, and recorded later */
 	bool is_answer;    /* of TCP: says that it belongs to a connection that is open */
@@ -33,6 +34,9 @@ struct attempt {
 };
 
 void attempt_read(struct cmac_aes128_ctx *key, const struct flow_record *rec, struct attempt *ret);
+
+/* The I-th of the flows that an aggregated record of this endpoint's own shows; the first has its packets. */
+void attempt_sample(struct cmac_aes128_ctx *key, unsigned i, struct attempt *a);
 
 /* FROM's number and a word, as one. */
 uint64_t attempt_digest(struct cmac_aes128_ctx *key, uint64_t from, const char *word, size_t len);

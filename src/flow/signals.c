@@ -118,7 +118,7 @@ static int look_for_raw(struct signals *s, const struct finding *f)
 
 	if (f->a.rec->rule_kind != RECORD_RAW_SOCKET)
 		return 0;
-	raw->packets += f->a.rec->packets;
+	raw->packets += f->a.packets;
 	if (!is_over(s->now, raw->told, BH_SIGNAL_RAW_S) || !may_tell(s, f, SIGNAL_RAW_SOCKET))
 		return 0;
 	begin(s, f, SIGNAL_RAW_SOCKET, raw->packets);
@@ -144,7 +144,7 @@ static int look_for_first(struct signals *s, const struct finding *f)
 		return 0;
 	if (pairs_add(&s->pairs, &k) < 0)
 		s->stats.no_memory++;
-	begin(s, f, SIGNAL_FIRST_DENIED, f->a.rec->packets);
+	begin(s, f, SIGNAL_FIRST_DENIED, f->a.packets);
 	return tell(s, f);
 }
 
@@ -194,7 +194,7 @@ static int look_for_scan(struct signals *s, struct finding *f)
 		s->stats.no_memory++;
 		return 0;
 	}
-	src->packets += f->a.rec->packets;
+	src->packets += f->a.packets;
 	f->scanning = !is_over(s->now, src->told, BH_SIGNAL_SCAN_S);
 	if (f->a.is_later) /* what its first packet said already */
 		return 0;
@@ -208,6 +208,20 @@ static int look_for_scan(struct signals *s, struct finding *f)
 		return 0;
 	f->scanning = true;
 	return tell_scan(s, f, src, ports, peers);
+}
+
+/* Where so much was denied that flows were recorded together, some of them are shown. */
+static int look_at_samples(struct signals *s, struct finding *f)
+{
+	int r = 0;
+
+	if (f->a.way != WAY_OUT || f->a.rec->rule_kind == RECORD_REVOKED)
+		return 0;
+	for (unsigned i = 0; i < f->a.rec->n_samples && i < RECORD_SAMPLES && r >= 0; i++) {
+		attempt_sample(&s->key, i, &f->a);
+		r = look_for_scan(s, f);
+	}
+	return r;
 }
 
 /* --- into a scope --------------------------------------------------------------------------- */
@@ -260,7 +274,7 @@ static int attempt_into(struct signals *s, const struct finding *f, const char *
 		s->stats.kept_back[SIGNAL_INTO_SCOPE] += full;
 		return 0;
 	}
-	e->packets += f->a.rec->packets;
+	e->packets += f->a.packets;
 	if (!is_over(s->now, e->told, BH_SIGNAL_SCOPE_S) || !may_tell(s, f, SIGNAL_INTO_SCOPE))
 		return 0;
 	return tell_into(s, f, e, scope, len);
@@ -331,6 +345,8 @@ int signals_record(struct signals *s, const struct flow_record *rec)
 		return 0;
 	}
 	r = look_for_raw(s, &f);
+	if (r >= 0 && rec->aggregated)
+		r = look_at_samples(s, &f);
 	if (r < 0 || !f.a.has_ends || belongs_to_connection(&f))
 		return r;
 	r = look_for_scan(s, &f);
