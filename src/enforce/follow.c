@@ -224,6 +224,7 @@ static void follower_done(struct follower *f)
 		slot_close(&f->slots[i]);
 	free(f->slots);
 	parties_done(&f->parties);
+	process_finder_free(f->shared.processes);
 	sd_event_unref(f->event);
 }
 
@@ -247,6 +248,8 @@ int follow_run(struct site *s, const struct follow_callbacks *cb, struct follow_
 	if (r < 0)
 		bh_err_errno(err, r, "event loop");
 	else
+		r = process_finder_new(NULL, &f.shared.processes, err);
+	if (r >= 0)
 		r = open_slots(&f, err);
 	if (r >= 0) {
 		cb->ready(f.n, cb->arg);

@@ -59,6 +59,8 @@ static int explain_and_emit(struct flow_record *rec, void *arg)
 		.arg = w->shared->parties,
 	};
 
+	if (w->event)
+		sender_fill(w->shared->processes, &w->nl, w->ino, w->event, rec);
 	flow_explain(rec, &ctx);
 	return w->shared->cb->record(rec, w->shared->cb->arg);
 }
@@ -291,6 +293,7 @@ static int on_event(const struct flow_log_event *ev, void *arg)
 {
 	struct watch *w = arg;
 	enum nft_log_kind kind;
+	int r;
 
 	static const enum flow_log_kind kinds[] = {
 		[NFT_LOG_DENY] = FLOW_LOG_DENY,       [NFT_LOG_AUDIT] = FLOW_LOG_AUDIT,
@@ -300,7 +303,10 @@ static int on_event(const struct flow_log_event *ev, void *arg)
 
 	if (!nft_prefix_parse(ev->prefix, &kind))
 		return 0; /* logged by somebody else's rule to our group */
-	return flow_account_event(w->account, kinds[kind], ev);
+	w->event = ev;
+	r = flow_account_event(w->account, kinds[kind], ev);
+	w->event = NULL;
+	return r;
 }
 
 int watch_read_log(struct watch *w, struct bh_err *err)

@@ -7,6 +7,7 @@
 #include <bulkhead/nft/nft.h>
 
 #include "parties.h"
+#include "sender.h"
 
 /* What all watched namespaces share. */
 struct watch_shared {
@@ -14,6 +15,7 @@ struct watch_shared {
 	struct parties *parties;
 	const struct follow_callbacks *cb;
 	struct flow_budget budget;
+	struct process_finder *processes;
 	char host[65];
 };
 
@@ -27,10 +29,11 @@ struct watch {
 	struct flow_account *account;
 	struct nft_state have; /* as read at the start, or after the table was changed */
 	uint32_t commit;       /* of the namespace's nftables, when `have` was read */
-	int64_t now;           /* of the look that is going on */
-	size_t retired;        /* flows, in this look */
-	int retired_error;     /* of handing out what was retired */
-	bool cannot_retire;    /* the kernel refused, and that was told */
+	const struct flow_log_event *event; /* that is being recorded, or NULL */
+	int64_t now;                        /* of the look that is going on */
+	size_t retired;                     /* flows, in this look */
+	int retired_error;                  /* of handing out what was retired */
+	bool cannot_retire;                 /* the kernel refused, and that was told */
 };
 
 /* Tell a person something about an endpoint. */

@@ -229,6 +229,16 @@ int nlsock_transact(struct nlsock *s, const void *data, size_t len, uint32_t ack
 
 /* --- a dump --------------------------------------------------------------------------------- */
 
+/* A dump that failed on its way says so at its end (netlink_dump_done(), net/netlink/af_netlink.c). */
+static int done_with(const struct nlmsghdr *nlh, struct bh_err *err)
+{
+	int r = 0;
+
+	if (nlh->nlmsg_len >= NLMSG_LENGTH(sizeof(r)))
+		memcpy(&r, NLMSG_DATA(nlh), sizeof(r));
+	return r < 0 ? bh_err_errno(err, r, "reading from the kernel") : 0;
+}
+
 /* 1 = go on, 0 = that was the end, negative = failed. */
 static int take_reply(uint32_t seq, const struct nlmsghdr *nlh,
 		      int (*on_message)(const struct nlmsghdr *, void *), void *arg,
@@ -241,7 +251,7 @@ static int take_reply(uint32_t seq, const struct nlmsghdr *nlh,
 	if (nlh->nlmsg_flags & NLM_F_DUMP_INTR)
 		return bh_err_set(err, -EINTR, "the tables changed while they were read");
 	if (nlh->nlmsg_type == NLMSG_DONE)
-		return 0;
+		return done_with(nlh, err);
 	if (nlh->nlmsg_type == NLMSG_ERROR) {
 		const struct nlmsgerr *e = NLMSG_DATA(nlh);
 

@@ -156,13 +156,14 @@
 #define BH_SIGNAL_TOLD_MAX         600   /* and of all */
 
 /* The process behind a socket */
-#define BH_PROCESS_PIDS_MAX    8192 /* processes of the host looked at for one answer, */
-#define BH_PROCESS_FDS_MAX     4096 /* and their descriptors */
-#define BH_PROCESS_PER_S       10   /* answers looked for of one namespace, */
-#define BH_PROCESS_TOTAL_PER_S 50   /* and of all */
-#define BH_PROCESS_CACHE_MAX   256  /* answers that are kept, */
-#define BH_PROCESS_CACHE_MS    1000 /* for so long */
-#define BH_PROCESS_SPACES_MAX  1024 /* namespaces whose rate is kept apart */
+#define BH_PROCESS_PIDS_MAX    8192  /* processes of the host looked at for one answer, */
+#define BH_PROCESS_FDS_MAX     4096  /* and their descriptors */
+#define BH_PROCESS_PER_S       10    /* answers looked for of one namespace, */
+#define BH_PROCESS_TOTAL_PER_S 50    /* and of all */
+#define BH_PROCESS_WORK_PER_S  32768 /* processes and descriptors looked at, for all */
+#define BH_PROCESS_CACHE_MAX   256   /* answers that are kept, */
+#define BH_PROCESS_CACHE_MS    1000  /* for so long */
+#define BH_PROCESS_SPACES_MAX  1024  /* namespaces whose rate is kept apart */
 
 /* Daemon */
 #define BH_WATCH_FOLDERS_MAX    16 /* in which namespaces come and go */
