@@ -1,6 +1,6 @@
 # Bulkhead. Plain `make` builds build/release/bulkhead; see README.md for `make demo`, `make test`.
 #
-#   make [BUILD=release|debug|asan]   build/<BUILD>/bulkhead and bulkheadd
+#   make [BUILD=release|debug|asan]   build/<BUILD>/bulkhead, bulkheadd and bulkhead-logger
 #   make check                        everything that needs no root
 #   make check-system                 real namespaces and packets (root)
 #   make test                         installs what tests need, builds, runs everything (root)
@@ -41,7 +41,7 @@ ALL_CFLAGS  = $(STD) $(WARN) $(REPRO) $(CFLAGS_$(BUILD)) $(PKG_CFLAGS) $(CFLAGS)
 ALL_LDFLAGS = $(LDFLAGS_$(BUILD)) $(LDFLAGS)
 
 # --- the house: which rooms a room may lean on (docs/architecture.md; tests/layers checks it) ---
-ROOMS := base model policy compile sys nft runtime flow ctl store outputs enforce daemon cli
+ROOMS := base model policy compile sys nft runtime flow ctl store outputs enforce logger daemon cli
 NEEDS_base    :=
 NEEDS_model   := base
 NEEDS_policy  := model base
@@ -53,23 +53,30 @@ NEEDS_flow    := sys model base
 NEEDS_ctl     := sys model base
 NEEDS_store   := sys model base
 NEEDS_outputs := sys model base
+NEEDS_logger  := outputs store flow nft sys model base
 NEEDS_enforce := policy compile nft runtime flow sys model base
-NEEDS_daemon  := enforce store ctl policy compile nft runtime flow sys model base
-NEEDS_cli     := enforce store outputs ctl policy compile nft runtime flow sys model base
+NEEDS_daemon  := logger enforce outputs store ctl policy compile nft runtime flow sys model base
+NEEDS_cli     := enforce outputs store ctl policy compile nft runtime flow sys model base
 
 src_of  = $(sort $(wildcard src/$(1)/*.c))
 objs_of = $(patsubst %.c,$(O)/%.o,$(call src_of,$(1)))
 # Without main(): a test has its own.
 room_objs = $(filter-out %/main.o,$(foreach r,$(1) $(NEEDS_$(1)),$(call objs_of,$(r))))
 
-LIB_OBJS    := $(foreach r,$(filter-out cli daemon,$(ROOMS)),$(call objs_of,$(r)))
+LIB_OBJS    := $(foreach r,$(filter-out cli daemon logger,$(ROOMS)),$(call objs_of,$(r)))
 CLI_OBJS    := $(call objs_of,cli)
 DAEMON_OBJS := $(call objs_of,daemon)
+LOGGER_OBJS := $(call objs_of,logger)
 
 .PHONY: all
-all: $(O)/bulkhead $(O)/bulkheadd
+all: $(O)/bulkhead $(O)/bulkheadd $(O)/bulkhead-logger
 
 $(O)/bulkheadd: $(DAEMON_OBJS) $(LIB_OBJS)
+	@echo "  LINK  $@"
+	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+# No room that writes tables or asks runtimes: it could not anyway.
+$(O)/bulkhead-logger: $(LOGGER_OBJS) $(foreach r,$(NEEDS_logger),$(call objs_of,$(r)))
 	@echo "  LINK  $@"
 	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
@@ -160,5 +167,6 @@ PREFIX ?= /usr/local
 install: all
 	install -D -m 0755 $(O)/bulkhead $(DESTDIR)$(PREFIX)/sbin/bulkhead
 	install -D -m 0755 $(O)/bulkheadd $(DESTDIR)$(PREFIX)/sbin/bulkheadd
+	install -D -m 0755 $(O)/bulkhead-logger $(DESTDIR)$(PREFIX)/sbin/bulkhead-logger
 
 -include $(shell find build -name '*.d' 2>/dev/null)

@@ -236,6 +236,19 @@ uint64_t hold_ino(const struct hold *h)
 	return h->ino;
 }
 
+/* Its own commit is no reason to read: any number but the next one is. */
+int hold_retire(struct hold *h, const struct nft_denied *flows, size_t n,
+		int (*fn)(const struct nft_denied *, void *), void *arg, struct bh_err *err)
+{
+	struct standing *st = &h->standing;
+	uint32_t commit;
+	int r = nft_denied_retire(&h->nl, flows, n, fn, arg, err);
+
+	if (st->known && nft_commit_id(&h->nl, &commit, NULL) >= 0 && commit == st->commit_id + 1)
+		st->commit_id = commit;
+	return r;
+}
+
 /* --- queues ---------------------------------------------------------------------------------- */
 
 struct queues *hold_queues_of(struct hold *h, uint32_t ifindex)

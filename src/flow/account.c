@@ -436,10 +436,15 @@ static void learn(struct flow_account *a, struct flow *f, const struct flow_coun
 
 static void begin(struct flow_account *a, int64_t now, bool baseline)
 {
+	bool first = !a->snapshot;
+
 	a->in_baseline = baseline;
 	a->snapshot++;
-	a->before = baseline ? now : a->now;
+	a->before = baseline || first ? now : a->now;
 	a->now = now;
+	for (int k = 0; first && k < TALLIES; k++)
+		for (int d = 0; d < DIRECTIONS; d++)
+			a->tallies[k][d].since = now;
 }
 
 void flow_account_baseline(struct flow_account *a, int64_t now)
@@ -650,6 +655,16 @@ int flow_account_retired(struct flow_account *a, const struct flow_count *final,
 bool flow_account_settled(const struct flow_account *a)
 {
 	return !a->doubt;
+}
+
+bool flow_account_rests(const struct flow_account *a)
+{
+	bool rests = !a->flows && !a->doubt && !a->waived;
+
+	for (int k = 0; k < TALLIES; k++)
+		for (int d = 0; d < DIRECTIONS; d++)
+			rests &= a->tallies[k][d].delta <= a->tallies[k][d].done;
+	return rests;
 }
 
 int flow_account_finish(struct flow_account *a, int64_t now)

@@ -32,6 +32,7 @@
 struct flow_log {
 	struct nlsock sock;
 	uint16_t group;
+	bool adopted; /* and no message was read yet */
 	uint32_t next_seq;
 	uint64_t lost;
 	bool overrun;
@@ -234,6 +235,18 @@ int flow_log_open(int netns_fd, uint16_t group, struct flow_log **ret, struct bh
 	return 0;
 }
 
+int flow_log_adopt(int fd, struct flow_log **ret, struct bh_err *err)
+{
+	struct flow_log *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return bh_err_oom(err);
+	l->sock.fd = fd;
+	l->adopted = true;
+	*ret = l;
+	return 0;
+}
+
 void flow_log_close(struct flow_log *l)
 {
 	if (!l)
@@ -272,7 +285,9 @@ static void count_gap(struct flow_log *l, const struct flow_log_event *ev)
 {
 	if (!ev->has_seq)
 		return;
-	l->lost += ev->seq - l->next_seq;
+	if (!l->adopted)
+		l->lost += ev->seq - l->next_seq;
+	l->adopted = false;
 	l->next_seq = ev->seq + 1;
 }
 

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -110,6 +111,87 @@ ssize_t channel_receive(int fd, void *buf, size_t cap, int ret_fds[CHANNEL_FDS_M
 	while (*ret_n)
 		close(ret_fds[--*ret_n]);
 	return -EMSGSIZE;
+}
+
+/* --- what waits -------------------------------------------------------------------------------- */
+
+struct channel_waiting {
+	struct channel_waiting *next;
+	int fds[CHANNEL_FDS_MAX];
+	size_t n_fds, len;
+	char data[];
+};
+
+void channel_init(struct channel *c, int fd)
+{
+	*c = (struct channel) { .fd = fd };
+}
+
+static void drop_first(struct channel *c)
+{
+	struct channel_waiting *w = c->first;
+
+	while (w->n_fds)
+		close(w->fds[--w->n_fds]);
+	c->first = w->next;
+	if (!c->first)
+		c->last = NULL;
+	c->n--;
+	free(w);
+}
+
+void channel_done(struct channel *c)
+{
+	while (c->first)
+		drop_first(c);
+	if (c->fd >= 0)
+		close(c->fd);
+	c->fd = -1;
+}
+
+static int wait_turn(struct channel *c, const void *data, size_t len, const int *fds, size_t n_fds)
+{
+	struct channel_waiting *w;
+
+	if (c->n >= BH_CHANNEL_QUEUE_MAX)
+		return -ENOBUFS;
+	w = calloc(1, sizeof(*w) + len);
+	if (!w)
+		return -ENOMEM;
+	memcpy(w->data, data, len);
+	w->len = len;
+	if (c->last)
+		c->last->next = w;
+	else
+		c->first = w;
+	c->last = w;
+	c->n++;
+	for (; w->n_fds < n_fds; w->n_fds++) {
+		w->fds[w->n_fds] = fcntl(fds[w->n_fds], F_DUPFD_CLOEXEC, 0);
+		if (w->fds[w->n_fds] < 0)
+			return -ENOBUFS;
+	}
+	return 0;
+}
+
+int channel_put(struct channel *c, const void *data, size_t len, const int *fds, size_t n_fds)
+{
+	int r = c->first ? -EAGAIN : channel_send(c->fd, data, len, fds, n_fds);
+
+	return r == -EAGAIN ? wait_turn(c, data, len, fds, n_fds) : r;
+}
+
+int channel_flush(struct channel *c)
+{
+	while (c->first) {
+		int r = channel_send(c->fd, c->first->data, c->first->len, c->first->fds,
+				     c->first->n_fds);
+
+		if (r < 0)
+			return r;
+		drop_first(c);
+	}
+	return 0;
 }
 
 /* --- blobs ------------------------------------------------------------------------------------ */

@@ -129,12 +129,16 @@
 #define BH_RECORDS_PER_S_DEFAULT 100        /* of one endpoint; what is beyond is aggregated */
 #define BH_RECORDS_PER_S_MAX     100000
 #define BH_NAMESPACES_MAX        20000
+#define BH_FLOOD_FLOWS_MAX       2048 /* of a flood; three quarters of them are counted */
 
 /* Between controller and logger */
-#define BH_CHANNEL_SNDBUF  (1u << 20)   /* bytes on their way, each way */
-#define BH_LOGGER_MESSAGE  (64u << 10)  /* of one message */
-#define BH_LOGGER_SITE_MAX (256u << 20) /* of what the logger is told of a site at once */
-#define BH_LOGGER_UID      60923 /* without an account for it: a number of a range nobody gives out */
+#define BH_CHANNEL_QUEUE_MAX 4096         /* messages that wait until there is room */
+#define BH_LOGGER_INQUIRIES  256          /* records that wait for the name of a process */
+#define BH_LOGGER_PAST_MAX   65536        /* sums of an earlier run that are remembered */
+#define BH_CHANNEL_SNDBUF    (1u << 20)   /* bytes on their way, each way */
+#define BH_LOGGER_MESSAGE    (64u << 10)  /* of one message */
+#define BH_LOGGER_SITE_MAX   (256u << 20) /* of what the logger is told of a site at once */
+#define BH_LOGGER_UID        60923 /* without an account for it: a number of a range nobody gives out */
 
 /* Signals */
 #define BH_SIGNAL_KEY_BYTES        16    /* of the host's key for digests of pairs */

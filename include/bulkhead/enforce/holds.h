@@ -8,6 +8,7 @@
 
 #include <bulkhead/base/err.h>
 #include <bulkhead/model/endpoint.h>
+#include <bulkhead/nft/nft.h>
 #include <bulkhead/sys/nlsock.h>
 
 /*
@@ -42,6 +43,13 @@ void hold_doubt(struct hold *h);
 /* What stands there, as far as the daemon knows. H's. */
 struct standing;
 struct standing *hold_standing(struct hold *h);
+
+/*
+ * Delete denied flows from the kernel's sets; FN gets each with its final count, as nft_denied_retire()
+ * does it. What is known to stand stays known.
+ */
+int hold_retire(struct hold *h, const struct nft_denied *flows, size_t n,
+		int (*fn)(const struct nft_denied *, void *), void *arg, struct bh_err *err);
 
 /* Namespaces of which it is known that there is no table of ours, and that shall have none. */
 int holds_note_bare(struct holds *h, uint64_t netns_ino);

@@ -21,6 +21,7 @@
  *      flow_account_retired();
  *   4. at the end two more snapshots, or some more until flow_account_settled(), no event behind
  *      them; flow_account_finish().
+ * Without 1, what the kernel has counted since the table was made is ours, and recorded.
  *
  * A denied flow is logged once while the kernel remembers it and its packets are counted in the
  * kernel; an event's packet is part of that count. So an event makes a record of one packet at
@@ -123,6 +124,12 @@ int flow_account_retired(struct flow_account *a, const struct flow_count *final,
 bool flow_account_settled(const struct flow_account *a);
 /* Record all that is counted and not yet recorded. */
 int flow_account_finish(struct flow_account *a, int64_t now);
+
+/*
+ * Nothing is known that more counts could change: as long as the kernel's totals stay as they are, a
+ * snapshot would record nothing.
+ */
+bool flow_account_rests(const struct flow_account *a);
 
 /* denied = recorded + not_recorded, always. */
 struct flow_sums {

@@ -84,6 +84,12 @@ struct flow_log;
  * on, 100 ms batching, never blocks. -EBUSY: another process of this namespace listens already.
  */
 int flow_log_open(int netns_fd, uint16_t group, struct flow_log **ret, struct bh_err *err);
+/*
+ * Go on reading FD, on which another process listens, and which is L's then; the caller's on failure.
+ * How much was lost before the first message is not known, and what asks for a privilege is not done:
+ * flow_log_end() is for who opened it.
+ */
+int flow_log_adopt(int fd, struct flow_log **ret, struct bh_err *err);
 void flow_log_close(struct flow_log *l);   /* takes NULL */
 int flow_log_fd(const struct flow_log *l); /* for poll; stays owned by L */
 /*

@@ -27,6 +27,24 @@ int channel_send(int fd, const void *data, size_t len, const int *fds, size_t n_
  */
 ssize_t channel_receive(int fd, void *buf, size_t cap, int ret_fds[CHANNEL_FDS_MAX], size_t *ret_n);
 
+/*
+ * What there is no room for waits its turn, in order, with copies of its descriptors. At most
+ * BH_CHANNEL_QUEUE_MAX messages: -ENOBUFS then, and the line is of no use any more, as one is missing.
+ */
+struct channel_waiting;
+struct channel {
+	int fd;
+	struct channel_waiting *first, *last;
+	unsigned n; /* that wait: watch for EPOLLOUT while it is not 0, and flush */
+};
+/* Takes FD. */
+void channel_init(struct channel *c, int fd);
+void channel_done(struct channel *c); /* closes */
+/* 0: sent, or waiting; -EPIPE, -ENOBUFS, -ENOMEM. */
+int channel_put(struct channel *c, const void *data, size_t len, const int *fds, size_t n_fds);
+/* 0: nothing waits any more; -EAGAIN: some does; else as above. */
+int channel_flush(struct channel *c);
+
 /* A sealed file without a name that holds these bytes; read it with channel_blob_map(). */
 int channel_blob(const void *data, size_t len, int *ret_fd);
 /*

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "logger.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <bulkhead/base/cleanup.h>
+#include <bulkhead/sys/child.h>
+#include <bulkhead/sys/privs.h>
+
+#include "logger_private.h"
+
+#define PROGRAM        "bulkhead-logger"
+#define SECOND         1000000
+#define HANG_USEC      (30 * SECOND) /* it says something each second */
+#define PAUSE_MIN_USEC 100000
+#define PAUSE_MAX_USEC (10 * SECOND)
+#define STEADY_USEC    (10 * SECOND) /* one that lived so long is started again at once */
+#define SYNC_USEC      50000         /* changes come in bursts */
+#define STOP_MS        3000
+#define MESSAGES       16 /* at a time, before the others' turn */
+
+int64_t logger_clock(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * SECOND + t.tv_nsec / 1000;
+}
+
+static void arm(sd_event_source *timer, uint64_t usec)
+{
+	sd_event_source_set_time_relative(timer, usec);
+	sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
+}
+
+/* --- the line ---------------------------------------------------------------------------------- */
+
+static void say(const char *what)
+{
+	char line[BH_ERR_MAX + 64];
+
+	snprintf(line, sizeof(line), "the logger %s", what);
+	controller_log(line, NULL);
+}
+
+void logger_fail(struct logger_link *k, const char *why)
+{
+	if (!k->pid)
+		return;
+	say(why);
+	kill(k->pid, SIGKILL); /* its end is seen, and what is to be done is done then */
+}
+
+int logger_send(struct logger_link *k, const void *m, size_t len, const int *fds, size_t n)
+{
+	int r = k->pid ? channel_put(&k->line, m, len, fds, n) : -EPIPE;
+
+	if (r < 0 && r != -EPIPE) /* if it has gone, that is seen otherwise */
+		logger_fail(k, "does not read what it is told: it is ended");
+	if (k->line_io)
+		sd_event_source_set_io_events(k->line_io, EPOLLIN | (k->line.n ? EPOLLOUT : 0));
+	return r;
+}
+
+static int on_line(sd_event_source *source, int fd, uint32_t revents, void *arg)
+{
+	static char message[BH_LOGGER_MESSAGE] __attribute__((aligned(16)));
+	struct logger_link *k = arg;
+	int fds[CHANNEL_FDS_MAX];
+	size_t n_fds;
+
+	if (revents & EPOLLOUT) {
+		channel_flush(&k->line);
+		sd_event_source_set_io_events(source, EPOLLIN | (k->line.n ? EPOLLOUT : 0));
+	}
+	for (int i = 0; i < MESSAGES; i++) {
+		ssize_t n = channel_receive(fd, message, sizeof(message), fds, &n_fds);
+
+		if (n == -EAGAIN)
+			return 0;
+		if (n <= 0 && n != -EMSGSIZE) { /* its end will be seen */
+			sd_event_source_set_enabled(source, SD_EVENT_OFF);
+			return 0;
+		}
+		while (n_fds) /* it has nothing to give */
+			close(fds[--n_fds]);
+		k->heard = logger_clock();
+		if (n > 0)
+			logger_serve(k, message, (size_t)n);
+	}
+	return 0;
+}
+
+/* --- starting ---------------------------------------------------------------------------------- */
+
+static void tell_outputs(struct logger_link *k)
+{
+	const struct host_config *host = &k->c->site.host;
+
+	for (size_t i = 0; i < host->n_outputs; i++) {
+		const struct host_output *o = &host->outputs[i];
+		struct lg_output m = {
+			.head.type = LG_OUTPUT,
+			.kind = o->kind,
+			.format = o->format,
+			.what = o->what,
+			.facility = o->facility,
+			.rotate_megabytes = o->rotate_megabytes,
+			.rotate_keep = o->rotate_keep,
+		};
+
+		snprintf(m.path, sizeof(m.path), "%s", o->path ? o->path : "");
+		logger_send(k, &m, sizeof(m), NULL, 0);
+	}
+}
+
+static void tell_settings(struct logger_link *k)
+{
+	const struct host_config *host = &k->c->site.host;
+	const struct lg_head go = { .type = LG_GO };
+	struct lg_hello hello = {
+		.head.type = LG_HELLO,
+		.build = LG_BUILD,
+		.days = host->retention.denied_days,
+		.megabytes = host->retention.denied_megabytes,
+		.flows = host->limits.flows,
+		.records_per_second = host->limits.records_per_second,
+	};
+
+	logger_send(k, &hello, sizeof(hello), &k->store_dir, 1);
+	tell_outputs(k);
+	logger_send(k, &go, sizeof(go), NULL, 0);
+}
+
+static void forget_process(struct logger_link *k)
+{
+	k->line_io = sd_event_source_disable_unref(k->line_io);
+	k->end = sd_event_source_disable_unref(k->end);
+	channel_done(&k->line);
+	k->pid = 0;
+	k->ready = false;
+}
+
+static int on_end(sd_event_source *source, int fd, uint32_t revents, void *arg)
+{
+	struct logger_link *k = arg;
+	bool steady = logger_clock() - k->started >= STEADY_USEC;
+	char how[CHILD_END_STR], line[128];
+
+	child_reap(k->pid, how);
+	snprintf(line, sizeof(line), "has ended (%s); it is started again", how);
+	say(line);
+	forget_process(k);
+	taps_logger_gone(k);
+	k->state.restarts++;
+	k->last = (struct lg_stats) { 0 };
+	snprintf(k->state.why, sizeof(k->state.why), "it has ended (%s)", how);
+	k->pause = steady ? PAUSE_MIN_USEC : 2 * k->pause;
+	if (k->pause > PAUSE_MAX_USEC)
+		k->pause = PAUSE_MAX_USEC;
+	arm(k->timer, (uint64_t)k->pause);
+	return 0;
+}
+
+static int watch_process(struct logger_link *k, int pidfd)
+{
+	int r = sd_event_add_io(k->c->event, &k->end, pidfd, EPOLLIN, on_end, k);
+
+	if (r >= 0)
+		r = sd_event_source_set_io_fd_own(k->end, true);
+	if (r < 0) {
+		close(pidfd);
+		return r;
+	}
+	r = sd_event_add_io(k->c->event, &k->line_io, k->line.fd, EPOLLIN, on_line, k);
+	if (r >= 0) /* after all that keeps the kernel right */
+		r = sd_event_source_set_priority(k->line_io, SD_EVENT_PRIORITY_IDLE);
+	return r;
+}
+
+static int start(struct logger_link *k, struct bh_err *err)
+{
+	char uid[16], gid[16];
+	char *argv[] = { (char *)PROGRAM, uid, gid, NULL };
+	int fds[2], pidfd, r = channel_pair(fds, err);
+
+	if (r < 0)
+		return r;
+	snprintf(uid, sizeof(uid), "%u", k->uid);
+	snprintf(gid, sizeof(gid), "%u", k->gid);
+	r = child_start(k->program, argv, fds[1], &k->pid, &pidfd, err);
+	close(fds[1]);
+	if (r < 0) {
+		close(fds[0]);
+		k->pid = 0;
+		return r;
+	}
+	channel_init(&k->line, fds[0]);
+	k->started = k->heard = logger_clock();
+	r = watch_process(k, pidfd);
+	if (r < 0) { /* no memory: it sees the line end */
+		forget_process(k);
+		return bh_err_errno(err, r, "event loop");
+	}
+	tell_settings(k);
+	return 0;
+}
+
+static void start_or_wait(struct logger_link *k)
+{
+	struct bh_err err = BH_ERR_INIT;
+
+	if (start(k, &err) >= 0)
+		return;
+	if (strcmp(k->state.why, err.msg) != 0)
+		controller_log(err.msg, NULL);
+	snprintf(k->state.why, sizeof(k->state.why), "%s", err.msg);
+	k->pause = 2 * k->pause > PAUSE_MAX_USEC ? PAUSE_MAX_USEC : 2 * k->pause;
+	arm(k->timer, (uint64_t)k->pause);
+}
+
+/* Start it, or see whether it still lives. */
+static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct logger_link *k = arg;
+
+	if (!k->pid) {
+		start_or_wait(k);
+		if (!k->pid)
+			return 0;
+	} else if (logger_clock() - k->heard > HANG_USEC) {
+		logger_fail(k, "hangs: it is ended");
+	}
+	if (k->unheard)
+		logger_sync(k); /* who has the log of a namespace may have let go of it */
+	arm(source, SECOND);
+	return 0;
+}
+
+/* --- what it is to know ------------------------------------------------------------------------ */
+
+static int on_sync(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct logger_link *k = arg;
+
+	if (!k->c->loaded)
+		return 0;
+	if (!taps_sync(k))
+		arm(source, 1);
+	else if (k->ready)
+		logger_tell_site(k);
+	return 0;
+}
+
+void logger_sync(struct logger_link *k)
+{
+	int enabled = SD_EVENT_OFF;
+
+	if (!k)
+		return;
+	sd_event_source_get_enabled(k->sync_timer, &enabled);
+	if (enabled == SD_EVENT_OFF)
+		arm(k->sync_timer, SYNC_USEC);
+}
+
+void logger_reload(struct logger_link *k)
+{
+	const struct lg_head reopen = { .type = LG_REOPEN };
+
+	if (k && k->ready)
+		logger_send(k, &reopen, sizeof(reopen), NULL, 0);
+}
+
+void logger_state(const struct logger_link *k, struct logger_state *ret)
+{
+	*ret = k->state;
+	ret->runs = k->pid && k->ready;
+	ret->unheard = k->unheard;
+	ret->listening = 0;
+	for (const struct tap *t = k->taps; t; t = t->hh.next)
+		ret->listening += t->attached && !t->detaching;
+}
+
+/* --- life -------------------------------------------------------------------------------------- */
+
+/* Below the store, whose own directory the logger may not even enter: it gets it opened. */
+static int open_store(struct logger_link *k, struct bh_err *err)
+{
+	const char *store = k->c->o->store ? k->c->o->store : BH_STORE_DIR;
+	bh_autoclose int parent = open(store, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	bh_autoclose int fd = -1;
+	struct stat st;
+
+	if (parent < 0)
+		return bh_err_errno(err, -errno, "%s", store);
+	if (mkdirat(parent, FLOWS_DIR, 0750) < 0 && errno != EEXIST)
+		return bh_err_errno(err, -errno, "%s/%s", store, FLOWS_DIR);
+	fd = openat(parent, FLOWS_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return bh_err_errno(err, -errno, "%s/%s", store, FLOWS_DIR);
+	if (st.st_uid != k->uid && st.st_uid != 0)
+		return bh_err_set(err, -EPERM,
+				  "%s/%s belongs to user %u, and not to the logger's, which is %u",
+				  store, FLOWS_DIR, st.st_uid, k->uid);
+	if (st.st_uid != k->uid && fchown(fd, k->uid, k->gid) < 0)
+		return bh_err_errno(err, -errno, "giving %s/%s to the logger", store, FLOWS_DIR);
+	k->store_dir = BH_STEAL_FD(fd);
+	return 0;
+}
+
+static int add_timers(struct logger_link *k)
+{
+	sd_event *e = k->c->event;
+	int r = sd_event_add_time_relative(e, &k->timer, CLOCK_MONOTONIC, 0, 0, on_timer, k);
+
+	if (r >= 0)
+		r = sd_event_add_time_relative(e, &k->sync_timer, CLOCK_MONOTONIC, SYNC_USEC, 1000,
+					       on_sync, k);
+	if (r >= 0)
+		r = sd_event_source_set_priority(k->sync_timer, SD_EVENT_PRIORITY_IDLE);
+	return r;
+}
+
+int logger_new(struct controller *c, struct logger_link **ret, struct bh_err *err)
+{
+	struct logger_link *k = calloc(1, sizeof(*k));
+	const struct host_config *host = &c->site.host;
+	int r;
+
+	if (!k)
+		return bh_err_oom(err);
+	*k = (struct logger_link) { .c = c, .store_dir = -1, .pause = PAUSE_MIN_USEC };
+	k->line.fd = -1;
+	privs_account(PROGRAM, BH_LOGGER_UID, &k->uid, &k->gid);
+	r = child_beside(PROGRAM, k->program, sizeof(k->program));
+	if (r < 0)
+		bh_err_errno(err, r, "finding %s", PROGRAM);
+	if (r >= 0)
+		r = open_store(k, err);
+	if (r >= 0)
+		r = outputs_prepare(host->outputs, host->n_outputs, k->uid, k->gid, err);
+	if (r >= 0)
+		r = process_finder_new(NULL, &k->finder, err);
+	if (r >= 0 && (r = add_timers(k)) < 0)
+		bh_err_errno(err, r, "event loop");
+	if (r < 0) {
+		logger_free(k);
+		return r;
+	}
+	*ret = k;
+	return 0;
+}
+
+/* What it asks meanwhile is not answered: it writes what it knows. */
+static void stop(struct logger_link *k)
+{
+	const struct lg_head m = { .type = LG_STOP };
+	struct pollfd p = { .fd = sd_event_source_get_io_fd(k->end), .events = POLLIN };
+	char how[CHILD_END_STR];
+
+	if (logger_send(k, &m, sizeof(m), NULL, 0) < 0 || poll(&p, 1, STOP_MS) <= 0)
+		kill(k->pid, SIGKILL);
+	child_reap(k->pid, how);
+	forget_process(k);
+}
+
+void logger_free(struct logger_link *k)
+{
+	if (!k)
+		return;
+	if (k->pid)
+		stop(k);
+	taps_free(k);
+	sd_event_source_disable_unref(k->timer);
+	sd_event_source_disable_unref(k->sync_timer);
+	process_finder_free(k->finder);
+	if (k->store_dir >= 0)
+		close(k->store_dir);
+	free(k);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef DAEMON_LOGGER_H
+#define DAEMON_LOGGER_H
+
+#include "controller.h"
+
+/*
+ * The controller's half of the logger (docs/logger.md): it starts it, hands it the log of each
+ * namespace, asks the kernel for it, and starts it again when it ends or hangs. Nothing of the controller
+ * waits for it.
+ */
+struct logger_link;
+
+/* When the host file is read. The logger itself is started by the event loop. */
+int logger_new(struct controller *c, struct logger_link **ret, struct bh_err *err);
+/* It gets a moment to write what it knows. Takes NULL. */
+void logger_free(struct logger_link *k);
+
+/* What is held, or who is who, may be another: soon, and at once for many. */
+void logger_sync(struct logger_link *k);
+/* The host file is another; files and sockets are opened anew. */
+void logger_reload(struct logger_link *k);
+
+struct logger_state {
+	bool runs;
+	int64_t since;     /* microseconds since the epoch: when that began; 0 = never */
+	unsigned restarts; /* since the start of the daemon */
+	size_t listening;  /* namespaces */
+	size_t unheard;    /* namespaces whose log another process has */
+	uint64_t records, lost_records, denied, recorded, log_lost,
+		signals;      /* lg_stats, over all runs */
+	char why[BH_ERR_MAX]; /* it does not run: why not */
+};
+void logger_state(const struct logger_link *k, struct logger_state *ret);
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef DAEMON_LOGGER_PRIVATE_H
+#define DAEMON_LOGGER_PRIVATE_H
+
+#include <uthash.h>
+
+#include <bulkhead/flow/flow.h>
+#include <bulkhead/logger/protocol.h>
+#include <bulkhead/outputs/outputs.h>
+#include <bulkhead/runtime/process.h>
+#include <bulkhead/store/flows.h>
+#include <bulkhead/sys/channel.h>
+
+#include "logger.h"
+
+/* One namespace: what the logger reads, opened here once, and kept when the logger dies. */
+struct tap {
+	uint64_t ino;
+	struct flow_log *log;
+	struct nlsock counts; /* questions go out here, answers are the logger's to read */
+	bool attached, detaching;
+	bool wanted;
+	const struct ruleset *told; /* as the logger knows it; kept by SHARE */
+	struct ruleset_share *share;
+	UT_hash_handle hh;
+};
+
+struct logger_link {
+	struct controller *c;
+	int store_dir;
+	uid_t uid;
+	gid_t gid;
+	char program[4096];
+	struct process_finder *finder;
+
+	pid_t pid; /* 0: it does not run */
+	struct channel line;
+	sd_event_source *end, *line_io, *timer, *sync_timer;
+	bool ready;      /* it has said so */
+	int64_t started; /* microseconds, monotonic */
+	int64_t heard;   /* the same: of its last word */
+	int64_t pause;   /* before it is started again */
+	struct tap *taps;
+	size_t unheard;
+	struct logger_state state;
+	struct lg_stats last; /* of this run */
+};
+
+int64_t logger_clock(void); /* CLOCK_MONOTONIC, microseconds */
+/* The line is of no use any more: it is ended, and started again. */
+void logger_fail(struct logger_link *k, const char *why);
+/* 0, or it was ended. */
+int logger_send(struct logger_link *k, const void *m, size_t len, const int *fds, size_t n);
+
+/* --- logger_taps.c ----------------------------------------------------------------------------- */
+
+/* Open, hand over and take back what is to be; false: some is left for the next time, which is soon. */
+bool taps_sync(struct logger_link *k);
+struct tap *taps_find(struct logger_link *k, uint64_t ino);
+void taps_detached(struct logger_link *k, uint64_t ino);
+void taps_logger_gone(struct logger_link *k); /* the next one gets them anew */
+void taps_free(struct logger_link *k);
+
+/* --- logger_site.c ----------------------------------------------------------------------------- */
+
+/* Tell who is who, and what stands in the namespaces that it listens to. */
+void logger_tell_site(struct logger_link *k);
+
+/* --- logger_serve.c ---------------------------------------------------------------------------- */
+
+/* One message of the logger, hostile. */
+void logger_serve(struct logger_link *k, const void *m, size_t len);
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "identity.h"
+
+#include <stdio.h>
+
+#define PUT(array, s) snprintf(array, sizeof(array), "%s", (s) ? (s) : "")
+
+void identity_take(struct space *s)
+{
+	const struct roster_member *m = roster_in(s->l->roster, s->ino);
+	struct identity *who = &s->who;
+
+	if (!m)
+		return;
+	who->known = true;
+	who->unknown = m->endpoint.runtime == ENDPOINT_UNKNOWN;
+	who->runtime = m->endpoint.runtime;
+	PUT(who->id, m->endpoint.id);
+	PUT(who->name, m->endpoint.name);
+	PUT(who->image, m->endpoint.image);
+	PUT(who->netns, m->endpoint.netns);
+	PUT(who->services, m->services);
+	PUT(who->owner, m->owner);
+	PUT(who->scope, m->scope);
+}
+
+static const char *or_null(const char *s)
+{
+	return s[0] ? s : NULL;
+}
+
+static bool party_of(const struct bh_addr *a, struct flow_party *ret, void *arg)
+{
+	const struct logger *l = arg;
+	const struct roster_member *m = roster_at(l->roster, a);
+
+	if (!m)
+		return false;
+	*ret = (struct flow_party) {
+		.endpoint = m->endpoint.id,
+		.name = m->endpoint.name,
+		.service = or_null(m->services),
+		.ruleset = roster_ruleset(l->roster, m->endpoint.netns_ino),
+		.scope = or_null(m->scope),
+	};
+	return true;
+}
+
+void identity_explain(const struct space *s, struct flow_record *rec)
+{
+	const struct identity *who = &s->who;
+	const struct endpoint e = {
+		.id = who->id,
+		.name = who->name,
+		.image = or_null(who->image),
+		.netns = or_null(who->netns),
+		.netns_ino = s->ino,
+		.runtime = who->runtime,
+	};
+	const struct flow_context ctx = {
+		.endpoint = who->known ? &e : NULL,
+		.ruleset = roster_ruleset(s->l->roster, s->ino),
+		.netns_name = who->netns,
+		.host = s->l->host,
+		.owner = or_null(who->owner),
+		.scope = or_null(who->scope),
+		.party_of = party_of,
+		.arg = s->l,
+	};
+
+	flow_explain(rec, &ctx);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef LOGGER_LOGGER_H
+#define LOGGER_LOGGER_H
+
+#include <systemd/sd-event.h>
+
+#include <bulkhead/flow/account.h>
+#include <bulkhead/flow/signals.h>
+#include <bulkhead/logger/protocol.h>
+#include <bulkhead/model/roster.h>
+#include <bulkhead/outputs/outputs.h>
+#include <bulkhead/store/flows.h>
+#include <bulkhead/sys/channel.h>
+
+struct space;
+struct past;
+struct inquiry;
+
+/* The logger: one event loop. It holds no privilege, and everything it reads is hostile. */
+struct logger {
+	sd_event *event;
+	struct channel line;
+	sd_event_source *line_io;
+	bool told_all; /* LG_GO has come */
+	struct lg_hello hello;
+	struct host_output outputs_wanted[BH_OUTPUTS_MAX];
+	size_t n_outputs_wanted;
+	int store_dir;
+	struct flows *flows;
+	struct outputs *outputs;
+	struct signals *signals;
+	struct roster *roster;
+	struct space *spaces; /* a hash, by inode */
+	struct past *past;    /* what an earlier run has counted */
+	struct inquiry *inquiry;
+	struct flow_budget budget;
+	unsigned turn; /* of the looks */
+	char host[65];
+	struct lg_stats stats;
+};
+
+/* Microseconds since the epoch, and since the machine was started. */
+int64_t logger_now(void);
+int64_t logger_clock(void);
+
+/* A line for the controller's log. ARG is the logger. */
+void logger_notice(const char *text, void *arg);
+
+#endif

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sink.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "inquiry.h"
+#include "past.h"
+
+#define COMMIT_USEC 200000
+#define TEND_USEC   1000000
+
+/* --- into the history -------------------------------------------------------------------------- */
+
+static void on_lost(const struct flow_record *rec, void *arg)
+{
+	struct logger *l = arg;
+
+	l->stats.lost_records++;
+	if (l->past)
+		past_unrecord(l, rec);
+}
+
+static void commit(struct logger *l)
+{
+	if (flows_commit(l->flows, logger_now()) == 0)
+		past_committed(l);
+}
+
+int sink_write(struct space *s, const struct flow_record *rec)
+{
+	struct logger *l = s->l;
+	int r;
+
+	s->sums[rec->direction].recorded += rec->packets;
+	l->stats.records++;
+	r = flows_add(l->flows, rec);
+	outputs_record(l->outputs, rec);
+	if (r == 1)
+		commit(l);
+	return 0;
+}
+
+int sink_ask_or_write(struct space *s, struct flow_record *rec)
+{
+	return inquiry_takes(s, rec) ? 0 : sink_write(s, rec);
+}
+
+/* --- signals ----------------------------------------------------------------------------------- */
+
+static int on_signal(const struct flow_signal *signal, void *arg)
+{
+	struct logger *l = arg;
+
+	l->stats.signals++;
+	(void)flows_add_signal(l->flows, signal);
+	outputs_signal(l->outputs, signal);
+	return 0;
+}
+
+void sink_signals(struct logger *l, const struct flow_record *rec)
+{
+	(void)signals_record(l->signals, rec);
+}
+
+/* --- life -------------------------------------------------------------------------------------- */
+
+static int on_commit_timer(sd_event_source *source, uint64_t usec, void *arg)
+{
+	commit(arg);
+	sd_event_source_set_time_relative(source, COMMIT_USEC);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int on_tend_timer(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct logger *l = arg;
+	int more = flows_tend(l->flows, logger_now());
+
+	outputs_tick(l->outputs);
+	sd_event_source_set_time_relative(source, more > 0 ? TEND_USEC / 10 : TEND_USEC);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int add_timers(struct logger *l)
+{
+	int r = sd_event_add_time_relative(l->event, NULL, CLOCK_MONOTONIC, COMMIT_USEC, 10000,
+					   on_commit_timer, l);
+
+	if (r >= 0)
+		r = sd_event_add_time_relative(l->event, NULL, CLOCK_MONOTONIC, TEND_USEC, 100000,
+					       on_tend_timer, l);
+	return r;
+}
+
+static int open_signals(struct logger *l, struct bh_err *err)
+{
+	struct signals_options o = { .emit = on_signal, .arg = l };
+
+	if (getentropy(o.key, sizeof(o.key)) < 0)
+		return -errno;
+	return signals_new(&o, &l->signals, err);
+}
+
+int sink_open(struct logger *l)
+{
+	const struct flows_options flows = {
+		.days = l->hello.days,
+		.megabytes = l->hello.megabytes,
+		.notice = logger_notice,
+		.lost = on_lost,
+		.arg = l,
+	};
+	const struct outputs_options outputs = { .notice = logger_notice, .arg = l };
+	struct bh_err err = BH_ERR_INIT;
+	int r = flows_open(l->store_dir, &flows, logger_now(), &l->flows, &err);
+
+	if (r >= 0)
+		r = outputs_open(l->outputs_wanted, l->n_outputs_wanted, &outputs, &l->outputs,
+				 &err);
+	if (r >= 0)
+		r = open_signals(l, &err);
+	if (r >= 0)
+		r = inquiry_open(l, &err);
+	if (r >= 0)
+		r = past_open(l);
+	if (r >= 0)
+		r = add_timers(l);
+	if (r < 0)
+		logger_notice(err.msg[0] ? err.msg : strerror(-r), l);
+	return r;
+}
+
+void sink_close(struct logger *l)
+{
+	if (l->flows)
+		commit(l);
+	inquiry_close(l);
+	signals_free(l->signals);
+	outputs_close(l->outputs);
+	flows_close(l->flows, logger_now());
+	past_close(l);
+	l->signals = NULL;
+	l->outputs = NULL;
+	l->flows = NULL;
+}
+
+void sink_reopen(struct logger *l)
+{
+	outputs_reopen(l->outputs);
+}
