@@ -11,6 +11,7 @@
 #include "fresh.h"
 #include "hints.h"
 #include "keeping.h"
+#include "logger.h"
 #include "meters.h"
 #include "park.h"
 #include "policywatch.h"
@@ -140,6 +141,8 @@ static int open_all(struct controller *c, struct bh_err *err)
 	if (r >= 0)
 		c->site_options.images = engines_images(c->engines);
 	if (r >= 0)
+		r = logger_new(c, &c->logger, err);
+	if (r >= 0)
 		r = policywatch_new(c, &c->policywatch, err);
 	if (r >= 0) /* what comes while they are listed for the first time is denied, too */
 		watches_sync(c->watches, &c->site, c->holds, true);
@@ -172,6 +175,7 @@ void controller_free(struct controller *c)
 	if (!c)
 		return;
 	ctl_server_free(c->server);
+	logger_free(c->logger);
 	policywatch_free(c->policywatch);
 	engines_free(c->engines);
 	meters_free(c->meters);

@@ -22,6 +22,7 @@ struct fresh;
 struct hints;
 struct warnings;
 struct keeping;
+struct logger_link;
 struct meters;
 struct refusals;
 struct policywatch;
@@ -57,6 +58,7 @@ struct controller {
 	struct watches *watches;
 	struct policywatch *policywatch;
 	struct park *park;
+	struct logger_link *logger;
 	struct holds *holds;
 	struct site site;    /* the policies in force, and the endpoints of the last look */
 	uint64_t apply_usec; /* of the last changes */

@@ -8,6 +8,7 @@
 
 #include "confirm.h"
 #include "controller.h"
+#include "logger.h"
 #include "reload.h"
 #include "supervisor.h"
 
@@ -19,6 +20,7 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *si,
 	struct bh_err err = BH_ERR_INIT;
 
 	supervisor_reloading();
+	logger_reload(((struct controller *)arg)->logger);
 	if (reload_policies(arg, "reload", NULL, false, controller_log, NULL, NULL, &err) < 0)
 		fprintf(stderr, "bulkheadd: nothing was changed: %s\n",
 			err.msg[0] ? err.msg : "the policies are not valid");

@@ -12,6 +12,7 @@
 
 #include "fresh.h"
 #include "hints.h"
+#include "logger.h"
 #include "meters.h"
 #include "park.h"
 #include "supervisor.h"
@@ -192,6 +193,7 @@ static int bring_about(struct controller *c, enum keep_care care, struct handing
 	c->apply_usec = usec_of(CLOCK_MONOTONIC) - start;
 	release_gone(c); /* last: closing what it held waits for RCU, up to 20 ms */
 	watches_sync(c->watches, &c->site, c->holds, care != KEEP_CHANGED);
+	logger_sync(c->logger);
 	c->failed = r < 0 || h->failed;
 	return r;
 }

@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include <bulkhead/base/limits.h>
-
 static bool same_text(const char *a, const char *b)
 {
 	return a == b || (a && b && strcmp(a, b) == 0);
@@ -24,6 +22,23 @@ static bool same_metrics(const struct host_metrics *a, const struct host_metrics
 	return !a->listen || (bh_addr_cmp(&a->addr, &b->addr) == 0 && a->port == b->port);
 }
 
+static bool same_output(const struct host_output *a, const struct host_output *b)
+{
+	return a->kind == b->kind && same_text(a->path, b->path) && a->format == b->format &&
+	       a->what == b->what && a->facility == b->facility &&
+	       a->rotate_megabytes == b->rotate_megabytes && a->rotate_keep == b->rotate_keep;
+}
+
+static bool same_outputs(const struct host_config *a, const struct host_config *b)
+{
+	if (a->n_outputs != b->n_outputs)
+		return false;
+	for (size_t i = 0; i < a->n_outputs; i++)
+		if (!same_output(&a->outputs[i], &b->outputs[i]))
+			return false;
+	return true;
+}
+
 static int refuse(struct bh_err *err, const char *what, const char *why)
 {
 	return bh_err_set(err, -EINVAL, "the host file: %s %s", what, why);
@@ -32,19 +47,18 @@ static int refuse(struct bh_err *err, const char *what, const char *why)
 int settings_check(const struct host_config *started, const struct host_config *now,
 		   struct bh_err *err)
 {
-	static const char later[] = "is for a later version of bulkheadd; leave it out";
 	static const char at_start[] = "cannot change while bulkheadd runs; start it anew";
 
 	if (started->new_namespaces != now->new_namespaces)
 		return refuse(err, "new-namespaces", at_start);
-	if (now->retention.denied_days != BH_DENIED_DAYS_DEFAULT ||
-	    now->retention.denied_megabytes != BH_DENIED_MEGABYTES_DEFAULT)
-		return refuse(err, "retention: denied-days or denied-megabytes", later);
-	if (now->n_outputs) /* remove when the logger writes to them */
-		return refuse(err, "outputs", later);
-	if (now->limits.flows != BH_FLOWS_MAX ||
-	    now->limits.records_per_second != BH_RECORDS_PER_S_DEFAULT)
-		return refuse(err, "limits", later);
+	if (started->retention.denied_days != now->retention.denied_days ||
+	    started->retention.denied_megabytes != now->retention.denied_megabytes)
+		return refuse(err, "retention: denied-days or denied-megabytes", at_start);
+	if (!same_outputs(started, now))
+		return refuse(err, "outputs", at_start);
+	if (started->limits.flows != now->limits.flows ||
+	    started->limits.records_per_second != now->limits.records_per_second)
+		return refuse(err, "limits", at_start);
 	if (!same_control(&started->control, &now->control))
 		return refuse(err, "control", at_start);
 	if (!same_metrics(&started->metrics, &now->metrics))

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "line.h"
-#include "sink.h"
+#include "writing.h"
 
 #define WAIT_USEC   200000
 #define REASONS_MAX 16
@@ -39,7 +39,7 @@ static void finish(struct logger *l, struct waiting *w)
 	w->cookie = 0;
 	l->inquiry->n--;
 	if (s)
-		sink_write(s, &w->rec);
+		write_record(s, &w->rec);
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *arg)

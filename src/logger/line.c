@@ -10,7 +10,7 @@
 #include <bulkhead/base/text.h>
 
 #include "inquiry.h"
-#include "sink.h"
+#include "writing.h"
 #include "space.h"
 
 #define MESSAGES_AT_ONCE 256
@@ -123,7 +123,7 @@ static int on_go(struct logger *l, struct message *m)
 	if (l->told_all || l->store_dir < 0)
 		return -EPROTO;
 	l->told_all = true;
-	return sink_open(l) < 0 ? -ENOMEM : line_send_head(l, LG_READY, 0);
+	return writing_open(l) < 0 ? -ENOMEM : line_send_head(l, LG_READY, 0);
 }
 
 static int on_site(struct logger *l, struct message *m)
@@ -185,7 +185,7 @@ static int on_process(struct logger *l, struct message *m)
 
 static int on_reopen(struct logger *l, struct message *m)
 {
-	sink_reopen(l);
+	writing_reopen(l);
 	return 0;
 }
 

@@ -14,7 +14,7 @@
 #include "calls.h"
 #include "line.h"
 #include "logger.h"
-#include "sink.h"
+#include "writing.h"
 #include "space.h"
 
 #define SECOND 1000000
@@ -69,7 +69,7 @@ static int open_all(struct logger *l, struct bh_err *err)
 static void close_all(struct logger *l)
 {
 	spaces_finish(l);
-	sink_close(l);
+	writing_close(l);
 	roster_free(l->roster);
 	channel_done(&l->line);
 	sd_event_unref(l->event);

@@ -16,7 +16,7 @@
 #include "line.h"
 #include "look.h"
 #include "past.h"
-#include "sink.h"
+#include "writing.h"
 #include "space_private.h"
 
 struct space *space_find(const struct logger *l, uint64_t ino)
@@ -97,10 +97,10 @@ static int on_record(struct flow_record *rec, void *arg)
 	int64_t now = rec->last_seen;
 
 	identity_explain(s, rec);
-	sink_signals(s->l, rec);
+	write_signals(s->l, rec);
 	if (flood_takes(s->flood, rec, now))
 		return 0;
-	return sink_ask_or_write(s, rec);
+	return write_asking(s, rec);
 }
 
 /* An aggregated one of a flood. */
@@ -109,7 +109,7 @@ static int on_flood(struct flow_record *rec, void *arg)
 	struct space *s = arg;
 
 	identity_explain(s, rec);
-	return sink_write(s, rec);
+	return write_record(s, rec);
 }
 
 void space_flush_flood(struct space *s, bool all)

@@ -10,7 +10,7 @@
 
 #include "logger.h"
 
-/* What a namespace is made of, for the files that keep it: space, look, identity, past, sink. */
+/* What a namespace is made of, for the files that keep it: space, look, identity, past, writing. */
 
 #define SPACE_UPDATE_USEC  10000000 /* a flow that goes on is recorded again */
 #define SPACE_TURNS        10       /* where nothing is new is looked at in one second of so many */

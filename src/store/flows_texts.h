@@ -2,6 +2,7 @@
 #ifndef STORE_FLOWS_TEXTS_H
 #define STORE_FLOWS_TEXTS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include <sqlite3.h>

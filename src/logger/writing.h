@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef LOGGER_SINK_H
-#define LOGGER_SINK_H
+#ifndef LOGGER_WRITING_H
+#define LOGGER_WRITING_H
 
 #include "space_private.h"
 
 /* Where records go: the history, the outputs, and what is worth waking somebody for. */
 
 /* When the controller has said all. 0 or -ENOMEM: what cannot be opened is trouble, and no failure. */
-int sink_open(struct logger *l);
-void sink_close(struct logger *l);
+int writing_open(struct logger *l);
+void writing_close(struct logger *l);
 
 /* A record: signals that come of it. */
-void sink_signals(struct logger *l, const struct flow_record *rec);
+void write_signals(struct logger *l, const struct flow_record *rec);
 /* Written at once, or when it is known which process it was. Returns 0. */
-int sink_ask_or_write(struct space *s, struct flow_record *rec);
-int sink_write(struct space *s, const struct flow_record *rec);
+int write_asking(struct space *s, struct flow_record *rec);
+int write_record(struct space *s, const struct flow_record *rec);
 /* SIGHUP: files and sockets anew. */
-void sink_reopen(struct logger *l);
+void writing_reopen(struct logger *l);
 
 #endif

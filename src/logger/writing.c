@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "sink.h"
+#include "writing.h"
 
 #include <errno.h>
 #include <string.h>
@@ -27,7 +27,7 @@ static void commit(struct logger *l)
 		past_committed(l);
 }
 
-int sink_write(struct space *s, const struct flow_record *rec)
+int write_record(struct space *s, const struct flow_record *rec)
 {
 	struct logger *l = s->l;
 	int r;
@@ -41,9 +41,9 @@ int sink_write(struct space *s, const struct flow_record *rec)
 	return 0;
 }
 
-int sink_ask_or_write(struct space *s, struct flow_record *rec)
+int write_asking(struct space *s, struct flow_record *rec)
 {
-	return inquiry_takes(s, rec) ? 0 : sink_write(s, rec);
+	return inquiry_takes(s, rec) ? 0 : write_record(s, rec);
 }
 
 /* --- signals ----------------------------------------------------------------------------------- */
@@ -58,7 +58,7 @@ static int on_signal(const struct flow_signal *signal, void *arg)
 	return 0;
 }
 
-void sink_signals(struct logger *l, const struct flow_record *rec)
+void write_signals(struct logger *l, const struct flow_record *rec)
 {
 	(void)signals_record(l->signals, rec);
 }
@@ -102,7 +102,7 @@ static int open_signals(struct logger *l, struct bh_err *err)
 	return signals_new(&o, &l->signals, err);
 }
 
-int sink_open(struct logger *l)
+int writing_open(struct logger *l)
 {
 	const struct flows_options flows = {
 		.days = l->hello.days,
@@ -131,7 +131,7 @@ int sink_open(struct logger *l)
 	return r;
 }
 
-void sink_close(struct logger *l)
+void writing_close(struct logger *l)
 {
 	if (l->flows)
 		commit(l);
@@ -145,7 +145,7 @@ void sink_close(struct logger *l)
 	l->flows = NULL;
 }
 
-void sink_reopen(struct logger *l)
+void writing_reopen(struct logger *l)
 {
 	outputs_reopen(l->outputs);
 }
