@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +17,8 @@
 #include <bulkhead/base/text.h>
 
 #define SHOWN_MAX 256
+#define PROBES    10 /* of whether somebody answers, at such distances: */
+#define PROBE_MS  20
 
 static int make_addr(struct sockaddr_un *ret, const char *path, struct bh_err *err)
 {
@@ -80,7 +83,7 @@ static int take_lock(const char *path, int *ret_fd)
 }
 
 /* 0: nobody answers there. -EADDRINUSE: somebody does, though it may be of another type. */
-static int probe(const struct sockaddr_un *addr, int type)
+static int probe_once(const struct sockaddr_un *addr, int type)
 {
 	bh_autoclose int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
@@ -98,6 +101,22 @@ static int probe(const struct sockaddr_un *addr, int type)
 	default:
 		return -errno;
 	}
+}
+
+/*
+ * One that was killed while it started a child may answer for a moment more: the child has its sockets
+ * until it executes its own program.
+ */
+static int probe(const struct sockaddr_un *addr, int type)
+{
+	int r = -EADDRINUSE;
+
+	for (int i = 0; i < PROBES && r == -EADDRINUSE; i++) {
+		if (i)
+			poll(NULL, 0, PROBE_MS);
+		r = probe_once(addr, type);
+	}
+	return r;
 }
 
 static int clear_place(const struct sockaddr_un *addr, int type)
