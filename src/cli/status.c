@@ -79,6 +79,13 @@ static void print_engines(const json_t *o)
 	}
 }
 
+static void print_logger(const json_t *o)
+{
+	if (o)
+		printf(", %" JSON_INTEGER_FORMAT " records%s", number(o, "records"),
+		       is_state(o, "down") ? ", the logger is down" : "");
+}
+
 static void print_daemon(const struct view *v, const json_t *o)
 {
 	const char *why = cli_text(o, "why"), *compared = cli_text(o, "compared");
@@ -91,6 +98,7 @@ static void print_daemon(const struct view *v, const json_t *o)
 	if (compared[0])
 		printf(", compared %s", compared);
 	print_engines(o);
+	print_logger(json_object_get(o, "logger"));
 	printf("%s%s\n", why[0] ? "  " : "", why);
 }
 

@@ -17,10 +17,11 @@
 #include <bulkhead/sys/privs.h>
 
 #include "logger_private.h"
+#include "meters.h"
 
 #define PROGRAM        "bulkhead-logger"
 #define SECOND         1000000
-#define HANG_USEC      (30 * SECOND) /* it says something each second */
+#define HANG_USEC      (10 * SECOND) /* it says something each second */
 #define PAUSE_MIN_USEC 100000
 #define PAUSE_MAX_USEC (10 * SECOND)
 #define STEADY_USEC    (10 * SECOND) /* one that lived so long is started again at once */
@@ -163,7 +164,7 @@ static int on_end(sd_event_source *source, int fd, uint32_t revents, void *arg)
 	taps_logger_gone(k);
 	k->state.restarts++;
 	k->last = (struct lg_stats) { 0 };
-	snprintf(k->state.why, sizeof(k->state.why), "it has ended (%s)", how);
+	snprintf(k->why, sizeof(k->why), "it has ended (%s)", how);
 	k->pause = steady ? PAUSE_MIN_USEC : 2 * k->pause;
 	if (k->pause > PAUSE_MAX_USEC)
 		k->pause = PAUSE_MAX_USEC;
@@ -221,11 +222,35 @@ static void start_or_wait(struct logger_link *k)
 
 	if (start(k, &err) >= 0)
 		return;
-	if (strcmp(k->state.why, err.msg) != 0)
+	if (strcmp(k->why, err.msg) != 0)
 		controller_log(err.msg, NULL);
-	snprintf(k->state.why, sizeof(k->state.why), "%s", err.msg);
+	snprintf(k->why, sizeof(k->why), "%s", err.msg);
 	k->pause = 2 * k->pause > PAUSE_MAX_USEC ? PAUSE_MAX_USEC : 2 * k->pause;
 	arm(k->timer, (uint64_t)k->pause);
+}
+
+/* Once when it begins to matter, and once when it is over. */
+static void note_deafness(struct logger_link *k)
+{
+	struct logger_state s;
+	bool deaf = !k->ready || k->unheard, told = k->state.why[0];
+
+	if (!deaf)
+		k->deaf_since = 0;
+	else if (!k->deaf_since)
+		k->deaf_since = logger_clock();
+	if (!deaf && told)
+		controller_log("denied packets are recorded again", NULL);
+	k->state.why[0] = '\0';
+	if (deaf && logger_clock() - k->deaf_since >= LOGGER_GRACE_S * SECOND)
+		snprintf(k->state.why, sizeof(k->state.why), "%s: %.400s",
+			 k->ready ? "denied packets of some namespaces are not recorded"
+				  : "the logger does not run",
+			 k->ready ? k->deaf_why : k->why);
+	if (k->state.why[0] && !told)
+		controller_log(k->state.why, NULL);
+	logger_state(k, &s);
+	meters_logger(k->c->meters, &s);
 }
 
 /* Start it, or see whether it still lives. */
@@ -235,6 +260,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
 
 	if (!k->pid) {
 		start_or_wait(k);
+		note_deafness(k);
 		if (!k->pid)
 			return 0;
 	} else if (logger_clock() - k->heard > HANG_USEC) {
@@ -242,6 +268,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
 	}
 	if (k->unheard)
 		logger_sync(k); /* who has the log of a namespace may have let go of it */
+	note_deafness(k);
 	arm(source, SECOND);
 	return 0;
 }

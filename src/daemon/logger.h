@@ -21,6 +21,7 @@ void logger_sync(struct logger_link *k);
 /* The host file is another; files and sockets are opened anew. */
 void logger_reload(struct logger_link *k);
 
+#define LOGGER_GRACE_S 5
 struct logger_state {
 	bool runs;
 	int64_t since;     /* microseconds since the epoch: when that began; 0 = never */
@@ -28,8 +29,9 @@ struct logger_state {
 	size_t listening;  /* namespaces */
 	size_t unheard;    /* namespaces whose log another process has */
 	uint64_t records, lost_records, denied, recorded, log_lost,
-		signals;      /* lg_stats, over all runs */
-	char why[BH_ERR_MAX]; /* it does not run: why not */
+		signals; /* lg_stats, over all runs */
+	/* It has not run, or heard some namespace, for LOGGER_GRACE_S: a sentence. "" otherwise. */
+	char why[BH_ERR_MAX];
 };
 void logger_state(const struct logger_link *k, struct logger_state *ret);
 

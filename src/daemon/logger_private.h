@@ -42,6 +42,9 @@ struct logger_link {
 	int64_t pause;   /* before it is started again */
 	struct tap *taps;
 	size_t unheard;
+	int64_t deaf_since; /* monotonic: since when it has not run, or not heard all; 0: it does */
+	char why[BH_ERR_MAX];      /* as it failed last */
+	char deaf_why[BH_ERR_MAX]; /* as a namespace's log could not be opened last */
 	struct logger_state state;
 	struct lg_stats last; /* of this run */
 };

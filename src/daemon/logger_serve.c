@@ -15,7 +15,6 @@ static void on_ready(struct logger_link *k, const void *m, size_t len)
 {
 	k->ready = true;
 	k->state.since = controller_now();
-	k->state.why[0] = '\0';
 	logger_sync(k);
 }
 

@@ -114,9 +114,8 @@ static bool open_wanted(struct logger_link *k)
 		if (opened++ == OPEN_AT_ONCE)
 			return false;
 		if (tap_open(k, h, &err) < 0) {
-			if (k->unheard++ == 0 && strcmp(k->state.why, err.msg) != 0)
-				controller_log(err.msg, NULL);
-			snprintf(k->state.why, sizeof(k->state.why), "%s", err.msg);
+			k->unheard++;
+			snprintf(k->deaf_why, sizeof(k->deaf_why), "%s", err.msg);
 		}
 	}
 	return true;

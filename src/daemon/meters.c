@@ -135,6 +135,21 @@ static void read_all(struct meters *m, struct site *s)
 			last_free(m, l);
 }
 
+void meters_logger(struct meters *m, const struct logger_state *s)
+{
+	const struct metrics_logger l = {
+		.up = s->runs,
+		.restarts = s->restarts,
+		.records = s->records,
+		.records_lost = s->lost_records,
+		.messages_lost = s->log_lost,
+		.signals = s->signals,
+	};
+
+	if (m)
+		metrics_set_logger(m->metrics, &l);
+}
+
 void meters_compared(struct meters *m, uint64_t usec, uint64_t apply_usec)
 {
 	if (!m)

@@ -3,6 +3,7 @@
 #define DAEMON_METERS_H
 
 #include "controller.h"
+#include "logger.h"
 #include "metrics.h"
 
 /* The metrics of a controller: where they are asked for, and what fills them. */
@@ -16,6 +17,8 @@ void meters_free(struct meters *m); /* takes NULL */
 
 /* One namespace was brought about, or could not be. */
 void meters_applied(struct meters *m, const struct apply_result *res);
+/* What the logger says of itself, about each second. */
+void meters_logger(struct meters *m, const struct logger_state *s);
 /* The policies were read anew: RESULT 0 or -errno. */
 void meters_reloaded(struct meters *m, int result);
 /* Does something stand in the policy files that was refused, so that older policies are in force? */

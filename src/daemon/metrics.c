@@ -42,7 +42,8 @@ struct metrics {
 	uint64_t namespaces_held;
 	bool refused;
 	struct histogram apply, reconcile;
-	uint64_t repairs, failed_applies, records_lost;
+	uint64_t repairs, failed_applies;
+	struct metrics_logger logger;
 	uint64_t reloads[METRICS_RELOADS];
 	struct denied *denied;     /* a hash, in the order in which they came */
 	uint64_t none[DIRECTIONS]; /* of no service */
@@ -119,9 +120,9 @@ void metrics_add_failed_applies(struct metrics *m, uint64_t n)
 	m->failed_applies += n;
 }
 
-void metrics_add_records_lost(struct metrics *m, uint64_t n)
+void metrics_set_logger(struct metrics *m, const struct metrics_logger *l)
 {
-	m->records_lost += n;
+	m->logger = *l;
 }
 
 void metrics_add_reload(struct metrics *m, enum metrics_reload outcome)
@@ -173,6 +174,23 @@ static void one(struct bh_buf *out, const char *name, const char *type, const ch
 {
 	head(out, name, type, help);
 	bh_buf_addf(out, "%s %" PRIu64 "\n", name, value);
+}
+
+static void write_logger(const struct metrics_logger *l, struct bh_buf *out)
+{
+	one(out, "bulkhead_logger_up", "gauge", "1: the logger runs; 0: it does not.", l->up);
+	one(out, "bulkhead_logger_restarts_total", "counter",
+	    "The logger had ended, or hung, and was started again.", l->restarts);
+	one(out, "bulkhead_records_total", "counter", "Records of denied flows that were made.",
+	    l->records);
+	one(out, "bulkhead_records_lost_total", "counter",
+	    "Records that could not be written; their packets are counted all the same.",
+	    l->records_lost);
+	one(out, "bulkhead_log_messages_lost_total", "counter",
+	    "Messages of the kernel's log that were lost; their packets are counted all the same.",
+	    l->messages_lost);
+	one(out, "bulkhead_signals_total", "counter", "Signals: what is worth waking somebody for.",
+	    l->signals);
 }
 
 /* Made harmless for a person first, then for the format: it has escapes of its own. */
@@ -283,9 +301,7 @@ int metrics_write(const struct metrics *m, struct bh_buf *out)
 	    "Namespaces that could not be brought up to date, counted at each attempt.",
 	    m->failed_applies);
 	write_denied(m, out);
-	one(out, "bulkhead_records_lost_total", "counter",
-	    "Denied packets whose record was lost; they were dropped all the same.",
-	    m->records_lost);
+	write_logger(&m->logger, out);
 	write_reloads(m, out);
 	return bh_buf_error(out);
 }

@@ -46,7 +46,12 @@ enum metrics_reload {
 
 void metrics_add_repairs(struct metrics *m, uint64_t n);
 void metrics_add_failed_applies(struct metrics *m, uint64_t n);
-void metrics_add_records_lost(struct metrics *m, uint64_t n);
+/* How the logger does; counters since the start of the daemon. */
+struct metrics_logger {
+	bool up;
+	uint64_t restarts, records, records_lost, messages_lost, signals;
+};
+void metrics_set_logger(struct metrics *m, const struct metrics_logger *l);
 void metrics_add_reload(struct metrics *m, enum metrics_reload outcome);
 /*
  * SERVICE: whose packets were denied; NULL or "" when no service speaks for them, counted as

@@ -8,6 +8,7 @@
 #include <bulkhead/enforce/report.h>
 
 #include "engines.h"
+#include "logger.h"
 
 static void put_time(json_t *o, const char *key, int64_t usec)
 {
@@ -22,8 +23,24 @@ static void put_number(json_t *o, const char *key, uint64_t v)
 	json_object_set_new(o, key, json_integer((json_int_t)v));
 }
 
+static json_t *report_logger(const struct logger_state *l)
+{
+	json_t *o = json_pack("{s:s}", "state", l->runs ? "runs" : "down");
+
+	put_time(o, "since", l->since);
+	put_number(o, "restarts", l->restarts);
+	put_number(o, "listening", l->listening);
+	put_number(o, "unheard", l->unheard);
+	put_number(o, "records", l->records);
+	put_number(o, "records_lost", l->lost_records);
+	put_number(o, "log_messages_lost", l->log_lost);
+	put_number(o, "signals", l->signals);
+	return o;
+}
+
 /* One sentence of all that is a finding; "" when nothing is. */
-static void tell_why(const struct controller *c, bool openly, char *out, size_t cap)
+static void tell_why(const struct controller *c, const struct logger_state *l, bool openly,
+		     char *out, size_t cap)
 {
 	const struct refusal *r = &c->health.refused;
 	char mistakes[2 * BH_ERR_MAX];
@@ -35,8 +52,11 @@ static void tell_why(const struct controller *c, bool openly, char *out, size_t 
 			out, cap, "what stands in the policy files was refused: %.800s",
 			mistakes_format(mistakes, sizeof(mistakes), &r->mistakes, openly));
 	if (c->trouble[0] && len < cap)
-		snprintf(out + len, cap - len, "%sthe last look failed%s%s", len ? "; " : "",
-			 openly ? ": " : "", openly ? c->trouble : "");
+		len += (size_t)snprintf(out + len, cap - len, "%sthe last look failed%s%s",
+					len ? "; " : "", openly ? ": " : "",
+					openly ? c->trouble : "");
+	if (l->why[0] && len < cap)
+		snprintf(out + len, cap - len, "%s%s", len ? "; " : "", l->why);
 }
 
 static json_t *report_refusal(const struct refusal *r, bool openly)
@@ -55,14 +75,18 @@ static json_t *report_refusal(const struct refusal *r, bool openly)
 json_t *self_report(const struct controller *c, bool openly)
 {
 	const struct health *s = &c->health;
-	char why[4 * BH_ERR_MAX];
+	char why[5 * BH_ERR_MAX];
+	struct logger_state l;
 	json_t *engines = json_array();
-	json_t *o = json_pack("{s:s, s:s, s:b, s:s, s:b}", "daemon", REPORT_DAEMON, "state",
-			      s->refused.there ? "refused"
-			      : c->trouble[0]  ? "trouble"
-					       : "in-force",
-			      "finding", s->refused.there || c->trouble[0], "generation",
-			      s->in_force.policies, "watch", c->site.host.watch);
+	json_t *o;
+
+	logger_state(c->logger, &l);
+	o = json_pack("{s:s, s:s, s:b, s:s, s:b}", "daemon", REPORT_DAEMON, "state",
+		      s->refused.there            ? "refused"
+		      : c->trouble[0] || l.why[0] ? "trouble"
+						  : "in-force",
+		      "finding", s->refused.there || c->trouble[0] || l.why[0], "generation",
+		      s->in_force.policies, "watch", c->site.host.watch);
 
 	put_time(o, "since", s->since);
 	put_number(o, "namespaces_held", holds_count(c->holds));
@@ -71,7 +95,8 @@ json_t *self_report(const struct controller *c, bool openly)
 	put_time(o, "files_checked", s->checked);
 	engines_report(c->engines, engines);
 	json_object_set_new(o, "engines", engines);
-	tell_why(c, openly, why, sizeof(why));
+	json_object_set_new(o, "logger", report_logger(&l));
+	tell_why(c, &l, openly, why, sizeof(why));
 	if (why[0])
 		json_object_set_new(o, "why", json_string(why));
 	if (s->refused.there)

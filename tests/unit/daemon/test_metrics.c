@@ -57,7 +57,7 @@ static void fill(struct metrics *m)
 	metrics_observe_reconcile(m, 1234567);
 	metrics_add_repairs(m, 3);
 	metrics_add_failed_applies(m, 1);
-	metrics_add_records_lost(m, 12);
+	metrics_set_logger(m, &(struct metrics_logger) { true, 2, 90, 12, 3, 4 });
 	metrics_add_reload(m, METRICS_RELOAD_APPLIED);
 	metrics_add_reload(m, METRICS_RELOAD_APPLIED);
 	metrics_add_reload(m, METRICS_RELOAD_REFUSED);
