@@ -102,7 +102,6 @@ bool past_meet(struct space *s, const struct nft_totals *totals)
 {
 	bool met = false;
 
-	s->met = true;
 	for (int d = 0; d < DIRECTIONS; d++) {
 		bh_autofree struct past_sum *hit = take_earlier(s->l->past, s, (enum direction)d);
 
@@ -145,6 +144,7 @@ void past_keep(struct space *s)
 {
 	if (!s->looked || !s->who.known || (s->who.unknown && !s->ending))
 		return;
+	s->unkept = false;
 	for (int d = 0; d < DIRECTIONS; d++) {
 		struct flows_account a;
 
@@ -170,6 +170,7 @@ void past_unrecord(struct logger *l, const struct flow_record *rec)
 		if (!is_of(each->who.id, rec->direction, rec))
 			continue;
 		*recorded -= rec->packets < *recorded ? rec->packets : *recorded;
+		each->unkept = true;
 		return;
 	}
 	for (struct past_sum *p = l->past->ended; p; p = p->next) {

@@ -251,20 +251,14 @@ void spaces_look(struct logger *l)
 	l->turn++;
 	HASH_ITER (hh, l->spaces, each, next) {
 		space_flush_flood(each, false);
+		if (each->unkept)
+			past_keep(each);
 		if (each->step != LOOK_NONE)
 			look_check_time(each);
 		else if (each->active || each->ending || !flow_account_rests(each->account) ||
 			 (each->ino + l->turn) % SPACE_TURNS == 0)
 			look_begin(each);
 	}
-}
-
-void spaces_keep_sums(struct logger *l)
-{
-	struct space *each, *next;
-
-	HASH_ITER (hh, l->spaces, each, next)
-		past_keep(each);
 }
 
 void spaces_finish(struct logger *l)

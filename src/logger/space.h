@@ -20,8 +20,6 @@ void space_retired(struct logger *l, const struct lg_flows *m);
 void spaces_identify(struct logger *l);
 /* Once a second: look at those where something may be new, and at the others in turn. */
 void spaces_look(struct logger *l);
-/* Put the sums of all where they are kept. */
-void spaces_keep_sums(struct logger *l);
 /* Record what is known, and let go of all. */
 void spaces_finish(struct logger *l);
 void spaces_add_stats(const struct logger *l, struct lg_stats *stats);

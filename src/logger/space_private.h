@@ -66,8 +66,8 @@ struct space {
 	struct nft_counts *counts;
 	struct nft_totals before;
 
-	bool met; /* the sums of an earlier run were looked for */
 	struct space_sums sums[DIRECTIONS];
+	bool unkept; /* they are others than those that are kept */
 	UT_hash_handle hh;
 };
 

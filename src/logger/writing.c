@@ -33,6 +33,7 @@ int write_record(struct space *s, const struct flow_record *rec)
 	int r;
 
 	s->sums[rec->direction].recorded += rec->packets;
+	s->unkept = true;
 	l->stats.records++;
 	r = flows_add(l->flows, rec);
 	outputs_record(l->outputs, rec);
