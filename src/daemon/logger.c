@@ -25,7 +25,8 @@
 #define PAUSE_MIN_USEC 100000
 #define PAUSE_MAX_USEC (10 * SECOND)
 #define STEADY_USEC    (10 * SECOND) /* one that lived so long is started again at once */
-#define SYNC_USEC      50000         /* changes come in bursts */
+#define TAP_USEC       1000  /* a container that soon ends must have been heard */
+#define SITE_USEC      20000 /* changes come in bursts */
 #define STOP_MS        3000
 #define MESSAGES       16 /* at a time, before the others' turn */
 
@@ -41,6 +42,15 @@ static void arm(sd_event_source *timer, uint64_t usec)
 {
 	sd_event_source_set_time_relative(timer, usec);
 	sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
+}
+
+static void arm_unless_armed(sd_event_source *timer, uint64_t usec)
+{
+	int enabled = SD_EVENT_OFF;
+
+	sd_event_source_get_enabled(timer, &enabled);
+	if (enabled == SD_EVENT_OFF)
+		arm(timer, usec);
 }
 
 /* --- the line ---------------------------------------------------------------------------------- */
@@ -283,20 +293,23 @@ static int on_sync(sd_event_source *source, uint64_t usec, void *arg)
 		return 0;
 	if (!taps_sync(k))
 		arm(source, 1);
-	else if (k->ready)
+	arm_unless_armed(k->site_timer, SITE_USEC);
+	return 0;
+}
+
+static int on_site(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct logger_link *k = arg;
+
+	if (k->ready && k->c->loaded)
 		logger_tell_site(k);
 	return 0;
 }
 
 void logger_sync(struct logger_link *k)
 {
-	int enabled = SD_EVENT_OFF;
-
-	if (!k)
-		return;
-	sd_event_source_get_enabled(k->sync_timer, &enabled);
-	if (enabled == SD_EVENT_OFF)
-		arm(k->sync_timer, SYNC_USEC);
+	if (k)
+		arm_unless_armed(k->sync_timer, TAP_USEC);
 }
 
 void logger_reload(struct logger_link *k)
@@ -350,10 +363,15 @@ static int add_timers(struct logger_link *k)
 	int r = sd_event_add_time_relative(e, &k->timer, CLOCK_MONOTONIC, 0, 0, on_timer, k);
 
 	if (r >= 0)
-		r = sd_event_add_time_relative(e, &k->sync_timer, CLOCK_MONOTONIC, SYNC_USEC, 1000,
+		r = sd_event_add_time_relative(e, &k->sync_timer, CLOCK_MONOTONIC, TAP_USEC, 100,
 					       on_sync, k);
 	if (r >= 0)
+		r = sd_event_add_time_relative(e, &k->site_timer, CLOCK_MONOTONIC, SITE_USEC, 1000,
+					       on_site, k);
+	if (r >= 0) /* after all that keeps the kernel right */
 		r = sd_event_source_set_priority(k->sync_timer, SD_EVENT_PRIORITY_IDLE);
+	if (r >= 0)
+		r = sd_event_source_set_priority(k->site_timer, SD_EVENT_PRIORITY_IDLE);
 	return r;
 }
 
@@ -409,6 +427,7 @@ void logger_free(struct logger_link *k)
 	taps_free(k);
 	sd_event_source_disable_unref(k->timer);
 	sd_event_source_disable_unref(k->sync_timer);
+	sd_event_source_disable_unref(k->site_timer);
 	process_finder_free(k->finder);
 	if (k->store_dir >= 0)
 		close(k->store_dir);

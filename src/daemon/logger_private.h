@@ -35,7 +35,7 @@ struct logger_link {
 
 	pid_t pid; /* 0: it does not run */
 	struct channel line;
-	sd_event_source *end, *line_io, *timer, *sync_timer;
+	sd_event_source *end, *line_io, *timer, *sync_timer, *site_timer;
 	bool ready;      /* it has said so */
 	int64_t started; /* microseconds, monotonic */
 	int64_t heard;   /* the same: of its last word */
