@@ -101,7 +101,7 @@ static void tell_end(struct sink *s, int64_t now)
 
 static void tell_if_over(struct sink *s, int64_t now)
 {
-	if (s->failing && s->works && now - s->last >= BH_OUTPUT_STEADY_MS * 1000LL)
+	if (s->failing && s->good_since && now - s->good_since >= BH_OUTPUT_STEADY_MS * 1000LL)
 		tell_end(s, now);
 }
 
@@ -129,10 +129,8 @@ static void fail(struct sink *s, int r)
 
 	if (!s->failing)
 		begin_failing(s, r, now);
-	s->why = r;
 	snprintf(s->why_text, sizeof(s->why_text), "%s", strerror(-r));
-	s->last = now;
-	s->works = false;
+	s->good_since = 0;
 	s->backoff_usec = clamp_backoff(2 * s->backoff_usec);
 	s->retry_at = now + s->backoff_usec;
 	s->ops->close(s);
@@ -168,10 +166,12 @@ void sink_put(struct sink *s, const struct message *m)
 		return;
 	}
 	s->written++;
-	s->works = true;
 	s->retry_at = s->backoff_usec = 0;
-	if (s->failing)
-		tell_if_over(s, sink_now(s));
+	if (!s->failing)
+		return;
+	if (!s->good_since)
+		s->good_since = sink_now(s);
+	tell_if_over(s, sink_now(s));
 }
 
 void sink_tick(struct sink *s)

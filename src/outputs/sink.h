@@ -41,11 +41,10 @@ struct sink {
 	char *path, *name;
 	/* what failed, and since when */
 	bool failing;
-	int why;                             /* -errno of the last failure */
-	int64_t since, last;                 /* usec: when it began, of the last failure */
-	int64_t retry_at;                    /* not tried before */
-	int64_t backoff_usec;                /* before the next try but one */
-	bool works;                          /* the last put went well */
+	int64_t since;        /* usec: when it began */
+	int64_t retry_at;     /* not tried before */
+	int64_t backoff_usec; /* before the next try but one */
+	int64_t good_since;   /* usec: of the first put that went well since then; 0 = none */
 	uint64_t written, lost, lost_before; /* LOST_BEFORE: when it began */
 	char why_text[128];
 	/* of the kinds */
