@@ -28,6 +28,7 @@ struct logger {
 	int store_dir;
 	struct flows *flows;
 	struct outputs *outputs;
+	int datagrams; /* the socket of the outputs, made while sockets may be made */
 	struct signals *signals;
 	struct roster *roster;
 	struct space *spaces; /* a hash, by inode */

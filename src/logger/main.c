@@ -10,6 +10,7 @@
 #include <bulkhead/base/text.h>
 #include <bulkhead/sys/child.h>
 #include <bulkhead/sys/privs.h>
+#include <bulkhead/sys/unixsock.h>
 
 #include "calls.h"
 #include "line.h"
@@ -59,6 +60,9 @@ static int open_all(struct logger *l, struct bh_err *err)
 	l->roster = roster_new();
 	if (!l->roster)
 		return bh_err_oom(err);
+	r = unixsock_datagram(&l->datagrams, err);
+	if (r < 0)
+		return r;
 	r = line_open(l, CHILD_CHANNEL_FD, err);
 	if (r >= 0 && (r = sd_event_add_time_relative(l->event, NULL, CLOCK_MONOTONIC, SECOND,
 						      10000, on_second, l)) < 0)

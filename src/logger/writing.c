@@ -112,7 +112,11 @@ int writing_open(struct logger *l)
 		.lost = on_lost,
 		.arg = l,
 	};
-	const struct outputs_options outputs = { .notice = logger_notice, .arg = l };
+	const struct outputs_options outputs = {
+		.notice = logger_notice,
+		.arg = l,
+		.socket = l->datagrams,
+	};
 	struct bh_err err = BH_ERR_INIT;
 	int r = flows_open(l->store_dir, &flows, logger_now(), &l->flows, &err);
 

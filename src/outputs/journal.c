@@ -44,10 +44,8 @@ static int add_field(const char *name, const char *value, size_t len, void *arg)
 static int put(struct sink *s, const struct message *m)
 {
 	struct bh_buf *b = &s->scratch;
-	int r = sink_connect(s, false);
+	int r;
 
-	if (r < 0)
-		return r;
 	bh_buf_reset(b);
 	bh_buf_addstr(b, "MESSAGE");
 	add_value(b, m->line, m->len ? m->len - 1 : 0);
@@ -57,4 +55,4 @@ static int put(struct sink *s, const struct message *m)
 	return r < 0 ? r : sink_send(s);
 }
 
-const struct sink_ops journal_ops = { .put = put, .look = sink_connect, .close = sink_disconnect };
+const struct sink_ops journal_ops = { .put = put, .look = sink_find, .close = sink_keep };

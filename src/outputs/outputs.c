@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <bulkhead/base/limits.h>
 #include <bulkhead/outputs/format.h>
+#include <bulkhead/sys/unixsock.h>
 
 #include "sink.h"
 
@@ -20,11 +22,22 @@ struct outputs {
 	struct sink sinks[];
 };
 
+/* One socket is enough for all who get datagrams. */
+static int need_socket(struct outputs *o, const struct host_output *list, size_t n,
+		       struct bh_err *err)
+{
+	bool needed = false;
+
+	for (size_t i = 0; i < n; i++)
+		needed = needed || list[i].kind != OUTPUT_FILE;
+	return needed && !o->opts.socket ? unixsock_datagram(&o->opts.socket, err) : 0;
+}
+
 int outputs_open(const struct host_output *list, size_t n, const struct outputs_options *opts,
 		 struct outputs **ret, struct bh_err *err)
 {
 	struct outputs *o = calloc(1, sizeof(*o) + n * sizeof(o->sinks[0]));
-	int r = 0;
+	int r;
 
 	if (!o)
 		return bh_err_oom(err);
@@ -32,6 +45,7 @@ int outputs_open(const struct host_output *list, size_t n, const struct outputs_
 		o->opts = *opts;
 	for (int i = 0; i < FORMATS; i++)
 		bh_buf_init(&o->lines[i], BH_OUTPUT_LINE_MAX);
+	r = need_socket(o, list, n, err);
 	for (; r >= 0 && o->n < n; o->n++) {
 		r = sink_init(&o->sinks[o->n], &list[o->n], &o->opts, err);
 		if (r >= 0)
@@ -53,6 +67,8 @@ void outputs_close(struct outputs *o)
 		sink_done(&o->sinks[i]);
 	for (int i = 0; i < FORMATS; i++)
 		bh_buf_done(&o->lines[i]);
+	if (o->opts.socket)
+		close(o->opts.socket);
 	free(o);
 }
 

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include <bulkhead/base/cleanup.h>
@@ -142,12 +142,6 @@ void sink_lose(struct sink *s, int r)
 	s->lost++;
 }
 
-/* Whoever listened has been started anew: that costs nothing. */
-static bool is_stale(int r)
-{
-	return r == -ECONNREFUSED || r == -ENOTCONN || r == -ECONNRESET;
-}
-
 void sink_put(struct sink *s, const struct message *m)
 {
 	int r;
@@ -157,10 +151,6 @@ void sink_put(struct sink *s, const struct message *m)
 		return;
 	}
 	r = s->ops->put(s, m);
-	if (is_stale(r)) {
-		s->ops->close(s);
-		r = s->ops->put(s, m);
-	}
 	if (r < 0) {
 		sink_lose(s, r);
 		return;
@@ -209,26 +199,22 @@ void sink_done(struct sink *s)
 
 /* --- sockets ------------------------------------------------------------------------------------- */
 
-int sink_connect(struct sink *s, bool force)
+int sink_find(struct sink *s, bool force)
 {
-	if (s->fd >= 0)
-		return 0;
-	return unixsock_connect(s->path, SOCK_DGRAM, 0, &s->fd, NULL);
-}
+	struct stat st;
 
-void sink_disconnect(struct sink *s)
-{
-	if (s->fd >= 0)
-		close(s->fd);
-	s->fd = -1;
+	if (stat(s->path, &st) < 0)
+		return -errno;
+	return S_ISSOCK(st.st_mode) ? 0 : -ENOTSOCK;
 }
 
 int sink_send(struct sink *s)
 {
-	ssize_t n;
-
 	if (bh_buf_error(&s->scratch) < 0)
 		return bh_buf_error(&s->scratch);
-	n = send(s->fd, s->scratch.data, s->scratch.len, MSG_DONTWAIT | MSG_NOSIGNAL);
-	return n < 0 ? -errno : 0;
+	return unixsock_send_to(s->opts->socket, s->path, s->scratch.data, s->scratch.len);
+}
+
+void sink_keep(struct sink *s)
+{
 }

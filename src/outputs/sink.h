@@ -48,7 +48,7 @@ struct sink {
 	uint64_t written, lost, lost_before; /* LOST_BEFORE: when it began */
 	char why_text[128];
 	/* of the kinds */
-	int fd;  /* -1: closed */
+	int fd;  /* file: -1: closed */
 	int dir; /* file: its directory; -1: closed */
 	dev_t dev;
 	ino_t ino;
@@ -72,10 +72,10 @@ void sink_lose(struct sink *s, int r);
 void sink_tick(struct sink *s);
 void sink_reopen(struct sink *s);
 
-/* For look(): a datagram socket, connected to the path of S, as S->fd, if there is none. */
-int sink_connect(struct sink *s, bool force);
-void sink_disconnect(struct sink *s);
-/* All of S->scratch as one datagram, without waiting. */
+/* For sockets. They are looked up at each datagram, so there is nothing to open and to close. */
+int sink_find(struct sink *s, bool force); /* for look() */
+void sink_keep(struct sink *s);            /* for close() */
+/* All of S->scratch as one datagram to the path of S, without waiting. */
 int sink_send(struct sink *s);
 
 #endif

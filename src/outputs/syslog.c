@@ -111,10 +111,8 @@ static int put(struct sink *s, const struct message *m)
 	const struct facts *f = &m->facts;
 	struct bh_buf *b = &s->scratch;
 	char when[BH_TIME_STR];
-	int r = sink_connect(s, false);
+	int r;
 
-	if (r < 0)
-		return r;
 	bh_buf_reset(b);
 	bh_format_time_usec(when, f->s ? f->s->when : f->r->last_seen);
 	bh_buf_addf(b, "<%u>1 %s ", s->cfg.facility * 8 + (unsigned)params_severity(f), when);
@@ -128,4 +126,4 @@ static int put(struct sink *s, const struct message *m)
 	return sink_send(s);
 }
 
-const struct sink_ops syslog_ops = { .put = put, .look = sink_connect, .close = sink_disconnect };
+const struct sink_ops syslog_ops = { .put = put, .look = sink_find, .close = sink_keep };

@@ -253,3 +253,29 @@ int unixsock_connect(const char *path, int type, int timeout_ms, int *ret_fd, st
 	*ret_fd = BH_STEAL_FD(fd);
 	return 0;
 }
+
+int unixsock_datagram(int *ret_fd, struct bh_err *err)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return bh_err_errno(err, -errno, "datagram socket");
+	*ret_fd = fd;
+	return 0;
+}
+
+int unixsock_send_to(int fd, const char *path, const void *data, size_t len)
+{
+	struct sockaddr_un addr;
+	int r = make_addr(&addr, path, NULL);
+
+	if (r < 0)
+		return r;
+	do {
+		r = sendto(fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL,
+			   (const struct sockaddr *)&addr, sizeof(addr)) < 0
+			    ? -errno
+			    : 0;
+	} while (r == -EINTR);
+	return r;
+}

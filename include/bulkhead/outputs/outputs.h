@@ -34,16 +34,18 @@ struct outputs_options {
 	void (*notice)(const char *sentence, void *arg);
 	void *arg;
 	int64_t (*now_usec)(void); /* a clock that never goes back; NULL = CLOCK_MONOTONIC */
+	/* Of unixsock_datagram(), and the outputs' own from outputs_open() on; 0 = made there if needed. */
+	int socket;
 };
 
 struct outputs;
 /*
- * LIST is copied. Directories and files are opened now, so that later only openat(2) in those directories
- * is needed; a place that cannot be opened is a failing output, not an error. -ENOMEM.
+ * LIST is copied. A place that cannot be opened is a failing output, not an error. -ENOMEM, and what
+ * socket(2) says where none was given.
  *
  * System calls from here on: openat, fstat, newfstatat, fcntl, lseek, pread64, write, ftruncate, renameat,
- * socket (AF_UNIX, SOCK_DGRAM), setsockopt, connect, sendto, getpid, close, clock_gettime. The path of a
- * directory or a socket is looked up again whenever it is opened anew.
+ * sendto, getpid, close, clock_gettime. Paths are looked up again whenever a file is opened anew, and with
+ * each datagram.
  */
 int outputs_open(const struct host_output *list, size_t n, const struct outputs_options *opts,
 		 struct outputs **ret, struct bh_err *err);

@@ -6,7 +6,7 @@
 
 #include <bulkhead/base/err.h>
 
-/* Unix sockets in the file system. TYPE is SOCK_SEQPACKET or SOCK_STREAM; to connect, SOCK_DGRAM too. */
+/* Unix sockets in the file system. TYPE is SOCK_SEQPACKET or SOCK_STREAM. */
 
 struct unixsock {
 	int fd; /* listens; O_NONBLOCK, close-on-exec; -1 when done */
@@ -34,5 +34,14 @@ void unixsock_done(struct unixsock *s);
  * caller's. -ENOENT, -ECONNREFUSED, -EACCES, -ETIMEDOUT (the backlog is full), -ENAMETOOLONG.
  */
 int unixsock_connect(const char *path, int type, int timeout_ms, int *ret_fd, struct bh_err *err);
+
+/* A socket for datagrams to whomever, O_NONBLOCK and close-on-exec; the caller's. */
+int unixsock_datagram(int *ret_fd, struct bh_err *err);
+
+/*
+ * One datagram of LEN bytes to whoever listens at PATH now, without waiting. 0 or -errno: -EAGAIN its
+ * queue is full, -ENOENT, -ECONNREFUSED nobody listens, -EPROTOTYPE it takes no datagrams, -EMSGSIZE.
+ */
+int unixsock_send_to(int fd, const char *path, const void *data, size_t len);
 
 #endif

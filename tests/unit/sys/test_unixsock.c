@@ -246,6 +246,35 @@ static void nobody_answers(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+static void datagrams(void **state)
+{
+	bh_autoclose int reader = -1, stream = -1, fd = -1;
+	struct bh_err err = BH_ERR_INIT;
+	char got[8] = "";
+	int r = 0, sent = 0;
+
+	assert_int_equal(unixsock_datagram(&fd, &err), 0);
+	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	assert_int_equal(unixsock_send_to(fd, path, "abc", 3), -ENOENT);
+	assert_int_equal(unixsock_send_to(fd, "", "abc", 3), -ENAMETOOLONG);
+	reader = bind_at(path, SOCK_DGRAM, false);
+	assert_int_equal(unixsock_send_to(fd, path, "abc", 3), 0);
+	assert_int_equal(recv(reader, got, sizeof(got), MSG_DONTWAIT), 3);
+	assert_string_equal(got, "abc");
+	/* one that does not read holds nobody up */
+	while ((r = unixsock_send_to(fd, path, "abc", 3)) == 0)
+		assert_true(++sent < 100000);
+	assert_int_equal(r, -EAGAIN);
+	/* one that has gone, and another in its place */
+	close(BH_STEAL_FD(reader));
+	assert_int_equal(unixsock_send_to(fd, path, "abc", 3), -ECONNREFUSED);
+	unlink(path);
+	reader = bind_at(path, SOCK_DGRAM, false);
+	assert_int_equal(unixsock_send_to(fd, path, "abc", 3), 0);
+	stream = bind_at(other, SOCK_STREAM, true);
+	assert_int_equal(unixsock_send_to(fd, other, "abc", 3), -EPROTOTYPE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -261,6 +290,7 @@ int main(void)
 		T(another_one_s_file_stays),
 		T(names_of_wrong_length),
 		T(nobody_answers),
+		T(datagrams),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
