@@ -19,7 +19,7 @@ struct cli_options {
 	size_t n_policies;
 	bool policies_given;
 	const char *inventory, *config, *netns_dir, *docker_socket, *podman_socket, *socket;
-	const char *from, *to, *port, *batch, *format, *endpoint;
+	const char *from, *to, *port, *batch, *format, *endpoint, *pcap;
 	const char *store;
 	const char *confirm;
 	unsigned confirm_seconds; /* what it says; 0: nothing */

@@ -6,25 +6,19 @@
 #include <stdio.h>
 #include <sys/random.h>
 
-#define SIGNAL_BYTES_MAX (64u << 10)
-
 static int on_signal(const struct flow_signal *s, void *arg)
 {
-	struct denied_signals *d = arg;
-	int r = d->json ? flow_signal_json(s, &d->line) : flow_signal_text(s, &d->line, d->colour);
+	const struct denied_signals *d = arg;
 
-	if (r < 0)
-		return r;
-	return cli_flush(&d->line) == CLI_YES ? 0 : -EPIPE;
+	return printer_signal(d->out, s);
 }
 
-int denied_signals_begin(struct denied_signals *d, const struct cli_options *o)
+int denied_signals_begin(struct denied_signals *d, const struct cli_options *o, struct printer *out)
 {
 	struct signals_options so = { .emit = on_signal, .arg = d };
 	struct bh_err err = BH_ERR_INIT;
 
-	*d = (struct denied_signals) { .json = o->json, .colour = cli_colour(stdout) };
-	bh_buf_init(&d->line, SIGNAL_BYTES_MAX);
+	*d = (struct denied_signals) { .out = out };
 	if (!o->signals)
 		return CLI_YES;
 	if (getrandom(so.key, sizeof(so.key), 0) != sizeof(so.key))
@@ -63,5 +57,4 @@ void denied_signals_end(struct denied_signals *d)
 		say_kept_back(d->signals);
 	signals_free(d->signals);
 	d->signals = NULL;
-	bh_buf_done(&d->line);
 }

@@ -127,7 +127,7 @@ static bool is_bare_frame(const struct flow_record *r)
 	return r->has_frame && !r->source.addr.family;
 }
 
-static json_t *samples_json(const struct flow_record *r)
+json_t *json_samples(const struct flow_record *r)
 {
 	char addr[BH_ADDR_STR], proto[PROTO_STR];
 	json_t *all = json_array();
@@ -160,7 +160,7 @@ static void put_flow(json_t *o, const struct flow_record *r)
 	if (r->aggregated && r->flows)
 		json_put_number(o, "flows", r->flows);
 	if (r->aggregated && r->n_samples)
-		json_object_set_new(o, "sample", samples_json(r));
+		json_object_set_new(o, "sample", json_samples(r));
 	if (!r->aggregated && !is_bare_frame(r))
 		json_put_text(o, "protocol", proto_name(proto, r->proto));
 	json_object_set_new(o, "source", end_json(&r->source));

@@ -145,6 +145,8 @@ static const struct fact_field fields[] = {
 	FACT_TEXT("bulkhead.near_miss", near_miss),
 	FACT_TEXT("bulkhead.other_side", other_side),
 	FACT("bulkhead.aggregated", fact_aggregated),
+	FACT("bulkhead.flows", fact_flows),
+	FACT("bulkhead.sample", fact_sample),
 	FACT("bulkhead.source.endpoint", fact_source_endpoint),
 	FACT("bulkhead.source.name", fact_source_name),
 	FACT("bulkhead.source.service", fact_source_service),

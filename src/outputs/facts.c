@@ -125,6 +125,16 @@ json_t *fact_aggregated(const struct facts *f)
 	return f->r->aggregated ? json_true() : NULL;
 }
 
+json_t *fact_flows(const struct facts *f)
+{
+	return f->r->aggregated && f->r->flows ? number(f->r->flows) : NULL;
+}
+
+json_t *fact_sample(const struct facts *f)
+{
+	return f->r->aggregated && f->r->n_samples ? json_samples(f->r) : NULL;
+}
+
 /* --- what it was ------------------------------------------------------------------------------ */
 
 json_t *fact_verdict(const struct facts *f)

@@ -58,7 +58,8 @@ void fact_print(const json_t *value, struct bh_buf *out);
 
 fact_get fact_first_seen, fact_last_seen, fact_first_seen_ms, fact_last_seen_ms;
 fact_get fact_when, fact_when_ms; /* of the signal, or when it was first seen */
-fact_get fact_verdict, fact_direction, fact_packets, fact_bytes, fact_aggregated;
+fact_get fact_verdict, fact_direction, fact_packets, fact_bytes;
+fact_get fact_aggregated, fact_flows, fact_sample;
 fact_get fact_protocol, fact_protocol_number, fact_ip_version;
 fact_get fact_icmp_type, fact_icmp_code, fact_tcp_flags, fact_frame_type;
 fact_get fact_uid, fact_gid, fact_uid_text, fact_gid_text;

@@ -225,6 +225,8 @@ static const struct fact_field rest[] = {
 	FACT_TEXT("unmapped.netns", netns),
 	FACT("unmapped.gid", fact_gid),
 	FACT("unmapped.aggregated", fact_aggregated),
+	FACT("unmapped.flows", fact_flows),
+	FACT("unmapped.sample", fact_sample),
 	FACT("unmapped.icmp_type", fact_icmp_type),
 	FACT("unmapped.icmp_code", fact_icmp_code),
 	FACT("unmapped.frame_type", fact_frame_type),

@@ -16,6 +16,7 @@ static const struct fact_field fields[] = {
 	FACT("packets", fact_packets),
 	FACT("bytes", fact_bytes),
 	FACT("aggregated", fact_aggregated),
+	FACT("flows", fact_flows),
 	FACT("protocol", fact_protocol),
 	FACT("source", fact_source_ip),
 	FACT("source_port", fact_source_port),

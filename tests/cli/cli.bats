@@ -260,6 +260,18 @@ write_policy() { printf '%s\n' "$@" >"$dir/p.yaml"; }
 	[[ $output == *"--follow"* ]]
 }
 
+@test "denied: formats, and where packets go" {
+	run "$bulkhead" denied --follow --format oscf
+	[ "$status" -eq 2 ]
+	[[ $output == *"--format takes json, ocsf, ecs or text, not 'oscf'"* ]]
+	run "$bulkhead" denied --follow --format ocsf --json
+	[ "$status" -eq 2 ]
+	[[ $output == *"choose one"* ]]
+	run "$bulkhead" denied --follow --pcap "$dir/none/d.pcap"
+	[ "$status" -eq 3 ]
+	[[ $output == *"cannot write $dir/none/d.pcap: No such file or directory"* ]]
+}
+
 @test "host file: strict like the policies" {
 	printf 'unmanagd: ignore\n' >"$dir/c.yaml"
 	run "$bulkhead" check policies --config "$dir/c.yaml"

@@ -21,6 +21,10 @@ void json_put_number(json_t *o, const char *key, uint64_t v);
 /* RFC 3339, UTC, milliseconds. */
 void json_put_time(json_t *o, const char *key, int64_t usec);
 
+struct flow_record;
+/* The far ends that an aggregated record shows: a list of objects, as in its own format. */
+json_t *json_samples(const struct flow_record *r);
+
 /* O, which is taken over (NULL: memory ran out), as one compact line; newline included. */
 int json_take_line(json_t *o, struct bh_buf *out);
 

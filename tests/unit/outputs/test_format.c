@@ -282,6 +282,9 @@ static void test_aggregated(void **state)
 	r.aggregated = true;
 	r.proto = 0;
 	r.source = r.destination = (struct record_end) { 0 };
+	r.flows = 20;
+	r.n_samples = 1;
+	r.samples[0] = (struct record_sample) { { AF_INET, { 192, 0, 2, 1 } }, IPPROTO_TCP, 22 };
 	o = formatted(OUTPUT_OCSF, &r);
 	e = formatted(OUTPUT_ECS, &r);
 	assert_text(o, "dst_endpoint.uid", "shop/payments");
@@ -293,6 +296,9 @@ static void test_aggregated(void **state)
 	assert_null(at(o, "traffic.bytes"));
 	assert_number(o, "traffic.packets", 3);
 	assert_true(json_is_true(at(o, "unmapped.aggregated")));
+	assert_number(o, "unmapped.flows", 20);
+	assert_int_equal(json_array_size(at(o, "unmapped.sample")), 1);
+	assert_text(json_array_get(at(e, "bulkhead.sample"), 0), "peer", "192.0.2.1");
 	assert_text(e, "container.id", "shop/payments");
 	assert_null(at(e, "related"));
 	assert_text(e, "observer.ingress.interface.name", "eth0");
