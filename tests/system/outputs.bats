@@ -2,6 +2,7 @@
 # What others read: the formats of records, and the denied packets as a pcap.
 
 load lib/net
+load lib/daemon
 
 rawsend_program=${probe_program%/*}/rawsend
 
@@ -22,10 +23,11 @@ setup() {
 		    ports: [5432/tcp]
 	Y
 	bulkhead apply
-	follower=''
+	follower='' listener=''
 }
 teardown() {
-	[ -z "$follower" ] || kill "$follower" 2>/dev/null || true
+	for pid in $follower $listener; do kill "$pid" 2>/dev/null || true; done
+	daemon_gone
 	net_down
 }
 
@@ -109,4 +111,73 @@ packets() { tcpdump -nr "${1:-$NET_DIR/d.pcap}" "${@:2}" 2>"$NET_DIR/tcpdump.err
 	watched
 	packets "" "udp and dst port 7777" | grep -q "IP $(v4 web)\.[0-9]* > $(v4 db)\.7777: UDP"
 	grep -Eq "1 frame without an IP packet: not in it" "$NET_DIR/messages"
+}
+
+# --- the daemon's logger -------------------------------------------------------------------------
+
+# Datagrams that come to SOCKET, a line each.
+listen_at() { # SOCKET FILE
+	python3 -c '
+import os, socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(sys.argv[1])
+os.chmod(sys.argv[1], 0o666)
+with open(sys.argv[2], "w", buffering=1) as out:
+    while True:
+        out.write(s.recv(65536).decode().replace("\n", "|") + "\n")
+' "$@" 3>&- &
+	listener=$!
+	await test -e "$2"
+}
+
+# Every directory on the way must let the logger through, as those of a host do.
+let_through() {
+	local d=$NET_DIR
+	while [ "$d" != / ]; do
+		chmod o+x "$d"
+		d=$(dirname "$d")
+	done
+}
+
+lines() { wc -l <"$1"; }
+has_lines() { [ "$(lines "$1")" -ge "$2" ]; } # FILE N
+
+@test "the logger writes to a file and to syslog, with no right but these" {
+	let_through
+	listen_at "$NET_DIR/log.sock" "$NET_DIR/syslog"
+	cat >>"$NET_DIR/bulkhead.yaml" <<-Y
+		outputs:
+		  - {file: $NET_DIR/log/denied.json, format: ocsf}
+		  - {syslog: $NET_DIR/log.sock, facility: local3}
+	Y
+	daemon_up
+	ask web db 6379/tcp
+	await has_lines "$NET_DIR/log/denied.json" 1
+	await has_lines "$NET_DIR/syslog" 1
+	jq -es --arg to "$(v4 db)" 'any(.class_uid == 4001 and .dst_endpoint.ip == $to)' \
+		"$NET_DIR/log/denied.json"
+	grep -Eq "^<157>1 .* bulkhead [0-9]+ deny \[bulkhead@32473 .*destination=\"$(v4 db)\" destination_port=\"6379\"" "$NET_DIR/syslog"
+	[ "$(stat -c %a:%u "$NET_DIR/log")" = "750:$(stat -c %u "$NET_DIR/log/denied.json")" ]
+	[ "$(stat -c %u "$NET_DIR/log")" -ne 0 ]
+
+	# as logrotate does it
+	mv "$NET_DIR/log/denied.json" "$NET_DIR/log/old"
+	was=$(lines "$NET_DIR/log/old")
+	await test -e "$NET_DIR/log/denied.json"
+	ask web db 6380/tcp
+	await has_lines "$NET_DIR/log/denied.json" 1
+	jq -es 'any(.dst_endpoint.port == 6380)' "$NET_DIR/log/denied.json"
+	[ "$(lines "$NET_DIR/log/old")" -eq "$was" ]
+
+	# nobody reads syslog any more, and then somebody else does
+	kill "$listener"
+	wait "$listener" || true
+	listener=''
+	ask web db 6381/tcp
+	await in_log "log.sock fails: Connection refused"
+	rm "$NET_DIR/log.sock" "$NET_DIR/syslog"
+	listen_at "$NET_DIR/log.sock" "$NET_DIR/syslog"
+	ask web db 6382/tcp
+	await eval "ask web db 6383/tcp; has_lines $NET_DIR/syslog 1"
+	daemon_stop
 }
