@@ -206,6 +206,44 @@ static void test_syslog_cap(void **state)
 	}
 }
 
+/* The sentence, which comes last, is cut between characters. */
+static void test_syslog_cut(void **state)
+{
+	struct flow_record r = sample;
+	char *const quotes[] = { r.source.name,
+				 r.destination.name,
+				 r.endpoint_id,
+				 r.endpoint_name,
+				 r.process.exe,
+				 r.image,
+				 r.owner,
+				 r.scope,
+				 r.rule_name,
+				 r.near_miss,
+				 r.other_side,
+				 r.source.scope,
+				 r.destination.scope };
+	char *const euros[] = { r.destination.endpoint, r.rule_file };
+
+	listen_there();
+	open_syslog(3);
+	for (size_t i = 0; i < BH_ARRAY_SIZE(quotes); i++)
+		fill(quotes[i], RECORD_STR, "\"");
+	for (size_t i = 0; i < BH_ARRAY_SIZE(euros); i++)
+		fill(euros[i], RECORD_STR, "\xe2\x82\xac");
+	fill(r.reason, sizeof(r.reason), "\xe2\x82\xac");
+	fill(r.source.service, RECORD_STR, "\xff"); /* four characters each, for a person */
+	fill(r.source.endpoint, RECORD_STR, "\xff");
+	memset(r.destination.endpoint, 0xff, 99);
+	for (size_t shift = 0; shift < 3; shift++) {
+		memset(r.destination.service, 'x', shift);
+		fill(r.destination.service + shift, RECORD_STR - shift, "\xe2\x82\xac");
+		outputs_record(place.o, &r);
+		assert_well_cut(receive());
+		assert_in_range(strlen(datagram), BH_OUTPUT_SYSLOG_MAX - 2, BH_OUTPUT_SYSLOG_MAX);
+	}
+}
+
 /* --- journald ------------------------------------------------------------------------------------ */
 
 static void test_journal(void **state)
@@ -357,12 +395,13 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, place_open, sockets_close)
 	const struct CMUnitTest tests[] = {
-		TEST(test_syslog),          TEST(test_syslog_priorities),
-		TEST(test_syslog_escapes),  TEST(test_syslog_utf8),
-		TEST(test_syslog_cap),      TEST(test_journal),
-		TEST(test_journal_newline), TEST(test_nobody),
-		TEST(test_restarted),       TEST(test_hangs),
-		TEST(test_stream),          TEST(test_others),
+		TEST(test_syslog),         TEST(test_syslog_priorities),
+		TEST(test_syslog_escapes), TEST(test_syslog_utf8),
+		TEST(test_syslog_cap),     TEST(test_syslog_cut),
+		TEST(test_journal),        TEST(test_journal_newline),
+		TEST(test_nobody),         TEST(test_restarted),
+		TEST(test_hangs),          TEST(test_stream),
+		TEST(test_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
