@@ -115,7 +115,7 @@ static void hand_out(struct outputs *o, const struct facts *f, enum output_what 
 	for (int i = 0; i < FORMATS; i++)
 		o->made[i] = false;
 	for (size_t i = 0; i < o->n; i++)
-		if (o->sinks[i].cfg.what != not_for)
+		if (o->sinks[i].cfg.what != not_for && !sink_waits(&o->sinks[i]))
 			hand_to(o, &o->sinks[i], f);
 }
 

@@ -142,15 +142,18 @@ void sink_lose(struct sink *s, int r)
 	s->lost++;
 }
 
+bool sink_waits(struct sink *s)
+{
+	bool waits = s->retry_at && sink_now(s) < s->retry_at;
+
+	s->lost += waits;
+	return waits;
+}
+
 void sink_put(struct sink *s, const struct message *m)
 {
-	int r;
+	int r = s->ops->put(s, m);
 
-	if (s->retry_at && sink_now(s) < s->retry_at) {
-		s->lost++;
-		return;
-	}
-	r = s->ops->put(s, m);
 	if (r < 0) {
 		sink_lose(s, r);
 		return;

@@ -65,6 +65,8 @@ int sink_init(struct sink *s, const struct host_output *cfg, const struct output
 	      struct bh_err *err);
 void sink_done(struct sink *s);
 
+/* It failed, and is not tried yet: what was to be put is counted as lost, and need not be made. */
+bool sink_waits(struct sink *s);
 /* Put, or count as lost. */
 void sink_put(struct sink *s, const struct message *m);
 /* R < 0: M could not even be made. */
