@@ -263,7 +263,8 @@ static bool by_direction(const struct flows_filter *f, struct flows_texts *t,
 	return in_mask(f->directions, row->v[COL_DIRECTION]);
 }
 
-#define ASKED(member) offsetof(struct flows_filter, member), sizeof(((struct flows_filter *)0)->member)
+#define ASKED(member)                                                                              \
+	offsetof(struct flows_filter, member), sizeof(((struct flows_filter *)0)->member)
 
 /* A question is asked when its number of alternatives, or its mask, is not 0. The cheap ones first. */
 static const struct {

@@ -44,7 +44,7 @@ enum flows_column {
 	COL_SOURCE,
 	COL_DESTINATION,
 };
-#define FLOWS_COLUMNS	30
+#define FLOWS_COLUMNS   30
 #define FLOWS_COL(name) (UINT64_C(1) << COL_##name)
 #define FLOWS_COLS_PEER                                                                            \
 	(FLOWS_COL(DIRECTION) | FLOWS_COL(SOURCE_ENDPOINT) | FLOWS_COL(SOURCE_SERVICE) |           \

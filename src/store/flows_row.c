@@ -338,7 +338,7 @@ static size_t cut_character(const char *text, size_t len)
 	return 0;
 }
 
-static void tame(char *out, size_t size, const char *text)
+void flows_tame(char *out, size_t size, const char *text)
 {
 	size_t len = strlen(text), rest = cut_character(text, len);
 	struct bh_buf b;
@@ -358,7 +358,7 @@ static void read_text(struct flow_record *r, size_t i, const char *text)
 	if (i == UNKNOWN)
 		r->process.unknown = text[0] ? text : NULL;
 	else if (text[0] && must_be_tame(i))
-		tame(out, f->size, text);
+		flows_tame(out, f->size, text);
 	else
 		snprintf(out, f->size, "%s", text);
 }

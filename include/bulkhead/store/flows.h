@@ -200,7 +200,7 @@ int flows_field_parse(const char *s, enum flows_field *ret); /* -EINVAL */
 struct flows_group {
 	const char
 		*values[BH_FLOWS_BY_MAX]; /* as asked for; "" when not known. Hostile, unescaped */
-	uint64_t packets, bytes, records;
+	uint64_t packets, records;
 	int64_t first, last;
 };
 
@@ -241,7 +241,7 @@ int flows_summary(struct flows_reader *r, struct flows_state *ret, struct bh_err
 
 /*
  * Records that came since the last call (or since the reader was opened), in the order in which they
- * came; cheap when there are none. -ESTALE: the file was replaced by another: open it anew. SIGNALS (may
+ * came; cheap when there are none. F is the same each time, and its times are not looked at. -ESTALE: the file was replaced by another: open it anew. SIGNALS (may
  * be NULL) gets what came of those.
  */
 int flows_follow(struct flows_reader *r, const struct flows_filter *f,
