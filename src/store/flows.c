@@ -9,6 +9,7 @@
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/base/limits.h>
 
+#include "flows_hash.h"
 #include "flows_writer.h"
 
 /* The writer: what waits, and the transaction that writes it. */
@@ -32,6 +33,7 @@ int flows_open(int dir, const struct flows_options *o, int64_t now, struct flows
 
 	if (fcntl(dir, F_GETFD) < 0)
 		return bh_err_errno(err, -errno, "the directory of the history");
+	flows_hash_begin();
 	f = calloc(1, sizeof(*f));
 	if (!f)
 		return bh_err_oom(err);

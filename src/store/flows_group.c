@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A failed insertion leaves the table as it was and shows in the handle. */
-#define HASH_NONFATAL_OOM 1
+#include "flows_hash.h"
+
 #include <uthash.h>
 
 #include <bulkhead/base/cleanup.h>

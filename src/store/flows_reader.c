@@ -12,6 +12,7 @@
 #include <bulkhead/base/limits.h>
 
 #include "flows_account.h"
+#include "flows_hash.h"
 #include "flows_row.h"
 #include "flows_schema.h"
 
@@ -41,7 +42,10 @@ static int prepare_get(struct flows_reader *r, enum flows_kind kind, struct bh_e
 int flows_reader_prepare(struct flows_reader *r, struct bh_err *err)
 {
 	int64_t version;
-	int q = flows_schema_check(r->db, flows_steps, FLOWS_VERSION, err);
+	int q;
+
+	flows_hash_begin();
+	q = flows_schema_check(r->db, flows_steps, FLOWS_VERSION, err);
 
 	if (q >= 0)
 		q = flows_db_number(r->db, "PRAGMA user_version", &version, err);
