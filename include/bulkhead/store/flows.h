@@ -106,8 +106,7 @@ struct flows_reader;
 
 /*
  * -ENOENT: there is no history. -EBADMSG: it is damaged, or not one. -EPROTO: of a newer version.
- * -EBUSY, -EACCES, -EIO, ... Root does not open what belongs to somebody else: see become_user() in
- * sys/become.h.
+ * -EBUSY, -EACCES, -EIO, ... Root does not open what belongs to somebody else (-EPERM): privs_drop().
  */
 int flows_reader_open(int dir, struct flows_reader **ret, struct bh_err *err);
 void flows_reader_close(struct flows_reader *r); /* takes NULL */
