@@ -12,6 +12,13 @@
 enum { CLI_YES = 0, CLI_NO = 1, CLI_USAGE = 2, CLI_FAILED = 3 };
 
 #define CLI_PATHS_MAX 64
+#define CLI_WORDS_MAX 256
+
+/* An option that may be repeated, its values also joined with commas; borrowed from argv. */
+struct cli_words {
+	const char *words[CLI_WORDS_MAX];
+	size_t n;
+};
 
 /* What the command line said. Strings are borrowed from argv. */
 struct cli_options {
@@ -21,10 +28,12 @@ struct cli_options {
 	const char *inventory, *config, *netns_dir, *docker_socket, *podman_socket, *socket;
 	const char *from, *to, *port, *batch, *format, *endpoint, *pcap;
 	const char *store;
+	struct cli_words services, containers, peers, ports, directions, rules, verdicts, uids, by;
+	const char *since, *until, *sort, *limit, *page;
 	const char *confirm;
 	unsigned confirm_seconds; /* what it says; 0: nothing */
 	const char *word;         /* the operand of a verb that takes one */
-	bool json, strict, clean, follow, endpoints, verify, generations, signals;
+	bool json, strict, clean, follow, endpoints, verify, generations, signals, reverse, summary;
 };
 
 /* One verb: src/cli/<verb>.c. The option letters are ids of options.c's table. */

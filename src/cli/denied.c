@@ -2,10 +2,12 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <time.h>
 
 #include <bulkhead/enforce/follow.h>
 
 #include "cli.h"
+#include "denied.h"
 #include "denied_signals.h"
 #include "printer.h"
 
@@ -77,16 +79,42 @@ static int load_and_follow(struct following *f, const struct cli_options *o)
 	return code;
 }
 
-int cmd_denied(struct cli_options *o)
+static int follow_live(const struct cli_options *o, const struct denied_ask *a)
 {
 	struct following f;
 	int code;
 
-	if (!o->follow)
-		return cli_fail(CLI_USAGE, "denied: --follow is the one way there is; records are "
-					   "not kept by this version");
+	if (a->filters)
+		return cli_fail(CLI_FAILED, "denied: --follow with a filter looks at the history, "
+					    "and nobody keeps one");
 	code = printer_begin(&f.out, o);
 	if (code == CLI_YES)
 		code = load_and_follow(&f, o);
 	return printer_end(&f.out, code);
+}
+
+static int64_t now_usec(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+int cmd_denied(struct cli_options *o)
+{
+	static struct denied_ask ask;
+	struct denied_store store = { .dir = -1 };
+	int code = denied_parse(o, now_usec(), &ask);
+
+	if (code != CLI_YES)
+		return code;
+	if (o->follow && !denied_has_history(o))
+		return follow_live(o, &ask);
+	code = o->follow    ? denied_follow(o, &ask, &store)
+	       : o->summary ? denied_summary(o, &ask, &store)
+	       : o->by.n    ? denied_groups(o, &ask, &store)
+			    : denied_list(o, &ask, &store);
+	denied_close(&store);
+	return code;
 }

@@ -16,6 +16,7 @@ static const struct option_spec {
 	char id; /* as in cli_verb.options */
 	const char *name, *argument, *help;
 	size_t offset; /* of a const char * (with argument) or a bool in struct cli_options */
+	bool many;     /* of a struct cli_words */
 } specs[] = {
 	{ 'p', "policies", "PATH", "policy file or directory; may be repeated", 0 },
 	{ 'i', "inventory", "FILE", "take the endpoints from this file and from nowhere else",
@@ -50,6 +51,8 @@ static const struct option_spec {
 	  offsetof(struct cli_options, clean) },
 	{ 'D', "store", "DIR", "where audit trail and generations are (default " BH_STORE_DIR ")",
 	  offsetof(struct cli_options, store) },
+	{ 'H', "store", "DIR", "whose history is read (default " BH_STORE_DIR ")",
+	  offsetof(struct cli_options, store) },
 	{ 'w', "confirm", "TIME", "take it back unless bulkhead confirm comes in time: 1s to 1h",
 	  offsetof(struct cli_options, confirm) },
 	{ 'G', "generations", NULL, "what rollback can go back to; * is in force, ? unconfirmed",
@@ -58,6 +61,39 @@ static const struct option_spec {
 	  offsetof(struct cli_options, verify) },
 	{ 'f', "follow", NULL, "print denied flows as they happen, until interrupted",
 	  offsetof(struct cli_options, follow) },
+	{ 'a', "since", "TIME", "seen at that time or later: 10m, 2h, 3d ago, or RFC 3339",
+	  offsetof(struct cli_options, since) },
+	{ 'A', "until", "TIME", "seen before that time", offsetof(struct cli_options, until) },
+	{ 'v', "service", "NAME",
+	  "denied by this service's policy; values may be joined with commas",
+	  offsetof(struct cli_options, services), true },
+	{ 't', "container", "WHO",
+	  "denied in this container: its name, or its id from the beginning",
+	  offsetof(struct cli_options, containers), true },
+	{ 'r', "peer", "WHO", "other end: service, container, address or 10.0.0.0/8",
+	  offsetof(struct cli_options, peers), true },
+	{ 'q', "port", "PORT", "destination port: 443/tcp, 8000-8080/tcp, icmp/echo-request, ...",
+	  offsetof(struct cli_options, ports), true },
+	{ 'I', "direction", "WAY", "egress or ingress", offsetof(struct cli_options, directions),
+	  true },
+	{ 'J', "rule", "RULE", "decided by a rule of this name or kind (default-deny, ...)",
+	  offsetof(struct cli_options, rules), true },
+	{ 'K', "verdict", "VERDICT", "deny, audit or allow", offsetof(struct cli_options, verdicts),
+	  true },
+	{ 'u', "uid", "UID", "sent by a process of this user", offsetof(struct cli_options, uids),
+	  true },
+	{ 'y', "by", "FIELDS", "group: service, container, peer, address, port, rule, uid, ...",
+	  offsetof(struct cli_options, by), true },
+	{ 'z', "sort", "WHAT", "time, packets or records (groups: packets without it)",
+	  offsetof(struct cli_options, sort) },
+	{ 'R', "reverse", NULL, "the other way round: the newest first, or the least",
+	  offsetof(struct cli_options, reverse) },
+	{ 'l', "limit", "N", "so many, and then how to get the next page",
+	  offsetof(struct cli_options, limit) },
+	{ 'L', "page", "PAGE", "go on where a page has ended, as it said",
+	  offsetof(struct cli_options, page) },
+	{ 'M', "summary", NULL, "sums of each endpoint, a line over time, who was denied most",
+	  offsetof(struct cli_options, summary) },
 	{ 'g', "signals", NULL, "also what is worth waking for: first denials, scans, ...",
 	  offsetof(struct cli_options, signals) },
 	{ 's', "strict", NULL, "audit, off, unmanaged and shared endpoints count as findings too",
@@ -70,6 +106,21 @@ static const struct option_spec {
 
 #define DEFAULT_POLICIES "/etc/bulkhead/policies"
 
+static int take_words(const struct option_spec *s, char *value, struct cli_words *w)
+{
+	char *word;
+
+	while ((word = strsep(&value, ",")) != NULL) {
+		if (w->n == CLI_WORDS_MAX)
+			return cli_fail(CLI_USAGE, "more than %d values of --%s", CLI_WORDS_MAX,
+					s->name);
+		if (!word[0])
+			return cli_fail(CLI_USAGE, "--%s has an empty value", s->name);
+		w->words[w->n++] = word;
+	}
+	return 0;
+}
+
 static int take(const struct option_spec *s, char *value, struct cli_options *o)
 {
 	if (s->id == 'p') {
@@ -78,6 +129,8 @@ static int take(const struct option_spec *s, char *value, struct cli_options *o)
 		o->policies[o->n_policies++] = value;
 		return 0;
 	}
+	if (s->many)
+		return take_words(s, value, (struct cli_words *)((char *)o + s->offset));
 	if (s->argument)
 		*(const char **)((char *)o + s->offset) = value;
 	else

@@ -102,8 +102,7 @@ static bool ask(const struct flows_filter *f, struct flows_texts *texts, int64_t
 	return t->memo[memo] == 2;
 }
 
-/* Is WORD one of those that are joined with commas? */
-static bool is_joined(const char *text, const char *word)
+bool flows_is_joined(const char *text, const char *word)
 {
 	size_t len = strlen(word);
 
@@ -120,7 +119,7 @@ static bool is_joined(const char *text, const char *word)
 static bool in_services(const struct flows_filter *f, const char *text)
 {
 	for (size_t i = 0; i < f->n_services; i++)
-		if (is_joined(text, f->services[i]))
+		if (flows_is_joined(text, f->services[i]))
 			return true;
 	return false;
 }
@@ -148,7 +147,7 @@ static bool is_endpoint_id(const struct flows_filter *f, const char *text)
 static bool in_peer_services(const struct flows_filter *f, const char *text)
 {
 	for (size_t i = 0; i < f->n_peers; i++)
-		if (f->peers[i].word && is_joined(text, f->peers[i].word))
+		if (f->peers[i].word && flows_is_joined(text, f->peers[i].word))
 			return true;
 	return false;
 }

@@ -285,10 +285,10 @@ int flows_query(struct flows_reader *r, const struct flows_filter *f, const stru
 int flows_query_signals(struct flows_reader *r, const struct flows_filter *f,
 			const struct flows_order *o,
 			int (*fn)(const struct flow_signal *s, void *arg), void *arg,
-			struct bh_err *err)
+			struct flows_cursor *ret_end, bool *ret_more, struct bh_err *err)
 {
 	struct search s = { .r = r, .f = f, .o = o, .kind = OF_SIGNALS };
 	const struct flows_handing h = { .signal = fn, .arg = arg };
 
-	return ask(&s, &h, NULL, NULL, err);
+	return ask(&s, &h, ret_end, ret_more, err);
 }

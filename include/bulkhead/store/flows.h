@@ -143,6 +143,9 @@ struct flows_filter {
 	unsigned directions; /* 1 << DIRECTION_EGRESS, ...; 0: both */
 };
 
+/* Is WORD one of those that a record joins with commas, as services? */
+bool flows_is_joined(const char *joined, const char *word);
+
 enum flows_sort { FLOWS_BY_TIME, FLOWS_BY_PACKETS, FLOWS_BY_RECORDS };
 
 /* Where a page ends, and the next one begins. */
@@ -173,7 +176,7 @@ int flows_query(struct flows_reader *r, const struct flows_filter *f, const stru
 int flows_query_signals(struct flows_reader *r, const struct flows_filter *f,
 			const struct flows_order *o,
 			int (*fn)(const struct flow_signal *s, void *arg), void *arg,
-			struct bh_err *err);
+			struct flows_cursor *ret_end, bool *ret_more, struct bh_err *err);
 
 /* What can be grouped by. */
 enum flows_field {
