@@ -198,10 +198,11 @@ struct repeated *watched_into(struct watched *w, uint64_t id, int64_t before, bo
 		if (w->into[i].told < before)
 			old = &w->into[i];
 	}
-	if (old)
-		return take_place(old, id);
-	*ret_full = w->n_into == BH_SIGNAL_ENTRIES_EACH_MAX;
-	if (*ret_full || (w->n_into == w->cap_into && !grow_into(w)))
-		return NULL;
-	return take_place(&w->into[w->n_into++], id);
+	if (w->n_into < BH_SIGNAL_ENTRIES_EACH_MAX) {
+		if (w->n_into == w->cap_into && !grow_into(w))
+			return NULL;
+		return take_place(&w->into[w->n_into++], id);
+	}
+	*ret_full = !old;
+	return old ? take_place(old, id) : NULL;
 }

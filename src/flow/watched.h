@@ -71,8 +71,8 @@ struct watchlist {
 struct watched *watchlist_get(struct watchlist *l, uint64_t id);
 struct source *watchlist_source(struct watchlist *l, struct watched *at, uint64_t id, uint32_t now);
 /*
- * The one with this ID at W; a new one takes the place of one told before BEFORE. NULL: *RET_FULL, or
- * out of memory.
+ * The one with this ID at W; when there is no room a new one takes the place of one told before BEFORE.
+ * NULL: *RET_FULL, or out of memory.
  */
 struct repeated *watched_into(struct watched *w, uint64_t id, int64_t before, bool *ret_full);
 void watchlist_done(struct watchlist *l);
