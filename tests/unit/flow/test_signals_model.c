@@ -413,6 +413,7 @@ static void streams_are_as_the_model_says(void **state)
 		{ .ports = 5, .gap_ms = 3000, .raw_in = 20, .answer_in = 10, .pause_in = 50 },
 		{ .ports = 60, .gap_ms = 2000, .raw_in = 5, .answer_in = 3, .pause_in = 100 },
 		{ .ports = 1000, .gap_ms = 20, .raw_in = 100, .answer_in = 50, .pause_in = 300 },
+		{ .ports = 5000, .gap_ms = 2000, .raw_in = 50, .answer_in = 50, .pause_in = 500 },
 		{ .ports = 20, .gap_ms = 30000, .raw_in = 10, .answer_in = 10, .pause_in = 10 },
 	};
 	size_t told[SIGNAL_KINDS] = { 0 };
