@@ -5,13 +5,14 @@
 #include <time.h>
 
 #include <bulkhead/base/cleanup.h>
+#include <bulkhead/flow/account.h>
 #include <bulkhead/sys/netns.h>
 
-static bool has_sender(const struct flow_record *rec)
+static bool has_sender(const struct flow_log_event *ev)
 {
-	return rec->direction == DIRECTION_EGRESS && !rec->has_frame && rec->source.has_port &&
-	       rec->destination.has_port &&
-	       (rec->proto == IPPROTO_TCP || rec->proto == IPPROTO_UDP);
+	return flow_direction(ev->ifindex_out) == DIRECTION_EGRESS && !ev->has_frame &&
+	       ev->has_packet && ev->packet.has_ports &&
+	       (ev->packet.proto == IPPROTO_TCP || ev->packet.proto == IPPROTO_UDP);
 }
 
 static int64_t monotonic_usec(void)
@@ -26,19 +27,20 @@ void sender_fill(struct process_finder *f, const struct nlsock *nl, uint64_t ino
 		 const struct flow_log_event *ev, struct flow_record *rec)
 {
 	bh_autoclose int netns_fd = -1;
+	const struct packet *p = &ev->packet;
 	struct process_question q = {
 		.netns_ino = ino,
-		.proto = (uint8_t)rec->proto,
-		.sport = rec->source.port,
-		.dport = rec->destination.port,
+		.proto = p->proto,
+		.sport = p->sport,
+		.dport = p->dport,
 		.ifindex = ev->ifindex_out,
-		.source = rec->source.addr,
-		.destination = rec->destination.addr,
-		.has_uid = rec->has_uid,
-		.uid = rec->uid,
+		.source = p->source,
+		.destination = p->destination,
+		.has_uid = ev->has_uid,
+		.uid = ev->uid,
 	};
 
-	if (!has_sender(rec))
+	if (!has_sender(ev))
 		return;
 	if (netns_of_socket(nl->fd, &netns_fd, &q.netns_ino, NULL) < 0) {
 		rec->process.unknown = "its namespace cannot be entered";

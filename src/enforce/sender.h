@@ -7,8 +7,8 @@
 #include <bulkhead/sys/nlsock.h>
 
 /*
- * Fill in the process that sent a packet which the log has just told of, EV, when it left by TCP or UDP
- * through the stack. NL: any socket in its namespace, which has inode INO.
+ * Fill in the process that sent a packet which the log has just told of, EV, when it was to leave by TCP
+ * or UDP through the stack. (The record may be of the kernel's count, which was read first.) NL: any socket in its namespace, which has inode INO.
  */
 void sender_fill(struct process_finder *f, const struct nlsock *nl, uint64_t ino,
 		 const struct flow_log_event *ev, struct flow_record *rec);
