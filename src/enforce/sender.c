@@ -4,9 +4,7 @@
 #include <netinet/in.h>
 #include <time.h>
 
-#include <bulkhead/base/cleanup.h>
 #include <bulkhead/flow/account.h>
-#include <bulkhead/sys/netns.h>
 
 static bool has_sender(const struct flow_log_event *ev)
 {
@@ -23,12 +21,12 @@ static int64_t monotonic_usec(void)
 	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
-void sender_fill(struct process_finder *f, const struct nlsock *nl, uint64_t ino,
+void sender_fill(struct process_finder *f, int netns_fd, uint64_t ino,
 		 const struct flow_log_event *ev, struct flow_record *rec)
 {
-	bh_autoclose int netns_fd = -1;
 	const struct packet *p = &ev->packet;
 	struct process_question q = {
+		.netns_fd = netns_fd,
 		.netns_ino = ino,
 		.proto = p->proto,
 		.sport = p->sport,
@@ -42,10 +40,5 @@ void sender_fill(struct process_finder *f, const struct nlsock *nl, uint64_t ino
 
 	if (!has_sender(ev))
 		return;
-	if (netns_of_socket(nl->fd, &netns_fd, &q.netns_ino, NULL) < 0) {
-		rec->process.unknown = "its namespace cannot be entered";
-		return;
-	}
-	q.netns_fd = netns_fd;
 	process_of_socket(f, &q, monotonic_usec(), &rec->process);
 }

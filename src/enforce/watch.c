@@ -60,7 +60,7 @@ static int explain_and_emit(struct flow_record *rec, void *arg)
 	};
 
 	if (w->event)
-		sender_fill(w->shared->processes, &w->nl, w->ino, w->event, rec);
+		sender_fill(w->shared->processes, w->netns_fd, w->ino, w->event, rec);
 	flow_explain(rec, &ctx);
 	return w->shared->cb->record(rec, w->shared->cb->arg);
 }
@@ -216,13 +216,12 @@ static int baseline(struct watch *w, int64_t now, struct bh_err *err)
 static int open_all(struct watch *w, int64_t now, bool *ret_ours, struct bh_err *err)
 {
 	const struct endpoint *e = endpoint_of(w);
-	bh_autoclose int fd = -1;
 	int r;
 
 	*ret_ours = false;
-	r = endpoint_netns_open(e, &fd, &w->ino, err);
+	r = endpoint_netns_open(e, &w->netns_fd, &w->ino, err);
 	if (r >= 0)
-		r = nlsock_open(&w->nl, fd, NETLINK_NETFILTER, err);
+		r = nlsock_open(&w->nl, w->netns_fd, NETLINK_NETFILTER, err);
 	if (r >= 0)
 		r = nft_commit_id(&w->nl, &w->commit, err);
 	if (r >= 0)
@@ -235,7 +234,7 @@ static int open_all(struct watch *w, int64_t now, bool *ret_ours, struct bh_err 
 				  w->have.drift);
 	r = baseline(w, now, err);
 	if (r >= 0) /* only now: what is counted before the log is open is the baseline's */
-		r = flow_log_open(fd, NFT_NFLOG_GROUP, &w->log, err);
+		r = flow_log_open(w->netns_fd, NFT_NFLOG_GROUP, &w->log, err);
 	return r;
 }
 
@@ -251,6 +250,7 @@ int watch_new(struct watch_shared *shared, size_t endpoint, int64_t now, struct 
 		return bh_err_oom(err);
 	w->shared = shared;
 	w->endpoint = endpoint;
+	w->netns_fd = -1;
 	w->nl = (struct nlsock)NLSOCK_INIT;
 	r = open_all(w, now, &ours, err);
 	if (r < 0 || !ours) {
@@ -271,6 +271,8 @@ void watch_free(struct watch *w)
 	flow_account_free(w->account);
 	nft_state_done(&w->have);
 	nlsock_done(&w->nl);
+	if (w->netns_fd >= 0)
+		close(w->netns_fd);
 	free(w);
 }
 

@@ -23,6 +23,7 @@ struct watch_shared {
 struct watch {
 	struct watch_shared *shared;
 	size_t endpoint; /* index into the site's endpoints */
+	int netns_fd;
 	uint64_t ino;
 	struct nlsock nl;
 	struct flow_log *log;

@@ -19,7 +19,7 @@
 struct space {
 	uint64_t netns;
 	int64_t since; /* 0 = unused */
-	unsigned n;
+	unsigned n, work;
 	uint32_t last_pid;
 };
 
@@ -104,9 +104,9 @@ static bool may_look(struct process_finder *f, struct space *s, int64_t now)
 	if (is_new_second(&f->since, now))
 		f->n = f->work = 0;
 	if (is_new_second(&s->since, now))
-		s->n = 0;
-	if (s->n >= BH_PROCESS_PER_S || f->n >= BH_PROCESS_TOTAL_PER_S ||
-	    f->work >= BH_PROCESS_WORK_PER_S)
+		s->n = s->work = 0;
+	if (s->n >= BH_PROCESS_PER_S || s->work >= BH_PROCESS_EACH_WORK ||
+	    f->n >= BH_PROCESS_TOTAL_PER_S || f->work >= BH_PROCESS_TOTAL_WORK)
 		return false;
 	s->n++;
 	f->n++;
@@ -197,6 +197,7 @@ static void look(struct process_finder *f, struct space *space, const struct pro
 	}
 	s.socket = c->socket = socket.inode;
 	r = proc_find(&s, space->last_pid, &c->place, &c->process);
+	space->work += s.pids + s.fds;
 	f->work += s.pids + s.fds;
 	if (r < 0)
 		c->process.unknown = why_no_process(r);

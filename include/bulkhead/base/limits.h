@@ -164,7 +164,8 @@
 #define BH_PROCESS_FDS_MAX     4096  /* and their descriptors */
 #define BH_PROCESS_PER_S       10    /* answers looked for of one namespace, */
 #define BH_PROCESS_TOTAL_PER_S 50    /* and of all */
-#define BH_PROCESS_WORK_PER_S  32768 /* processes and descriptors looked at, for all */
+#define BH_PROCESS_EACH_WORK   8192  /* both together within a second, of one namespace, */
+#define BH_PROCESS_TOTAL_WORK  32768 /* and of all; what was begun is ended */
 #define BH_PROCESS_CACHE_MAX   256   /* answers that are kept, */
 #define BH_PROCESS_CACHE_MS    1000  /* for so long */
 #define BH_PROCESS_SPACES_MAX  1024  /* namespaces whose rate is kept apart */

@@ -302,6 +302,21 @@ static void test_interrupted(void **state)
 	assert_int_equal(query(), -EINTR);
 }
 
+/* What fails on its way says so in its last message. */
+static void test_failed_at_the_end(void **state)
+{
+	static const int32_t gone = -ENOENT;
+
+	add(0x100, NLM_F_MULTI, 41, "a", 1);
+	add(NLMSG_DONE, NLM_F_MULTI, 41, &gone, sizeof(gone));
+	flush();
+	assert_int_equal(query(), -ENOENT);
+	assert_string_equal(heard, "a");
+	add(NLMSG_DONE, NLM_F_MULTI, 42, NULL, 0); /* older kernels say nothing */
+	flush();
+	assert_int_equal(query(), 0);
+}
+
 static void test_ended_by_reader(void **state)
 {
 	add(0x100, NLM_F_MULTI, 41, "!", 1);
@@ -429,6 +444,7 @@ int main(void)
 		CASE(test_absent),
 		CASE(test_leftovers),
 		CASE(test_interrupted),
+		CASE(test_failed_at_the_end),
 		CASE(test_ended_by_reader),
 		CASE(test_no_end),
 		CASE(test_short_error),
