@@ -359,7 +359,11 @@ int signals_record(struct signals *s, const struct flow_record *rec)
 
 int signals_known_add(struct signals *s, const struct signals_known *k)
 {
-	return pairs_add(&s->pairs, k);
+	struct signals_known in = *k;
+
+	if (in.seen < 0) /* a file says so, not a clock */
+		in.seen = 0;
+	return pairs_add(&s->pairs, &in);
 }
 
 int signals_known_each(struct signals *s, uint64_t *mark,

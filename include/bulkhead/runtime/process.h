@@ -34,7 +34,7 @@ void process_finder_free(struct process_finder *f); /* takes NULL */
  * in microseconds. Needs CAP_SYS_ADMIN (setns) and CAP_SYS_PTRACE (/proc of others). One call looks
  * at BH_PROCESS_PIDS_MAX processes and BH_PROCESS_FDS_MAX descriptors at most; there are at most
  * BH_PROCESS_PER_S looks a second for one namespace and BH_PROCESS_TOTAL_PER_S for all, and answers are
- * kept for BH_PROCESS_CACHE_MS. comm and exe are hostile bytes.
+ * kept for BH_PROCESS_CACHE_MS. It takes tens of microseconds, 20 ms at the very most. comm and exe are hostile bytes.
  */
 void process_of_socket(struct process_finder *f, const struct process_question *q, int64_t now,
 		       struct record_process *ret);

@@ -266,6 +266,31 @@ static void only_what_is_new_is_kept_again(void **state)
 	signals_free(s);
 }
 
+/* What is kept may have been written by anybody. */
+static void nonsense_that_was_kept_does_no_harm(void **state)
+{
+	static const int64_t seen[] = { INT64_MIN, -1, 0, INT64_MAX };
+	struct told t;
+	struct kept kept = { .n = 0 };
+	struct signals *s = fresh(&t), *other;
+	uint64_t mark = 0;
+
+	feed_new(s, denied(&web, &cache, 1, DIRECTION_EGRESS, BEGIN));
+	signals_known_each(s, &mark, keep, &kept);
+	for (size_t i = 0; i < BH_ARRAY_SIZE(seen); i++) {
+		struct signals_known k = kept.k[0];
+
+		other = fresh(&t);
+		k.seen = seen[i];
+		assert_int_equal(signals_known_add(other, &k), 0);
+		assert_int_equal(signals_known_add(other, &k), 0);
+		feed_new(other, denied(&web, &cache, 1, DIRECTION_EGRESS, BEGIN));
+		assert_int_equal(t.n, 0);
+		signals_free(other);
+	}
+	signals_free(s);
+}
+
 static void digests_mean_nothing_without_the_key(void **state)
 {
 	const struct signals_options o = { .key = "another key.....", .emit = on_signal };
@@ -656,6 +681,7 @@ int main(void)
 		cmocka_unit_test(what_is_kept_back_is_told_with_the_next),
 		cmocka_unit_test(known_pairs_outlive_the_process),
 		cmocka_unit_test(only_what_is_new_is_kept_again),
+		cmocka_unit_test(nonsense_that_was_kept_does_no_harm),
 		cmocka_unit_test(digests_mean_nothing_without_the_key),
 		cmocka_unit_test(scan_of_ports_is_told_at_the_15th_and_when_it_doubles),
 		cmocka_unit_test(scan_that_goes_on_is_told_once_a_window),
