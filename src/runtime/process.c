@@ -153,32 +153,31 @@ static bool is_fresh(const struct process_finder *f, const struct cached *c,
 
 /* --- a look --------------------------------------------------------------------------------- */
 
-static const char *why_no_socket(int r)
-{
-	switch (r) {
-	case -ENOENT:
-		return "its socket is closed";
-	case -ENOTUNIQ:
-		return "several sockets have its port";
-	case -EOPNOTSUPP:
-		return "the kernel cannot be asked for sockets";
-	default:
-		return "the kernel was asked in vain";
-	}
-}
+/* By what failed; the last is for everything else. */
+struct why {
+	int r;
+	const char *text;
+};
 
-static const char *why_no_process(int r)
+static const struct why no_socket[] = {
+	{ -ENOENT, "its socket is closed" },
+	{ -ENOTUNIQ, "several sockets have its port" },
+	{ -EOPNOTSUPP, "the kernel cannot be asked for sockets" },
+	{ 0, "the kernel was asked in vain" },
+};
+
+static const struct why no_process[] = {
+	{ -ENOENT, "no process of its namespace has its socket" },
+	{ -E2BIG, "there are too many processes to look at" },
+	{ -EMFILE, "there are too many descriptors to look at" },
+	{ 0, "/proc cannot be read" },
+};
+
+static const char *why(const struct why *w, int r)
 {
-	switch (r) {
-	case -ENOENT:
-		return "no process of its namespace has its socket";
-	case -E2BIG:
-		return "there are too many processes to look at";
-	case -EMFILE:
-		return "there are too many descriptors to look at";
-	default:
-		return "/proc cannot be read";
-	}
+	while (w->r && w->r != r)
+		w++;
+	return w->text;
 }
 
 static void look(struct process_finder *f, struct space *space, const struct process_question *q,
@@ -192,7 +191,7 @@ static void look(struct process_finder *f, struct space *space, const struct pro
 	if (r >= 0 && !socket.inode)
 		r = -ENOENT;
 	if (r < 0) {
-		c->process.unknown = why_no_socket(r);
+		c->process.unknown = why(no_socket, r);
 		return;
 	}
 	s.socket = c->socket = socket.inode;
@@ -200,7 +199,7 @@ static void look(struct process_finder *f, struct space *space, const struct pro
 	space->work += s.pids + s.fds;
 	f->work += s.pids + s.fds;
 	if (r < 0)
-		c->process.unknown = why_no_process(r);
+		c->process.unknown = why(no_process, r);
 	else
 		space->last_pid = c->process.pid;
 }
