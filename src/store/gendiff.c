@@ -3,9 +3,8 @@
 
 #include <string.h>
 
+#include <bulkhead/base/linediff.h>
 #include <bulkhead/base/text.h>
-
-#include "linediff.h"
 
 static const struct policy_source nothing = { NULL, "", 0 };
 

@@ -4,6 +4,7 @@
 
 #include <bulkhead/base/addr.h>
 #include <bulkhead/base/buf.h>
+#include <bulkhead/base/err.h>
 #include <bulkhead/base/limits.h>
 #include <bulkhead/model/flowspec.h>
 
@@ -103,6 +104,14 @@ const char *record_rule_kind_name(enum record_rule_kind k); /* "default-deny", .
 
 /* One JSON object and a newline, keys in the order of docs/record.md; empty fields are left out. */
 int flow_record_json(const struct flow_record *r, struct bh_buf *out);
+/*
+ * The other way: LEN hostile bytes of one line, with or without its newline. Strict: wrong types, texts
+ * that are too long, numbers out of range and a missing key are mistakes; keys that are not known are
+ * passed over. `logged` is always set, and of process.unknown only that it was there is kept. 0; -EINVAL
+ * it is none, and ERR says why; -ENOMSG a JSON object of another schema, as a signal is; -ENOMEM.
+ * On failure *RET is untouched.
+ */
+int flow_record_read(const char *line, size_t len, struct flow_record *ret, struct bh_err *err);
 /* One line for a person, newline included, hostile text escaped. */
 int flow_record_text(const struct flow_record *r, struct bh_buf *out, bool colour);
 

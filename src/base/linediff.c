@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "linediff.h"
+#include <bulkhead/base/linediff.h>
 
 #include <errno.h>
 #include <stdbool.h>

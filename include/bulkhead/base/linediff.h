@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef STORE_LINEDIFF_H
-#define STORE_LINEDIFF_H
+#ifndef BULKHEAD_BASE_LINEDIFF_H
+#define BULKHEAD_BASE_LINEDIFF_H
 
 #include <bulkhead/base/buf.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "fixture.h"
+#include "../store/fixture.h"
 
-#include "../../../src/store/linediff.h"
+#include <bulkhead/base/linediff.h>
 
 static void assert_diff(const char *old, const char *new, const char *expect)
 {
