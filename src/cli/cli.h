@@ -33,6 +33,8 @@ struct cli_options {
 	const char *confirm;
 	unsigned confirm_seconds; /* what it says; 0: nothing */
 	const char *word;         /* the operand of a verb that takes one */
+	const char *files[CLI_PATHS_MAX]; /* the operands of a verb that takes files */
+	size_t n_files;
 	bool json, strict, clean, follow, endpoints, verify, generations, signals, reverse, summary;
 };
 
@@ -40,7 +42,8 @@ struct cli_options {
 struct cli_verb {
 	const char *name, *operands, *summary, *options;
 	int (*run)(struct cli_options *o);
-	bool takes_word; /* the operand is one word, not policy paths */
+	bool takes_word;  /* the operand is one word, not policy paths */
+	bool takes_files; /* the operands are files of another kind */
 };
 
 extern const struct cli_verb cli_verbs[];
@@ -49,6 +52,7 @@ extern const size_t cli_n_verbs;
 int cmd_check(struct cli_options *o);
 int cmd_endpoints(struct cli_options *o);
 int cmd_explain(struct cli_options *o);
+int cmd_suggest(struct cli_options *o);
 int cmd_apply(struct cli_options *o);
 int cmd_plan(struct cli_options *o);
 int cmd_status(struct cli_options *o);
@@ -89,6 +93,14 @@ int cli_ask_daemon(const struct cli_options *o, const char *verb, int (*fn)(json
 bool cli_names_its_own(const struct cli_options *o);
 /* For those who load step by step. */
 void cli_site_options(const struct cli_options *o, struct site_options *ret);
+
+/* --from, --to and --port, as a person or a batch file gives them. -errno with the reason in ERR. */
+struct cli_question {
+	struct explain_party from, to;
+	struct port_spec port;
+};
+int cli_question_parse(const struct site *s, const char *from, const char *to, const char *port,
+		       struct cli_question *ret, struct bh_err *err);
 
 /* history --generations */
 int cli_list_generations(const struct cli_options *o);

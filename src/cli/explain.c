@@ -13,14 +13,8 @@
 
 #define BATCH_LINE_MAX 1024
 
-/* The three words of a question, as a person or a batch file gives them. */
-struct question {
-	struct explain_party from, to;
-	struct port_spec port;
-};
-
-static int parse_question(const struct site *s, const char *from, const char *to, const char *port,
-			  struct question *ret, struct bh_err *err)
+int cli_question_parse(const struct site *s, const char *from, const char *to, const char *port,
+		       struct cli_question *ret, struct bh_err *err)
 {
 	const char *why;
 	char shown[128];
@@ -37,7 +31,7 @@ static int parse_question(const struct site *s, const char *from, const char *to
 				  "port '%s': %s; write 443/tcp, 53/udp or icmp/echo-request",
 				  bh_escape_str(shown, sizeof(shown), port), why);
 	if (!explain_port_is_one(&ret->port))
-		return bh_err_set(err, -EINVAL, "port '%s': explain needs one port or ICMP type",
+		return bh_err_set(err, -EINVAL, "port '%s': one port or ICMP type is needed",
 				  bh_escape_str(shown, sizeof(shown), port));
 	return 0;
 }
@@ -72,10 +66,10 @@ static int explain_one(const struct site *s, const struct explainer *x, struct c
 {
 	struct bh_err err = BH_ERR_INIT;
 	struct explanation e;
-	struct question q;
+	struct cli_question q;
 	int r;
 
-	r = parse_question(s, o->from, o->to, o->port, &q, &err);
+	r = cli_question_parse(s, o->from, o->to, o->port, &q, &err);
 	if (r >= 0)
 		r = explain(x, &q.from, &q.to, &q.port, &e, &err);
 	if (r < 0)
@@ -107,7 +101,7 @@ static int batch_line(const struct site *s, const struct explainer *x, char *lin
 		      const char *file, struct bh_buf *out)
 {
 	struct bh_err err = BH_ERR_INIT;
-	struct question q;
+	struct cli_question q;
 	char *words[3];
 	int n = split(line, words);
 
@@ -116,7 +110,7 @@ static int batch_line(const struct site *s, const struct explainer *x, char *lin
 	if (n < 0)
 		return cli_fail(CLI_USAGE, "%s:%zu: a question is three words: FROM TO PORT", file,
 				number);
-	if (parse_question(s, words[0], words[1], words[2], &q, &err) < 0)
+	if (cli_question_parse(s, words[0], words[1], words[2], &q, &err) < 0)
 		return cli_fail(CLI_USAGE, "%s:%zu: %s", file, number, err.msg);
 	if (explain_verdict(x, &q.from, &q.to, &q.port) == EXPLAIN_ALLOW)
 		return bh_buf_add(out, "allow\n", 6);

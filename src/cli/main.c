@@ -14,6 +14,8 @@ const struct cli_verb cli_verbs[] = {
 	  "piecdmnSj", cmd_check },
 	{ "explain", "", "would this flow pass, and which line says so; needs no root",
 	  "picdmnjFTPB", cmd_explain },
+	{ "suggest", "[FILE...]", "the smallest edit of the policies that lets denied flows pass",
+	  "picdmnjFTP", cmd_suggest, .takes_files = true },
 	{ "apply", "", "make every namespace's kernel match the policies", "picdmnkDwSjC",
 	  cmd_apply },
 	{ "plan", "", "what apply would change; changes nothing, 1 if there is something",

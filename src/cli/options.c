@@ -166,17 +166,21 @@ static int bad_option(const struct cli_verb *v, int c, char **argv)
 			v->name, shown, v->name);
 }
 
-/* Operands are policy paths where the verb takes any, but for verbs that take one word. */
+/* Operands are policy paths where the verb takes any, but for verbs that take one word, or files. */
 static int take_operands(const struct cli_verb *v, int argc, char **argv, struct cli_options *o)
 {
 	char shown[128];
 
 	for (int i = optind; i < argc; i++) {
+		if (v->takes_files && o->n_files < CLI_PATHS_MAX) {
+			o->files[o->n_files++] = argv[i];
+			continue;
+		}
 		if (v->takes_word && !o->word) {
 			o->word = argv[i];
 			continue;
 		}
-		if (!v->operands[0] || v->takes_word)
+		if (!v->operands[0] || v->takes_word || v->takes_files)
 			return cli_fail(CLI_USAGE, "%s: unexpected '%s'", v->name,
 					bh_escape_str(shown, sizeof(shown), argv[i]));
 		if (take(&specs[0], argv[i], o))

@@ -95,12 +95,12 @@ static int read_ports(struct reader *rd, const struct field *f, const struct nod
 		  .example = "expires: 2027-01-31T00:00:00Z" },                                    \
 		{ .key = "reason",                                                                 \
 		  .takes = TAKES_TEXT,                                                             \
-		  .read = schema_read_string,                                                      \
+		  .read = schema_read_remark,                                                      \
 		  .offset = offsetof(struct rule, reason),                                         \
 		  .example = "reason: why this flow is needed" },                                  \
 		{ .key = "ticket",                                                                 \
 		  .takes = TAKES_TEXT,                                                             \
-		  .read = schema_read_string,                                                      \
+		  .read = schema_read_remark,                                                      \
 		  .offset = offsetof(struct rule, ticket),                                         \
 		  .example = "ticket: CHG-1042" },                                                 \
 	{                                                                                          \

@@ -7,6 +7,7 @@
 
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/base/limits.h>
+#include <bulkhead/policy/edit.h>
 
 const char *place_format(char out[PLACE_MAX], const struct src_loc *loc)
 {
@@ -191,6 +192,15 @@ int schema_read_string(struct reader *rd, const struct field *f, const struct no
 	}
 	*at = bh_arena_strdup(rd->arena, n->text);
 	return *at ? 0 : -ENOMEM;
+}
+
+int schema_read_remark(struct reader *rd, const struct field *f, const struct node *n, void *out)
+{
+	if (strcmp(n->text, POLICY_PLACEHOLDER) != 0)
+		return schema_read_string(rd, f, n, out);
+	mistake(rd, n, "placeholder", "write what it is, or remove the key if nothing requires it",
+		"\"%s\" is still to be written: \"%s\"", f->key, n->text);
+	return 0;
 }
 
 /* "Web_Shop" -> "web-shop". False when that is no name either. */

@@ -66,6 +66,8 @@ const struct node *node_find(const struct node *map, const char *key);
 
 /* Readers for tables. */
 int schema_read_string(struct reader *rd, const struct field *f, const struct node *n, void *out);
+/* The same for what people say of a rule: not what waits to be written (POLICY_PLACEHOLDER). */
+int schema_read_remark(struct reader *rd, const struct field *f, const struct node *n, void *out);
 int schema_read_name(struct reader *rd, const struct field *f, const struct node *n, void *out);
 int schema_read_bool(struct reader *rd, const struct field *f, const struct node *n, void *out);
 int schema_read_u32(struct reader *rd, const struct field *f, const struct node *n, void *out);

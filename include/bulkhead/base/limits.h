@@ -171,11 +171,11 @@
 #define BH_PROCESS_SPACES_MAX  1024  /* namespaces whose rate is kept apart */
 
 /* Suggestions */
-#define BH_RECORD_LINE_MAX     (64u << 10)  /* bytes of one record that is read */
-#define BH_SUGGEST_FLOWS_MAX   1024         /* different flows of one run */
-#define BH_SUGGEST_REFUSED_MAX 1024         /* that are named; the others are counted */
-#define BH_SUGGEST_ALSO_MAX    20           /* flows that an edit lets pass as well: so many are named */
-#define BH_SUGGEST_PAIRS_MAX   200000       /* pairs of endpoints that are looked at for these */
+#define BH_RECORD_LINE_MAX     (64u << 10) /* bytes of one record that is read */
+#define BH_SUGGEST_FLOWS_MAX   1024        /* different flows of one run */
+#define BH_SUGGEST_REFUSED_MAX 1024        /* that are named; the others are counted */
+#define BH_SUGGEST_ALSO_MAX    20     /* flows that an edit lets pass as well: so many are named */
+#define BH_SUGGEST_PAIRS_MAX   200000 /* pairs of endpoints that are looked at for these */
 #define BH_SUGGEST_TEXT_MAX    (128u << 20) /* bytes of all files that are edited */
 
 /* Daemon */

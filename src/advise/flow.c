@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "adviser.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <bulkhead/base/limits.h>
+#include <bulkhead/base/text.h>
+
+/* --- ends ------------------------------------------------------------------------------------ */
+
+bool endpoint_has(const struct endpoint_set *set, uint32_t endpoint, const struct bh_addr *addr)
+{
+	const struct endpoint *e = &set->endpoints[endpoint];
+
+	for (size_t i = 0; i < e->n_addrs; i++)
+		if (bh_addr_cmp(&e->addrs[i], addr) == 0)
+			return true;
+	return false;
+}
+
+uint32_t owner_of(const struct endpoint_set *set, const struct bh_addr *addr)
+{
+	for (uint32_t i = 0; i < set->n; i++)
+		if (endpoint_has(set, i, addr))
+			return i;
+	return NONE;
+}
+
+const char *endpoint_called(const struct endpoint_set *set, uint32_t endpoint, char out[NAME_STR])
+{
+	const struct endpoint *e;
+
+	out[0] = '\0';
+	if (endpoint == NONE)
+		return out;
+	e = &set->endpoints[endpoint];
+	return bh_escape_str(out, NAME_STR, e->name && e->name[0] ? e->name : e->id);
+}
+
+static const char *end_called(const struct adviser *a, const struct end *e, char out[NAME_STR])
+{
+	if (e->endpoint == NONE)
+		return bh_addr_format(out, &e->party.addr);
+	return endpoint_called(a->in->endpoints, e->endpoint, out);
+}
+
+const char *flow_text(struct adviser *a, const struct end *from, const struct end *to,
+		      const struct port_spec *port)
+{
+	char one[NAME_STR], two[NAME_STR], text[PORT_SPEC_STR];
+
+	return bh_arena_printf(a->arena, "%s -> %s %s", end_called(a, from, one),
+			       end_called(a, to, two), port_spec_format(text, port));
+}
+
+/* --- what is said ---------------------------------------------------------------------------- */
+
+/* The same of the same flow, in another record. */
+static bool is_refused(const struct adviser *a, const struct advice_refusal *why)
+{
+	const struct advice_refusal *known = a->refused.data;
+
+	for (size_t i = 0; i < a->refused.n; i++)
+		if (strcmp(known[i].flow, why->flow) == 0 && strcmp(known[i].why, why->why) == 0)
+			return true;
+	return false;
+}
+
+int refuse(struct adviser *a, struct chosen *f, const struct advice_refusal *why,
+	   struct bh_err *err)
+{
+	struct advice_refusal *r;
+
+	if (f) {
+		if (f->state == FLOW_REFUSED)
+			return 0;
+		f->state = FLOW_REFUSED;
+	} else if (why->why && is_refused(a, why)) {
+		return 0;
+	}
+	if (a->refused.n == a->refused.max) {
+		a->refused_more++;
+		return 0;
+	}
+	r = bh_vec_push(&a->refused);
+	if (!r || !why->why)
+		return bh_err_oom(err);
+	*r = *why;
+	if (f) {
+		r->record = f->record;
+		r->flow = f->text;
+	}
+	return 0;
+}
+
+int refuse_for(struct adviser *a, struct chosen *f, struct bh_err *err, const char *fmt, ...)
+{
+	struct advice_refusal why = { 0 };
+	char text[768];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	why.why = bh_arena_strdup(a->arena, text);
+	return refuse(a, f, &why, err);
+}
+
+int note(struct adviser *a, struct bh_err *err, const char *fmt, ...)
+{
+	const char **known = a->notes.data, **slot;
+	char text[768];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	for (size_t i = 0; i < a->notes.n; i++)
+		if (strcmp(known[i], text) == 0)
+			return 0;
+	slot = bh_vec_push(&a->notes);
+	if (!slot)
+		return a->notes.n == a->notes.max ? 0 : bh_err_oom(err);
+	*slot = bh_arena_strdup(a->arena, text);
+	if (*slot)
+		return 0;
+	a->notes.n--;
+	return bh_err_oom(err);
+}
