@@ -2,9 +2,9 @@
 #include "adviser.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-
 #include <sys/socket.h>
 
 /* --- an order in which what belongs together stands together ---------------------------------- */
@@ -37,9 +37,15 @@ static int compare_peer(const struct want *a, const struct want *b)
 	return c || a->peer != NONE ? c : bh_addr_cmp(&a->addr, &b->addr);
 }
 
+/* As people list them: what has ports first. */
+static unsigned rank_of(uint16_t proto)
+{
+	return proto + (proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6 ? 256u : 0);
+}
+
 static int compare_port(const struct want *a, const struct want *b)
 {
-	int c = by_number(a->port.proto, b->port.proto);
+	int c = by_number(rank_of(a->port.proto), rank_of(b->port.proto));
 
 	return c ? c : by_number(a->port.lo, b->port.lo);
 }

@@ -81,6 +81,22 @@ static void say_refused(const struct advice *a)
 		fprintf(stderr, "bulkhead: %zu more are refused\n", a->refused_more);
 }
 
+/* patch and git go no way up, and begin where they are. */
+static void say_names(const struct advice *a)
+{
+	bool absolute = false, upwards = false;
+
+	for (size_t i = 0; i < a->n_files; i++) {
+		absolute |= a->files[i].name[0] == '/';
+		upwards |= strstr(a->files[i].name, "../") != NULL;
+	}
+	if (absolute)
+		fprintf(stderr, "bulkhead: the names are those below /: patch -p1 -d /\n");
+	if (upwards)
+		fprintf(stderr, "bulkhead: patch and git take no names with ..: say it from a "
+				"directory above\n");
+}
+
 static void say_edits(const struct advice *a)
 {
 	char file[512];
@@ -98,11 +114,7 @@ static void say_edits(const struct advice *a)
 	if (a->todo)
 		fprintf(stderr, "bulkhead: write what stands for TODO: check refuses the policies "
 				"until then\n");
-	for (size_t i = 0; i < a->n_files; i++)
-		if (a->files[i].name[0] == '/') {
-			fprintf(stderr, "bulkhead: the names are those below /: patch -p1 -d /\n");
-			break;
-		}
+	say_names(a);
 }
 
 static int code_of(const struct advice *a)

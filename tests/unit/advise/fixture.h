@@ -92,7 +92,7 @@ static inline void site_begin(struct site *s, const char *a, const char *b,
 	assert_int_equal(endpoint_builder_finish(builder, &s->endpoints, &err), 0);
 	endpoint_builder_free(builder);
 	s->in = (struct advise_input) { s->policies,  s->sources, s->n_sources,
-					s->endpoints, &s->host,	  1795424401 };
+					s->endpoints, &s->host,   1795424401 };
 	if (adviser_new(&s->in, &s->adviser, &err) < 0)
 		fail_msg("%s", err.msg);
 }

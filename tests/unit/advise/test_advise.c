@@ -257,7 +257,8 @@ static void test_passes_already(void **state)
 {
 	struct site s;
 
-	begin(&s, WEB "egress: [{to: [{service: db}]}]\n", DB "ingress: [{from: [{service: web}]}]\n");
+	begin(&s, WEB "egress: [{to: [{service: db}]}]\n",
+	      DB "ingress: [{from: [{service: web}]}]\n");
 	ask(&s, "web", "db", "5432/tcp");
 	advise(&s);
 	assert_int_equal(s.advice.n_files, 0);
@@ -293,9 +294,10 @@ static void test_scope_and_rules(void **state)
 	struct site s;
 
 	begin(&s, WEB CDE "---\nservice: other\nselect: {name: other}\n",
-	      DB "scope: cde\nowner: dba\ningress:\n  - from: [{service: web}]\n    ports: [1/tcp]\n"
-		 "  - from: [{service: web}]\n    ports: [2/tcp]\n    reason: x\n"
-		 "    reviewed: 2026-01-01\n");
+	      DB
+	      "scope: cde\nowner: dba\ningress:\n  - from: [{service: web}]\n    ports: [1/tcp]\n"
+	      "  - from: [{service: web}]\n    ports: [2/tcp]\n    reason: x\n"
+	      "    reviewed: 2026-01-01\n");
 	ask(&s, "web", "db", "5432/tcp");
 	advise(&s);
 	assert_non_null(strstr(new_text(&s, "b.yaml"), "    ports: [1/tcp]\n"));

@@ -230,7 +230,8 @@ static void test_odd_layout(void **state)
 
 	begin(&s, WEB "egress: [\n]\n", DB);
 	ask(&s, "web", "203.0.113.7", "443/tcp");
-	r = assert_refused(&s, "service web has to be edited by hand at a.yaml:3, as the empty list");
+	r = assert_refused(&s,
+			   "service web has to be edited by hand at a.yaml:3, as the empty list");
 	assert_string_equal(r->where, "a.yaml:3");
 	assert_string_equal(r->by_hand, "egress:\n  - to: [{cidr: 203.0.113.7/32}]\n    ports: "
 					"[443/tcp]\n");
@@ -254,8 +255,8 @@ static void test_too_many_ports(void **state)
 
 	begin(&s, WEB, DB);
 	for (uint16_t i = 0; i < BH_PORTS_PER_RULE_MAX + 1; i++) {
-		struct flow_record r = record_of(DIRECTION_EGRESS, "10.0.0.1", "203.0.113.7",
-						 (uint16_t)(i + 1));
+		struct flow_record r =
+			record_of(DIRECTION_EGRESS, "10.0.0.1", "203.0.113.7", (uint16_t)(i + 1));
 
 		assert_int_equal(adviser_add_record(s.adviser, &r, "in:1", &err), 0);
 	}
@@ -275,8 +276,8 @@ static void test_too_many_flows(void **state)
 
 	begin(&s, WEB, DB);
 	for (uint16_t i = 0; i <= BH_SUGGEST_FLOWS_MAX && r == 0; i++) {
-		struct flow_record rec = record_of(DIRECTION_EGRESS, "10.0.0.1", "203.0.113.7",
-						   (uint16_t)(i + 1));
+		struct flow_record rec =
+			record_of(DIRECTION_EGRESS, "10.0.0.1", "203.0.113.7", (uint16_t)(i + 1));
 
 		r = adviser_add_record(s.adviser, &rec, "in:1", &err);
 		if (i < BH_SUGGEST_FLOWS_MAX)
