@@ -20,7 +20,9 @@ int adviser_new(const struct advise_input *in, struct adviser **ret, struct bh_e
 	bh_vec_init(&a->wants, sizeof(struct want), DIRECTIONS * BH_SUGGEST_FLOWS_MAX);
 	bh_vec_init(&a->edits, sizeof(struct policy_edit *), 2 * DIRECTIONS * BH_SUGGEST_FLOWS_MAX);
 	a->arena = bh_arena_new();
-	r = a->arena ? view_build(&a->before, in->policies, in, err) : bh_err_oom(err);
+	r = a->arena ? owners_index(a, err) : bh_err_oom(err);
+	if (r >= 0)
+		r = view_build(&a->before, in->policies, in, err);
 	if (r < 0) {
 		adviser_free(a);
 		return r;

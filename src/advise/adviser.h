@@ -41,8 +41,15 @@ struct chosen {
 	enum flow_state state;
 };
 
+struct owner {
+	struct bh_addr addr;
+	uint32_t endpoint;
+};
+
 struct adviser {
 	struct bh_arena *arena;
+	struct owner *owners; /* of all addresses, sorted */
+	size_t n_owners;
 	const struct advise_input *in;
 	struct view before;
 	struct bh_vec flows, refused, notes;
@@ -61,13 +68,15 @@ int flow_judge(const struct view *v, const struct chosen *f, struct explanation 
 /* "web -> ledger 6379/tcp", in the arena; NULL: out of memory. */
 const char *flow_text(struct adviser *a, const struct end *from, const struct end *to,
 		      const struct port_spec *port);
-uint32_t owner_of(const struct endpoint_set *set, const struct bh_addr *addr);
+int owners_index(struct adviser *a, struct bh_err *err);
+/* The first endpoint that has this address; NONE: nobody here. */
+uint32_t owner_of(const struct adviser *a, const struct bh_addr *addr);
 bool endpoint_has(const struct endpoint_set *set, uint32_t endpoint, const struct bh_addr *addr);
 /* As people call it, escaped; "" for NONE. */
 #define NAME_STR 80
 const char *endpoint_called(const struct endpoint_set *set, uint32_t endpoint, char out[NAME_STR]);
 
-/* F can be NULL: then RECORD and TEXT say what it was. */
+/* The texts of WHY that say what and why are copied. F can be NULL: then WHY says which flow it was. */
 int refuse(struct adviser *a, struct chosen *f, const struct advice_refusal *why,
 	   struct bh_err *err);
 int refuse_for(struct adviser *a, struct chosen *f, struct bh_err *err, const char *fmt, ...)

@@ -151,7 +151,7 @@ static int look_at_resolvers(struct looking *l, uint32_t self)
 
 	for (size_t i = 0; r >= 0 && i < p->n_resolvers; i++) {
 		const struct end far = { { .addr = p->resolvers[i] },
-					 owner_of(l->a->in->endpoints, &p->resolvers[i]) };
+					 owner_of(l->a, &p->resolvers[i]) };
 
 		r = look_at_ports(l, &e, self, &far);
 	}

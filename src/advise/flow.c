@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <bulkhead/base/limits.h>
@@ -20,12 +21,47 @@ bool endpoint_has(const struct endpoint_set *set, uint32_t endpoint, const struc
 	return false;
 }
 
-uint32_t owner_of(const struct endpoint_set *set, const struct bh_addr *addr)
+static int compare_owners(const void *x, const void *y)
 {
+	const struct owner *a = x, *b = y;
+	int c = bh_addr_cmp(&a->addr, &b->addr);
+
+	return c ? c : (a->endpoint > b->endpoint) - (a->endpoint < b->endpoint);
+}
+
+int owners_index(struct adviser *a, struct bh_err *err)
+{
+	const struct endpoint_set *set = a->in->endpoints;
+	size_t n = 0;
+
+	for (size_t i = 0; i < set->n; i++)
+		n += set->endpoints[i].n_addrs;
+	a->owners = bh_arena_array(a->arena, n + 1, sizeof(*a->owners));
+	if (!a->owners)
+		return bh_err_oom(err);
 	for (uint32_t i = 0; i < set->n; i++)
-		if (endpoint_has(set, i, addr))
-			return i;
-	return NONE;
+		for (size_t k = 0; k < set->endpoints[i].n_addrs; k++)
+			a->owners[a->n_owners++] = (struct owner) { set->endpoints[i].addrs[k], i };
+	if (n)
+		qsort(a->owners, n, sizeof(*a->owners), compare_owners);
+	return 0;
+}
+
+uint32_t owner_of(const struct adviser *a, const struct bh_addr *addr)
+{
+	size_t lo = 0, hi = a->n_owners;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (bh_addr_cmp(&a->owners[mid].addr, addr) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < a->n_owners && bh_addr_cmp(&a->owners[lo].addr, addr) == 0
+		       ? a->owners[lo].endpoint
+		       : NONE;
 }
 
 const char *endpoint_called(const struct endpoint_set *set, uint32_t endpoint, char out[NAME_STR])
@@ -73,26 +109,27 @@ int refuse(struct adviser *a, struct chosen *f, const struct advice_refusal *why
 {
 	struct advice_refusal *r;
 
-	if (f) {
-		if (f->state == FLOW_REFUSED)
-			return 0;
-		f->state = FLOW_REFUSED;
-	} else if (why->why && is_refused(a, why)) {
+	if (!why->why)
+		return bh_err_oom(err);
+	if (f ? f->state == FLOW_REFUSED : is_refused(a, why))
 		return 0;
-	}
+	if (f)
+		f->state = FLOW_REFUSED;
 	if (a->refused.n == a->refused.max) {
 		a->refused_more++;
 		return 0;
 	}
 	r = bh_vec_push(&a->refused);
-	if (!r || !why->why)
+	if (!r)
 		return bh_err_oom(err);
 	*r = *why;
-	if (f) {
-		r->record = f->record;
-		r->flow = f->text;
-	}
-	return 0;
+	r->record = f ? f->record : bh_arena_strdup(a->arena, why->record);
+	r->flow = f ? f->text : bh_arena_strdup(a->arena, why->flow);
+	r->why = bh_arena_strdup(a->arena, why->why);
+	if (r->record && r->flow && r->why)
+		return 0;
+	a->refused.n--;
+	return bh_err_oom(err);
 }
 
 int refuse_for(struct adviser *a, struct chosen *f, struct bh_err *err, const char *fmt, ...)
@@ -104,7 +141,7 @@ int refuse_for(struct adviser *a, struct chosen *f, struct bh_err *err, const ch
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	why.why = bh_arena_strdup(a->arena, text);
+	why.why = text;
 	return refuse(a, f, &why, err);
 }
 

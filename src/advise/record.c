@@ -58,7 +58,7 @@ static struct end end_at(const struct adviser *a, uint32_t endpoint, const struc
 	struct end e = { .endpoint = endpoint };
 
 	if (endpoint == NONE)
-		e.endpoint = owner_of(a->in->endpoints, addr);
+		e.endpoint = owner_of(a, addr);
 	e.party.addr = *addr;
 	if (e.endpoint != NONE && !endpoint_has(a->in->endpoints, e.endpoint, addr))
 		e.party = (struct explain_party) { .is_endpoint = true, .endpoint = e.endpoint };
@@ -70,7 +70,7 @@ static struct end end_of_party(const struct adviser *a, const struct explain_par
 	struct end e = { .party = *p, .endpoint = (uint32_t)p->endpoint };
 
 	if (!p->is_endpoint)
-		e.endpoint = owner_of(a->in->endpoints, &p->addr);
+		e.endpoint = owner_of(a, &p->addr);
 	return e;
 }
 
@@ -184,17 +184,6 @@ static uint32_t find(const struct adviser *a, const char *id, const char *name,
 	return NONE;
 }
 
-static int gone(struct adviser *a, const struct advice_refusal *base, const char *id,
-		struct bh_err *err)
-{
-	struct advice_refusal why = *base;
-	char shown[NAME_STR];
-
-	why.why = bh_arena_printf(a->arena, "%s is none of the endpoints that are here now",
-				  bh_escape_str(shown, sizeof(shown), id));
-	return refuse(a, NULL, &why, err);
-}
-
 static struct port_spec port_of(const struct flow_record *r)
 {
 	struct port_spec p = { .proto = r->proto, .lo = r->destination.port };
@@ -206,17 +195,19 @@ static struct port_spec port_of(const struct flow_record *r)
 }
 
 /* The record as a person reads it, for one that is no flow. */
-static const char *record_text(struct adviser *a, const struct flow_record *r)
+#define SHOWN_STR (2 * NAME_STR + PORT_SPEC_STR + 8)
+static void show_record(const struct flow_record *r, char out[SHOWN_STR])
 {
 	const struct record_end *s = &r->source, *d = &r->destination;
 	char from[NAME_STR], to[NAME_STR], port[PORT_SPEC_STR];
 	struct port_spec p = port_of(r);
 
-	if (r->aggregated || !s->addr.family || !d->addr.family)
-		return bh_arena_printf(
-			a->arena, "%s of %s", direction_name(r->direction),
-			bh_escape_str(from, sizeof(from),
-				      r->endpoint_name[0] ? r->endpoint_name : r->endpoint_id));
+	if (r->aggregated || !s->addr.family || !d->addr.family) {
+		bh_escape_str(from, sizeof(from),
+			      r->endpoint_name[0] ? r->endpoint_name : r->endpoint_id);
+		snprintf(out, SHOWN_STR, "%s of %s", direction_name(r->direction), from);
+		return;
+	}
 	if (s->name[0])
 		bh_escape_str(from, sizeof(from), s->name);
 	else
@@ -229,7 +220,28 @@ static const char *record_text(struct adviser *a, const struct flow_record *r)
 		port_spec_format(port, &p);
 	else
 		snprintf(port, sizeof(port), "protocol %u", r->proto);
-	return bh_arena_printf(a->arena, "%s -> %s %s", from, to, port);
+	snprintf(out, SHOWN_STR, "%s -> %s %s", from, to, port);
+}
+
+static int refuse_record(struct adviser *a, const struct flow_record *r, const char *record,
+			 const char *reason, struct bh_err *err)
+{
+	struct advice_refusal why = { .record = record, .why = reason };
+	char shown[SHOWN_STR];
+
+	show_record(r, shown);
+	why.flow = shown;
+	return refuse(a, NULL, &why, err);
+}
+
+static int refuse_gone(struct adviser *a, const struct flow_record *r, const char *record,
+		       const char *id, struct bh_err *err)
+{
+	char shown[NAME_STR], why[NAME_STR + 64];
+
+	snprintf(why, sizeof(why), "%s is none of the endpoints that are here now",
+		 bh_escape_str(shown, sizeof(shown), id));
+	return refuse_record(a, r, record, why, err);
 }
 
 /* What was sent to a group or to a broadcast address is no matter of the sender's policy here. */
@@ -237,7 +249,7 @@ static void ask(const struct adviser *a, const struct flow_record *r, struct cho
 {
 	f->asked[DIRECTION_EGRESS] = f->asked[DIRECTION_INGRESS] = true;
 	if (r->direction == DIRECTION_INGRESS && f->to.party.is_endpoint &&
-	    owner_of(a->in->endpoints, &r->destination.addr) == NONE)
+	    owner_of(a, &r->destination.addr) == NONE)
 		f->asked[DIRECTION_EGRESS] = false;
 }
 
@@ -247,25 +259,19 @@ int adviser_add_record(struct adviser *a, const struct flow_record *r, const cha
 	bool egress = r->direction == DIRECTION_EGRESS;
 	const struct record_end *far = egress ? &r->destination : &r->source;
 	const struct record_end *near = egress ? &r->source : &r->destination;
-	struct advice_refusal base = {
-		.record = bh_arena_strdup(a->arena, record),
-		.flow = record_text(a, r),
-		.why = unfit(r),
-	};
+	const char *why = unfit(r);
 	uint32_t self, other = NONE;
 	struct chosen f = { 0 };
 
-	if (!base.record || !base.flow)
-		return bh_err_oom(err);
-	if (base.why)
-		return refuse(a, NULL, &base, err);
+	if (why)
+		return refuse_record(a, r, record, why, err);
 	self = find(a, r->endpoint_id, r->endpoint_name, r->service);
 	if (self == NONE)
-		return gone(a, &base, r->endpoint_id, err);
+		return refuse_gone(a, r, record, r->endpoint_id, err);
 	if (far->endpoint[0])
 		other = find(a, far->endpoint, far->name, far->service);
 	if (far->endpoint[0] && other == NONE)
-		return gone(a, &base, far->endpoint, err);
+		return refuse_gone(a, r, record, far->endpoint, err);
 	f.port = port_of(r);
 	f.from = end_at(a, egress ? self : other, egress ? &near->addr : &far->addr);
 	f.to = end_at(a, egress ? other : self, egress ? &far->addr : &near->addr);
