@@ -220,7 +220,7 @@ static void put_names(const struct policy_edit *e, struct bh_buf *b)
 		else if (peers[i].has_cidr)
 			bh_buf_addstr(b, bh_prefix_format(text, &peers[i].cidr));
 		else
-			bh_buf_addstr(b, "those with its labels");
+			bh_buf_addstr(b, "those with the rule's labels");
 	}
 }
 

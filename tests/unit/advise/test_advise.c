@@ -96,6 +96,45 @@ static void test_rule_is_extended(void **state)
 }
 
 /* Labels that others have, too, are no name for these. */
+static void test_labels_of_others(void **state)
+{
+	static const struct fixture_endpoint two[] = {
+		{ "web", "both", "10.0.0.1", NULL, NULL },
+		{ "api", "both", "10.0.0.2", NULL, NULL },
+		{ "db", "db", "10.0.1.1", NULL, NULL },
+	};
+	struct site s;
+
+	site_begin(&s,
+		   "service: web\nselect: {name: web}\negress: [{to: [{service: db}]}]\n---\n"
+		   "service: api\nselect: {name: api}\n",
+		   DB "ingress:\n  - from: [{labels: {tier: both}}]\n    ports: [1/tcp]\n", two, 3);
+	ask(&s, "web", "db", "7/tcp");
+	advise(&s);
+	assert_string_equal(new_text(&s, "b.yaml"),
+			    DB "ingress:\n  - from: [{labels: {tier: both}}]\n    ports: [1/tcp]\n"
+			       "  - from: [{service: web}]\n    ports: [7/tcp]\n");
+	assert_int_equal(s.advice.n_also, 0);
+	site_end(&s);
+}
+
+/* Who has the labels of a rule that is extended passes as well. */
+static void test_also_by_labels(void **state)
+{
+	struct site s;
+
+	begin(&s, WEB "egress: [{to: [{service: db}]}]\n",
+	      DB "ingress:\n  - from: [{labels: {tier: web}}]\n    ports: [1/tcp]\n");
+	ask(&s, "web", "db", "7/tcp");
+	advise(&s);
+	assert_int_equal(s.advice.n_files, 1);
+	assert_int_equal(s.advice.n_also, 1);
+	assert_string_equal(s.advice.also[0], "web-2 -> db 7/tcp");
+	assert_string_equal(s.advice.edits[0].says,
+			    "db lets those with the rule's labels in on 7/tcp");
+	site_end(&s);
+}
+
 static void test_wide_rules_stay(void **state)
 {
 	struct site s;
@@ -384,6 +423,8 @@ int main(void)
 		cmocka_unit_test(test_one_end),
 		cmocka_unit_test(test_ports_are_joined),
 		cmocka_unit_test(test_rule_is_extended),
+		cmocka_unit_test(test_labels_of_others),
+		cmocka_unit_test(test_also_by_labels),
 		cmocka_unit_test(test_wide_rules_stay),
 		cmocka_unit_test(test_outside),
 		cmocka_unit_test(test_ipv6),
