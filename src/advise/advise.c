@@ -36,6 +36,7 @@ void adviser_free(struct adviser *a)
 	if (!a)
 		return;
 	view_done(&a->before);
+	addr_index_done(&a->owners);
 	bh_vec_done(&a->flows);
 	bh_vec_done(&a->refused);
 	bh_vec_done(&a->notes);

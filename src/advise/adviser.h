@@ -5,6 +5,7 @@
 #include <bulkhead/advise/advise.h>
 #include <bulkhead/base/arena.h>
 #include <bulkhead/base/buf.h>
+#include <bulkhead/model/addrindex.h>
 #include <bulkhead/policy/edit.h>
 #include <bulkhead/policy/policy.h>
 
@@ -41,15 +42,9 @@ struct chosen {
 	enum flow_state state;
 };
 
-struct owner {
-	struct bh_addr addr;
-	uint32_t endpoint;
-};
-
 struct adviser {
 	struct bh_arena *arena;
-	struct owner *owners; /* of all addresses, sorted */
-	size_t n_owners;
+	struct addr_index owners; /* endpoints, by their addresses */
 	const struct advise_input *in;
 	struct view before;
 	struct bh_vec flows, refused, notes;
@@ -69,7 +64,7 @@ int flow_judge(const struct view *v, const struct chosen *f, struct explanation 
 const char *flow_text(struct adviser *a, const struct end *from, const struct end *to,
 		      const struct port_spec *port);
 int owners_index(struct adviser *a, struct bh_err *err);
-/* The first endpoint that has this address; NONE: nobody here. */
+/* The endpoint that has this address; NONE: nobody here, or two claim it. */
 uint32_t owner_of(const struct adviser *a, const struct bh_addr *addr);
 bool endpoint_has(const struct endpoint_set *set, uint32_t endpoint, const struct bh_addr *addr);
 /* As people call it, escaped; "" for NONE. */

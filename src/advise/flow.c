@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <bulkhead/base/limits.h>
@@ -21,47 +20,24 @@ bool endpoint_has(const struct endpoint_set *set, uint32_t endpoint, const struc
 	return false;
 }
 
-static int compare_owners(const void *x, const void *y)
-{
-	const struct owner *a = x, *b = y;
-	int c = bh_addr_cmp(&a->addr, &b->addr);
-
-	return c ? c : (a->endpoint > b->endpoint) - (a->endpoint < b->endpoint);
-}
-
 int owners_index(struct adviser *a, struct bh_err *err)
 {
 	const struct endpoint_set *set = a->in->endpoints;
-	size_t n = 0;
+	int r = 0;
 
 	for (size_t i = 0; i < set->n; i++)
-		n += set->endpoints[i].n_addrs;
-	a->owners = bh_arena_array(a->arena, n + 1, sizeof(*a->owners));
-	if (!a->owners)
-		return bh_err_oom(err);
-	for (uint32_t i = 0; i < set->n; i++)
-		for (size_t k = 0; k < set->endpoints[i].n_addrs; k++)
-			a->owners[a->n_owners++] = (struct owner) { set->endpoints[i].addrs[k], i };
-	if (n)
-		qsort(a->owners, n, sizeof(*a->owners), compare_owners);
-	return 0;
+		for (size_t k = 0; r >= 0 && k < set->endpoints[i].n_addrs; k++)
+			r = addr_index_add(&a->owners, &set->endpoints[i].addrs[k], i,
+					   set->endpoints[i].netns_ino);
+	addr_index_finish(&a->owners);
+	return r < 0 ? bh_err_oom(err) : 0;
 }
 
 uint32_t owner_of(const struct adviser *a, const struct bh_addr *addr)
 {
-	size_t lo = 0, hi = a->n_owners;
+	const struct addr_owner *o = addr_index_find(&a->owners, addr);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (bh_addr_cmp(&a->owners[mid].addr, addr) < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < a->n_owners && bh_addr_cmp(&a->owners[lo].addr, addr) == 0
-		       ? a->owners[lo].endpoint
-		       : NONE;
+	return o ? (uint32_t)o->owner : NONE;
 }
 
 const char *endpoint_called(const struct endpoint_set *set, uint32_t endpoint, char out[NAME_STR])

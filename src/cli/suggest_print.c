@@ -8,6 +8,7 @@
 #include <bulkhead/base/limits.h>
 #include <bulkhead/base/linediff.h>
 #include <bulkhead/base/text.h>
+#include <bulkhead/model/json.h>
 
 #include "cli.h"
 
@@ -142,10 +143,9 @@ int suggest_print(const struct advice *a)
 
 static json_t *text_json(const char *s)
 {
-	char safe[4096];
 	json_t *v = json_string(s);
 
-	return v ? v : json_string(bh_escape_str(safe, sizeof(safe), s));
+	return v ? v : json_hostile(s);
 }
 
 static json_t *texts_json(const char *const *s, size_t n)

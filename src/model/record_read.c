@@ -93,15 +93,30 @@ static int get_bool(struct reading *rd, const json_t *o, const char *key, bool *
 }
 
 /* One of N words, as its index. */
-static int need_word(struct reading *rd, const json_t *o, const char *key, const char *const *words,
-		     size_t n, unsigned *ret)
+static int need_word(struct reading *rd, const json_t *o, const char *key,
+		     const char *(*word)(unsigned i), unsigned n, unsigned *ret)
 {
 	const char *s = json_string_value(json_object_get(o, key));
 
 	for (*ret = 0; s && *ret < n; ++*ret)
-		if (strcmp(s, words[*ret]) == 0)
+		if (strcmp(s, word(*ret)) == 0)
 			return 0;
 	return wrong(rd, key, "is missing, or none of the words that it may be");
+}
+
+static const char *verdict_word(unsigned i)
+{
+	return record_verdict_name((enum record_verdict)i);
+}
+
+static const char *kind_word(unsigned i)
+{
+	return record_rule_kind_name((enum record_rule_kind)i);
+}
+
+static const char *direction_word(unsigned i)
+{
+	return direction_name((enum direction)i);
 }
 
 static int need_time(struct reading *rd, const json_t *o, const char *key, int64_t *ret)
@@ -329,11 +344,6 @@ static int read_process(struct reading *rd, const json_t *o)
 
 static int read_rule(struct reading *rd, const json_t *o)
 {
-	static const char *const kinds[] = {
-		[RECORD_DEFAULT_DENY] = "default-deny", [RECORD_GUARDRAIL] = "guardrail",
-		[RECORD_RAW_SOCKET] = "raw-socket",     [RECORD_INVALID] = "invalid",
-		[RECORD_BASELINE] = "baseline",         [RECORD_REVOKED] = "revoked",
-	};
 	struct flow_record *rec = rd->rec;
 	uint64_t line = 0;
 	unsigned kind = 0;
@@ -341,7 +351,7 @@ static int read_rule(struct reading *rd, const json_t *o)
 	const json_t *v = get_object(rd, o, "rule", true, &r);
 
 	if (r >= 0)
-		r = need_word(rd, v, "kind", kinds, BH_ARRAY_SIZE(kinds), &kind);
+		r = need_word(rd, v, "kind", kind_word, RECORD_REVOKED + 1, &kind);
 	if (r >= 0)
 		r = GET_TEXT(rd, v, "name", rec->rule_name);
 	if (r >= 0)
@@ -357,15 +367,6 @@ static int read_rule(struct reading *rd, const json_t *o)
 
 static int read_head(struct reading *rd, const json_t *o)
 {
-	static const char *const verdicts[] = {
-		[RECORD_DENY] = "deny",
-		[RECORD_AUDIT] = "audit",
-		[RECORD_ALLOW] = "allow",
-	};
-	static const char *const directions[] = {
-		[DIRECTION_EGRESS] = "egress",
-		[DIRECTION_INGRESS] = "ingress",
-	};
 	struct flow_record *rec = rd->rec;
 	unsigned verdict = 0, direction = 0;
 	int r = need_time(rd, o, "first_seen", &rec->first_seen);
@@ -373,9 +374,9 @@ static int read_head(struct reading *rd, const json_t *o)
 	if (r >= 0)
 		r = need_time(rd, o, "last_seen", &rec->last_seen);
 	if (r >= 0)
-		r = need_word(rd, o, "verdict", verdicts, BH_ARRAY_SIZE(verdicts), &verdict);
+		r = need_word(rd, o, "verdict", verdict_word, RECORD_ALLOW + 1, &verdict);
 	if (r >= 0)
-		r = need_word(rd, o, "direction", directions, DIRECTIONS, &direction);
+		r = need_word(rd, o, "direction", direction_word, DIRECTIONS, &direction);
 	if (r >= 0)
 		r = need_number(rd, o, "packets", &rec->packets);
 	if (r >= 0)

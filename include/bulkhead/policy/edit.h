@@ -40,7 +40,8 @@ struct policy_edit {
 };
 
 /*
- * Apply N edits, all of the file SRC, which policy_parse() has found valid. FILL: a date that stands
+ * Apply N edits, all of the file SRC, which policy_parse() has found valid. Those of one service stand
+ * together, PORTS before RULE before DNS and OWNER, and no two of them are about the same. FILL: a date that stands
  * for everything that a person has to write, so that the text can be tried; NULL: the placeholder.
  * 0 and the new text in OUT; -ENOTSUP: some edits have `trouble`, and OUT is of no use; -ENOMEM; -EFBIG
  * (OUT is full).
