@@ -71,9 +71,12 @@ bool endpoint_has(const struct endpoint_set *set, uint32_t endpoint, const struc
 #define NAME_STR 80
 const char *endpoint_called(const struct endpoint_set *set, uint32_t endpoint, char out[NAME_STR]);
 
-/* The texts of WHY that say what and why are copied. F can be NULL: then WHY says which flow it was. */
+/* Once for a flow; its texts say which it was. `why` is copied. */
 int refuse(struct adviser *a, struct chosen *f, const struct advice_refusal *why,
 	   struct bh_err *err);
+/* A record that became no flow: each reason once for what looks the same. All is copied. */
+int refuse_record(struct adviser *a, const char *record, const char *flow, const char *why,
+		  struct bh_err *err);
 int refuse_for(struct adviser *a, struct chosen *f, struct bh_err *err, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 /* Each sentence once. */

@@ -69,28 +69,11 @@ const char *flow_text(struct adviser *a, const struct end *from, const struct en
 
 /* --- what is said ---------------------------------------------------------------------------- */
 
-/* The same of the same flow, in another record. */
-static bool is_refused(const struct adviser *a, const struct advice_refusal *why)
-{
-	const struct advice_refusal *known = a->refused.data;
-
-	for (size_t i = 0; i < a->refused.n; i++)
-		if (strcmp(known[i].flow, why->flow) == 0 && strcmp(known[i].why, why->why) == 0)
-			return true;
-	return false;
-}
-
-int refuse(struct adviser *a, struct chosen *f, const struct advice_refusal *why,
-	   struct bh_err *err)
+static int keep_refusal(struct adviser *a, const struct advice_refusal *why, const char *record,
+			const char *flow, struct bh_err *err)
 {
 	struct advice_refusal *r;
 
-	if (!why->why)
-		return bh_err_oom(err);
-	if (f ? f->state == FLOW_REFUSED : is_refused(a, why))
-		return 0;
-	if (f)
-		f->state = FLOW_REFUSED;
 	if (a->refused.n == a->refused.max) {
 		a->refused_more++;
 		return 0;
@@ -99,13 +82,36 @@ int refuse(struct adviser *a, struct chosen *f, const struct advice_refusal *why
 	if (!r)
 		return bh_err_oom(err);
 	*r = *why;
-	r->record = f ? f->record : bh_arena_strdup(a->arena, why->record);
-	r->flow = f ? f->text : bh_arena_strdup(a->arena, why->flow);
+	r->record = bh_arena_strdup(a->arena, record);
+	r->flow = bh_arena_strdup(a->arena, flow);
 	r->why = bh_arena_strdup(a->arena, why->why);
 	if (r->record && r->flow && r->why)
 		return 0;
 	a->refused.n--;
 	return bh_err_oom(err);
+}
+
+int refuse(struct adviser *a, struct chosen *f, const struct advice_refusal *why,
+	   struct bh_err *err)
+{
+	if (!why->why)
+		return bh_err_oom(err);
+	if (f->state == FLOW_REFUSED)
+		return 0;
+	f->state = FLOW_REFUSED;
+	return keep_refusal(a, why, f->record, f->text, err);
+}
+
+int refuse_record(struct adviser *a, const char *record, const char *flow, const char *why,
+		  struct bh_err *err)
+{
+	const struct advice_refusal *known = a->refused.data;
+	const struct advice_refusal r = { .why = why };
+
+	for (size_t i = 0; i < a->refused.n; i++)
+		if (strcmp(known[i].flow, flow) == 0 && strcmp(known[i].why, why) == 0)
+			return 0;
+	return keep_refusal(a, &r, record, flow, err);
 }
 
 int refuse_for(struct adviser *a, struct chosen *f, struct bh_err *err, const char *fmt, ...)

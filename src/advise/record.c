@@ -223,15 +223,13 @@ static void show_record(const struct flow_record *r, char out[SHOWN_STR])
 	snprintf(out, SHOWN_STR, "%s -> %s %s", from, to, port);
 }
 
-static int refuse_record(struct adviser *a, const struct flow_record *r, const char *record,
-			 const char *reason, struct bh_err *err)
+static int refuse_unfit(struct adviser *a, const struct flow_record *r, const char *record,
+			const char *why, struct bh_err *err)
 {
-	struct advice_refusal why = { .record = record, .why = reason };
 	char shown[SHOWN_STR];
 
 	show_record(r, shown);
-	why.flow = shown;
-	return refuse(a, NULL, &why, err);
+	return refuse_record(a, record, shown, why, err);
 }
 
 static int refuse_gone(struct adviser *a, const struct flow_record *r, const char *record,
@@ -241,7 +239,7 @@ static int refuse_gone(struct adviser *a, const struct flow_record *r, const cha
 
 	snprintf(why, sizeof(why), "%s is none of the endpoints that are here now",
 		 bh_escape_str(shown, sizeof(shown), id));
-	return refuse_record(a, r, record, why, err);
+	return refuse_unfit(a, r, record, why, err);
 }
 
 /* What was sent to a group or to a broadcast address is no matter of the sender's policy here. */
@@ -264,7 +262,7 @@ int adviser_add_record(struct adviser *a, const struct flow_record *r, const cha
 	struct chosen f = { 0 };
 
 	if (why)
-		return refuse_record(a, r, record, why, err);
+		return refuse_unfit(a, r, record, why, err);
 	self = find(a, r->endpoint_id, r->endpoint_name, r->service);
 	if (self == NONE)
 		return refuse_gone(a, r, record, r->endpoint_id, err);

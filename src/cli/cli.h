@@ -31,8 +31,8 @@ struct cli_options {
 	struct cli_words services, containers, peers, ports, directions, rules, verdicts, uids, by;
 	const char *since, *until, *sort, *limit, *page;
 	const char *confirm;
-	unsigned confirm_seconds; /* what it says; 0: nothing */
-	const char *word;         /* the operand of a verb that takes one */
+	unsigned confirm_seconds;         /* what it says; 0: nothing */
+	const char *word;                 /* the operand of a verb that takes one */
 	const char *files[CLI_PATHS_MAX]; /* the operands of a verb that takes files */
 	size_t n_files;
 	bool json, strict, clean, follow, endpoints, verify, generations, signals, reverse, summary;
