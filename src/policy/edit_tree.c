@@ -157,8 +157,12 @@ size_t edit_tree_begin(const struct edit_tree *t, const yaml_node_t *n)
 /* libyaml ends a block where the next begins, comments between them included: its last part tells. */
 size_t edit_tree_end(struct edit_tree *t, const yaml_node_t *n)
 {
-	while (!edit_is_flow(n) && edit_tree_last(t, n))
-		n = edit_tree_last(t, n);
+	const yaml_node_t *last = n;
+
+	while (last) {
+		n = last;
+		last = edit_is_flow(n) ? NULL : edit_tree_last(t, n);
+	}
 	return offset_of(t, n->end_mark);
 }
 
