@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -75,6 +76,18 @@ static int run(sd_event *event, struct controller *c)
 	return r < 0 ? fail(r, &err) : EXIT_DONE;
 }
 
+/*
+ * What one event needs and frees, some hundred KiB a namespace and a MiB in all, the next one needs
+ * again: it is not given back in between.
+ */
+#define KEPT_BYTES (8 << 20)
+
+static void keep_memory(void)
+{
+	mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+	mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);
+}
+
 int main(int argc, char **argv)
 {
 	struct bh_err err = BH_ERR_INIT;
@@ -85,6 +98,7 @@ int main(int argc, char **argv)
 
 	if (r != 0)
 		return r < 0 ? EXIT_DONE : r;
+	keep_memory();
 	signal(SIGPIPE, SIG_IGN);
 	r = sd_event_new(&event);
 	if (r >= 0)

@@ -27,17 +27,18 @@ struct queues {
 	bool seen;
 };
 
+/* First what is looked at of every one at every event: it stands together. */
 struct hold {
-	struct holds *of;
+	UT_hash_handle hh;
 	uint64_t ino;
+	struct standing standing;
+	struct holds *of;
 	int netns_fd;
 	struct nlsock nl;
 	bool kept; /* the keeper was told of the socket */
 	struct queues *queues[BH_DEVICES_MAX];
 	size_t n_queues;
 	char xdp_why[BH_ERR_MAX];
-	struct standing standing;
-	UT_hash_handle hh;
 };
 
 struct bare {

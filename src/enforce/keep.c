@@ -45,17 +45,13 @@ static bool is_turn(const struct keeping *k)
 	return k->turn >= k->read_from || k->turn < k->read_to;
 }
 
-static bool has_commit(struct hold *h, uint32_t *ret)
-{
-	return nft_commit_id(hold_socket(h), ret, NULL) >= 0;
-}
-
 static bool is_as_left(struct hold *h)
 {
 	const struct standing *st = hold_standing(h);
 	uint32_t commit;
 
-	return st->known && has_commit(h, &commit) && commit == st->commit_id;
+	return st->known && nft_commit_id(hold_socket(h), &commit, NULL) >= 0 &&
+	       commit == st->commit_id;
 }
 
 /* Is there anything to ask or to do? */
@@ -68,7 +64,11 @@ static bool is_due(const struct keeping *k, struct hold *h, const struct ruleset
 	return is_turn(k) || (k->care == KEEP_LOOK && !is_as_left(h));
 }
 
-/* From what is known to stand to what is wanted, without reading. False: it has to be read. */
+/*
+ * From what is known to stand to what is wanted, without reading. False: it has to be read. The batches
+ * name the number of commits, so who has written one has not to ask whether it was still the same, nor
+ * which it is now.
+ */
 static bool write_over(struct hold *h, struct task *t, struct bh_err *err)
 {
 	const struct standing *st = hold_standing(h);
@@ -96,19 +96,20 @@ static bool write_over(struct hold *h, struct task *t, struct bh_err *err)
 	t->alternates = st->alternates;
 	t->stands = true;
 	if (!differs(&want, &have, why, sizeof(why)))
-		return true;
+		return is_as_left(h);
 	t->res->outcome = APPLY_UPDATED;
-	if (nft_apply(t->sock, &want, &have, &written, err) < 0 || !has_commit(h, &t->commit_id))
+	if (nft_apply(t->sock, &want, &have, &written, err) < 0)
 		return false;
+	t->commit_id = written.commit_id;
 	t->alternates = written.alternates;
-	return t->commit_id == st->commit_id + written.commits;
+	return written.commits > 0 || is_as_left(h);
 }
 
 static int bring_about(struct hold *h, struct task *t, bool read, struct bh_err *err)
 {
 	struct bh_err passed_over = BH_ERR_INIT;
 
-	if (!read && is_as_left(h) && write_over(h, t, &passed_over))
+	if (!read && write_over(h, t, &passed_over))
 		return 0;
 	t->stands = false;
 	return task_bring_about(t, err);

@@ -71,6 +71,7 @@ static int write_one(struct task *t, uint32_t *ret_commit, struct bh_err *err)
 	r = nft_readback(t->sock, &have, err);
 	if (r < 0)
 		return bh_err_prefix(err, r, "reading the table");
+	*ret_commit = have.commit_id;
 	t->res->outcome = have.present ? APPLY_UPDATED : APPLY_CREATED;
 	if (have.present && !differs(&want, &have, why, sizeof(why))) {
 		t->res->outcome = APPLY_UNCHANGED;
@@ -79,8 +80,8 @@ static int write_one(struct task *t, uint32_t *ret_commit, struct bh_err *err)
 		if (have.present && !have.intact)
 			snprintf(t->res->why, sizeof(t->res->why), "%s", have.drift);
 		r = nft_apply(t->sock, &want, &have, &written, err);
+		*ret_commit = written.commit_id;
 	}
-	*ret_commit = have.commit_id + written.commits;
 	if (r < 0 && r != -ERESTART)
 		r = explain_owner(t, &have, explain_refusal(r, err), err);
 	nft_state_done(&have);

@@ -215,7 +215,7 @@ static int create_with(struct commits *k, const struct nft_state *have, const st
 static int create_all(struct commits *k, const struct nft_want *want, const struct nft_state *have,
 		      struct bh_err *err)
 {
-	bh_autofree struct nft_program *p = calloc(1, sizeof(*p));
+	bh_autofree struct nft_program *p = malloc(sizeof(*p));
 	struct picked picked = { 0 };
 	int r = p ? 0 : -ENOMEM;
 
@@ -247,6 +247,7 @@ int nft_apply(struct nlsock *s, const struct nft_want *want, const struct nft_st
 	if (!in_place && have->ruleset && !have->rule_counts)
 		return -ERESTART; /* their values have to be read */
 	r = in_place ? change_in_place(&k, want, have, err) : create_all(&k, want, have, err);
+	written.commit_id = k.at;
 	if (ret)
 		*ret = written;
 	/* An element that has expired since it was read cannot be deleted; that is no commit. */

@@ -21,7 +21,8 @@ struct change {
 	struct batch b;
 	const struct nft_state *have;
 	const struct plan *plan;
-	struct nft_program *from, *to;
+	const struct nft_program *from;
+	struct nft_program *to;
 	const bool *recreate; /* [new rule]: its counter is deleted and made again */
 	bool *pick;           /* room for one map's elements */
 	int lo, hi;
@@ -293,14 +294,14 @@ static void build(struct change *c)
 	fill_chains(c, &chains);
 }
 
-static int run(struct change *c, struct commits *k, struct bh_err *err)
+/* ROOM: for two programs, what stood before a batch and what stands after it. */
+static int run(struct change *c, struct nft_program room[2], struct commits *k, struct bh_err *err)
 {
 	int r = 0;
 
-	plan_program(c->plan, -1, c->from);
-	for (c->lo = 0; c->lo < STEPS && r >= 0; c->lo = c->hi + 1) {
-		struct nft_program *before = c->from;
-
+	c->from = c->plan->old;
+	for (unsigned i = 0; c->lo < STEPS && r >= 0; i++, c->lo = c->hi + 1) {
+		c->to = &room[i % 2];
 		c->hi = c->lo;
 		while (c->hi < STEPS - 1 && !c->plan->cut[c->hi])
 			c->hi++;
@@ -308,7 +309,6 @@ static int run(struct change *c, struct commits *k, struct bh_err *err)
 		build(c);
 		r = commits_end(k, &c->b, err);
 		c->from = c->to;
-		c->to = before;
 	}
 	return r;
 }
@@ -339,20 +339,17 @@ static size_t most_entries(const struct plan *p)
 static int carry_out(struct commits *k, const struct plan *p, const bool *recreate,
 		     const struct nft_state *have, uint32_t flags, struct bh_err *err)
 {
-	bh_autofree struct nft_program *from = calloc(1, sizeof(*from));
-	bh_autofree struct nft_program *to = calloc(1, sizeof(*to));
+	bh_autofree struct nft_program *room = malloc(2 * sizeof(*room)); /* filled before it is read */
 	bh_autofree bool *pick = calloc(most_entries(p) + 1, sizeof(*pick));
 	struct change c = {
 		.have = have,
 		.plan = p,
-		.from = from,
-		.to = to,
 		.recreate = recreate,
 		.pick = pick,
 		.flags = flags,
 		.now = time(NULL),
 	};
-	int r = from && to && pick ? run(&c, k, err) : bh_err_oom(err);
+	int r = room && pick ? run(&c, room, k, err) : bh_err_oom(err);
 
 	k->ret->alternates = alternates_of(p->new);
 	return r;
@@ -429,8 +426,8 @@ static int change_in_two(struct commits *k, const struct nft_want *want,
 static int change(struct commits *k, const struct nft_want *want, const struct nft_state *have,
 		  bool at_once, struct bh_err *err)
 {
-	bh_autofree struct nft_program *old = calloc(1, sizeof(*old));
-	bh_autofree struct nft_program *new = calloc(1, sizeof(*new));
+	bh_autofree struct nft_program *old = malloc(sizeof(*old)); /* most of it is never touched */
+	bh_autofree struct nft_program *new = malloc(sizeof(*new));
 	bh_autofree bool *recreate = calloc(want->ruleset->n_rules + 1, sizeof(*recreate));
 	struct nft_state used = *have;
 	struct plan plan = { 0 };
@@ -444,7 +441,7 @@ static int change(struct commits *k, const struct nft_want *want, const struct n
 		return -ERESTART; /* their values have to be read */
 	used.leftovers[0] = used.leftovers[1] = 0;
 	nft_lower_state(&used, old);
-	nft_lower(want, new);
+	nft_lower_sets(want, new);
 	r = plan_make(&plan, old, new, recreate, at_once);
 	if (r < 0)
 		bh_err_oom(err);

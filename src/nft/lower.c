@@ -462,7 +462,7 @@ void nft_lower_rules(struct nft_program *p)
 		lower_frames(p);
 }
 
-static void lower_sets(const struct nft_want *w, uint32_t idle, uint64_t alternates,
+static void place_sets(const struct nft_want *w, uint32_t idle, uint64_t alternates,
 		       struct nft_program *p)
 {
 	p->ruleset = w->ruleset;
@@ -479,9 +479,14 @@ bool nft_program_has_table(const struct nft_program *p, unsigned table)
 	return table == TABLE_INET || p->frames;
 }
 
+void nft_lower_sets(const struct nft_want *w, struct nft_program *p)
+{
+	place_sets(w, 0, 0, p);
+}
+
 void nft_lower(const struct nft_want *w, struct nft_program *p)
 {
-	lower_sets(w, 0, 0, p);
+	nft_lower_sets(w, p);
 	nft_lower_rules(p);
 }
 
@@ -489,7 +494,7 @@ void nft_lower_state(const struct nft_state *s, struct nft_program *p)
 {
 	const struct nft_want w = { .ruleset = s->ruleset, .frames = s->frames };
 
-	lower_sets(&w, s->idle_maps, s->alternates, p);
+	place_sets(&w, s->idle_maps, s->alternates, p);
 	for (unsigned i = 0; i < NFT_MAPS; i++) {
 		p->has_set[i] |= s->leftovers[0] >> i & 1;
 		p->has_set[SET_OTHER(i)] |= s->leftovers[1] >> i & 1;

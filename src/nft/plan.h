@@ -35,7 +35,7 @@ struct map_plan {
 };
 
 struct plan {
-	const struct nft_program *old, *new;
+	const struct nft_program *old, *new; /* of NEW, the sets alone */
 	struct map_plan maps[NFT_MAPS];
 	/* the step in which a set is made, first named by a rule, and no longer; STEPS: in none */
 	uint8_t made[NFT_ALL_SETS], named[NFT_ALL_SETS];
@@ -57,7 +57,7 @@ void plan_done(struct plan *p);
 /* One batch will do. */
 bool plan_is_one(const struct plan *p);
 
-/* What stands when all is done up to STEP; -1: the old program. */
+/* What stands when all is done up to STEP. OUT need not be filled before. */
 void plan_program(const struct plan *p, int step, struct nft_program *out);
 
 #endif

@@ -207,6 +207,8 @@ bool nft_program_has_table(const struct nft_program *p, unsigned table);
 /* What is wanted -> program. P borrows from W. Cannot fail: everything is bounded. */
 struct nft_want;
 void nft_lower(const struct nft_want *w, struct nft_program *p);
+/* Its sets alone, and what stands in them; nothing is said of chains and rules. */
+void nft_lower_sets(const struct nft_want *w, struct nft_program *p);
 /* The program of a table that was read back: with its idle maps, and those that no rule names. */
 struct nft_state;
 void nft_lower_state(const struct nft_state *s, struct nft_program *p);

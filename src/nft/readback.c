@@ -261,7 +261,7 @@ static void compare_chain(struct image *im, const struct nft_program *p, unsigne
 
 static int compare(struct image *im, const struct nft_state *s)
 {
-	struct nft_program *p = calloc(1, sizeof(*p));
+	struct nft_program *p = malloc(sizeof(*p));
 
 	if (!p)
 		return -ENOMEM;

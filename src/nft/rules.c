@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "rules.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +8,7 @@ void program_add_rule(struct nft_program *p, unsigned chain, const char *comment
 		      const struct nft_op *ops)
 {
 	struct nft_rule *r = &p->rules[p->n_rules];
+	size_t len = comment ? strnlen(comment, sizeof(r->comment) - 1) : 0;
 
 	if (p->n_rules == PROGRAM_RULES_MAX)
 		abort(); /* the shape below is bounded: this is a defect of ours */
@@ -17,7 +17,8 @@ void program_add_rule(struct nft_program *p, unsigned chain, const char *comment
 	r->chain = (uint8_t)chain;
 	for (int i = 0; i < RULE_OPS_MAX && ops[i].kind; i++)
 		r->ops[i] = ops[i];
-	snprintf(r->comment, sizeof(r->comment), "%s", comment ? comment : "");
+	if (len)
+		memcpy(r->comment, comment, len);
 	p->has_chain[chain] = true;
 }
 

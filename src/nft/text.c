@@ -356,7 +356,7 @@ static void table_text(const struct nft_program *p, unsigned table, int64_t now,
 
 int nft_text(const struct nft_want *w, int64_t now, struct bh_buf *out)
 {
-	struct nft_program *p = calloc(1, sizeof(*p));
+	struct nft_program *p = malloc(sizeof(*p));
 
 	if (!p)
 		return -ENOMEM;

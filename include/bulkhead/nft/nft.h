@@ -92,6 +92,7 @@ int nft_readback(struct nlsock *s, struct nft_state *ret, struct bh_err *err);
 /* What a call has written; also when it failed on its way. */
 struct nft_written {
 	uint32_t commits;    /* so many */
+	uint32_t commit_id;  /* the number after the last of them, as nft_commit_id() would tell */
 	uint64_t alternates; /* when all is done: for nft_state.alternates */
 };
 
