@@ -17,11 +17,10 @@
 
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/base/limits.h>
-#include <bulkhead/nft/monitor.h>
 #include <bulkhead/sys/netns.h>
 
+#include "commits.h"
 #include "folders.h"
-#include "fresh.h"
 #include "reconcile.h"
 
 /* One namespace. */
@@ -29,9 +28,9 @@ struct watch {
 	uint64_t ino;
 	bool seen;
 	int pid;
-	bool told; /* of a change of its tables, since the last look */
+	int32_t id; /* by which its commits are heard of; -1: they are not */
 	struct watches *w;
-	sd_event_source *devices, *tables, *process;
+	sd_event_source *devices, *process;
 	UT_hash_handle hh;
 };
 
@@ -39,19 +38,12 @@ struct watches {
 	struct controller *c;
 	struct watch *all;
 	sd_event_source *host;
+	struct commits *commits;
 	struct folders *folders;
 	size_t unwatched; /* namespaces of the last time that could not be, not all */
 };
 
 /* --- one namespace --------------------------------------------------------------------------- */
-
-/* Of the socket by which this daemon writes there. */
-static uint32_t own_port(const struct watch *one)
-{
-	struct hold *h = holds_find(one->w->c->holds, one->ino);
-
-	return h ? hold_socket(h)->portid : 0;
-}
 
 /* Its tables may not be what they were: nobody needs to be asked but the kernel. */
 static void doubt(struct watch *one)
@@ -83,50 +75,6 @@ static int on_process(sd_event_source *source, int fd, uint32_t revents, void *a
 	sd_event_source_set_enabled(source, SD_EVENT_OFF);
 	reconcile_namespace(one->w->c, one->ino, one->pid);
 	return 0;
-}
-
-/* Whatever it was, and whether it was allowed, is found by looking: ours is put back. */
-static void on_commit(const struct nft_commit *commit, void *arg)
-{
-	struct watch *one = arg;
-	char line[256];
-
-	doubt(one);
-	if (one->told || fresh_has(one->w->c->fresh, one->ino))
-		return; /* an engine at work on what it makes is no news */
-	one->told = true;
-	snprintf(line, sizeof(line), "nf_tables of namespace %llu were changed by %s (process %d)",
-		 (unsigned long long)one->ino, commit->name, (int)commit->pid);
-	controller_log(line, NULL);
-}
-
-static int on_tables(sd_event_source *source, int fd, uint32_t revents, void *arg)
-{
-	struct watch *one = arg;
-	bool missed;
-
-	if (nft_monitor_read(fd, own_port(one), on_commit, one, &missed) < 0) {
-		one->tables =
-			sd_event_source_disable_unref(one->tables); /* opened anew at a look */
-		missed = true;
-	}
-	if (missed)
-		doubt(one);
-	return 0;
-}
-
-static int watch_tables(struct watches *w, struct watch *one, int netns_fd)
-{
-	bh_autoclose int fd = -1;
-	int r = nft_monitor_open(netns_fd, &fd, NULL);
-
-	if (r >= 0)
-		r = sd_event_add_io(w->c->event, &one->tables, fd, EPOLLIN, on_tables, one);
-	if (r >= 0)
-		r = sd_event_source_set_io_fd_own(one->tables, true);
-	if (r >= 0)
-		BH_STEAL_FD(fd);
-	return r;
 }
 
 static int watch_route(sd_event *event, int netns_fd, uint32_t groups, sd_event_source **ret,
@@ -183,7 +131,7 @@ static void watch_free(struct watches *w, struct watch *one)
 {
 	HASH_DEL(w->all, one);
 	sd_event_source_disable_unref(one->devices);
-	sd_event_source_disable_unref(one->tables);
+	commits_forget(w->commits, one->id, one->ino);
 	sd_event_source_disable_unref(one->process);
 	free(one);
 }
@@ -208,6 +156,7 @@ static struct watch *watch_of(struct watches *w, uint64_t ino)
 	if (!one)
 		return NULL;
 	one->ino = ino;
+	one->id = -1;
 	one->w = w;
 	HASH_ADD(hh, w->all, ino, sizeof(one->ino), one);
 	return one;
@@ -266,8 +215,8 @@ static int sync_one(struct watches *w, const struct endpoint *e, struct hold *h)
 		r = watch_devices(w, one, hold_netns(h));
 		doubt(one); /* what came between reading and listening */
 	}
-	if (r >= 0 && !one->tables)
-		r = watch_tables(w, one, hold_netns(h));
+	if (r >= 0 && one->id < 0)
+		r = commits_hear(w->commits, hold_netns(h), one->ino, &one->id);
 	/* Of those that share it, one: the next look finds the others. */
 	if (r >= 0 && !one->seen && one->pid != e->pid)
 		r = watch_process(w, one, e->pid);
@@ -312,8 +261,10 @@ void watches_sync(struct watches *w, const struct site *s, const struct holds *h
 {
 	struct watch *one, *next;
 
-	HASH_ITER (hh, w->all, one, next)
-		one->seen = false, one->told &= !folders;
+	for (one = w->all; one; one = one->hh.next)
+		one->seen = false;
+	if (folders)
+		commits_look(w->commits);
 	sync_namespaces(w, s, holds);
 	HASH_ITER (hh, w->all, one, next)
 		if (!one->seen)
@@ -330,7 +281,9 @@ int watches_new(struct controller *c, struct watches **ret, struct bh_err *err)
 	if (!w)
 		return bh_err_oom(err);
 	w->c = c;
-	r = folders_new(c, &w->folders, err);
+	r = commits_new(c, &w->commits, err);
+	if (r >= 0)
+		r = folders_new(c, &w->folders, err);
 	if (r >= 0) {
 		r = watch_host(w);
 		if (r < 0)
@@ -350,6 +303,7 @@ void watches_free(struct watches *w)
 		return;
 	while (w->all)
 		watch_free(w, w->all);
+	commits_free(w->commits);
 	sd_event_source_disable_unref(w->host);
 	folders_free(w->folders);
 	free(w);

@@ -226,6 +226,12 @@ void hold_doubt(struct hold *h)
 	h->standing.stale = true;
 }
 
+void holds_ask_numbers(struct holds *h)
+{
+	for (struct hold *each = h->all; each; each = each->hh.next)
+		each->standing.unsure = true;
+}
+
 struct standing *hold_standing(struct hold *h)
 {
 	return &h->standing;

@@ -47,11 +47,13 @@ static bool is_turn(const struct keeping *k)
 
 static bool is_as_left(struct hold *h)
 {
-	const struct standing *st = hold_standing(h);
+	struct standing *st = hold_standing(h);
 	uint32_t commit;
 
-	return st->known && nft_commit_id(hold_socket(h), &commit, NULL) >= 0 &&
-	       commit == st->commit_id;
+	if (!st->known || nft_commit_id(hold_socket(h), &commit, NULL) < 0)
+		return false;
+	st->unsure = commit != st->commit_id;
+	return !st->unsure;
 }
 
 /* Is there anything to ask or to do? */
@@ -61,7 +63,7 @@ static bool is_due(const struct keeping *k, struct hold *h, const struct ruleset
 
 	if (!st || !st->known || st->stale || st->ruleset != want)
 		return true;
-	return is_turn(k) || (k->care == KEEP_LOOK && !is_as_left(h));
+	return is_turn(k) || ((k->care == KEEP_LOOK || st->unsure) && !is_as_left(h));
 }
 
 /*

@@ -12,6 +12,7 @@
 struct standing {
 	bool known;
 	bool stale;                    /* its devices may have changed, or it is to be read */
+	bool unsure;                   /* somebody may have made a commit: the number tells */
 	const struct ruleset *ruleset; /* kept by SHARE */
 	struct ruleset_share *share;
 	struct nft_frames frames; /* of its devices, before want_of() */

@@ -339,7 +339,8 @@ static size_t most_entries(const struct plan *p)
 static int carry_out(struct commits *k, const struct plan *p, const bool *recreate,
 		     const struct nft_state *have, uint32_t flags, struct bh_err *err)
 {
-	bh_autofree struct nft_program *room = malloc(2 * sizeof(*room)); /* filled before it is read */
+	bh_autofree struct nft_program *room =
+		malloc(2 * sizeof(*room)); /* filled before it is read */
 	bh_autofree bool *pick = calloc(most_entries(p) + 1, sizeof(*pick));
 	struct change c = {
 		.have = have,
@@ -426,7 +427,8 @@ static int change_in_two(struct commits *k, const struct nft_want *want,
 static int change(struct commits *k, const struct nft_want *want, const struct nft_state *have,
 		  bool at_once, struct bh_err *err)
 {
-	bh_autofree struct nft_program *old = malloc(sizeof(*old)); /* most of it is never touched */
+	bh_autofree struct nft_program *old =
+		malloc(sizeof(*old)); /* most of it is never touched */
 	bh_autofree struct nft_program *new = malloc(sizeof(*new));
 	bh_autofree bool *recreate = calloc(want->ruleset->n_rules + 1, sizeof(*recreate));
 	struct nft_state used = *have;

@@ -184,7 +184,8 @@
 #define BH_HINT_ID_MAX          255  /* bytes */
 #define BH_WARNINGS_MAX         64   /* that last, of looks at the endpoints; more are one line */
 #define BH_FRESH_MAX            1024 /* new namespaces of which it is not known whose they are */
-#define BH_WATCH_READS_MAX      64   /* notices read from one source before the others' turn */
+#define BH_MONITOR_RCVBUF       (4 << 20) /* notices of commits, a KiB each; if more, numbers tell */
+#define BH_WATCH_READS_MAX      64        /* notices read from one source before the others' turn */
 #define BH_WATCH_UNREAD_MAX     (1 << 20) /* bytes of notices kept while an engine is waited for */
 #define BH_POLICY_WATCHES_MAX   256       /* directories in which policy files change */
 #define BH_POLICY_SIGNATURE_MAX (32u << 20) /* bytes of what stat(2) says of policy files */

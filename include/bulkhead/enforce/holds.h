@@ -40,6 +40,8 @@ uint64_t hold_ino(const struct hold *h);
 
 /* Its devices or tables may have changed: the next look asks the kernel. */
 void hold_doubt(struct hold *h);
+/* Somebody may have changed tables, in whichever of them: the next look asks each for its commits. */
+void holds_ask_numbers(struct holds *h);
 /* What stands there, as far as the daemon knows. H's. */
 struct standing;
 struct standing *hold_standing(struct hold *h);

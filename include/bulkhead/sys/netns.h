@@ -3,6 +3,7 @@
 #define BULKHEAD_SYS_NETNS_H
 
 #include <bulkhead/base/err.h>
+#include <bulkhead/sys/nlsock.h>
 #include <stdint.h>
 #include <stddef.h>
 
@@ -29,6 +30,14 @@ int netns_socket(int netns_fd, int domain, int type, int protocol, int *ret_fd, 
  * -ENOTSOCK; -EPERM without CAP_NET_ADMIN there. Source: ioctl SIOCGSKNS, net/socket.c.
  */
 int netns_of_socket(int fd, int *ret_fd, uint64_t *ret_ino, struct bh_err *err);
+
+/*
+ * The number by which the namespace of ROUTE, a socket of NETLINK_ROUTE, knows another: it gets one
+ * if it has none, and keeps it as long as it lives. What a socket with NETLINK_LISTEN_ALL_NSID hears
+ * of another namespace it hears by this number, and only of those that have one. -EPERM without
+ * CAP_NET_ADMIN. Source: RTM_NEWNSID and RTM_GETNSID, include/uapi/linux/net_namespace.h.
+ */
+int netns_id(struct nlsock *route, int netns_fd, int32_t *ret, struct bh_err *err);
 
 /* Run FN(ARG) inside the namespace and come back; FN must not open threads or change namespaces. */
 int netns_run(int netns_fd, int (*fn)(void *arg, struct bh_err *err), void *arg,
