@@ -85,18 +85,21 @@ static void take_device(struct nft_frames *f, const struct net_device *d)
 		memcpy(f->dhcp[f->n_dhcp++], d->mac, sizeof(d->mac));
 }
 
+void frames_from(const struct net_devices *devices, struct nft_frames *ret)
+{
+	*ret = (struct nft_frames) { .more = devices->more };
+	for (size_t i = 0; i < devices->n; i++)
+		take_device(ret, &devices->d[i]);
+}
+
 int frames_of(int netns_fd, struct nft_frames *ret, struct bh_err *err)
 {
 	struct net_devices devices;
 	int r = runtime_devices(netns_fd, &devices, err);
 
-	if (r < 0)
-		return r;
-	*ret = (struct nft_frames) { 0 };
-	for (size_t i = 0; i < devices.n; i++)
-		take_device(ret, &devices.d[i]);
-	ret->more = devices.more;
-	return 0;
+	if (r >= 0)
+		frames_from(&devices, ret);
+	return r;
 }
 
 int handles_open(struct handles *h, const struct endpoint *e, struct nlsock **ret,

@@ -34,7 +34,9 @@ int endpoint_netns_open(const struct endpoint *e, int *ret_fd, uint64_t *ret_ino
 int handles_open(struct handles *h, const struct endpoint *e, struct nlsock **ret,
 		 struct nft_frames *frames, struct bh_err *err);
 
-/* The same without keeping a socket. */
+/* Of devices that were listed; and the same without keeping a socket. */
+struct net_devices;
+void frames_from(const struct net_devices *devices, struct nft_frames *ret);
 int frames_of(int netns_fd, struct nft_frames *ret, struct bh_err *err);
 
 #endif

@@ -320,28 +320,21 @@ static int take_device(struct hold *h, const struct net_device *d, struct bh_err
 	return bh_err_prefix(err, r, "device %s", name);
 }
 
-int hold_take_queues(struct hold *h, struct bh_err *err)
+void hold_take_queues(struct hold *h, const struct net_devices *devices)
 {
 	struct bh_err why = BH_ERR_INIT;
-	struct net_devices devices;
-	int r = runtime_devices(h->netns_fd, &devices, err);
 
-	if (r < 0) {
-		snprintf(h->xdp_why, sizeof(h->xdp_why), "%s", err ? err->msg : strerror(-r));
-		return r;
-	}
 	h->xdp_why[0] = '\0';
-	if (devices.more)
+	if (devices->more)
 		snprintf(h->xdp_why, sizeof(h->xdp_why), "it has more than %d network devices",
 			 BH_DEVICES_MAX);
 	for (size_t i = 0; i < h->n_queues; i++)
 		h->queues[i]->seen = false;
-	for (size_t i = 0; i < devices.n; i++)
-		if (take_device(h, &devices.d[i], &why) < 0 && !h->xdp_why[0])
+	for (size_t i = 0; i < devices->n; i++)
+		if (take_device(h, &devices->d[i], &why) < 0 && !h->xdp_why[0])
 			snprintf(h->xdp_why, sizeof(h->xdp_why), "%s", why.msg);
 	forget_unseen(h);
 	hold_keep(h);
-	return 0;
 }
 
 bool hold_closes_xdp(const struct hold *h)

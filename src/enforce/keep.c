@@ -7,6 +7,7 @@
 
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/enforce/holds.h>
+#include <bulkhead/runtime/runtime.h>
 #include <bulkhead/sys/netns.h>
 
 #include "handle.h"
@@ -117,11 +118,17 @@ static int bring_about(struct hold *h, struct task *t, bool read, struct bh_err 
 	return task_bring_about(t, err);
 }
 
-/* Their devices are known, too, unless there is a doubt. */
-static int learn_frames(struct hold *h, bool ask, struct task *t, struct bh_err *err)
+/* Their devices are known, too, unless there is a doubt: ASKED. */
+static int learn_devices(struct hold *h, bool ask, struct net_devices *asked, struct task *t,
+			 struct bh_err *err)
 {
-	t->frames = hold_standing(h)->frames;
-	return ask ? frames_of(hold_netns(h), &t->frames, err) : 0;
+	int r = ask ? runtime_devices(hold_netns(h), asked, err) : 0;
+
+	if (!ask)
+		t->frames = hold_standing(h)->frames;
+	else if (r >= 0)
+		frames_from(asked, &t->frames);
+	return r;
 }
 
 static int hold_it(const struct keeping *k, const struct ruleset_item *item, struct hold *h,
@@ -129,7 +136,8 @@ static int hold_it(const struct keeping *k, const struct ruleset_item *item, str
 {
 	struct standing *st = hold_standing(h);
 	bool read = !st->known || is_turn(k), ask = read || st->stale;
-	int r = learn_frames(h, ask, t, err);
+	struct net_devices asked;
+	int r = learn_devices(h, ask, &asked, t, err);
 
 	t->ruleset = item->ruleset;
 	t->sock = hold_socket(h);
@@ -143,7 +151,7 @@ static int hold_it(const struct keeping *k, const struct ruleset_item *item, str
 		standing_set(st, item->ruleset, ruleset_list_share(k->site->rulesets, item),
 			     &t->frames, t->commit_id, t->alternates);
 	if (r >= 0 && ask)
-		hold_take_queues(h, NULL); /* who cannot is weak, and said to be */
+		hold_take_queues(h, &asked); /* who cannot is weak, and said to be */
 	return r;
 }
 

@@ -7,6 +7,7 @@
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/base/text.h>
 #include <bulkhead/enforce/holds.h>
+#include <bulkhead/runtime/runtime.h>
 #include <bulkhead/enforce/report.h>
 
 #include "handle.h"
@@ -56,14 +57,14 @@ static int check_services(const struct preflight *p)
 /* A daemon takes the queues of devices here: whether it can decides how safe all will be. */
 static int try_hold(struct holds *holds, const struct endpoint *e, struct bh_err *err)
 {
-	struct nft_frames frames;
+	struct net_devices devices;
 	struct hold *hold;
 	int r = holds_open(holds, e, &hold, err);
 
 	if (r >= 0)
-		r = frames_of(hold_netns(hold), &frames, err);
+		r = runtime_devices(hold_netns(hold), &devices, err);
 	if (r >= 0)
-		hold_take_queues(hold, NULL);
+		hold_take_queues(hold, &devices);
 	return r;
 }
 

@@ -164,12 +164,13 @@ static bool say(char *out, size_t cap, const char *what, const char *name)
 
 void nft_frames_add_late(struct nft_frames *f)
 {
-	char name[16];
+	static char names[BH_LATE_DEVICES][sizeof(f->devices[0])]; /* made once */
 
 	for (unsigned i = 0; i < BH_LATE_DEVICES; i++) {
-		snprintf(name, sizeof(name), "eth%u", i);
-		if (!has_device(f, name) && f->n_devices < BH_ARRAY_SIZE(f->devices))
-			memcpy(f->devices[f->n_devices++], name, sizeof(name));
+		if (!names[i][0])
+			snprintf(names[i], sizeof(names[i]), "eth%u", i);
+		if (!has_device(f, names[i]) && f->n_devices < BH_ARRAY_SIZE(f->devices))
+			memcpy(f->devices[f->n_devices++], names[i], sizeof(names[i]));
 	}
 }
 

@@ -41,17 +41,13 @@ static bool same_element(const struct plan *p, const bool *recreate, const struc
 }
 
 /* Which elements of a map go and which come: a merge of two sorted lists. */
-static int diff_map(struct plan *p, const bool *recreate, unsigned map)
+static void diff_map(struct plan *p, const bool *recreate, unsigned map)
 {
 	const struct entry_list *have = &p->old->maps[map], *want = &p->new->maps[map];
 	bool guard = nft_set_info(map)->is_guard;
 	struct map_plan *m = &p->maps[map];
 	size_t i = 0, j = 0;
 
-	m->gone = calloc(have->n + 1, 1);
-	m->added = calloc(want->n + 1, 1);
-	if (!m->gone || !m->added)
-		return -ENOMEM;
 	while (i < have->n || j < want->n) {
 		int order = i == have->n   ? 1
 			    : j == want->n ? -1
@@ -70,6 +66,24 @@ static int diff_map(struct plan *p, const bool *recreate, unsigned map)
 			m->added[j++] = ENTRY_STEP(guard ? STEP_FILL : STEP_ADD);
 		else
 			m->gone[i++] = m->added[j++] = ENTRY_SAME | ENTRY_STEP(STEP_REPLACE);
+	}
+}
+
+/* Of all maps in one piece: there are dozens of them, and most are empty. */
+static int make_steps(struct plan *p)
+{
+	size_t total = 0;
+
+	for (unsigned i = 0; i < NFT_MAPS; i++)
+		total += p->old->maps[i].n + p->new->maps[i].n;
+	p->steps = calloc(total + 1, 1);
+	if (!p->steps)
+		return -ENOMEM;
+	total = 0;
+	for (unsigned i = 0; i < NFT_MAPS; i++) {
+		p->maps[i].gone = p->steps + total;
+		p->maps[i].added = p->maps[i].gone + p->old->maps[i].n;
+		total += p->old->maps[i].n + p->new->maps[i].n;
 	}
 	return 0;
 }
@@ -330,13 +344,13 @@ static void find_cuts(struct plan *p)
 int plan_make(struct plan *p, const struct nft_program *old, struct nft_program *new,
 	      const bool *recreate, bool at_once)
 {
-	int r = 0;
+	int r;
 
 	*p = (struct plan) { .old = old, .new = new, .at_once = at_once };
+	r = make_steps(p);
 	for (unsigned i = 0; i < NFT_MAPS && r >= 0; i++) {
-		r = diff_map(p, recreate, i);
-		if (r >= 0)
-			find_reshaped(p, i);
+		diff_map(p, recreate, i);
+		find_reshaped(p, i);
 	}
 	for (unsigned f = 0; f < FAMILIES && r >= 0; f++)
 		r = common_ranges(old, new, f, &p->common[f], &p->n_common[f]);
@@ -351,10 +365,7 @@ int plan_make(struct plan *p, const struct nft_program *old, struct nft_program 
 
 void plan_done(struct plan *p)
 {
-	for (unsigned i = 0; i < NFT_MAPS; i++) {
-		free(p->maps[i].gone);
-		free(p->maps[i].added);
-	}
+	free(p->steps);
 	for (unsigned f = 0; f < FAMILIES; f++)
 		free(p->common[f]);
 }

@@ -28,7 +28,7 @@ enum step {
 #define ENTRY_SAME 0x80
 
 struct map_plan {
-	uint8_t *gone, *added; /* of each old and each new entry */
+	uint8_t *gone, *added; /* of each old and each new entry; in the plan's STEPS */
 	size_t n_gone, n_added;
 	bool reshaped; /* boxes come that overlap others which go */
 	bool remade;   /* the new map is filled under the other name */
@@ -37,6 +37,7 @@ struct map_plan {
 struct plan {
 	const struct nft_program *old, *new; /* of NEW, the sets alone */
 	struct map_plan maps[NFT_MAPS];
+	uint8_t *steps;
 	/* the step in which a set is made, first named by a rule, and no longer; STEPS: in none */
 	uint8_t made[NFT_ALL_SETS], named[NFT_ALL_SETS];
 	uint8_t unnamed[NFT_ALL_SETS], removed[NFT_ALL_SETS];

@@ -68,10 +68,11 @@ size_t holds_keep_only(struct holds *h, const uint64_t *inos, size_t n,
 void hold_keep(struct hold *h);
 
 /*
- * Take the queues of all devices that are not taken yet, or no more: of a device that was moved away
- * and back. 0 also when some could not be: hold_closes_xdp() tells, and hold_xdp_why() why not.
+ * Take the queues of DEVICES, all of its namespace, that are not taken yet, or no more: of one that was
+ * moved away and back. Whether that could be done hold_closes_xdp() tells, and hold_xdp_why() why not.
  */
-int hold_take_queues(struct hold *h, struct bh_err *err);
+struct net_devices;
+void hold_take_queues(struct hold *h, const struct net_devices *devices);
 bool hold_closes_xdp(const struct hold *h);
 const char *hold_xdp_why(const struct hold *h); /* "" when closed */
 
