@@ -151,6 +151,19 @@ static void test_foreign_between_two_of_ours(void **state)
 	}
 }
 
+/* How much is in a commit does not matter, only how many there are. */
+static void test_large(void **state)
+{
+	id_of(&a);
+	commit_one(&a, true);
+	place_do(&a,
+		 "awk 'BEGIN { print \"table ip x { set s { type ipv4_addr; elements = {\";"
+		 "for (i = 0; i < 65536; i++) print \"10.0.\" int(i / 256) \".\" i %% 256 \",\";"
+		 "print \"} } }\" }' | nft -f - 2>&1");
+	assert_false(hear());
+	assert_int_equal(n_heard, 2);
+}
+
 /* It is said when some could not be kept, and then it hears again. */
 static void test_too_many(void **state)
 {
@@ -180,6 +193,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_number, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_where, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_foreign_between_two_of_ours, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_large, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_too_many, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_as_many_as_one_change_makes, setup, teardown),
 	};
