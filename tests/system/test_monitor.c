@@ -159,7 +159,7 @@ static void test_large(void **state)
 	place_do(&a,
 		 "awk 'BEGIN { print \"table ip x { set s { type ipv4_addr; elements = {\";"
 		 "for (i = 0; i < 65536; i++) print \"10.0.\" int(i / 256) \".\" i %% 256 \",\";"
-		 "print \"} } }\" }' | nft -f - 2>&1");
+		 "print \"}\\n}\\n}\" }' | nft -f - 2>&1");
 	assert_false(hear());
 	assert_int_equal(n_heard, 2);
 }
