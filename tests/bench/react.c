@@ -11,12 +11,13 @@
  * waited on: whoever commits would have to wake who waits, which takes longer than the commit. After
  * each event WINDOW milliseconds are waited for. A line each:
  *
- *   KIND UPDATED OWN OTHERS TOUCHED CPU CPU_WINDOW
+ *   KIND UPDATED OWN OTHERS TOUCHED CPU
  *
  * UPDATED: microseconds from just before the event to when the commit in the last of the others was
  * read; OWN: to the first in the container itself, 0 when there was none. OTHERS: how many followed;
- * TOUCHED: namespaces of DIRECTORY in which there was any commit. CPU: what the daemon took
- * until UPDATED, and in the whole window, microseconds. Ends with 1 when it did not come about within
+ * TOUCHED: namespaces of DIRECTORY in which there was any commit. CPU: what the daemon took in the
+ * window, microseconds; while it runs the kernel tells that of another process to the tick only, so it
+ * is not known how much of it was before UPDATED. Ends with 1 when it did not come about within
  * UPDATE_TIMEOUT_MS.
  *
  * It appears as a symbolic link to where it is bound in WORK: with a file that is bound on afterwards,
@@ -263,22 +264,20 @@ static void forget(struct react *r)
 		r->ears[i] = (struct ear) { .expected = r->ears[i].expected };
 }
 
-static void report(const struct react *r, const char *name, double start, double cpu,
-		   double cpu_window)
+static void report(const struct react *r, const char *name, double start, double cpu)
 {
 	double last = start, own = r->ears[0].touched;
 
 	for (unsigned i = 1; i < r->n; i++)
 		if (r->ears[i].expected && r->ears[i].updated > last)
 			last = r->ears[i].updated;
-	printf("%s %.0f %.0f %u %u %.0f %.0f\n", name, (last - start) / 1e3,
-	       own > 0 ? (own - start) / 1e3 : 0, count_updated(r), count_touched(r), cpu,
-	       cpu_window);
+	printf("%s %.0f %.0f %u %u %.0f\n", name, (last - start) / 1e3,
+	       own > 0 ? (own - start) / 1e3 : 0, count_updated(r), count_touched(r), cpu);
 }
 
 static int happen(struct react *r, const struct happening *h, struct bh_err *err)
 {
-	double cpu, cpu_updated, start;
+	double cpu, start;
 	int e = hear(r, h->what); /* what is left of before */
 
 	forget(r);
@@ -288,16 +287,14 @@ static int happen(struct react *r, const struct happening *h, struct bh_err *err
 		e = h->fn(r, err);
 	if (e >= 0)
 		e = hear_until(r, start + UPDATE_TIMEOUT_MS * 1e6, h->what, true, err);
-	cpu_updated = cpu_us_of(r->daemon);
 	if (e >= 0 && count_updated(r) < r->n_expected)
 		e = bh_err_set(err, -ETIMEDOUT, "%s: %u of %u namespaces are up to date", h->name,
 			       count_updated(r), r->n_expected);
 	if (e >= 0)
 		e = hear_until(r, start + r->window, h->what, false, err);
-	cpu_updated -= cpu;
 	cpu = cpu_us_of(r->daemon) - cpu;
 	if (e >= 0)
-		report(r, h->name, start, cpu_updated, cpu);
+		report(r, h->name, start, cpu);
 	return e;
 }
 
