@@ -114,6 +114,49 @@ filters() {
 	ctl status
 }
 
+inode() { ns "$1" readlink /proc/self/ns/net | tr -dc 0-9; }                     # NAME
+told() { grep -c "nf_tables of namespace $(inode "$1") were changed by $2 (" "$NET_DIR/daemon.log"; } # NAME WHO
+ports() { # PORT...: what b lets in
+	sed -i "s|ports: .*|ports: [$(tr ' ' , <<<"$*")]}]|" "$NET_DIR/policies/ab.yaml"
+	ctl apply
+}
+
+@test "what another writes between two changes of ours is heard, where it was and by whom; ours are not" {
+	pair_up
+	daemon_up
+	ports 7001/udp 7002/udp
+	ns a nft add table ip mine
+	ports 7001/udp
+	await told a nft >/dev/null
+	[ "$(told b nft)" -eq 0 ]
+	ns b nft add table ip mine
+	await told b nft >/dev/null
+	[ "$(told a nft)" -eq 1 ]
+	ns a nft 'add chain ip mine c'
+	ports 7001/udp 7002/udp
+	ports 7001/udp
+	await eval '[ "$(told a nft)" -eq 2 ]'
+	[ "$(told a bulkheadd)" -eq 0 ]
+	[ "$(told b bulkheadd)" -eq 0 ]
+	filters
+	ctl status
+}
+
+@test "without CAP_NET_BROADCAST it says what it does not hear, and what it is to write it writes" {
+	pair_up
+	daemon_under setpriv --bounding-set -net_broadcast
+	daemon_up
+	in_log "changes of nf_tables by others are found late, and not by whom: listening for changes of nf_tables: Operation not permitted"
+	ns a nft add table ip mine
+	ports 7001/udp 7002/udp
+	[ "$(ask a b 7002/udp)" = "open open" ]
+	ns a nft add chain ip mine c
+	ports 7001/udp
+	filters
+	[ "$(told a nft)" -eq 0 ]
+	ctl status
+}
+
 @test "nft flush ruleset ends all tables but ours, and reports success" {
 	pair_up
 	daemon_up
