@@ -64,7 +64,8 @@ filters() {
 	local family chain handle command tried=0
 	pair_up
 	daemon_up
-	owned a && owned b
+	owned a
+	owned b
 	tables a >"$dir/before"
 	for family in inet netdev; do
 		chain=output
@@ -207,14 +208,16 @@ ports() { # PORT...: what b lets in
 	before=$(counter a denied.egress)
 	[ "$before" -ge 4 ]
 	daemon_kill
-	orphan a && orphan b
+	orphan a
+	orphan b
 	diff "$dir/tables" <(tables a)
 	filters
 	[ "$(counter a denied.egress)" -gt "$before" ]
 	before=$(counter a denied.egress)
 	daemon_up
 	in_log "shop/a: updated"
-	owned a && owned b
+	owned a
+	owned b
 	[ "$(tables a)" = "$(cat "$dir/tables")" ]
 	[ "$(counter a denied.egress)" -eq "$before" ]
 	run ns a nft delete table inet bulkhead
@@ -265,7 +268,8 @@ ports() { # PORT...: what b lets in
 		[ -z "$(flags a)$(flags b)" ]
 		flood_swap
 		daemon_up "${both[@]}"
-		owned a && owned b
+		owned a
+		owned b
 		daemon_stop
 		nothing_lost 100 8
 		nothing_leaked 100
@@ -286,7 +290,8 @@ unchanged() { diff "$dir/before" <(tables a && tables b); }
 @test "an apply that does not ask it: exit 3, it says whose the tables are, nothing is changed" {
 	pair_up
 	daemon_up
-	tables a >"$dir/before" && tables b >>"$dir/before"
+	tables a >"$dir/before"
+	tables b >>"$dir/before"
 	bulkhead apply # nothing to change, nothing to refuse
 	more
 	run bulkhead apply
@@ -307,7 +312,8 @@ unchanged() { diff "$dir/before" <(tables a && tables b); }
 @test "invalid policies through the socket: exit 2, told at the client, the old ones stand" {
 	pair_up
 	daemon_up
-	tables a >"$dir/before" && tables b >>"$dir/before"
+	tables a >"$dir/before"
+	tables b >>"$dir/before"
 	echo '{service: c, select: {labels: {app: c}}, egres: []}' >"$NET_DIR/policies/c.yaml"
 	run ctl apply
 	[ "$status" -eq 2 ]
@@ -344,7 +350,8 @@ unchanged() { diff "$dir/before" <(tables a && tables b); }
 @test "strict through the socket, or by the host file: what cannot be held keeps all as it is" {
 	pair_up
 	daemon_up
-	tables a >"$dir/before" && tables b >>"$dir/before"
+	tables a >"$dir/before"
+	tables b >>"$dir/before"
 	cp "$NET_DIR/inventory.json" "$dir/inventory"
 	jq '(.endpoints[] | select(.name == "b")).obstacle = "net-admin"' "$dir/inventory" \
 		>"$NET_DIR/inventory.json"
@@ -372,10 +379,12 @@ unchanged() { diff "$dir/before" <(tables a && tables b); }
 @test "SIGTERM ends it with 0, what is enforced stays, and a one-shot clean takes all away" {
 	pair_up
 	daemon_up
-	tables a >"$dir/before" && tables b >>"$dir/before"
+	tables a >"$dir/before"
+	tables b >>"$dir/before"
 	daemon_stop
 	[ ! -e "$NET_DIR/control" ]
-	orphan a && orphan b
+	orphan a
+	orphan b
 	unchanged
 	filters
 	bulkhead status
@@ -404,7 +413,8 @@ unchanged() { diff "$dir/before" <(tables a && tables b); }
 	daemon_stop
 	kill -HUP "$second" # who is left takes over
 	await grep -q 'shop/b: updated' "$NET_DIR/second.log"
-	owned a && owned b
+	owned a
+	owned b
 	[ "$(ask a b 7002/udp)" = "open open" ]
 	kill "$second" && wait "$second"
 	second=
@@ -516,7 +526,8 @@ tracing() { # [EXPRESSION]: the daemon, from no tables on
 	tracing
 	first=$(owner_batches | head -n 1)
 	tracing "$first"
-	owned a && owned b # the probe found nothing that is missing
+	owned a # the probe found nothing that is missing
+	owned b
 	probe=$(owner_batches | sed -n 2p)
 	[ "$probe" -gt "$first" ]
 	tracing "$first..$probe+$((probe - first))"

@@ -72,7 +72,8 @@ gone_from() { [ -z "$(ns switch ip -br link show "port$1" 2>/dev/null)" ]; } # N
 	serve b 7001/udp 7002/udp
 	daemon_up
 	await all_parked a b
-	owners a >"$dir/a" && owners b >"$dir/b"
+	owners a >"$dir/a"
+	owners b >"$dir/b"
 	main_kill
 	same_owners a "$dir/a"
 	same_owners b "$dir/b"
@@ -315,7 +316,8 @@ open_in_main() {
 	outsider u
 	daemon_up
 	await all_parked a b
-	owners a >"$dir/a" && owners b >"$dir/b"
+	owners a >"$dir/a"
+	owners b >"$dir/b"
 	main_kill
 	main_start
 	open_in_main >"$dir/open"
@@ -508,7 +510,8 @@ thief() { # NAME
 	cp "$NET_DIR/policies"/[ab]0/* "$NET_DIR/now"
 	daemon_up --policies "$NET_DIR/now"
 	await all_parked a b
-	owners a >"$dir/owners-a" && owners b >"$dir/owners-b"
+	owners a >"$dir/owners-a"
+	owners b >"$dir/owners-b"
 	flood_swap
 	thief a
 	for ((i = 1; i <= 50; i++)); do

@@ -432,7 +432,8 @@ discover() { # COMMAND TOKEN KEY=VALUE...
 	local passed refused
 	read -r _ passed _ refused _ <<<"$sent"
 	is $((passed + refused)) 200
-	[ "$passed" -ge 10 ] && [ "$passed" -lt 30 ] # BH_DHCP_BURST, and what a second or two bring
+	[ "$passed" -ge 10 ]
+	[ "$passed" -lt 30 ] # BH_DHCP_BURST, and what a second or two bring
 	sender=db
 	discover send permanent
 	is "$sent" "sent 0 refused 1 ENOBUFS"
