@@ -117,7 +117,10 @@ history() { run "$bulkhead" history --store "$store" "$@"; }
 }
 
 @test "--verify: a changed, a missing and a cut-off entry are named, exit 1" {
-	entry && entry && entry && entry
+	entry
+	entry
+	entry
+	entry
 	cp -r "$store" "$store.sound"
 	sed -i '2s/payments/Payments/' "$store/audit.jsonl"
 	history --verify
@@ -146,7 +149,7 @@ history() { run "$bulkhead" history --store "$store" "$@"; }
 		history $arguments
 		[ "$status" -le 1 ] # jq writes control characters in another form than we
 		[ -n "$output" ]
-		! LC_ALL=C grep -qP '[^\x20-\x7e]' <<<"$output"
+		[ -z "$(LC_ALL=C grep -P '[^\x20-\x7e]' <<<"$output")" ]
 	done
 	printf '\033[31m\n' >>"$store/audit.jsonl"
 	history

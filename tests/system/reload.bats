@@ -223,28 +223,45 @@ config_map() { # VERSION PORT
 	daemon_stop
 }
 
+# Writes one after the other, and how often they may be read by then: when they rest, as it may look
+# where the machine is slow, every 2 s when they do not, every 5 s in any case.
+writing_begins() { began=${EPOCHREALTIME/./} written=$began rests=0; }
+writes_on() { # after each
+	local now=${EPOCHREALTIME/./}
+	((now - written < 100000)) || rests=$((rests + 1))
+	written=$now
+}
+readings_at_most() { # by the last writing
+	local seconds=$(((written - began) / 1000000))
+	echo $((2 + rests + seconds / 2 + seconds / 5))
+}
+
 @test "a hundred quick writes: a few readings, the last one is in force" {
 	local i
 	daemon_up
+	writing_begins
 	for i in {1..100}; do
 		web "$((6000 + i))/tcp"
+		writes_on
 		read -r -t 0.01 <> <(:) || true
 	done
 	taken 6100
 	n=$(entries | tr ' ' '\n' | grep -c change)
-	echo "# 100 writes: read $n times" >&3
-	[ "$n" -le 3 ]
+	echo "# 100 writes: read $n times of at most $(readings_at_most)" >&3
+	[ "$n" -le "$(readings_at_most)" ]
 	daemon_stop
 }
 
 @test "many files at once are one change" {
 	local i
 	daemon_up
+	writing_begins
 	for i in {1..300}; do
 		echo "{group: g$i, cidrs: [10.0.0.0/8]}" >"$dir/g$i.yaml"
+		writes_on
 	done
 	await eval '[ "$(itself .generation)" = "$(bulkhead check --json | jq -r .digest)" ]'
-	[ "$(entries | tr ' ' '\n' | grep -c change)" -le 2 ]
+	[ "$(entries | tr ' ' '\n' | grep -c change)" -le "$(readings_at_most)" ]
 	rm "$dir"/g*.yaml
 	await eval '[ "$(itself .generation)" = "$(bulkhead check --json | jq -r .digest)" ]'
 	daemon_stop

@@ -5,7 +5,7 @@
 load lib/net
 load lib/flood
 
-talk_program=${PROBE%/*}/talk
+talk_program=${probe_program%/*}/talk
 
 setup() { dir=$BATS_TEST_TMPDIR/boards && mkdir "$dir"; }
 teardown() {
