@@ -30,7 +30,7 @@
 #define STOP_MS        3000
 #define MESSAGES       16 /* at a time, before the others' turn */
 
-int64_t logger_clock(void)
+int64_t logger_link_clock(void)
 {
 	struct timespec t;
 
@@ -104,7 +104,7 @@ static int on_line(sd_event_source *source, int fd, uint32_t revents, void *arg)
 		}
 		while (n_fds) /* it has nothing to give */
 			close(fds[--n_fds]);
-		k->heard = logger_clock();
+		k->heard = logger_link_clock();
 		if (n > 0)
 			logger_serve(k, message, (size_t)n);
 	}
@@ -164,7 +164,7 @@ static void forget_process(struct logger_link *k)
 static int on_end(sd_event_source *source, int fd, uint32_t revents, void *arg)
 {
 	struct logger_link *k = arg;
-	bool steady = logger_clock() - k->started >= STEADY_USEC;
+	bool steady = logger_link_clock() - k->started >= STEADY_USEC;
 	char how[CHILD_END_STR], line[128];
 
 	child_reap(k->pid, how);
@@ -216,7 +216,7 @@ static int start(struct logger_link *k, struct bh_err *err)
 		return r;
 	}
 	channel_init(&k->line, fds[0]);
-	k->started = k->heard = logger_clock();
+	k->started = k->heard = logger_link_clock();
 	r = watch_process(k, pidfd);
 	if (r < 0) { /* no memory: it sees the line end */
 		forget_process(k);
@@ -248,11 +248,11 @@ static void note_deafness(struct logger_link *k)
 	if (!deaf)
 		k->deaf_since = 0;
 	else if (!k->deaf_since)
-		k->deaf_since = logger_clock();
+		k->deaf_since = logger_link_clock();
 	if (!deaf && told)
 		controller_log("denied packets are recorded again", NULL);
 	k->state.why[0] = '\0';
-	if (deaf && logger_clock() - k->deaf_since >= LOGGER_GRACE_S * SECOND)
+	if (deaf && logger_link_clock() - k->deaf_since >= LOGGER_GRACE_S * SECOND)
 		snprintf(k->state.why, sizeof(k->state.why), "%s: %.400s",
 			 k->ready ? "denied packets of some namespaces are not recorded"
 				  : "the logger does not run",
@@ -273,7 +273,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
 		note_deafness(k);
 		if (!k->pid)
 			return 0;
-	} else if (logger_clock() - k->heard > HANG_USEC) {
+	} else if (logger_link_clock() - k->heard > HANG_USEC) {
 		logger_fail(k, "hangs: it is ended");
 	}
 	if (k->unheard)

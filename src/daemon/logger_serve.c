@@ -101,7 +101,7 @@ static void on_who(struct logger_link *k, const void *m, size_t len)
 			.uid = w->uid,
 		};
 
-		process_of_socket(k->finder, &q, logger_clock(), &p);
+		process_of_socket(k->finder, &q, logger_link_clock(), &p);
 	}
 	fill_process(&answer, &p);
 	logger_send(k, &answer, sizeof(answer), NULL, 0);

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <bulkhead/base/text.h>
@@ -19,22 +18,6 @@
 #include "space.h"
 
 #define SECOND 1000000
-
-int64_t logger_now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (int64_t)t.tv_sec * SECOND + t.tv_nsec / 1000;
-}
-
-int64_t logger_clock(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * SECOND + t.tv_nsec / 1000;
-}
 
 /* Each second: look, and say that we live. */
 static int on_second(sd_event_source *source, uint64_t usec, void *arg)
