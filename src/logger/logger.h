@@ -30,6 +30,10 @@ struct logger {
 	struct outputs *outputs;
 	int datagrams; /* the socket of the outputs, made while sockets may be made */
 	struct signals *signals;
+	uint8_t known_key[BH_SIGNAL_KEY_BYTES]; /* of the pairs, see known.h */
+	uint64_t known_mark;                    /* up to which they are kept */
+	int64_t known_saved;                    /* logger_clock() */
+	bool known_failed;
 	struct roster *roster;
 	struct space *spaces; /* a hash, by inode */
 	struct past *past;    /* what an earlier run has counted */

@@ -5,10 +5,12 @@
 #include <string.h>
 
 #include "inquiry.h"
+#include "known.h"
 #include "past.h"
 
 #define COMMIT_USEC 200000
 #define TEND_USEC   1000000
+#define KNOWN_USEC  10000000 /* between two writings of who was denied before */
 
 /* --- into the history -------------------------------------------------------------------------- */
 
@@ -79,6 +81,10 @@ static int on_tend_timer(sd_event_source *source, uint64_t usec, void *arg)
 	int more = flows_tend(l->flows, logger_now());
 
 	outputs_tick(l->outputs);
+	if (logger_clock() - l->known_saved >= KNOWN_USEC) {
+		l->known_saved = logger_clock();
+		known_save(l);
+	}
 	sd_event_source_set_time_relative(source, more > 0 ? TEND_USEC / 10 : TEND_USEC);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
@@ -94,15 +100,6 @@ static int add_timers(struct logger *l)
 	return r;
 }
 
-static int open_signals(struct logger *l, struct bh_err *err)
-{
-	struct signals_options o = { .emit = on_signal, .arg = l };
-
-	if (getentropy(o.key, sizeof(o.key)) < 0)
-		return -errno;
-	return signals_new(&o, &l->signals, err);
-}
-
 int writing_open(struct logger *l)
 {
 	const struct flows_options flows = {
@@ -112,6 +109,7 @@ int writing_open(struct logger *l)
 		.lost = on_lost,
 		.arg = l,
 	};
+	struct signals_options signals = { .emit = on_signal, .arg = l };
 	const struct outputs_options outputs = {
 		.notice = logger_notice,
 		.arg = l,
@@ -124,7 +122,7 @@ int writing_open(struct logger *l)
 		r = outputs_open(l->outputs_wanted, l->n_outputs_wanted, &outputs, &l->outputs,
 				 &err);
 	if (r >= 0)
-		r = open_signals(l, &err);
+		r = known_open(l, &signals, &err);
 	if (r >= 0)
 		r = inquiry_open(l, &err);
 	if (r >= 0)
@@ -140,6 +138,7 @@ void writing_close(struct logger *l)
 {
 	if (l->flows)
 		commit(l);
+	known_save(l);
 	inquiry_close(l);
 	signals_free(l->signals);
 	outputs_close(l->outputs);

@@ -29,7 +29,7 @@ setup() {
 teardown() { daemon_gone; net_down; }
 
 logger() { # its process id
-	pgrep -P "$daemon" -x bulkhead-logge
+	pgrep -P "$daemon" -x bulkhead-logger
 }
 runs() { [ -n "$(logger)" ]; }
 
@@ -87,7 +87,7 @@ all_recorded() { # NAME DIRECTION: and nothing was not
 	await has '.verdict == "deny" and .direction == "egress" and .service == "web" and
 		.owner == "team-web" and .endpoint.name == "web" and .destination.port == 6379 and
 		.destination.service == "db" and .rule.kind == "default-deny" and .rule.line == 4 and
-		.near_miss != "" and .reason == "web may reach db on 5432/tcp, not 6379/tcp: '"$NET_DIR"'/policies/shop.yaml:6" and
+		.near_miss != "" and .reason == "web may reach db on 5432/tcp, not 6379/tcp: '"$NET_DIR"'/policies/shop.yaml:5" and
 		.process.comm == "probe" and .uid == 0'
 	await all_recorded web egress
 }
@@ -177,7 +177,7 @@ await_long() { await "$@" || await "$@" || await "$@"; } 2>/dev/null
 @test "a container that ends: its last packets are counted, and its namespace goes" {
 	local before
 	daemon_up
-	deny calm "$(v4 db)" 3 5000 1 999
+	deny calm "$(v4 db)" 1 5000 3 999
 	before=$(kernel calm egress)
 	[ "$before" -eq 999 ]
 	member_gone calm
@@ -197,6 +197,20 @@ await_long() { await "$@" || await "$@" || await "$@"; } 2>/dev/null
 	deny web "$(v4 db)" 1 5001 1 10
 	await eval '[ "$(sums web egress)" = "160 110 50" ]'
 	adds_up web egress
+}
+
+@test "who was denied for the first time is told once, over restarts too" {
+	signals() { "$bulkhead_program" denied --store "$NET_DIR/store" --json --signals |
+		jq -s 'map(select(.signal == "first-denied")) | length'; }
+	daemon_up
+	deny web "$(v4 db)" 1 5000 1 3
+	await eval '[ "$(signals)" -eq 1 ]'
+	daemon_stop
+	daemon_up
+	deny web "$(v4 db)" 1 5000 1 3
+	deny web "$(v4 db)" 1 5001 1 3
+	await eval '[ "$(signals)" -eq 2 ]'
+	[ "$(stat -c %a "$NET_DIR/store/flows/known-pairs")" = 640 ]
 }
 
 @test "what was denied before the first logger came is recorded from its counts" {
