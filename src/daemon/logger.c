@@ -301,8 +301,10 @@ static int on_site(sd_event_source *source, uint64_t usec, void *arg)
 {
 	struct logger_link *k = arg;
 
-	if (k->ready && k->c->loaded)
-		logger_tell_site(k);
+	if (!k->ready || !k->c->loaded)
+		return 0;
+	logger_tell_site(k);
+	taps_attach(k);
 	return 0;
 }
 

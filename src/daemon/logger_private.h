@@ -57,8 +57,10 @@ int logger_send(struct logger_link *k, const void *m, size_t len, const int *fds
 
 /* --- logger_taps.c ----------------------------------------------------------------------------- */
 
-/* Open, hand over and take back what is to be; false: some is left for the next time, which is soon. */
+/* Open and take back what is to be; false: some is left for the next time, which is soon. */
 bool taps_sync(struct logger_link *k);
+/* Hand over what is open: after the logger was told whose they are. */
+void taps_attach(struct logger_link *k);
 struct tap *taps_find(struct logger_link *k, uint64_t ino);
 void taps_detached(struct logger_link *k, uint64_t ino);
 void taps_logger_gone(struct logger_link *k); /* the next one gets them anew */

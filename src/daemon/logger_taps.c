@@ -134,10 +134,17 @@ bool taps_sync(struct logger_link *k)
 			tap_free(k, each);
 		else if (!each->wanted && all && !each->detaching)
 			detach(k, each);
-		else if (each->wanted && !each->attached && k->ready)
-			attach(k, each);
 	}
 	return all;
+}
+
+void taps_attach(struct logger_link *k)
+{
+	struct tap *each, *next;
+
+	HASH_ITER (hh, k->taps, each, next)
+		if (each->wanted && !each->attached)
+			attach(k, each);
 }
 
 void taps_free(struct logger_link *k)
