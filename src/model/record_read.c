@@ -26,19 +26,32 @@ static int wrong(struct reading *rd, const char *key, const char *what)
 
 /* --- values ---------------------------------------------------------------------------------- */
 
-/* Absent is "". */
+/* Each byte of a text that is no UTF-8 was written as four, \xNN. */
+#define ESCAPED_MAX 4
+
+/*
+ * Absent is "". What was escaped may not fit any more, and is cut, but never within a character: whoever
+ * chooses the name of a program must not keep its records from being read.
+ */
 static int get_text(struct reading *rd, const json_t *o, const char *key, char *out, size_t cap)
 {
 	const json_t *v = json_object_get(o, key);
+	const char *s = json_string_value(v);
+	size_t len = v ? json_string_length(v) : 0;
 
 	out[0] = '\0';
 	if (!v)
 		return 0;
-	if (!json_is_string(v))
+	if (!s)
 		return wrong(rd, key, "is no text");
-	if (json_string_length(v) >= cap)
+	if (len > ESCAPED_MAX * (cap - 1))
 		return wrong(rd, key, "is too long");
-	memcpy(out, json_string_value(v), json_string_length(v) + 1);
+	if (len >= cap)
+		len = cap - 1;
+	while (len && ((unsigned char)s[len] & 0xc0) == 0x80)
+		len--;
+	memcpy(out, s, len);
+	out[len] = '\0';
 	return 0;
 }
 

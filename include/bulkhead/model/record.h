@@ -107,9 +107,10 @@ int flow_record_json(const struct flow_record *r, struct bh_buf *out);
 /*
  * The other way: LEN hostile bytes of one line, with or without its newline. Strict: wrong types, texts
  * that are too long, numbers out of range and a missing key are mistakes; keys that are not known are
- * passed over. `logged` is always set, and of process.unknown only that it was there is kept. 0; -EINVAL
- * it is none, and ERR says why; -ENOMSG a JSON object of another schema, as a signal is; -ENOMEM.
- * On failure *RET is untouched.
+ * passed over, and a text that became too long by being escaped is cut. `logged` is always set, of
+ * process.unknown only that it was there is kept, and there is no packet. 0; -EINVAL it is none, and ERR
+ * says why; -ENOMSG a JSON object of another schema, as a signal is; -ENOMEM. On failure *RET is
+ * untouched.
  */
 int flow_record_read(const char *line, size_t len, struct flow_record *ret, struct bh_err *err);
 /* One line for a person, newline included, hostile text escaped. */

@@ -138,6 +138,30 @@ static void test_process_unknown(void **state)
 	assert_int_equal(got.process.pid, 0);
 }
 
+/* Whatever bytes a container chose: its records are read, as one that can be written and read again. */
+static void test_hostile_texts(void **state)
+{
+	static const char *const texts[] = { "\xff", "\xe2\x82\xac", "\x1b", "\xe2\x80\xae",
+					     "a\xc3\xa9" };
+	struct flow_record r, got, again;
+
+	for (size_t i = 0; i < BH_ARRAY_SIZE(texts); i++) {
+		const char *t = texts[i];
+
+		r = sample;
+		for (size_t k = 0; k + strlen(t) < RECORD_STR; k += strlen(t)) {
+			memcpy(r.process.exe + k, t, strlen(t) + 1);
+			memcpy(r.endpoint_id + k, t, strlen(t) + 1);
+			memcpy(r.source.name + k, t, strlen(t) + 1);
+		}
+		for (size_t k = 0; k + strlen(t) < sizeof(r.process.comm); k += strlen(t))
+			memcpy(r.process.comm + k, t, strlen(t) + 1);
+		read_back(&r, &got);
+		read_back(&got, &again);
+		assert_memory_equal(&got, &again, sizeof(got));
+	}
+}
+
 /* The line of SAMPLE with one piece of it exchanged. */
 static int read_with(const char *piece, const char *instead, struct bh_err *err)
 {
@@ -181,7 +205,8 @@ static void test_refused(void **state)
 		{ "\"tcp_flags\":2", "\"tcp_flags\":256", "\"tcp_flags\" is out of range" },
 		{ "\"tcp_flags\":2", "\"icmp\":{\"type\":8,\"code\":0}", "\"icmp\" goes with" },
 		{ "\"uid\":33", "\"uid\":4294967296", "\"uid\" is out of range" },
-		{ "\"interface\":\"net1\"", "\"interface\":\"0123456789abcdef\"",
+		{ "\"interface\":\"net1\"",
+		  "\"interface\":\"0123456789012345678901234567890123456789012345678901234567890\"",
 		  "\"interface\" is too long" },
 		{ "\"interface\":\"net1\"", "\"interface\":[]", "\"interface\" is no text" },
 		{ "\"interface\":\"net1\"", "\"interface\":\"e\\u0000\"", "it is no JSON object" },
@@ -246,6 +271,7 @@ int main(void)
 		cmocka_unit_test(test_round_trip_of_frames),
 		cmocka_unit_test(test_round_trip_of_aggregated),
 		cmocka_unit_test(test_process_unknown),
+		cmocka_unit_test(test_hostile_texts),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_other_schemas),
 		cmocka_unit_test(test_unknown_keys),
