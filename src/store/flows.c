@@ -14,7 +14,9 @@
 
 /* The writer: what waits, and the transaction that writes it. */
 
-#define PAGE_BYTES 4096
+#define PAGE_BYTES   4096
+#define RECORD_BYTES 2048 /* much for one, texts included; the longest have 8 KiB */
+#define CHUNK_MIN    16
 
 /* --- life ------------------------------------------------------------------------------------- */
 
@@ -24,6 +26,9 @@ static void set_limits(struct flows *f)
 
 	f->wal_max = bytes / 4 < BH_FLOWS_WAL_BYTES_MAX ? bytes / 4 : BH_FLOWS_WAL_BYTES_MAX;
 	f->pages_max = (bytes - f->wal_max) / PAGE_BYTES;
+	f->chunk = (size_t)(f->pages_max * PAGE_BYTES / 8 / RECORD_BYTES);
+	if (f->chunk < CHUNK_MIN)
+		f->chunk = CHUNK_MIN;
 }
 
 int flows_open(int dir, const struct flows_options *o, int64_t now, struct flows **ret,
@@ -160,12 +165,15 @@ static int write_signal(struct flows *f, const struct flow_signal *g, struct bh_
 	return q;
 }
 
-static int write_all(struct flows *f, struct bh_err *err)
+/* N of the records; with the last of them what goes with all. */
+static int write_some(struct flows *f, size_t n, struct bh_err *err)
 {
 	int r = 0;
 
-	for (size_t i = 0; r >= 0 && i < f->n_held; i++)
+	for (size_t i = 0; r >= 0 && i < n; i++)
 		r = write_record(f, &f->held[i], err);
+	if (r < 0 || n < f->n_held)
+		return r;
 	for (size_t i = 0; r >= 0 && i < f->n_signals; i++)
 		r = write_signal(f, &f->signals[i], err);
 	return r < 0 ? r : flows_accounts_write(f, err);
@@ -181,14 +189,14 @@ static void count_loss(struct flows *f)
 	n[FLOWS_LOST_SIGNALS] = sum(n[FLOWS_LOST_SIGNALS], f->loss.signals - told->signals);
 }
 
-static int write_batch(struct flows *f, struct bh_err *err)
+static int write_chunk(struct flows *f, size_t n, struct bh_err *err)
 {
 	int r = flows_db_run(f->db, "BEGIN IMMEDIATE", err);
 
 	if (r >= 0)
-		r = flows_make_room(f, f->n_held + f->n_signals, err);
+		r = flows_make_room(f, n, err);
 	if (r >= 0)
-		r = write_all(f, err);
+		r = write_some(f, n, err);
 	if (r < 0)
 		return r;
 	count_loss(f);
@@ -198,14 +206,35 @@ static int write_batch(struct flows *f, struct bh_err *err)
 	return r < 0 ? r : flows_db_run(f->db, "COMMIT", err);
 }
 
-static void written(struct flows *f)
+static void chunk_written(struct flows *f, size_t n)
 {
-	f->came += f->n_held;
-	f->n_held = f->n_signals = 0;
+	f->came += n;
 	f->told_loss = f->loss;
 	memcpy(f->saved, f->numbers, sizeof(f->saved));
+	f->n_held -= n;
+	memmove(f->held, f->held + n, f->n_held * sizeof(*f->held));
+}
+
+/* One transaction; several only where so much is not to be in one, for what there is room for. */
+static int write_batch(struct flows *f, int64_t now, struct bh_err *err)
+{
+	size_t n;
+	int r;
+
+	do {
+		n = f->n_held < f->chunk ? f->n_held : f->chunk;
+		r = write_chunk(f, n, err);
+		if (r < 0)
+			break;
+		chunk_written(f, n);
+		flows_checkpoint(f, NULL); /* if it fails: flows_tend() tells */
+	} while (f->n_held);
+	if (r < 0)
+		return r;
+	f->n_signals = 0;
 	flows_accounts_written(f);
-	flows_writer_works(f);
+	flows_writer_works(f, now);
+	return 0;
 }
 
 int flows_commit(struct flows *f, int64_t now)
@@ -220,18 +249,14 @@ int flows_commit(struct flows *f, int64_t now)
 		r = flows_writer_ready(f, now);
 		if (r < 0)
 			return r;
-		r = write_batch(f, &err);
+		r = write_batch(f, now, &err);
 		if (r >= 0)
-			break;
+			return 0;
 		r = flows_writer_failed(f, now, r, &err);
 		if (r < 0)
 			return r;
 	}
-	if (r < 0)
-		return -EAGAIN;
-	written(f);
-	flows_checkpoint(f, NULL); /* if it fails: the log has it, and flows_tend() tells */
-	return 0;
+	return -EAGAIN;
 }
 
 void flows_lost(const struct flows *f, struct flows_loss *ret)

@@ -84,7 +84,7 @@ static int check(struct flows *f, struct bh_err *err)
 		r = set_up(f, err);
 	if (r >= 0)
 		r = flows_schema_migrate(f->db, flows_steps, FLOWS_VERSION, err);
-	return r < 0 ? r : flows_set_size(f, err);
+	return r;
 }
 
 static const char *const texts[FLOWS_STATEMENTS] = {
@@ -149,25 +149,27 @@ static int prepare(struct flows *f, struct bh_err *err)
 
 /* --- what was there before -------------------------------------------------------------------- */
 
-/*
- * How exactly it is known when a row was used last depends on how much there is room for. What was
- * known less exactly than it is now is taken to be used now.
- */
+static int make_step_smaller(struct flows *f, int64_t step, struct bh_err *err)
+{
+	char sql[96];
+	int r = flows_db_run(f->db, "BEGIN IMMEDIATE", err);
+
+	snprintf(sql, sizeof(sql),
+		 "UPDATE state SET value = %" PRId64 " WHERE name = 'step'; COMMIT", step);
+	if (r >= 0)
+		r = flows_recount(f, err);
+	return r < 0 ? r : flows_db_run(f->db, sql, err);
+}
+
+/* How exactly it is known when a row was used last depends on how much there is room for. */
 static int set_step(struct flows *f, struct bh_err *err)
 {
 	int64_t step = f->pages_max * PAGE_BYTES / RECORD_BYTES / STEPS;
-	char sql[160];
 	int r = 0;
 
 	step = step < STEP_MIN ? STEP_MIN : step > STEP_MAX ? STEP_MAX : step;
-	if (f->numbers[FLOWS_STEP] > step) {
-		snprintf(sql, sizeof(sql),
-			 "BEGIN; UPDATE flow SET used = %" PRId64
-			 "; UPDATE text SET used = %" PRId64 "; UPDATE state SET value = %" PRId64
-			 " WHERE name = 'step'; COMMIT",
-			 f->numbers[FLOWS_NEXT_RECORD], f->numbers[FLOWS_NEXT_RECORD], step);
-		r = flows_db_run(f->db, sql, err);
-	}
+	if (f->numbers[FLOWS_STEP] > step)
+		r = make_step_smaller(f, step, err);
 	if (r >= 0)
 		f->numbers[FLOWS_STEP] = f->intern.step = step;
 	return r;
@@ -236,6 +238,8 @@ static int open_it(struct flows *f, int64_t now, struct bh_err *err)
 	if (r >= 0)
 		r = flows_accounts_load(f, err);
 	if (r >= 0)
+		r = flows_set_size(f, err);
+	if (r >= 0)
 		sqlite3_wal_hook(f->db, on_wal, f);
 	return r;
 }
@@ -262,7 +266,6 @@ static void begin_trouble(struct flows *f, int64_t now, const struct bh_err *err
 	struct flows_trouble *t = &f->trouble;
 
 	if (!t->text[0]) {
-		t->since = now;
 		t->before = f->loss;
 		t->pause_ms = BH_FLOWS_RETRY_MIN_MS;
 		flows_writer_notice(f,
@@ -271,24 +274,31 @@ static void begin_trouble(struct flows *f, int64_t now, const struct bh_err *err
 				    err->msg, BH_FLOWS_HELD_MAX);
 	}
 	snprintf(t->text, sizeof(t->text), "%s", err->msg[0] ? err->msg : "out of memory");
+	t->calm_since = 0;
 	t->tried_at = now;
 	t->retry_at = now + (int64_t)t->pause_ms * 1000;
 	t->pause_ms =
 		t->pause_ms < BH_FLOWS_RETRY_MAX_MS / 2 ? 2 * t->pause_ms : BH_FLOWS_RETRY_MAX_MS;
 }
 
-void flows_writer_works(struct flows *f)
+void flows_writer_works(struct flows *f, int64_t now)
 {
-	const struct flows_loss *b = &f->trouble.before;
+	struct flows_trouble *t = &f->trouble;
+	const struct flows_loss *b = &t->before;
 
-	if (!f->trouble.text[0])
+	if (!t->text[0])
+		return;
+	/* A disk that is nearly full takes a little now and then. */
+	if (!t->calm_since || now < t->calm_since)
+		t->calm_since = now;
+	if (now - t->calm_since < INT64_C(1000) * BH_FLOWS_STEADY_MS)
 		return;
 	flows_writer_notice(f,
 			    "the history of flows is written again; %" PRIu64 " records of %" PRIu64
 			    " packets and %" PRIu64 " signals were lost meanwhile",
 			    f->loss.records - b->records, f->loss.packets - b->packets,
 			    f->loss.signals - b->signals);
-	f->trouble = (struct flows_trouble) { 0 };
+	*t = (struct flows_trouble) { 0 };
 }
 
 /* Once in a while only: a disk that damages what is written would be filled with what is set aside. */

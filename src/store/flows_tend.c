@@ -156,6 +156,12 @@ int flows_make_room(struct flows *f, size_t n, struct bh_err *err)
 		if (r >= 0)
 			r = sweep_both(f, 4 * n + 256, err);
 	}
+	/* Nothing refers to anything then, whatever it is known to have been used by. */
+	if (r >= 0 && n && is_full(f, n) && oldest_record(f) == f->numbers[FLOWS_NEXT_RECORD]) {
+		r = flows_db_run(f->db, "DELETE FROM signal; DELETE FROM flow; DELETE FROM text",
+				 err);
+		flows_intern_forget(&f->intern);
+	}
 	return r < 0 ? r : 0;
 }
 

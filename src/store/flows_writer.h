@@ -31,8 +31,8 @@ enum flows_statement {
 /* Something has failed, and is tried again. */
 struct flows_trouble {
 	char text[BH_ERR_MAX]; /* "": all is well */
-	int64_t since, retry_at;
-	int64_t tried_at;
+	int64_t tried_at, retry_at;
+	int64_t calm_since; /* since when it works; 0: it does not */
 	uint32_t pause_ms;
 	struct flows_loss before; /* what was lost when it began */
 };
@@ -47,6 +47,7 @@ struct flows {
 	struct flows_options o;
 	int64_t pages_max; /* of the database */
 	int64_t wal_max;   /* bytes */
+	size_t chunk;      /* records in one transaction, at most */
 	sqlite3 *db;       /* NULL: it is not open */
 	sqlite3_stmt *statements[FLOWS_STATEMENTS];
 	struct flows_intern intern;
@@ -74,13 +75,18 @@ int flows_writer_ready(struct flows *f, int64_t now);
  * in its place, and the step may be tried again, once; else -EAGAIN, and there is trouble.
  */
 int flows_writer_failed(struct flows *f, int64_t now, int r, struct bh_err *err);
-/* A step went well: trouble is over. */
-void flows_writer_works(struct flows *f);
+/* A step went well: trouble is over, when that lasts. */
+void flows_writer_works(struct flows *f, int64_t now);
 /* The size that the file may have, or that it has already. */
 int flows_set_size(struct flows *f, struct bh_err *err);
 void flows_writer_shut(struct flows *f, bool keep_log);
 void flows_writer_notice(const struct flows *f, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/* --- flows_recount.c --------------------------------------------------------------------------- */
+
+/* Within a transaction. */
+int flows_recount(struct flows *f, struct bh_err *err);
 
 /* --- flows_aside.c ----------------------------------------------------------------------------- */
 

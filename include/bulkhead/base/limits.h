@@ -258,6 +258,7 @@
 #define BH_FLOWS_CACHE_MAX     32768 /* flows, and texts, that the writer knows the number of */
 #define BH_FLOWS_RETRY_MIN_MS  1000  /* before a disk that failed is tried again; doubles */
 #define BH_FLOWS_RETRY_MAX_MS  60000
+#define BH_FLOWS_STEADY_MS     5000 /* without a failure: then it is said that it works again */
 #define BH_FLOWS_TEND_MAX      2000 /* rows that one piece of retention removes, or twice what came */
 #define BH_FLOWS_VACUUM_PAGES  256         /* pages that one piece gives back */
 #define BH_FLOWS_WAL_BYTES_MAX (16u << 20) /* of what DENIED_MEGABYTES allows, a quarter at most */

@@ -81,7 +81,8 @@ int flows_accounts(struct flows *f, int (*fn)(const struct flows_account *a, voi
 
 /*
  * Write what waits, as one transaction: all of it or nothing, also after kill -9 and a power failure
- * (which may take the last ones with it). To be called each 200 ms or so, and when an add returned 1.
+ * (which may take the last ones with it). With less than 40 MEGABYTES it may be several, the sums and
+ * signals in the last. To be called each 200 ms or so, and when an add returned 1.
  * 0; -EAGAIN: there is trouble, it waits on.
  */
 int flows_commit(struct flows *f, int64_t now);
@@ -97,7 +98,7 @@ struct flows_loss {
 	uint64_t records, packets, signals; /* since flows_open(), that could not be written */
 };
 void flows_lost(const struct flows *f, struct flows_loss *ret);
-/* One sentence while there is trouble, else NULL. */
+/* One sentence while there is trouble (and BH_FLOWS_STEADY_MS longer), else NULL. */
 const char *flows_trouble(const struct flows *f);
 
 /* --- reading ---------------------------------------------------------------------------------- */

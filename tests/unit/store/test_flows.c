@@ -288,7 +288,8 @@ static void signals_round_trip(void **state)
 	commit(f, T0);
 	r = read_it();
 	n_signals = 0;
-	assert_int_equal(flows_query_signals(r, &all, &order, on_signal, NULL, NULL, NULL, NULL), 0);
+	assert_int_equal(flows_query_signals(r, &all, &order, on_signal, NULL, NULL, NULL, NULL),
+			 0);
 	assert_int_equal(n_signals, 1);
 	assert_same(&s.record, &signals[0].record);
 	assert_string_equal(s.reason, signals[0].reason);
@@ -297,7 +298,8 @@ static void signals_round_trip(void **state)
 	assert_int_equal(signals[0].window_s, 60);
 	assert_int_equal(signals[0].ports, 100);
 	assert_int_equal(signals[0].peers, 3);
-	assert_int_equal(flows_query_signals(r, &other, &order, on_signal, NULL, NULL, NULL, NULL), 0);
+	assert_int_equal(flows_query_signals(r, &other, &order, on_signal, NULL, NULL, NULL, NULL),
+			 0);
 	assert_int_equal(n_signals, 1);
 	flows_reader_close(r);
 	flows_close(f, T0);
