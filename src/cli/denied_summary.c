@@ -114,11 +114,11 @@ static void add_account_json(struct summary *s, const struct flows_account *a)
 
 static void add_account_text(struct summary *s, const struct flows_account *a)
 {
-	char service[64], name[64];
+	char service[21], name[29]; /* as wide as their columns */
 
 	bh_escape_str(service, sizeof(service), a->service[0] ? a->service : "-");
 	bh_escape_str(name, sizeof(name), a->name[0] ? a->name : a->endpoint);
-	bh_buf_addf(&s->out, "  %-20s %-28s %-8s %12" PRIu64 " = %10" PRIu64 " + %10" PRIu64 "\n",
+	bh_buf_addf(&s->out, "  %-20s %-28s %-9s %12" PRIu64 " = %10" PRIu64 " + %12" PRIu64 "\n",
 		    service, name, direction_name(a->direction), a->denied, a->recorded,
 		    a->not_recorded);
 }
@@ -142,7 +142,7 @@ static int on_account(const struct flows_account *a, void *arg)
 
 static void add_sum_text(struct summary *s)
 {
-	bh_buf_addf(&s->out, "  %-58s %12" PRIu64 " = %10" PRIu64 " + %10" PRIu64 "\n", "sum",
+	bh_buf_addf(&s->out, "  %-59s %12" PRIu64 " = %10" PRIu64 " + %12" PRIu64 "\n", "sum",
 		    s->denied, s->recorded, s->not_recorded);
 	if (s->denied != s->recorded + s->not_recorded)
 		bh_buf_addstr(&s->out, "  THIS DOES NOT ADD UP: the history was altered\n");
@@ -260,7 +260,8 @@ static int ask_all(struct summary *s, struct flows_reader *r, struct bh_err *err
 	int q = flows_summary(r, &s->state, err);
 
 	if (!s->json)
-		bh_buf_addf(&s->out, "%82s\n", "denied =   recorded + not recorded");
+		bh_buf_addf(&s->out, "  %-20s %-28s %-9s %12s   %10s   %12s\n", "service",
+			    "container", "direction", "denied", "recorded", "not recorded");
 	if (q >= 0)
 		q = flows_sums(r, on_account, s, err);
 	if (q >= 0 && !s->json)

@@ -217,10 +217,9 @@ static int add_up(struct grouping *g, const struct flows_filter *f)
 	sqlite3_bind_int64(s, 1, from);
 	sqlite3_bind_int64(s, 2, to);
 	while (q >= 0 && (q = flows_db_next(s, g->err)) > 0) {
-		q = look_at(g, f, s);
-		if (q >= 0 && ++seen > BH_FLOWS_READ_MAX)
-			q = bh_err_set(g->err, -E2BIG,
-				       "the history has more records than a reader looks at");
+		q = flows_count_row(&seen, g->err);
+		if (q >= 0)
+			q = look_at(g, f, s);
 	}
 	sqlite3_finalize(s);
 	return q;

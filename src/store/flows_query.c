@@ -39,9 +39,6 @@ static void search_done(struct search *s)
 
 static int add_hit(struct search *s, int64_t value, int64_t id, struct bh_err *err)
 {
-	if (s->n == BH_FLOWS_READ_MAX)
-		return bh_err_set(err, -E2BIG,
-				  "the history has more records than a reader looks at");
 	if (s->n == s->cap) {
 		size_t cap = s->cap ? 2 * s->cap : 256;
 		void *more = realloc(s->hits, cap * sizeof(*s->hits));
@@ -122,7 +119,7 @@ static int collect(struct search *s, struct bh_err *err)
 {
 	bool down = s->o->sort == FLOWS_BY_TIME && s->o->reverse;
 	sqlite3_stmt *row = NULL;
-	int64_t from, to;
+	int64_t from, to, seen = 0;
 	int q = flows_time_bounds(s->r, s->f, &from, &to, err);
 
 	if (q >= 0)
@@ -132,8 +129,11 @@ static int collect(struct search *s, struct bh_err *err)
 	begin_behind(s->o, &from, &to);
 	sqlite3_bind_int64(row, 1, from);
 	sqlite3_bind_int64(row, 2, to);
-	while (q >= 0 && !is_enough(s) && (q = flows_db_next(row, err)) > 0)
-		q = look_at(s, row, err);
+	while (q >= 0 && !is_enough(s) && (q = flows_db_next(row, err)) > 0) {
+		q = flows_count_row(&seen, err);
+		if (q >= 0)
+			q = look_at(s, row, err);
+	}
 	sqlite3_finalize(row);
 	return q < 0 ? q : 0;
 }

@@ -173,6 +173,13 @@ int flows_reader_error(struct flows_reader *r, struct bh_err *err)
 	return q;
 }
 
+int flows_count_row(int64_t *seen, struct bh_err *err)
+{
+	if (++*seen <= BH_FLOWS_READ_MAX)
+		return 0;
+	return bh_err_set(err, -E2BIG, "the history has more than a reader looks at");
+}
+
 /* --- what all questions share ----------------------------------------------------------------- */
 
 static int map_failed(int q, struct bh_err *err)
@@ -188,6 +195,7 @@ int flows_scan(struct flows_reader *r, const struct flows_filter *f, uint64_t co
 	sqlite3_stmt *s = NULL;
 	struct flows_row row;
 	struct bh_buf sql;
+	int64_t seen = 0;
 	int q;
 
 	columns |= flows_match_columns(f);
@@ -199,8 +207,9 @@ int flows_scan(struct flows_reader *r, const struct flows_filter *f, uint64_t co
 	while (q >= 0 && (q = flows_db_next(s, err)) > 0) {
 		uint32_t value = 0;
 
+		q = flows_count_row(&seen, err);
 		flows_row_read(s, columns, &row);
-		if (row.id <= 0 || !flows_match(f, &r->texts, &row))
+		if (q < 0 || row.id <= 0 || !flows_match(f, &r->texts, &row))
 			continue;
 		q = fn ? fn(&row, &value, arg) : 0;
 		if (q >= 0 && (q = flows_map_put(ret, row.id, value)) < 0)

@@ -42,6 +42,9 @@ void flows_reader_end(struct flows_reader *r);
 /* An error that one of the lookups has kept. */
 int flows_reader_error(struct flows_reader *r, struct bh_err *err);
 
+/* A damaged database may be one that has no end: -E2BIG over BH_FLOWS_READ_MAX. */
+int flows_count_row(int64_t *seen, struct bh_err *err);
+
 /*
  * The flows that match, in RET (with the value of FN, or 0 without one): FN gets each and may return an
  * error. Within a snapshot.
