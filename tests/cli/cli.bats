@@ -254,11 +254,6 @@ write_policy() { printf '%s\n' "$@" >"$dir/p.yaml"; }
 	[ "$status" -eq 2 ]
 }
 
-@test "denied without --follow says what there is" {
-	run "$bulkhead" denied
-	[ "$status" -eq 2 ]
-	[[ $output == *"--follow"* ]]
-}
 
 @test "denied: formats, and where packets go" {
 	run "$bulkhead" denied --follow --format oscf
