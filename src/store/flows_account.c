@@ -4,14 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "flows_hash.h"
-
-#include <uthash.h>
-
 #include <bulkhead/base/limits.h>
 
 #include "flows_account.h"
 #include "flows_writer.h"
+#include "flows_hash.h"
 
 /* The sums of each endpoint: all of them in memory, for a file may have to be begun anew. */
 

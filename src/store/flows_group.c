@@ -3,15 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "flows_hash.h"
-
-#include <uthash.h>
-
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/base/limits.h>
 
 #include "flows_fields.h"
 #include "flows_reader.h"
+#include "flows_hash.h"
 
 /*
  * Sums over many records. Which group a flow is of is found once for each flow; a record is then no more

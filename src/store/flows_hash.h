@@ -35,6 +35,8 @@ static inline unsigned flows_hash(const void *key, size_t len)
 	return (unsigned)(h ^ h >> 32);
 }
 
+#include <uthash.h>
+
 /* Before the first table is made. */
 void flows_hash_begin(void);
 

@@ -4,13 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "flows_hash.h"
-
-#include <uthash.h>
-
 #include <bulkhead/base/limits.h>
 
 #include "flows_db.h"
+#include "flows_hash.h"
 
 struct text_entry {
 	UT_hash_handle hh;

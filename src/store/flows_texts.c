@@ -5,13 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "flows_hash.h"
-
-#include <uthash.h>
-
 #include <bulkhead/base/limits.h>
 
 #include "flows_db.h"
+#include "flows_hash.h"
 
 struct texts_entry {
 	struct flows_text text;

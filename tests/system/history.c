@@ -217,7 +217,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	t0 = strtoll(argv[2], NULL, 10) * SECOND;
-	if (flows_open(dir, &o, t0 + 86430 * SECOND, &f, NULL) < 0)
+	if (flows_open(dir, &o, t0, &f, NULL) < 0)
 		return 1;
 	fill(f);
 	if (flows_commit(f, t0 + 86430 * SECOND) < 0)

@@ -33,7 +33,7 @@ static inline int remove_history(void **state)
 	return remove_top(state);
 }
 
-#define with_history(f) cmocka_unit_test_setup_teardown(f, make_history, remove_history)
+#define HISTORY(f) cmocka_unit_test_setup_teardown(f, make_history, remove_history)
 
 static inline struct flows *begin(const struct flows_options *o, int64_t now)
 {

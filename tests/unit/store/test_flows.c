@@ -421,12 +421,8 @@ static void who_keeps_it(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		with_history(round_trip),
-		with_history(goes_on),
-		with_history(signals_round_trip),
-		with_history(accounts_replace),
-		with_history(follows),
-		with_history(who_keeps_it),
+		HISTORY(round_trip),       HISTORY(goes_on), HISTORY(signals_round_trip),
+		HISTORY(accounts_replace), HISTORY(follows), HISTORY(who_keeps_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -599,19 +599,19 @@ static void a_killed_writer(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		with_history(by_age),
-		with_history(by_size),
-		with_history(what_recurs_stays),
-		with_history(a_narrower_limit),
-		with_history(a_full_disk),
-		with_history(nothing_comes_back),
-		with_history(a_read_only_directory),
-		with_history(one_writer),
-		with_history(a_damaged_file),
-		with_history(damaged_meanwhile),
-		with_history(another_database),
-		with_history(a_newer_version),
-		with_history(a_killed_writer),
+		HISTORY(by_age),
+		HISTORY(by_size),
+		HISTORY(what_recurs_stays),
+		HISTORY(a_narrower_limit),
+		HISTORY(a_full_disk),
+		HISTORY(nothing_comes_back),
+		HISTORY(a_read_only_directory),
+		HISTORY(one_writer),
+		HISTORY(a_damaged_file),
+		HISTORY(damaged_meanwhile),
+		HISTORY(another_database),
+		HISTORY(a_newer_version),
+		HISTORY(a_killed_writer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

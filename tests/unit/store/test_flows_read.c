@@ -358,9 +358,10 @@ static void timeline(void **state)
 	uint64_t packets[8] = { 0 }, halves[2] = { 0 }, wide[4] = { 0 };
 	struct flows_timeline t = { .n = 8, .packets = packets },
 			      two = { .n = 2, .packets = halves },
-			      given = {
-				      .from = T0, .to = T0 + 16 * SECOND - 1, .n = 4, .packets = wide
-			      };
+			      given = { .from = T0,
+					.to = T0 + 16 * SECOND - 1,
+					.n = 4,
+					.packets = wide };
 	struct flows_reader *r = eight();
 
 	group(r, &all, NULL, 0, &time, &t, NULL);
@@ -416,11 +417,16 @@ static void reads_beside_a_writer(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		with_history(by_words),        with_history(by_address),
-		with_history(by_port),         with_history(by_number),
-		with_history(pages),           with_history(pages_of_one_moment),
-		with_history(groups),          with_history(groups_over_writers),
-		with_history(timeline),        with_history(reads_beside_a_writer),
+		HISTORY(by_words),
+		HISTORY(by_address),
+		HISTORY(by_port),
+		HISTORY(by_number),
+		HISTORY(pages),
+		HISTORY(pages_of_one_moment),
+		HISTORY(groups),
+		HISTORY(groups_over_writers),
+		HISTORY(timeline),
+		HISTORY(reads_beside_a_writer),
 		cmocka_unit_test(field_names),
 	};
 
