@@ -61,8 +61,8 @@ NEEDS_cli     := enforce advise outputs store ctl policy compile nft runtime flo
 
 src_of  = $(sort $(wildcard src/$(1)/*.c))
 objs_of = $(patsubst %.c,$(O)/%.o,$(call src_of,$(1)))
-# Without main(): a test has its own.
-room_objs = $(filter-out %/main.o,$(foreach r,$(1) $(NEEDS_$(1)),$(call objs_of,$(r))))
+# Without main(): a test has its own. Of the logger others have the protocol, which is a header.
+room_objs = $(filter-out %/main.o,$(foreach r,$(1) $(filter-out logger,$(NEEDS_$(1))),$(call objs_of,$(r))))
 
 LIB_OBJS    := $(foreach r,$(filter-out cli daemon logger,$(ROOMS)),$(call objs_of,$(r)))
 CLI_OBJS    := $(call objs_of,cli)
