@@ -180,4 +180,12 @@ has_lines() { [ "$(lines "$1")" -ge "$2" ]; } # FILE N
 	ask web db 6382/tcp
 	await eval "ask web db 6383/tcp; has_lines $NET_DIR/syslog 1"
 	daemon_stop
+
+	# and from the history: the very packets
+	"$bulkhead_program" denied --store "$NET_DIR/store" --port 6379/tcp --pcap "$NET_DIR/d.pcap" \
+		--format ecs >"$NET_DIR/out" 2>"$NET_DIR/messages"
+	jq -es 'length >= 1 and all(.destination.port == 6379)' "$NET_DIR/out"
+	packets "" | grep -q "IP $(v4 web)\.[0-9]* > $(v4 db)\.6379: Flags \[S\]"
+	[ -z "$(packets "" "not dst port 6379")" ]
+	grep -q "packets written to $NET_DIR/d.pcap" "$NET_DIR/messages"
 }
