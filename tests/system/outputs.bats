@@ -151,6 +151,7 @@ has_lines() { [ "$(lines "$1")" -ge "$2" ]; } # FILE N
 		  - {syslog: $NET_DIR/log.sock, facility: local3}
 	Y
 	daemon_up
+	await eval "ctl status --json | jq -es 'any(.logger.listening? == 2)'"
 	ask web db 6379/tcp
 	await has_lines "$NET_DIR/log/denied.json" 1
 	await has_lines "$NET_DIR/syslog" 1
