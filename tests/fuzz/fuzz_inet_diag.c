@@ -58,7 +58,7 @@ static void as_link(const uint8_t *data, size_t size)
 		must(is[i] == (v[i] != 0));
 	}
 	must(!is[0] || !is[1]);
-	must((!is[0] && !is[1]) || (size <= 30 && data[size - 1] == ']'));
+	must((!is[0] && !is[1]) || (size <= 32 && data[size - 1] == ']'));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -418,31 +418,35 @@ static void samples_of_an_aggregate_count(void **state)
 	signals_free(s);
 }
 
-/* Sources of a flood push out each other, not the one that really scans, nor those of others. */
+/*
+ * Sources of a flood push out each other: not one that tried more than they before, and never a
+ * container of ours.
+ */
 static void a_flood_of_sources_hides_no_scanner(void **state)
 {
 	struct told t;
 	struct signals *s = fresh(&t);
 	struct signals_stats stats;
-	unsigned port = 0;
+	unsigned port = 3;
 
 	for (uint32_t i = 0; i < 200000; i++) {
 		struct party random = { .addr = { 100, (uint8_t)(i >> 16), (uint8_t)(i >> 8),
 						  (uint8_t)i } };
 
 		feed_new(s, denied(&random, &web, 80, DIRECTION_INGRESS, BEGIN + i));
-		if (i % 10000 == 5000) {
-			feed_new(s, denied(&stranger, &db, 1 + port, DIRECTION_INGRESS, BEGIN + i));
-			feed_new(s,
-				 denied(&stranger, &web, 1 + port++, DIRECTION_INGRESS, BEGIN + i));
-		}
+		for (unsigned k = 0; i == 5000 && k < port; k++)
+			feed_new(s, denied(&stranger, &web, 1 + k, DIRECTION_INGRESS, BEGIN + i));
+		if (i % 10000 != 6000)
+			continue;
+		feed_new(s, denied(&stranger, &web, 1 + port++, DIRECTION_INGRESS, BEGIN + i));
+		feed_new(s, denied(&web, &cache, port, DIRECTION_EGRESS, BEGIN + i));
 	}
-	assert_int_equal(t.of[SIGNAL_PORT_SCAN], 1);
+	assert_int_equal(t.of[SIGNAL_PORT_SCAN], 2);
 	signals_stats(s, &stats);
 	assert_true(stats.sources_forgotten > 190000);
-	assert_in_range(stats.pairs, 20, 40);
-	/* ten of the flood, and those of the other endpoint all the same until its scan was told */
-	assert_in_range(t.of[SIGNAL_FIRST_DENIED], 20, 40);
+	/* ten of what came in, and all the same ten of what went out */
+	assert_int_equal(stats.pairs, 2 * BH_SIGNAL_TOLD_EACH_MAX);
+	assert_int_equal(t.of[SIGNAL_FIRST_DENIED], 2 * BH_SIGNAL_TOLD_EACH_MAX);
 	signals_free(s);
 }
 
@@ -548,12 +552,20 @@ static int count(const struct signals_known *k, void *arg)
 	return 0;
 }
 
+#define LATE 3976 /* of 5000: the others are one owner's room */
+
+static int count_late(const struct signals_known *k, void *arg)
+{
+	*(size_t *)arg += k->owner == 2 && k->seen >= LATE;
+	return 0;
+}
+
 static void a_pair_takes_its_owners_room_only(void **state)
 {
 	struct told t;
 	struct signals *s = fresh(&t);
 	struct signals_stats stats;
-	size_t of[256] = { 0 };
+	size_t of[256] = { 0 }, late = 0;
 	uint64_t mark = 0;
 
 	for (uint64_t i = 0; i < 100; i++) {
@@ -569,9 +581,17 @@ static void a_pair_takes_its_owners_room_only(void **state)
 	signals_known_each(s, &mark, count, of);
 	assert_int_equal(of[1], 100);
 	assert_int_equal(of[2], BH_SIGNAL_PAIRS_OWNER_MAX);
+	mark = 0;
+	signals_known_each(s, &mark, count_late, &late);
+	assert_in_range(late, BH_SIGNAL_PAIRS_OWNER_MAX - 1, BH_SIGNAL_PAIRS_OWNER_MAX);
 	/* over all owners: the richest give */
 	for (uint64_t i = 0; i < 255 * 400; i++) {
 		const struct signals_known k = known(3 + i % 252, 2000000 + i, (int64_t)i);
+
+		assert_int_equal(signals_known_add(s, &k), 0);
+	}
+	for (uint64_t i = 0; i < 50; i++) {
+		const struct signals_known k = known(255, 3000000 + i, (int64_t)i);
 
 		assert_int_equal(signals_known_add(s, &k), 0);
 	}
@@ -579,9 +599,10 @@ static void a_pair_takes_its_owners_room_only(void **state)
 	mark = 0;
 	signals_known_each(s, &mark, count, of);
 	assert_int_equal(of[1], 100);
+	assert_int_equal(of[255], 50);
 	signals_stats(s, &stats);
 	assert_int_equal(stats.pairs, BH_SIGNAL_PAIRS_MAX);
-	assert_int_equal(stats.pairs_forgotten, 100 + 5000 + 255 * 400 - BH_SIGNAL_PAIRS_MAX);
+	assert_int_equal(stats.pairs_forgotten, 100 + 5000 + 255 * 400 + 50 - BH_SIGNAL_PAIRS_MAX);
 	signals_free(s);
 }
 

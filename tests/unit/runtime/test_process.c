@@ -94,6 +94,8 @@ static void only_the_sender_fits(void **state)
 	assert_false(socket_fits(&s, &q)); /* somebody else's by now */
 	q.uid = 1000;
 	assert_true(socket_fits(&s, &q));
+	s.rport = 444;
+	assert_false(socket_fits(&s, &q));
 	s.rport = 0;
 	s.remote.family = 0;
 	assert_false(socket_fits(&s, &q)); /* a listener */
