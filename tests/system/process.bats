@@ -19,7 +19,7 @@ setup() {
 	bulkhead apply
 	cat >"$NET_DIR/client.py" <<-'P'
 		"""PROTOCOL ADDRESS PORT...: sends to each port, says "sent", and keeps its sockets until it is told."""
-		import ctypes, os, socket, sys
+		import ctypes, os, resource, socket, sys
 		protocol, address, ports = sys.argv[1], sys.argv[2], sys.argv[3:]
 		family = socket.AF_INET6 if ":" in address else socket.AF_INET
 		kind = socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM
@@ -28,6 +28,9 @@ setup() {
 		    ctypes.CDLL(None).prctl(15, os.environ["NAME"].encode())
 		if os.environ.get("SUID"):
 		    os.setuid(int(os.environ["SUID"]))
+		if os.environ.get("FILES"):
+		    resource.setrlimit(resource.RLIMIT_NOFILE, (10000, 10000))
+		files = [open(os.devnull) for _ in range(int(os.environ.get("FILES", 0)))]
 		for port in ports:
 		    if not held or not os.environ.get("ONE"):
 		        held.append(socket.socket(family, kind))
@@ -168,6 +171,20 @@ sys.stdin.read()' "/run/netns/$NET-web" "$(v4 db)" <"$NET_DIR/hold" 3>&- 9>&- &
 		(map(select(.pid)) | length) as $found | (map(select(.unknown)) | length) as $not |
 		$found >= 10 and $found <= 40 and $found + $not == 100 and
 		all(.pid or .unknown == "too many at once")' "$NET_DIR/records"
+}
+
+@test "a process that makes the look for it costly: bounded, and not at the expense of others" {
+	follow
+	FILES=5000 hold web tcp "$(v4 db)" $(seq 9000 9007)
+	hold other udp "$(v4 db)" 9500
+	await recorded 9500
+	await recorded 9007
+	is "$(process 9500 | cut -d' ' -f1)" "$started"
+	finish
+	jq -es 'map(select(.destination.port < 9100)) | group_by(.destination.port) | map(.[0].process.unknown) |
+		(map(select(. == "there are too many descriptors to look at")) | length) as $looks |
+		length == 8 and $looks >= 1 and $looks <= 3 and
+		all(. == "there are too many descriptors to look at" or . == "too many at once")' "$NET_DIR/records"
 }
 
 @test "what comes in, and what is no TCP or UDP, says nothing of a process" {
