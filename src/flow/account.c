@@ -325,8 +325,7 @@ static void remember(struct flow *f, enum flow_log_kind kind, const struct flow_
 	memcpy(f->interface, ev->interface, sizeof(f->interface));
 }
 
-/* The first packet of a flow of which no count is known: it can be in no record yet. */
-static int record_first(struct flow_account *a, struct flow *f, const struct flow_log_event *ev)
+static struct flow_record first_of(const struct flow *f, const struct flow_log_event *ev)
 {
 	struct flow_record rec = {
 		.verdict = f->audit ? RECORD_AUDIT : RECORD_DENY,
@@ -336,6 +335,30 @@ static int record_first(struct flow_account *a, struct flow *f, const struct flo
 	};
 
 	put_event(&rec, ev);
+	return rec;
+}
+
+/*
+ * The count was read before the event came, and has one packet: this one. It is recorded with all that
+ * the event says.
+ */
+static int record_counted(struct flow_account *a, struct flow *f, const struct flow_log_event *ev)
+{
+	struct flow_record rec = first_of(f, ev);
+
+	rec.bytes = f->pending_bytes;
+	f->since = f->last;
+	f->pending = f->pending_bytes = 0;
+	f->recorded = true;
+	f->due = false;
+	return emit(a, &rec);
+}
+
+/* The first packet of a flow of which no count is known: it can be in no record yet. */
+static int record_first(struct flow_account *a, struct flow *f, const struct flow_log_event *ev)
+{
+	struct flow_record rec = first_of(f, ev);
+
 	a->claimed[rec.direction]++;
 	f->ahead++;
 	f->ahead_bytes += rec.bytes;
@@ -375,7 +398,8 @@ int flow_account_event(struct flow_account *a, enum flow_log_kind kind,
 	 * the flow and met it again: the next snapshot tells.
 	 */
 	if (f->pending)
-		return emit_pending(a, f);
+		return f->seen == 1 && f->pending == 1 ? record_counted(a, f, ev)
+						       : emit_pending(a, f);
 	f->due = true;
 	return 0;
 }

@@ -193,6 +193,29 @@ static void test_late_event_counts_once(void **state)
 	fixture_done(&x);
 }
 
+/* The count came first, and shows but the one packet: its record says all that its event does. */
+static void test_late_event_of_the_only_packet(void **state)
+{
+	struct fixture x;
+	struct flow_count c = tcp(5432, 1, 3600000);
+
+	fixture_init(&x, 0, 100);
+	feed(&x, 0, true, NULL, 0, 0);
+	feed(&x, 1 * SEC, false, &c, 1, 1);
+	feed_event(&x, &c, 1 * SEC + 1);
+	assert_int_equal(x.book.records, 1);
+	assert_int_equal(x.book.last.packets, 1);
+	assert_int_equal(x.book.last.source.port, 40000);
+	assert_int_equal(x.book.last.first_seen, 1 * SEC + 1);
+	c.packets = 4;
+	feed(&x, 2 * SEC, false, &c, 1, 4);
+	assert_int_equal(flow_account_finish(x.a, 3 * SEC), 0);
+	assert_int_equal(x.book.records, 2);
+	assert_false(x.book.last.source.has_port);
+	assert_sums(&x, 4, 4);
+	fixture_done(&x);
+}
+
 static void test_lost_event(void **state)
 {
 	struct fixture x;
@@ -1319,6 +1342,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_event_then_growth),
 		cmocka_unit_test(test_late_event_counts_once),
+		cmocka_unit_test(test_late_event_of_the_only_packet),
 		cmocka_unit_test(test_lost_event),
 		cmocka_unit_test(test_baseline_is_not_ours),
 		cmocka_unit_test(test_flow_met_again),
