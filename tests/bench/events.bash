@@ -17,59 +17,47 @@ declare -A events_text=([start]=starts [stop]=stops [address-goes]="loses its ad
 
 # events_round SITE: figures to $tmp/events-SITE-KIND
 events_round() {
-	"${fifo[@]}" "$build/tests/bench/react" "${events_pid[$1]}" "$tmp/$1/netns" "$tmp/$1" s05-new 10.77.5.99 \
+	"${fifo[@]}" "$build/tests/bench/react" "$pid" "$tmp/$1/netns" "$tmp/$1" s05-new 10.77.5.99 \
 		$events_window "${events_others[@]}" >"$tmp/said" || die "$1: $(tail -n 1 "$tmp/$1/log")"
 	awk -v file="$tmp/events-$1" '{ print $2, $3, $4, $5, $6 >>file "-" $1 }' "$tmp/said"
 }
 
-# New devices tell of themselves again a second later, a hundred of them at a time.
+# CPU time of the daemon until now, in ticks of 10 ms
+events_ticks() {
+	awk '{ print $14 + $15 }' "/proc/$pid/stat"
+}
+
+# New devices tell of themselves again a second later, a hundred of them at a time: until it has done
+# next to nothing for three seconds.
 events_settle() {
-	local before now i
+	local before i
 	for ((i = 0; i < 60; i++)); do
 		before=$(events_ticks)
-		sleep 3
-		now=$(events_ticks)
-		[ $((now - before)) -gt 2 ] || return 0
+		read -r -t 3 <> <(:) || true
+		[ $(($(events_ticks) - before)) -gt 2 ] || return 0
 	done
-	die "the daemons do not come to rest"
+	die "the daemon does not come to rest"
 }
 
-# CPU time of all the daemons until now, in ticks of 10 ms
-events_ticks() {
-	local each
-	for each in "${events_pid[@]}"; do
-		awk '{ print $14 + $15 }' "/proc/$each/stat"
-	done | awk '{ n += $1 } END { print n }'
-}
-
-events_start() { # SITE SERVICES
+# events_site SITE SERVICES: by itself. What any commit costs depends on all who listen on the host, and on
+# how many namespaces the host has numbers for.
+events_site() {
+	local run
 	controller_site "$1" "$2"
 	controller_start "$1" "events-$1-ready" "${fifo[@]}"
-	events_pid[$1]=$pid
-	events_starter[$1]=$starter
-}
-
-events_stop() { # SITE
-	pid=${events_pid[$1]} starter=${events_starter[$1]}
+	events_settle
+	for ((run = 0; run < 2 * runs; run++)); do
+		events_round "$1"
+	done
 	controller_check "$1" "after all events" "$(find "$tmp/$1/netns" -name 's*' | wc -l)"
 	controller_stop "$1"
+	remove_namespaces
 }
 
 bench_events() {
-	local run site
-	declare -A events_pid events_starter
 	say "events: one container among $((events_services * controller_each)), and among $((events_few * controller_each))"
-	events_start many $events_services
-	events_start few $events_few
-	events_settle
-	for ((run = 0; run < 2 * runs; run++)); do
-		events_round many
-		events_round few
-	done
-	for site in many few; do
-		events_stop $site
-	done
-	remove_namespaces
+	events_site many $events_services
+	events_site few $events_few
 	events_report
 }
 
