@@ -40,6 +40,11 @@ static int say_sums(const struct follow_sums *sums)
 	fprintf(stderr,
 		"bulkhead: denied %" PRIu64 " = recorded %" PRIu64 " + not recorded %" PRIu64 "\n",
 		sums->denied, sums->recorded, sums->not_recorded);
+	if (sums->allowed)
+		fprintf(stderr,
+			"bulkhead: allowed connections %" PRIu64 " = recorded %" PRIu64
+			" + not recorded %" PRIu64 "\n",
+			sums->allowed, sums->allowed_recorded, sums->allowed_not_recorded);
 	if (sums->log_lost)
 		fprintf(stderr,
 			"bulkhead: %" PRIu64 " log messages were lost; their packets are "

@@ -98,6 +98,7 @@ static void decide_manner(const struct compiler *c, const struct subject *s, str
 		if (v->on_deny == ON_DENY_DROP)
 			ret->on_deny = ON_DENY_DROP;
 		ret->log_denied |= v->log_denied;
+		ret->log_allowed |= v->log_allowed;
 	}
 	*ret_decides = first;
 }

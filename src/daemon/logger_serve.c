@@ -133,6 +133,8 @@ static void on_stats(struct logger_link *k, const void *m, size_t len)
 	add(&s->signals, k->last.signals, now->signals);
 	s->denied = now->denied;
 	s->recorded = now->recorded;
+	s->allowed = now->allowed;
+	s->allowed_recorded = now->allowed_recorded;
 	k->last = *now;
 }
 

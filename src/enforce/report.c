@@ -83,6 +83,10 @@ json_t *report_endpoint(const struct site *s, const struct endpoint_status *st)
 	put_text(o, "table_generation", st->generation);
 	if (st->counted)
 		put_totals(o, &st->totals);
+	if (st->counted && item && item->ruleset->log_allowed)
+		put_number(o, "allowed_connections",
+			   st->totals.allowed[DIRECTION_EGRESS] +
+				   st->totals.allowed[DIRECTION_INGRESS]);
 	return o;
 }
 

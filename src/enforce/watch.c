@@ -59,7 +59,7 @@ static int explain_and_emit(struct flow_record *rec, void *arg)
 		.arg = w->shared->parties,
 	};
 
-	if (w->event)
+	if (w->event && rec->verdict != RECORD_ALLOW) /* what was denied comes first */
 		sender_fill(w->shared->processes, w->netns_fd, w->ino, w->event, rec);
 	flow_explain(rec, &ctx);
 	return w->shared->cb->record(rec, w->shared->cb->arg);
@@ -121,6 +121,7 @@ static int feed_counts(struct watch *w, int64_t now, int dumps,
 		return r;
 	memcpy(t.denied, before.denied, sizeof(t.denied));
 	memcpy(t.revoked, after.revoked, sizeof(t.revoked));
+	memcpy(t.allowed, before.allowed, sizeof(t.allowed));
 	t.raw = after.raw;
 	return flow_account_end(w->account, &t);
 }
@@ -301,6 +302,7 @@ static int on_event(const struct flow_log_event *ev, void *arg)
 		[NFT_LOG_DENY] = FLOW_LOG_DENY,       [NFT_LOG_AUDIT] = FLOW_LOG_AUDIT,
 		[NFT_LOG_REVOKED] = FLOW_LOG_REVOKED, [NFT_LOG_GUARD] = FLOW_LOG_GUARD,
 		[NFT_LOG_RAW] = FLOW_LOG_RAW,         [NFT_LOG_RAW_AUDIT] = FLOW_LOG_RAW_AUDIT,
+		[NFT_LOG_ALLOW] = FLOW_LOG_ALLOW,
 	};
 
 	if (!nft_prefix_parse(ev->prefix, &kind))
@@ -373,9 +375,14 @@ bool watch_is_gone(const struct watch *w)
 void watch_add_sums(const struct watch *w, struct follow_sums *sums)
 {
 	for (int d = 0; d < DIRECTIONS; d++) {
+		struct flow_allowed a;
 		struct flow_sums f;
 
 		flow_account_sums(w->account, (enum direction)d, &f);
+		flow_account_allowed(w->account, (enum direction)d, &a);
+		sums->allowed += a.allowed;
+		sums->allowed_recorded += a.recorded;
+		sums->allowed_not_recorded += a.not_recorded;
 		sums->denied += f.denied;
 		sums->recorded += f.recorded;
 		sums->not_recorded += f.not_recorded;

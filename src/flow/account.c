@@ -47,6 +47,7 @@ struct flow_account {
 	int64_t now, before; /* of this snapshot and the one before it */
 	struct flow_totals last;
 	uint64_t denied[DIRECTIONS], recorded[DIRECTIONS];
+	uint64_t allowed[DIRECTIONS], allowed_recorded[DIRECTIONS];
 	uint64_t claimed[DIRECTIONS]; /* denied since the baseline, and counted by known flows */
 	struct tally tallies[TALLIES][DIRECTIONS];
 };
@@ -311,6 +312,21 @@ static int raw_event(struct flow_account *a, enum flow_log_kind kind,
 	return emit(a, &rec);
 }
 
+/* It passed, so no count of what is denied has it. */
+static int allow_event(struct flow_account *a, const struct flow_log_event *ev)
+{
+	struct flow_record rec = {
+		.verdict = RECORD_ALLOW,
+		.direction = flow_direction(ev->ifindex_out),
+		.rule_kind = RECORD_ALLOWED,
+		.logged = true,
+	};
+
+	put_event(&rec, ev);
+	a->allowed_recorded[rec.direction]++;
+	return a->o.emit(&rec, a->o.arg);
+}
+
 static void remember(struct flow *f, enum flow_log_kind kind, const struct flow_log_event *ev)
 {
 	f->missing = 0; /* the next dump may miss what this is the first packet of */
@@ -375,6 +391,8 @@ int flow_account_event(struct flow_account *a, enum flow_log_kind kind,
 	struct flow *f;
 	int r;
 
+	if (kind == FLOW_LOG_ALLOW)
+		return allow_event(a, ev);
 	if (kind == FLOW_LOG_REVOKED)
 		return revoked_event(a, ev);
 	if (kind == FLOW_LOG_RAW || kind == FLOW_LOG_RAW_AUDIT)
@@ -532,6 +550,7 @@ static void take_totals(struct flow_account *a, const struct flow_totals *t)
 		struct tally *revoked = &a->tallies[TALLY_REVOKED][d];
 
 		a->denied[d] += advance(&a->last.denied[d], t->denied[d]);
+		a->allowed[d] += advance(&a->last.allowed[d], t->allowed[d]);
 		take_logged(revoked, advance(&a->last.revoked[d], t->revoked[d]));
 		/* The counter of a table made anew may have been overtaken by events. */
 		take_rest(&a->tallies[TALLY_REST][d],
@@ -715,4 +734,12 @@ void flow_account_sums(const struct flow_account *a, enum direction d, struct fl
 	ret->denied = most(a->denied[d] + most(raw->delta, raw->done), a->recorded[d]);
 	ret->recorded = a->recorded[d];
 	ret->not_recorded = ret->denied - ret->recorded;
+}
+
+void flow_account_allowed(const struct flow_account *a, enum direction d,
+			  struct flow_allowed *ret)
+{
+	ret->allowed = most(a->allowed[d], a->allowed_recorded[d]);
+	ret->recorded = a->allowed_recorded[d];
+	ret->not_recorded = ret->allowed - ret->recorded;
 }

@@ -273,11 +273,37 @@ static void split_where(const char *where, char *file, size_t cap, unsigned *ret
 	*ret_line = (unsigned)line;
 }
 
+/* The policy rule that allows it; NULL: not known, or none does by now. */
+static const struct ruleset_rule *allowing_rule(const struct question *q)
+{
+	const struct ruleset *r = q->ctx->ruleset;
+	const struct entry *e = NULL;
+
+	if (r && q->key.remote.family && !q->rec->aggregated)
+		e = ruleset_lookup(r, &q->key, q->when);
+	return e ? &r->rules[e->rule] : NULL;
+}
+
+static void fill_allowed_rule(struct question *q)
+{
+	const struct ruleset_rule *rule = allowing_rule(q);
+	struct flow_record *rec = q->rec;
+
+	PUT(rec->rule_name, "%s", rule ? rule->name : "allow");
+	split_where(rule ? rule->where : NULL, rec->rule_file, sizeof(rec->rule_file),
+		    &rec->rule_line);
+}
+
 static void fill_rule(struct question *q)
 {
 	struct flow_record *rec = q->rec;
 	const char *where = deny_where(q->ctx->ruleset, q->key.direction);
 	char name[RULESET_GUARD_STR];
+
+	if (rec->rule_kind == RECORD_ALLOWED) {
+		fill_allowed_rule(q);
+		return;
+	}
 
 	if (rec->rule_kind == RECORD_GUARDRAIL) {
 		const struct ruleset_rule *rule =
@@ -306,6 +332,7 @@ static int ask_other_side(struct question *q)
 	const struct entry *e;
 	enum direction d = opposite(q->key.direction);
 	const char *where = deny_where(r, d);
+	const char *too = q->rec->rule_kind == RECORD_ALLOWED ? "" : " too";
 	char name[RULESET_GUARD_STR];
 
 	if (!r || !q->self_end->addr.family)
@@ -314,7 +341,7 @@ static int ask_other_side(struct question *q)
 	k.remote = q->self_end->addr;
 	e = ruleset_guard(r, &k);
 	if (e) {
-		PUT(q->rec->other_side, "%s denies it too: guardrail %s (%s)", q->far,
+		PUT(q->rec->other_side, "%s denies it%s: guardrail %s (%s)", q->far, too,
 		    ruleset_guard_name(&r->rules[e->rule], name), r->rules[e->rule].where);
 		return 0;
 	}
@@ -328,7 +355,7 @@ static int ask_other_side(struct question *q)
 		    r->rules[e->rule].where);
 		return 1;
 	}
-	PUT(q->rec->other_side, "%s denies it too%s%s%s%s", q->far, where ? " (" : "",
+	PUT(q->rec->other_side, "%s denies it%s%s%s%s%s", q->far, too, where ? " (" : "",
 	    or_empty(where), where ? ")" : "",
 	    r->mode == MODE_AUDIT ? ", but only records: audit mode" : "");
 	return 0;
@@ -520,7 +547,12 @@ static void say_aggregated(struct question *q)
 {
 	const char *verb = q->rec->direction == DIRECTION_EGRESS ? "sent" : "was sent";
 
-	if (q->rec->rule_kind == RECORD_RAW_SOCKET)
+	if (q->rec->rule_kind == RECORD_ALLOWED)
+		PUT(q->rec->reason,
+		    "connections that %s %s, which its policy allows: too many to be recorded one "
+		    "by one",
+		    q->self, q->rec->direction == DIRECTION_EGRESS ? "opened" : "let in");
+	else if (q->rec->rule_kind == RECORD_RAW_SOCKET)
 		PUT(q->rec->reason,
 		    "frames that %s sent, made by hand (a packet socket) or from addresses that "
 		    "are not its own",
@@ -535,6 +567,26 @@ static void say_aggregated(struct question *q)
 		    "packets that %s %s in flows that were not remembered one by one: there were "
 		    "too many, or their counts were deleted",
 		    q->self, verb);
+}
+
+/* "web may reach db on 5432/tcp: FILE:LINE" */
+static void say_allowed_by_rule(struct question *q)
+{
+	const struct ruleset_rule *rule = allowing_rule(q);
+	bool out = q->rec->direction == DIRECTION_EGRESS;
+
+	if (q->key.remote.family)
+		ask_other_side(q);
+	if (!rule)
+		PUT(q->rec->reason,
+		    "%s was allowed to reach %s on %s, by a rule that is not known here any more",
+		    out ? q->self : q->far, out ? q->far : q->self, q->what);
+	else if (out)
+		PUT(q->rec->reason, "%s may reach %s on %s: %s", q->self, q->far, q->what,
+		    rule->where);
+	else
+		PUT(q->rec->reason, "%s lets %s in on %s: %s", q->self, q->far, q->what,
+		    rule->where);
 }
 
 /* The policy that is known now lets it pass: the denial is older, or the ruleset is another. */
@@ -575,6 +627,10 @@ static void say_reason(struct question *q)
 	}
 	if (q->rec->rule_kind == RECORD_RAW_SOCKET) {
 		say_raw(q);
+		return;
+	}
+	if (q->rec->rule_kind == RECORD_ALLOWED) {
+		say_allowed_by_rule(q);
 		return;
 	}
 	if (is_loopback(q->rec)) {

@@ -8,7 +8,7 @@
 
 #include "proto.h"
 
-#define RULE_KINDS (RECORD_REVOKED + 1)
+#define RULE_KINDS (RECORD_ALLOWED + 1)
 #define VERDICTS   (RECORD_ALLOW + 1)
 #define USEC       1000000
 
@@ -28,10 +28,15 @@ struct heap {
 	struct seen *seen; /* NULL: there was no memory, and flows are not counted */
 };
 
+/* How many records may still go on their own. */
+struct bucket {
+	int64_t tokens; /* millionths */
+	int64_t filled; /* when they were counted */
+};
+
 struct flood {
 	struct flood_options o;
-	int64_t tokens;     /* millionths */
-	int64_t filled;     /* when they were counted */
+	struct bucket denied, allowed; /* neither takes from the other */
 	struct heap *heaps; /* [direction][verdict][rule kind]; NULL: there never was a flood */
 };
 
@@ -42,7 +47,7 @@ int flood_new(const struct flood_options *o, struct flood **ret, struct bh_err *
 	if (!f)
 		return bh_err_oom(err);
 	f->o = *o;
-	f->tokens = (int64_t)o->per_second * USEC;
+	f->denied.tokens = f->allowed.tokens = (int64_t)o->per_second * USEC;
 	*ret = f;
 	return 0;
 }
@@ -62,21 +67,21 @@ void flood_free(struct flood *f)
 /* --- how many ---------------------------------------------------------------------------------- */
 
 /* A clock that was set back gives nothing, one that was set forth a second's worth. */
-static bool take_token(struct flood *f, int64_t now)
+static bool take_token(struct bucket *b, unsigned per_second, int64_t now)
 {
-	int64_t most = (int64_t)f->o.per_second * USEC, passed = now - f->filled;
+	int64_t most = (int64_t)per_second * USEC, passed = now - b->filled;
 
 	if (passed < 0)
 		passed = 0;
 	if (passed > USEC)
 		passed = USEC;
-	f->filled = now;
-	f->tokens += passed * f->o.per_second;
-	if (f->tokens > most)
-		f->tokens = most;
-	if (f->tokens < USEC)
+	b->filled = now;
+	b->tokens += passed * per_second;
+	if (b->tokens > most)
+		b->tokens = most;
+	if (b->tokens < USEC)
 		return false;
-	f->tokens -= USEC;
+	b->tokens -= USEC;
 	return true;
 }
 
@@ -149,10 +154,11 @@ static struct heap *heap_of(struct flood *f, const struct flow_record *r)
 
 bool flood_takes(struct flood *f, const struct flow_record *rec, int64_t now)
 {
+	struct bucket *b = rec->verdict == RECORD_ALLOW ? &f->allowed : &f->denied;
 	struct record_sample s = sample_of(rec);
 	struct heap *h;
 
-	if (rec->aggregated || take_token(f, now))
+	if (rec->aggregated || take_token(b, f->o.per_second, now))
 		return false;
 	h = heap_of(f, rec);
 	if (!h)

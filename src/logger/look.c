@@ -75,6 +75,9 @@ static void begin_flows(struct space *s)
 
 static bool as_at_the_last(const struct space *s)
 {
+	for (int d = 0; d < DIRECTIONS; d++)
+		if (s->before.allowed[d] != s->allowed_counter[d])
+			return false;
 	return s->before.raw + s->before.denied[DIRECTION_EGRESS] ==
 		       s->sums[DIRECTION_EGRESS].counter &&
 	       s->before.denied[DIRECTION_INGRESS] == s->sums[DIRECTION_INGRESS].counter;
@@ -216,9 +219,11 @@ static void on_after(struct space *s)
 	nft_counts_totals(s->counts, &after);
 	memcpy(t.denied, s->before.denied, sizeof(t.denied));
 	memcpy(t.revoked, after.revoked, sizeof(t.revoked));
+	memcpy(t.allowed, s->before.allowed, sizeof(t.allowed));
 	t.raw = after.raw;
 	(void)flow_account_end(s->account, &t);
 	s->looked = true;
+	memcpy(s->allowed_counter, s->before.allowed, sizeof(s->allowed_counter));
 	s->before.raw = after.raw;
 	add_denied(s);
 	past_keep(s);

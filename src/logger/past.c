@@ -111,6 +111,7 @@ bool past_meet(struct space *s, const struct nft_totals *totals)
 			.denied = hit->a.denied,
 			.recorded = hit->a.recorded + s->sums[d].recorded,
 			.counter = hit->a.counter,
+			.allowed_recorded = s->sums[d].allowed_recorded,
 		};
 		/* a smaller one is of a table that was made since: what it has counted is all new */
 		met |= total_of(totals, (enum direction)d) >= hit->a.counter;
@@ -162,10 +163,12 @@ static bool is_of(const char *endpoint, enum direction d, const struct flow_reco
 
 void past_unrecord(struct logger *l, const struct flow_record *rec)
 {
+	bool allowed = rec->verdict == RECORD_ALLOW;
 	struct space *each, *next;
 
 	HASH_ITER (hh, l->spaces, each, next) {
-		uint64_t *recorded = &each->sums[rec->direction].recorded;
+		struct space_sums *sums = &each->sums[rec->direction];
+		uint64_t *recorded = allowed ? &sums->allowed_recorded : &sums->recorded;
 
 		if (!is_of(each->who.id, rec->direction, rec))
 			continue;
@@ -173,7 +176,7 @@ void past_unrecord(struct logger *l, const struct flow_record *rec)
 		each->unkept = true;
 		return;
 	}
-	for (struct past_sum *p = l->past->ended; p; p = p->next) {
+	for (struct past_sum *p = l->past->ended; p && !allowed; p = p->next) {
 		uint64_t n = rec->packets < p->a.recorded ? rec->packets : p->a.recorded;
 
 		if (!is_of(p->a.endpoint, p->a.direction, rec))

@@ -49,6 +49,7 @@ static int on_event(const struct flow_log_event *ev, void *arg)
 		[NFT_LOG_DENY] = FLOW_LOG_DENY,       [NFT_LOG_AUDIT] = FLOW_LOG_AUDIT,
 		[NFT_LOG_REVOKED] = FLOW_LOG_REVOKED, [NFT_LOG_GUARD] = FLOW_LOG_GUARD,
 		[NFT_LOG_RAW] = FLOW_LOG_RAW,         [NFT_LOG_RAW_AUDIT] = FLOW_LOG_RAW_AUDIT,
+		[NFT_LOG_ALLOW] = FLOW_LOG_ALLOW,
 	};
 	struct space *s = arg;
 	enum nft_log_kind kind;
@@ -278,8 +279,13 @@ void spaces_add_stats(const struct logger *l, struct lg_stats *stats)
 
 	HASH_ITER (hh, l->spaces, each, next) {
 		for (int d = 0; d < DIRECTIONS; d++) {
+			struct flow_allowed a;
+
+			flow_account_allowed(each->account, (enum direction)d, &a);
 			stats->denied += each->sums[d].denied;
 			stats->recorded += each->sums[d].recorded;
+			stats->allowed += a.allowed;
+			stats->allowed_recorded += each->sums[d].allowed_recorded;
 		}
 		stats->log_lost += flow_log_lost(each->log);
 	}

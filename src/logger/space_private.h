@@ -38,6 +38,8 @@ struct identity {
 struct space_sums {
 	uint64_t denied, recorded;
 	uint64_t counter; /* of the kernel, as of the last look */
+	/* of connections that are allowed, of this run: in neither of the above */
+	uint64_t allowed_recorded;
 };
 
 struct space {
@@ -67,6 +69,7 @@ struct space {
 	struct nft_totals before;
 
 	struct space_sums sums[DIRECTIONS];
+	uint64_t allowed_counter[DIRECTIONS]; /* as of the last look */
 	bool unkept; /* they are others than those that are kept */
 	UT_hash_handle hh;
 };

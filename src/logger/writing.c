@@ -34,8 +34,12 @@ int write_record(struct space *s, const struct flow_record *rec)
 	struct logger *l = s->l;
 	int r;
 
-	s->sums[rec->direction].recorded += rec->packets;
-	s->unkept = true;
+	if (rec->verdict == RECORD_ALLOW) {
+		s->sums[rec->direction].allowed_recorded += rec->packets;
+	} else {
+		s->sums[rec->direction].recorded += rec->packets;
+		s->unkept = true;
+	}
 	l->stats.records++;
 	r = flows_add(l->flows, rec);
 	outputs_record(l->outputs, rec);

@@ -21,6 +21,7 @@ static const char *const rule_kinds[] = {
 	[RECORD_DEFAULT_DENY] = "default-deny", [RECORD_GUARDRAIL] = "guardrail",
 	[RECORD_RAW_SOCKET] = "raw-socket",     [RECORD_INVALID] = "invalid",
 	[RECORD_BASELINE] = "baseline",         [RECORD_REVOKED] = "revoked",
+	[RECORD_ALLOWED] = "allow",
 };
 
 const char *record_verdict_name(enum record_verdict v)

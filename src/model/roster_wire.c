@@ -86,6 +86,7 @@ int roster_put_ruleset(struct bh_buf *b, uint64_t netns_ino, const struct rulese
 	put_u32(b, r->mode);
 	put_u32(b, r->on_deny);
 	put_u32(b, r->log_denied);
+	put_u32(b, r->log_allowed);
 	put_rules(b, r);
 	for (int d = 0; d < DIRECTIONS; d++) {
 		put_str(b, r->deny_where[d]);
@@ -283,6 +284,7 @@ int wire_get_ruleset(struct wire *w, struct ruleset **ret)
 	r->mode = get_below(w, MODE_OFF + 1);
 	r->on_deny = wire_get_u32(w);
 	r->log_denied = get_below(w, 2);
+	r->log_allowed = get_below(w, 2);
 	get_rules(w, r);
 	get_directions(w, r);
 	r->known = get_array(w, arena, sizeof(*r->known), &r->n_known);

@@ -277,6 +277,8 @@ bool ruleset_equal(const struct ruleset *want, const struct ruleset *have, char 
 		return say(out, cap, "the mode differs");
 	if (want->on_deny != have->on_deny || want->log_denied != have->log_denied)
 		return say(out, cap, "what happens to denied packets differs");
+	if (want->log_allowed != have->log_allowed)
+		return say(out, cap, "whether what is allowed is logged differs");
 	if (want->open != have->open)
 		return say(out, cap, "what passes when nothing denies it differs");
 	if (!same_flows(want, have, out, cap) || !same_guards(want, have, out, cap))

@@ -63,14 +63,17 @@ static uint64_t fixed_count(const struct nft_totals *t, unsigned counter)
 		return t->denied[counter - COUNTER_DENIED];
 	if (counter < COUNTER_FORWARDED)
 		return t->revoked[counter - COUNTER_REVOKED];
+	if (counter >= COUNTER_ALLOWED && counter < COUNTER_RAW)
+		return t->allowed[counter - COUNTER_ALLOWED];
 	return counter == COUNTER_RAW ? t->raw : t->forwarded;
 }
 
-void add_table(struct batch *b, const struct nft_state *have, unsigned table, uint32_t flags)
+void add_table(struct batch *b, const struct nft_state *have, const struct nft_program *p,
+	       unsigned table, uint32_t flags)
 {
 	batch_new_table(b, table, flags);
 	for (unsigned i = 0; i < NFT_COUNTERS; i++)
-		if (nft_counter_table(i) == table)
+		if (nft_counter_table(i) == table && nft_program_has_counter(p, i))
 			batch_new_counter(b, table, nft_counter_name(i), "",
 					  fixed_count(&have->totals, i), 0);
 }
@@ -94,7 +97,7 @@ static void replace_tables(struct batch *b, const struct nft_state *have,
 		if (had[t])
 			batch_delete_table(b, t);
 		if (nft_program_has_table(p, t))
-			add_table(b, have, t, flags);
+			add_table(b, have, p, t, flags);
 	}
 }
 

@@ -77,6 +77,22 @@ static void add_counters(struct change *c)
 	}
 }
 
+/* Those that come and go with how the table treats what it allows. */
+static void replace_fixed_counters(struct change *c)
+{
+	for (unsigned i = 0; i < NFT_COUNTERS; i++) {
+		bool was = nft_program_has_counter(c->from, i);
+		bool is = nft_program_has_counter(c->to, i);
+
+		if (was == is || nft_counter_table(i) != TABLE_INET)
+			continue; /* those of the other table go and come with it */
+		if (was)
+			batch_delete_counter(&c->b, nft_counter_name(i));
+		else
+			batch_new_counter(&c->b, TABLE_INET, nft_counter_name(i), "", 0, 0);
+	}
+}
+
 /* --- tables and chains ----------------------------------------------------------------------- */
 
 /* Of a process that is gone: from now on only this socket may change them. */
@@ -97,7 +113,7 @@ static void change_tables(struct change *c)
 	if (was && !is)
 		batch_delete_table(&c->b, TABLE_NETDEV);
 	if (!was && is)
-		add_table(&c->b, c->have, TABLE_NETDEV, c->flags);
+		add_table(&c->b, c->have, c->to, TABLE_NETDEV, c->flags);
 }
 
 static bool same_chain(const struct nft_program *a, const struct nft_program *b, unsigned chain)
@@ -273,6 +289,7 @@ static void change_sets(struct change *c)
 		delete_counters(c);
 	if (is_first(c))
 		add_counters(c);
+	replace_fixed_counters(c);
 	for (unsigned i = 0; i < NFT_MAPS; i++)
 		add_elements(c, i);
 	for (unsigned f = 0; f < FAMILIES; f++)

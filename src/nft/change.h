@@ -24,7 +24,8 @@ uint32_t table_flags(const struct nft_want *want);
 /* Index of a policy rule of R (may be NULL) by its counter's name, or -1. */
 long find_rule(const struct ruleset *r, const char *name);
 /* With the counters that every table has, which go on from HAVE. */
-void add_table(struct batch *b, const struct nft_state *have, unsigned table, uint32_t flags);
+void add_table(struct batch *b, const struct nft_state *have, const struct nft_program *p,
+	       unsigned table, uint32_t flags);
 /* Of CHAIN, all that P has. */
 void add_chain_rules(struct batch *b, const struct nft_program *p, unsigned chain);
 

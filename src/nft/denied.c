@@ -320,6 +320,7 @@ void denied_totals_of(const uint64_t packets[NFT_COUNTERS], struct nft_totals *r
 	for (unsigned d = 0; d < DIRECTIONS; d++) {
 		ret->denied[d] = packets[COUNTER_DENIED + d];
 		ret->revoked[d] = packets[COUNTER_REVOKED + d];
+		ret->allowed[d] = packets[COUNTER_ALLOWED + d];
 	}
 	ret->forwarded = packets[COUNTER_FORWARDED];
 	ret->raw = packets[COUNTER_RAW];

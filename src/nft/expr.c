@@ -102,13 +102,13 @@ static void payload(struct builder *b, uint32_t base, uint32_t offset, uint32_t 
 	set_u32(b, e, NFTNL_EXPR_PAYLOAD_DREG, reg);
 }
 
-/* ct state with one of the bits of MASK */
-static void ct_state(struct builder *b, uint32_t mask)
+/* ct KEY with one of the bits of MASK */
+static void ct_bits(struct builder *b, uint32_t key, uint32_t mask)
 {
 	uint32_t zero = 0;
 	struct nftnl_expr *e;
 
-	ct(b, NFT_CT_STATE);
+	ct(b, key);
 	e = add(b, "bitwise");
 	set_u32(b, e, NFTNL_EXPR_BITWISE_SREG, NFT_REG_1);
 	set_u32(b, e, NFTNL_EXPR_BITWISE_DREG, NFT_REG_1);
@@ -393,10 +393,13 @@ static void emit(struct builder *b, const struct nft_op *op)
 		cmp8(b, NFT_CMP_EQ, op->a ? IP_CT_DIR_REPLY : IP_CT_DIR_ORIGINAL);
 		break;
 	case OP_CT_RELATED:
-		ct_state(b, NF_CT_STATE_BIT(IP_CT_RELATED));
+		ct_bits(b, NFT_CT_STATE, NF_CT_STATE_BIT(IP_CT_RELATED));
 		break;
 	case OP_CT_UNKNOWN:
-		ct_state(b, NF_CT_STATE_INVALID_BIT | NF_CT_STATE_UNTRACKED_BIT);
+		ct_bits(b, NFT_CT_STATE, NF_CT_STATE_INVALID_BIT | NF_CT_STATE_UNTRACKED_BIT);
+		break;
+	case OP_CT_CONFIRMED:
+		ct_bits(b, NFT_CT_STATUS, IPS_CONFIRMED);
 		break;
 	case OP_OBJMAP:
 		objmap(b, op);
@@ -415,6 +418,9 @@ static void emit(struct builder *b, const struct nft_op *op)
 		break;
 	case OP_LIMIT:
 		limit(b, op->a, op->a);
+		break;
+	case OP_ALLOW_LIMIT:
+		limit(b, BH_ALLOW_LOG_PER_S, BH_ALLOW_LOG_PER_S);
 		break;
 	case OP_LOG:
 		log_expr(b, op);

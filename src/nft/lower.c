@@ -111,7 +111,14 @@ static void lower_about(struct nft_program *p)
 	ABOUT("%s", nft_manner(r->mode, r->on_deny, r->log_denied));
 	if (r->open)
 		ABOUT("default accept");
+	if (r->log_allowed)
+		ABOUT("log-allowed true");
 #undef ABOUT
+}
+
+static bool logs_allowed(const struct nft_program *p)
+{
+	return p->ruleset->log_allowed && !p->ruleset->open;
 }
 
 /* The matches that a map of this kind needs before its key can be loaded. */
@@ -133,7 +140,10 @@ static void flow_rule(struct nft_program *p, unsigned chain, unsigned set, unsig
 		ops[n++] = OP3(OP_LOOKUP, set, side | SIDE_SPORT);
 	else
 		ops[n++] = OP3(OP_OBJMAP, set, side);
-	ops[n++] = OP1(OP_ACCEPT);
+	if (!reply && logs_allowed(p))
+		ops[n++] = OP2(OP_GOTO, CHAIN_ALLOW);
+	else
+		ops[n++] = OP1(OP_ACCEPT);
 	program_add_rule(p, chain, NULL, ops);
 }
 
@@ -444,6 +454,32 @@ static void lower_revoked(struct nft_program *p)
 		     OP2(OP_LOG, NFT_LOG_REVOKED));
 }
 
+static bool is_reached(const struct nft_program *p, unsigned chain)
+{
+	for (size_t i = 0; i < p->n_rules; i++)
+		for (const struct nft_op *op = p->rules[i].ops; op->kind; op++)
+			if (op->kind == OP_GOTO && op->a == chain)
+				return true;
+	return false;
+}
+
+/*
+ * Conntrack confirms a connection when its first packet has passed all hooks, so that is the only one
+ * which is not confirmed here, whether or not anybody ever answers.
+ */
+static void lower_allow(struct nft_program *p)
+{
+	if (!is_reached(p, CHAIN_ALLOW))
+		return;
+	RULE(p, CHAIN_ALLOW, "not the first packet of its connection", OP1(OP_CT_CONFIRMED),
+	     OP1(OP_ACCEPT));
+	for (unsigned d = 0; d < DIRECTIONS; d++)
+		RULE(p, CHAIN_ALLOW, NULL, OP2(OP_DIRECTION, d),
+		     OP2(OP_COUNTER, COUNTER_ALLOWED + d));
+	RULE(p, CHAIN_ALLOW, NULL, OP1(OP_ALLOW_LIMIT), OP2(OP_LOG, NFT_LOG_ALLOW));
+	RULE(p, CHAIN_ALLOW, NULL, OP1(OP_ACCEPT));
+}
+
 void nft_lower_rules(struct nft_program *p)
 {
 	p->n_rules = 0;
@@ -458,6 +494,7 @@ void nft_lower_rules(struct nft_program *p)
 	lower_record(p);
 	lower_revoked(p);
 	lower_guard_chains(p);
+	lower_allow(p);
 	if (p->frames)
 		lower_frames(p);
 }
@@ -477,6 +514,13 @@ static void place_sets(const struct nft_want *w, uint32_t idle, uint64_t alterna
 bool nft_program_has_table(const struct nft_program *p, unsigned table)
 {
 	return table == TABLE_INET || p->frames;
+}
+
+bool nft_program_has_counter(const struct nft_program *p, unsigned counter)
+{
+	if (counter >= COUNTER_ALLOWED && counter < COUNTER_ALLOWED + DIRECTIONS)
+		return logs_allowed(p);
+	return nft_program_has_table(p, nft_counter_table(counter));
 }
 
 void nft_lower_sets(const struct nft_want *w, struct nft_program *p)

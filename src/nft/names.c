@@ -59,6 +59,7 @@ static const char *const chain_names[NFT_CHAINS] = {
 	[CHAIN_GUARD + DIRECTION_INGRESS] = "guard_ingress",
 	[CHAIN_GUARD_RECORD] = "guard_record",
 	[CHAIN_GUARD_RECORD_ICMP] = "guard_record_icmp",
+	[CHAIN_ALLOW] = "allow",
 	[CHAIN_EGRESS] = "egress",
 	[CHAIN_FRAMES] = "frames",
 	[CHAIN_DHCP] = "dhcp",
@@ -79,12 +80,15 @@ static const char *const counter_names[NFT_COUNTERS] = {
 	[COUNTER_REVOKED + DIRECTION_EGRESS] = "revoked.egress",
 	[COUNTER_REVOKED + DIRECTION_INGRESS] = "revoked.ingress",
 	[COUNTER_FORWARDED] = "forwarded",
+	[COUNTER_ALLOWED + DIRECTION_EGRESS] = "allowed.egress",
+	[COUNTER_ALLOWED + DIRECTION_INGRESS] = "allowed.ingress",
 	[COUNTER_RAW] = "raw",
 };
 
 static const char *const log_names[] = {
 	[NFT_LOG_DENY] = "deny",   [NFT_LOG_AUDIT] = "audit", [NFT_LOG_REVOKED] = "revoked",
 	[NFT_LOG_GUARD] = "guard", [NFT_LOG_RAW] = "raw",     [NFT_LOG_RAW_AUDIT] = "raw-audit",
+	[NFT_LOG_ALLOW] = "allow",
 };
 
 /* Keys of several fields pad each to 4 bytes; the type is the fields' types, 6 bits each. */

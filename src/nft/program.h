@@ -45,6 +45,7 @@ enum nft_chain {
 	CHAIN_GUARD, /* + direction: what a guardrail denies */
 	CHAIN_GUARD_RECORD = CHAIN_GUARD + DIRECTIONS,
 	CHAIN_GUARD_RECORD_ICMP,
+	CHAIN_ALLOW,
 	CHAIN_EGRESS, /* from here on in the table netdev: the hook of the devices */
 	CHAIN_FRAMES,
 	CHAIN_DHCP,
@@ -52,12 +53,13 @@ enum nft_chain {
 	NFT_CHAINS,
 };
 
-/* Counters that every table has, beside those of the policy rules. */
+/* Counters that tables have beside those of the policy rules: nft_program_has_counter(). */
 enum nft_counter {
 	COUNTER_DENIED,                                /* + direction */
 	COUNTER_REVOKED = COUNTER_DENIED + DIRECTIONS, /* + direction */
 	COUNTER_FORWARDED = COUNTER_REVOKED + DIRECTIONS,
-	COUNTER_RAW, /* in the table netdev */
+	COUNTER_ALLOWED, /* + direction: connections, where what is allowed is logged */
+	COUNTER_RAW = COUNTER_ALLOWED + DIRECTIONS, /* in the table netdev */
 	NFT_COUNTERS,
 };
 
@@ -129,12 +131,14 @@ enum nft_op_kind {
 	OP_CT_DIRECTION, /* a: 0 original, 1 reply */
 	OP_CT_RELATED,
 	OP_CT_UNKNOWN,   /* conntrack has no connection for it, so it has no direction */
+	OP_CT_CONFIRMED, /* it is not the first packet of its connection */
 	OP_OBJMAP,       /* a: set, b: enum key_side: counter name <key> map @set */
 	OP_LOOKUP,       /* a: set, b: enum key_side: <key> @set */
 	OP_LOOKUP_NOT,   /* a: set, b: enum key_side: <key> != @set */
 	OP_ADD,          /* a: set, b: enum key_side: add @set { <key> } */
 	OP_COUNTER,      /* a: enum nft_counter */
 	OP_LIMIT,        /* a: packets a second, and the burst */
+	OP_ALLOW_LIMIT,  /* BH_ALLOW_LOG_PER_S */
 	OP_LOG,          /* a: enum nft_log_kind */
 	OP_ICMP_TYPES,   /* a, b: from, to */
 	OP_ICMPV6_TYPES, /* a, b: from, to */
@@ -203,6 +207,8 @@ struct nft_program {
 
 /* Is there a table of this family? */
 bool nft_program_has_table(const struct nft_program *p, unsigned table);
+/* Is there this counter? */
+bool nft_program_has_counter(const struct nft_program *p, unsigned counter);
 
 /* What is wanted -> program. P borrows from W. Cannot fail: everything is bounded. */
 struct nft_want;

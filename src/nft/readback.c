@@ -56,6 +56,7 @@ static bool take_about(struct image *im, struct ruleset *r)
 	r->services = about_copy(im, r, CHAIN_ABOUT, "services");
 	r->generation = about_copy(im, r, CHAIN_ABOUT, "generation");
 	r->open = about(im, CHAIN_ABOUT, "default") != NULL;
+	r->log_allowed = about(im, CHAIN_ABOUT, "log-allowed") != NULL;
 	r->deny_where[DIRECTION_EGRESS] = about_copy(im, r, CHAIN_OUTPUT, "default-deny egress");
 	r->deny_where[DIRECTION_INGRESS] = about_copy(im, r, CHAIN_INPUT, "default-deny ingress");
 	return r->endpoint && r->services && r->generation &&
@@ -229,8 +230,9 @@ static void compare_objects(struct image *im, const struct nft_program *p)
 			image_drift(im, "set %s is %s", nft_set_info(i)->name,
 				    p->has_set[i] ? "missing or empty" : "there and should not be");
 	for (unsigned i = 0; i < NFT_COUNTERS; i++)
-		if (!im->has_fixed[i] && nft_program_has_table(p, nft_counter_table(i)))
-			image_drift(im, "counter %s is missing", nft_counter_name(i));
+		if (im->has_fixed[i] != nft_program_has_counter(p, i))
+			image_drift(im, "counter %s is %s", nft_counter_name(i),
+				    im->has_fixed[i] ? "there and should not be" : "missing");
 }
 
 static void compare_chain(struct image *im, const struct nft_program *p, unsigned chain)
@@ -328,6 +330,7 @@ static int take_counts(const struct image *im, struct nft_state *s)
 	for (unsigned d = 0; d < DIRECTIONS; d++) {
 		s->totals.denied[d] = im->fixed[COUNTER_DENIED + d].packets;
 		s->totals.revoked[d] = im->fixed[COUNTER_REVOKED + d].packets;
+		s->totals.allowed[d] = im->fixed[COUNTER_ALLOWED + d].packets;
 	}
 	s->totals.forwarded = im->fixed[COUNTER_FORWARDED].packets;
 	s->totals.raw = im->fixed[COUNTER_RAW].packets;

@@ -50,6 +50,11 @@ static void lookup_text(const struct nft_op *op, const char *relation, struct bh
 	bh_buf_addf(out, "%s @%s", relation, nft_set_info(op->a)->name);
 }
 
+static void limit_text(unsigned per_second, unsigned burst, struct bh_buf *out)
+{
+	bh_buf_addf(out, "limit rate %u/second burst %u packets", per_second, burst);
+}
+
 static void log_text(const struct nft_op *op, struct bh_buf *out)
 {
 	bh_buf_addf(out, "log prefix \"%s\" group %d snaplen %d", nft_log_prefix(op->a),
@@ -95,6 +100,9 @@ static void op_text(const struct nft_op *op, struct bh_buf *out)
 	case OP_CT_UNKNOWN:
 		bh_buf_addstr(out, "ct state invalid,untracked");
 		break;
+	case OP_CT_CONFIRMED:
+		bh_buf_addstr(out, "ct status confirmed");
+		break;
 	case OP_OBJMAP:
 		bh_buf_addstr(out, "counter name ");
 		lookup_text(op, " map", out);
@@ -114,7 +122,10 @@ static void op_text(const struct nft_op *op, struct bh_buf *out)
 		bh_buf_addf(out, "counter name \"%s\"", nft_counter_name(op->a));
 		break;
 	case OP_LIMIT:
-		bh_buf_addf(out, "limit rate %u/second burst %u packets", op->a, op->a);
+		limit_text(op->a, op->a, out);
+		break;
+	case OP_ALLOW_LIMIT:
+		limit_text(BH_ALLOW_LOG_PER_S, BH_ALLOW_LOG_PER_S, out);
 		break;
 	case OP_LOG:
 		log_text(op, out);
@@ -189,8 +200,7 @@ static void op_text(const struct nft_op *op, struct bh_buf *out)
 		mac_text(op - 2, out);
 		break;
 	case OP_DHCP_LIMIT:
-		bh_buf_addf(out, "limit rate %u/second burst %u packets", BH_DHCP_PER_S,
-			    BH_DHCP_BURST);
+		limit_text(BH_DHCP_PER_S, BH_DHCP_BURST, out);
 		break;
 	}
 }
@@ -296,10 +306,12 @@ static void set_text(const struct nft_program *p, unsigned set, int64_t now, str
 
 /* --- the tables ------------------------------------------------------------------------------ */
 
-static void counters_text(const struct ruleset *r, unsigned table, struct bh_buf *out)
+static void counters_text(const struct nft_program *p, unsigned table, struct bh_buf *out)
 {
+	const struct ruleset *r = p->ruleset;
+
 	for (unsigned i = 0; i < NFT_COUNTERS; i++)
-		if (nft_counter_table(i) == table)
+		if (nft_counter_table(i) == table && nft_program_has_counter(p, i))
 			bh_buf_addf(out, "\tcounter %s {\n\t}\n\n", nft_counter_name(i));
 	for (size_t i = 0; table == TABLE_INET && i < r->n_rules; i++)
 		bh_buf_addf(out, "\tcounter %s {\n\t\tcomment \"%s\"\n\t}\n\n", r->rules[i].name,
@@ -344,7 +356,7 @@ static void table_text(const struct nft_program *p, unsigned table, int64_t now,
 {
 	bh_buf_addf(out, "table %s %s {\n", table == TABLE_INET ? "inet" : "netdev",
 		    NFT_TABLE_NAME);
-	counters_text(p->ruleset, table, out);
+	counters_text(p, table, out);
 	for (unsigned i = 0; table == TABLE_INET && i < NFT_SETS; i++)
 		if (p->has_set[i])
 			set_text(p, i, now, out);

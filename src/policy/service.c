@@ -145,18 +145,6 @@ static int read_scope(struct reader *rd, const struct field *f, const struct nod
 	return ref_read(rd, NAME_SCOPE, n, &svc->scope);
 }
 
-static int read_log_allowed(struct reader *rd, const struct field *f, const struct node *n,
-			    void *out)
-{
-	struct service *svc = out;
-	int r = schema_read_bool(rd, f, n, out);
-
-	if (svc->log_allowed)
-		mistake(rd, n, "not-supported", "write allowed: false or leave it out",
-			"records of allowed flows are not supported by this version");
-	return r;
-}
-
 static const struct field log_fields[] = {
 	{ .key = "denied",
 	  .takes = TAKES_TEXT,
@@ -165,7 +153,7 @@ static const struct field log_fields[] = {
 	  .example = "denied: true" },
 	{ .key = "allowed",
 	  .takes = TAKES_TEXT,
-	  .read = read_log_allowed,
+	  .read = schema_read_bool,
 	  .offset = offsetof(struct service, log_allowed),
 	  .example = "allowed: false" },
 };

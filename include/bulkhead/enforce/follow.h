@@ -6,7 +6,7 @@
 #include <bulkhead/model/record.h>
 
 /*
- * Follow denied flows of many namespaces at once: NFLOG for the first packet of each, the kernel's
+ * Follow denied flows, and connections that are allowed where that is logged, of many namespaces at once: NFLOG for the first packet of each, the kernel's
  * denied sets and counters for all the others. One process may follow a namespace at a time.
  */
 
@@ -14,6 +14,8 @@ struct follow_sums {
 	uint64_t denied;       /* packets that the kernel's counters say were denied meanwhile */
 	uint64_t recorded;     /* packets in the records handed out */
 	uint64_t not_recorded; /* denied - recorded */
+	/* the same of connections that are allowed, where that is logged; in none of the above */
+	uint64_t allowed, allowed_recorded, allowed_not_recorded;
 	uint64_t log_lost; /* NFLOG messages lost; their packets are in the counts all the same */
 	size_t cut_short;  /* namespaces that a failure ended; what came after it is in no count */
 };

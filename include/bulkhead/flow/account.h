@@ -11,8 +11,8 @@
  * packets of all records plus those not recorded are the packets denied. Pure: no I/O, no clock.
  *
  * The caller's order, which the sums depend on. "The counts" are read so: the totals, then the
- * denied flows, then the totals again; flow_account_end() gets `denied` from the first totals,
- * `revoked` and `raw` from the second.
+ * denied flows, then the totals again; flow_account_end() gets `denied` and `allowed` from the first
+ * totals, `revoked` and `raw` from the second.
  *   1. read the counts, the flows twice: flow_account_baseline(), _flow()..., _end();
  *   2. only then flow_log_open();
  *   3. again and again: read the log until it is drained and feed flow_account_event(); read the
@@ -42,6 +42,7 @@ enum flow_log_kind {
 	FLOW_LOG_GUARD, /* a guardrail denied it, in audit mode and where nothing is logged, too */
 	FLOW_LOG_RAW,   /* a frame that the stack has not made, or of a source not its own */
 	FLOW_LOG_RAW_AUDIT, /* the same, and it passed */
+	FLOW_LOG_ALLOW, /* the first packet of a connection that a policy rule allows: not denied */
 };
 
 /* The direction of a packet that leaves by the interface OIF; 0 = it does not leave. */
@@ -64,6 +65,8 @@ struct flow_count {
 struct flow_totals {
 	uint64_t denied[DIRECTIONS], revoked[DIRECTIONS];
 	uint64_t raw; /* frames made by hand: denied, all egress, and in none of the above */
+	/* first packets of connections that are allowed, where that is logged: not denied */
+	uint64_t allowed[DIRECTIONS];
 };
 
 /* Flows in memory, shared between the accounts of all namespaces. */
@@ -136,5 +139,16 @@ struct flow_sums {
 	uint64_t denied, recorded, not_recorded;
 };
 void flow_account_sums(const struct flow_account *a, enum direction d, struct flow_sums *ret);
+
+/*
+ * The same of connections that are allowed, where that is logged: allowed = recorded + not_recorded.
+ * Not recorded are those beyond the kernel's limit (BH_ALLOW_LOG_PER_S), and those whose log message
+ * was lost.
+ */
+struct flow_allowed {
+	uint64_t allowed, recorded, not_recorded;
+};
+void flow_account_allowed(const struct flow_account *a, enum direction d,
+			  struct flow_allowed *ret);
 
 #endif

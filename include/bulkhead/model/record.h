@@ -8,7 +8,7 @@
 #include <bulkhead/base/limits.h>
 #include <bulkhead/model/flowspec.h>
 
-/* A denied (or audited) flow: schema "bulkhead.flow/1", docs/record.md. */
+/* A denied (or audited, or allowed) flow: schema "bulkhead.flow/1", docs/record.md. */
 
 enum record_verdict { RECORD_DENY, RECORD_AUDIT, RECORD_ALLOW };
 enum record_rule_kind {
@@ -18,6 +18,7 @@ enum record_rule_kind {
 	RECORD_INVALID,
 	RECORD_BASELINE,
 	RECORD_REVOKED, /* packets of a connection that a newer policy no longer allows */
+	RECORD_ALLOWED, /* the first packet of a connection that a policy rule allows */
 };
 
 #define RECORD_STR 256

@@ -97,6 +97,7 @@ struct ruleset {
 	enum mode mode; /* ENFORCE or AUDIT: an OFF endpoint has no ruleset */
 	enum on_deny on_deny;
 	bool log_denied;
+	bool log_allowed; /* the first packet of each connection that a policy rule allows */
 	const struct ruleset_rule *rules; /* by name; those with an entry or kept for counting */
 	size_t n_rules;
 	/* both families in one list, IPv4 first */

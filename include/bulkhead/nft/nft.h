@@ -17,12 +17,14 @@
 #define NFT_TABLE_NAME  "bulkhead"
 #define NFT_NFLOG_GROUP 48
 
-/* Packets by the counters that every table has. */
+/* Packets by our counters; 0 for those that a table does not have. */
 struct nft_totals {
 	uint64_t denied[DIRECTIONS];
 	uint64_t revoked[DIRECTIONS]; /* denied, of connections that a newer policy ended */
 	uint64_t forwarded;           /* routed through the container: dropped */
 	uint64_t raw; /* frames that no stack has made, or of sources not its own: dropped */
+	/* first packets of connections that policy rules allow, where that is logged */
+	uint64_t allowed[DIRECTIONS];
 };
 
 /*
@@ -205,6 +207,7 @@ enum nft_log_kind {
 	NFT_LOG_GUARD,     /* a guardrail denies it */
 	NFT_LOG_RAW,       /* a frame that the stack has not made */
 	NFT_LOG_RAW_AUDIT, /* the same, and it passed */
+	NFT_LOG_ALLOW,     /* the first packet of a connection that a policy rule allows */
 };
 bool nft_prefix_parse(const char *prefix, enum nft_log_kind *ret_kind);
 

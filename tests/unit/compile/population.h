@@ -291,6 +291,7 @@ static inline void pop_service(struct pop *p, unsigned i, struct service *s)
 	s->mode = p->shape.odd || pop_one_in(p, 20) ? (enum mode)pop_rnd(p, 3) : MODE_ENFORCE;
 	s->on_deny = (enum on_deny)pop_rnd(p, 2);
 	s->log_denied = pop_one_in(p, 2);
+	s->log_allowed = pop_one_in(p, 3);
 	s->dns = pop_one_in(p, 2);
 	s->dns_loc = s->direction_loc[0] = s->direction_loc[1] = pop_loc(p);
 	s->egress_follow = pop_rnd(p, 10) < 4;
