@@ -35,6 +35,10 @@ static json_t *report_logger(const struct logger_state *l)
 	put_number(o, "records_lost", l->lost_records);
 	put_number(o, "log_messages_lost", l->log_lost);
 	put_number(o, "signals", l->signals);
+	if (l->allowed) {
+		put_number(o, "allowed", l->allowed);
+		put_number(o, "allowed_recorded", l->allowed_recorded);
+	}
 	return o;
 }
 
