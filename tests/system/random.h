@@ -270,6 +270,7 @@ static inline const struct ruleset *rnd_ruleset(struct fx *f, unsigned size)
 	f->r.mode = rnd(4) ? MODE_ENFORCE : MODE_AUDIT;
 	f->r.on_deny = rnd(2) ? ON_DENY_DROP : ON_DENY_REJECT;
 	f->r.log_denied = rnd(3);
+	f->r.log_allowed = rnd(3) == 0;
 	return fx_finish(f);
 }
 

@@ -356,6 +356,7 @@ static void manner(struct fx *f, unsigned i)
 	f->r.mode = i & 1 ? MODE_AUDIT : MODE_ENFORCE;
 	f->r.on_deny = i & 2 ? ON_DENY_REJECT : ON_DENY_DROP;
 	f->r.log_denied = i & 4;
+	f->r.log_allowed = i & 16;
 	fx_finish(f);
 }
 
@@ -370,13 +371,13 @@ static void test_base_chains_stay(void **state)
 	struct fake k;
 
 	fake_open(&k);
-	for (unsigned from = 0; from < 16; from++) {
+	for (unsigned from = 0; from < 32; from++) {
 		struct nft_state have;
 		struct fx a;
 
 		manner(&a, from);
 		stand(&k, &a.r, &have);
-		for (unsigned to = 0; to < 16; to++) {
+		for (unsigned to = 0; to < 32; to++) {
 			bh_autofree char *data = NULL;
 			struct fx b;
 			int len;
@@ -391,6 +392,49 @@ static void test_base_chains_stay(void **state)
 		}
 		nft_state_done(&have);
 		fx_done(&a);
+	}
+	fake_close(&k);
+}
+
+/* In one batch the rules, the chain and the counters; these begin at nothing and end with it. */
+static void test_allowed_on_and_off(void **state)
+{
+	struct fake k;
+
+	fake_open(&k);
+	for (unsigned on = 0; on < 2; on++) {
+		bh_autofree char *data = NULL;
+		struct nft_state have;
+		struct fx a, b;
+		const char *text;
+		int len;
+
+		manner(&a, 4 | 8 | (on ? 0 : 16));
+		manner(&b, 4 | 8 | (on ? 16 : 0));
+		stand(&k, &a.r, &have);
+		data = change(&k, &b.r, &have, &len);
+		text = said(data, len);
+		assert_null(strstr(text, "counter payments"));
+		assert_null(strstr(text, "element"));
+		assert_null(strstr(text, " set "));
+		if (on) {
+			assert_true(position(text, "new counter allowed.ingress\n") <
+				    position(text, "new rule allow\n"));
+			assert_true(position(text, "new chain allow\n") <
+				    position(text, "new rule output\n"));
+			assert_int_equal(counted(data, len, "allowed.egress",
+						 NFTA_COUNTER_PACKETS),
+					 0);
+		} else {
+			assert_true(position(text, "flush chain output\n") <
+				    position(text, "delete chain allow\n"));
+			assert_true(position(text, "flush chain allow\n") <
+				    position(text, "delete counter allowed.egress\n"));
+			position(text, "delete counter allowed.ingress\n");
+		}
+		nft_state_done(&have);
+		fx_done(&a);
+		fx_done(&b);
 	}
 	fake_close(&k);
 }
@@ -1060,6 +1104,7 @@ int main(void)
 		cmocka_unit_test(test_moved_rule),
 		cmocka_unit_test(test_made_anew),
 		cmocka_unit_test(test_base_chains_stay),
+		cmocka_unit_test(test_allowed_on_and_off),
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_guard_comes_and_goes),
 		cmocka_unit_test(test_answers),

@@ -206,6 +206,70 @@ static void test_denied_silent(void **state)
 	fx_done(&f);
 }
 
+/* --- what is allowed ------------------------------------------------------------------------- */
+
+static unsigned rules_with(const struct nft_program *p, const char *end)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < p->n_rules; i++) {
+		struct bh_buf text;
+		const char *s;
+
+		bh_buf_init(&text, 4096);
+		nft_rule_text(&p->rules[i], &text);
+		s = bh_buf_str(&text);
+		n += strlen(s) >= strlen(end) && strcmp(s + strlen(s) - strlen(end), end) == 0;
+		bh_buf_done(&text);
+	}
+	return n;
+}
+
+#define ALLOW                                                                                      \
+	"ct status confirmed accept comment \"not the first packet of its connection\"\n"         \
+	"oif != 0 counter name \"allowed.egress\"\n"                                              \
+	"iif != 0 counter name \"allowed.ingress\"\n"                                             \
+	"limit rate 1000/second burst 1000 packets log prefix \"bulkhead:allow\" group 48 "        \
+	"snaplen 128\n"                                                                            \
+	"accept\n"
+
+/* What a policy rule's map has goes on to be logged, replies do not; without the word all accept. */
+static void test_allowed(void **state)
+{
+	const struct nft_program *p;
+	unsigned accepted;
+	struct fx f;
+
+	fx_full(&f);
+	p = lower(&f.r);
+	accepted = rules_with(p, " accept");
+	assert_int_equal(rules_with(p, "goto allow"), 0);
+	assert_chain(p, CHAIN_ALLOW, "");
+	f.r.log_allowed = true;
+	p = lower(&f.r);
+	assert_chain(p, CHAIN_ALLOW, ALLOW);
+	assert_chain(p, CHAIN_ABOUT,
+		     ABOUT("mode enforce, on-deny drop, log-denied true")
+		     "continue comment \"log-allowed true\"\n");
+	assert_true(rules_with(p, "goto allow") > 20);
+	assert_int_equal(rules_with(p, " accept") + rules_with(p, "goto allow"), accepted);
+	fx_done(&f);
+	/* nothing is allowed: nothing to be logged, though the counters are there */
+	fx_init(&f);
+	f.r.log_allowed = true;
+	p = lower(fx_finish(&f));
+	assert_chain(p, CHAIN_ALLOW, "");
+	assert_true(nft_program_has_counter(p, COUNTER_ALLOWED));
+	fx_done(&f);
+	/* only guardrails hold it: no policy rule allows anything */
+	fx_open(&f);
+	f.r.log_allowed = true;
+	p = lower(&f.r);
+	assert_chain(p, CHAIN_ALLOW, "");
+	assert_false(nft_program_has_counter(p, COUNTER_ALLOWED));
+	fx_done(&f);
+}
+
 /* --- frames ---------------------------------------------------------------------------------- */
 
 #define OWN                                                                                        \
@@ -385,6 +449,7 @@ int main(void)
 		cmocka_unit_test(test_denied_reject),
 		cmocka_unit_test(test_denied_audit),
 		cmocka_unit_test(test_denied_silent),
+		cmocka_unit_test(test_allowed),
 		cmocka_unit_test(test_frames),
 		cmocka_unit_test(test_no_frames),
 		cmocka_unit_test(test_tables_are_apart),

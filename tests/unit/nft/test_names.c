@@ -83,7 +83,7 @@ static void test_prefixes(void **state)
 {
 	enum nft_log_kind kind;
 
-	for (unsigned k = NFT_LOG_DENY; k <= NFT_LOG_RAW_AUDIT; k++) {
+	for (unsigned k = NFT_LOG_DENY; k <= NFT_LOG_ALLOW; k++) {
 		const char *prefix = nft_log_prefix(k);
 
 		assert_true(strlen(prefix) <= PREFIX_MAX);
@@ -93,6 +93,7 @@ static void test_prefixes(void **state)
 	assert_string_equal(nft_log_prefix(NFT_LOG_AUDIT), "bulkhead:audit");
 	assert_string_equal(nft_log_prefix(NFT_LOG_RAW), "bulkhead:raw");
 	assert_string_equal(nft_log_prefix(NFT_LOG_RAW_AUDIT), "bulkhead:raw-audit");
+	assert_string_equal(nft_log_prefix(NFT_LOG_ALLOW), "bulkhead:allow");
 }
 
 /* Others may log to our group: their prefixes are none of ours. */
@@ -106,7 +107,7 @@ static void test_foreign_prefixes(void **state)
 					       "bulkhead:denyX",
 					       "Bulkhead:deny",
 					       "bulkhead2:deny",
-					       "bulkhead:allow" };
+					       "bulkhead:allowed" };
 	enum nft_log_kind kind = (enum nft_log_kind)99;
 
 	for (size_t i = 0; i < BH_ARRAY_SIZE(foreign); i++)

@@ -43,23 +43,24 @@ static void each_frames(const struct ruleset *r, void (*fn)(const struct nft_pro
 }
 
 /*
- * FN over enforce/audit x drop/reject x logged or not, of an empty ruleset, of a full one without
- * and with guardrails, and of one that has nothing else.
+ * FN over enforce/audit x drop/reject x what is denied, and what is allowed, logged or not, of an empty
+ * ruleset, of a full one without and with guardrails, and of one that has nothing else.
  */
 static void each_manner(void (*fn)(const struct nft_program *))
 {
-	for (unsigned i = 0; i < 32; i++) {
+	for (unsigned i = 0; i < 64; i++) {
 		struct fx f;
 
-		if (i / 8 == 3)
+		if (i / 16 == 3)
 			fx_open(&f);
-		else if (i / 8)
-			fx_full_and(&f, i / 8 == 2);
+		else if (i / 16)
+			fx_full_and(&f, i / 16 == 2);
 		else
 			fx_init(&f);
 		f.r.mode = i & 1 ? MODE_AUDIT : MODE_ENFORCE;
 		f.r.on_deny = i & 2 ? ON_DENY_REJECT : ON_DENY_DROP;
 		f.r.log_denied = i & 4;
+		f.r.log_allowed = i & 8;
 		each_frames(fx_finish(&f), fn);
 		fx_done(&f);
 	}
@@ -143,7 +144,8 @@ static void check_denied(const struct nft_program *p)
 
 		bool record = r->chain >= CHAIN_GUARD_RECORD, guard = r->chain >= CHAIN_GUARD;
 
-		if (r->chain < CHAIN_RECORD || nft_chain_table(r->chain) != TABLE_INET)
+		if (r->chain < CHAIN_RECORD || r->chain == CHAIN_ALLOW ||
+		    nft_chain_table(r->chain) != TABLE_INET)
 			continue;
 		for (const struct nft_op *op = r->ops; op->kind; op++) {
 			bool ends = op->kind == OP_DROP || op->kind == OP_REJECT ||
@@ -161,6 +163,38 @@ static void check_denied(const struct nft_program *p)
 static void test_denied_is_denied(void **state)
 {
 	each_manner(check_denied);
+}
+
+/* Only what a map of policy rules has, in the direction of the connection, goes on to be logged. */
+static void check_allowed(const struct nft_program *p)
+{
+	bool logs = p->ruleset->log_allowed && !p->ruleset->open;
+
+	for (size_t i = 0; i < p->n_rules; i++) {
+		const struct nft_rule *r = &p->rules[i];
+		const struct nft_op *end = last_op(r);
+		bool maps = end > r->ops && end[-1].kind == OP_OBJMAP && end[-1].a < SET_GUARDS;
+		bool logged = end->kind == OP_GOTO && end->a == CHAIN_ALLOW;
+
+		assert_int_equal(logged, maps && logs);
+		if (logged)
+			assert_true(r->ops[0].kind == OP_CT_DIRECTION && r->ops[0].a == 0);
+		for (const struct nft_op *op = r->ops; op->kind && r->chain != CHAIN_ALLOW; op++)
+			assert_true(op->kind != OP_LOG || op->a != NFT_LOG_ALLOW);
+	}
+	if (p->has_chain[CHAIN_ALLOW])
+		assert_int_equal(last_op(last_rule(p, CHAIN_ALLOW))->kind, OP_ACCEPT);
+	for (unsigned i = 0; i < NFT_COUNTERS; i++)
+		if (i >= COUNTER_ALLOWED && i < COUNTER_RAW)
+			assert_int_equal(nft_program_has_counter(p, i), logs);
+		else
+			assert_int_equal(nft_program_has_counter(p, i),
+					 nft_program_has_table(p, nft_counter_table(i)));
+}
+
+static void test_allowed(void **state)
+{
+	each_manner(check_allowed);
 }
 
 static void check_names(const struct nft_program *p)
@@ -567,6 +601,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_way_ends),
 		cmocka_unit_test(test_denied_is_denied),
+		cmocka_unit_test(test_allowed),
 		cmocka_unit_test(test_names_are_there),
 		cmocka_unit_test(test_rules_are_clean),
 		cmocka_unit_test(test_tables),

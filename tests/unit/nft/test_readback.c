@@ -37,7 +37,7 @@ static void test_round_trip(void **state)
 	struct fake k;
 
 	fake_open(&k);
-	for (unsigned i = 0; i < 24; i++) {
+	for (unsigned i = 0; i < 64; i++) {
 		struct fx f;
 
 		if (i & 16)
@@ -49,6 +49,7 @@ static void test_round_trip(void **state)
 		f.r.mode = i & 1 ? MODE_AUDIT : MODE_ENFORCE;
 		f.r.on_deny = i & 2 ? ON_DENY_REJECT : ON_DENY_DROP;
 		f.r.log_denied = i & 4;
+		f.r.log_allowed = i & 32;
 		fake_create(&k, fx_finish(&f));
 		assert_intact(&k, &f.r);
 		fx_done(&f);

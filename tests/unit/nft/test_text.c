@@ -45,6 +45,22 @@ static void test_golden(void **state)
 	fx_done(&f);
 }
 
+/* The same where what is allowed is logged: only that differs from the file above. */
+static void test_golden_allowed(void **state)
+{
+	struct bh_buf text;
+	struct fx f;
+
+	fx_full(&f);
+	f.r.on_deny = ON_DENY_REJECT;
+	f.r.log_allowed = true;
+	bh_buf_init(&text, 1 << 20);
+	assert_int_equal(nft_text(fx_want(&f.r), FX_NOW, &text), 0);
+	assert_golden("tests/golden/allowed.nft", bh_buf_str(&text), text.len);
+	bh_buf_done(&text);
+	fx_done(&f);
+}
+
 /* Services and guardrails in one, and guardrails alone. */
 static void test_golden_guardrails(void **state)
 {
@@ -163,7 +179,8 @@ static void test_long_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_golden),     cmocka_unit_test(test_golden_guardrails),
+		cmocka_unit_test(test_golden),
+		cmocka_unit_test(test_golden_allowed),     cmocka_unit_test(test_golden_guardrails),
 		cmocka_unit_test(test_ended),      cmocka_unit_test(test_ceiling),
 		cmocka_unit_test(test_long_names), cmocka_unit_test(test_frames),
 	};
