@@ -36,6 +36,36 @@ static void test_full(void **state)
 	fx_done(&f);
 }
 
+static uint64_t allowed_count(const char *counter)
+{
+	bh_autofree char *text = place_run(
+		&here, NULL, "nft -j list counter inet bulkhead %s | jq .nftables[1].counter.packets",
+		counter);
+
+	return strtoull(text, NULL, 10);
+}
+
+/* On, off and on again in place; the counters are a stranger's where nothing is logged. */
+static void test_allowed(void **state)
+{
+	char why[256];
+	struct fx f;
+
+	fx_full_until(&f, 0);
+	for (int i = 0; i < 4; i++) {
+		f.r.log_allowed = i & 1;
+		place_apply(&here, &f.r);
+	}
+	assert_int_equal(allowed_count("allowed.egress"), 0);
+	f.r.log_allowed = false;
+	place_apply(&here, &f.r);
+	place_do(&here, "nft add counter inet bulkhead allowed.egress");
+	assert_false(place_holds(&here, &f.r, why));
+	assert_string_equal(why, "counter allowed.egress is there and should not be");
+	place_apply(&here, &f.r);
+	fx_done(&f);
+}
+
 /* With everything that guardrails deny, and with nothing else. */
 static void test_guardrails(void **state)
 {
@@ -354,7 +384,7 @@ static void test_leftover(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(test_full),         CASE(test_guardrails), CASE(test_random_rulesets),
+		CASE(test_full),         CASE(test_allowed),    CASE(test_guardrails), CASE(test_random_rulesets),
 		CASE(test_text),         CASE(test_walk),       CASE(test_many_elements),
 		CASE(test_foreign_make), CASE(test_broken_off), CASE(test_leftover),
 	};

@@ -14,6 +14,7 @@ static int setup(void **state)
 	place_open(&here);
 	fx_full_until_and(&f, 0, true);
 	f.r.on_deny = ON_DENY_REJECT;
+	f.r.log_allowed = true;
 	place_apply(&here, &f.r);
 	return 0;
 }
@@ -141,6 +142,7 @@ static void test_objects(void **state)
 		"nft delete counter $T payments.out.counted; nft add counter $T "
 		"payments.out.counted '{ comment \"elsewhere\"; }'",
 		"nft add counter $T foreign",
+		"nft flush chain $T allow",
 		"nft add quota $T web.in.quota { 10 mbytes \\; }",
 		"nft add set $T foreign { type ipv4_addr \\; }",
 		"nft add map $T egress7 { type ipv4_addr : counter \\; }",
@@ -229,6 +231,11 @@ static void test_altered_dump(void **state)
 		"s/oif \"lo\"/oif 2/",
 		"s/hoplimit 255/hoplimit 254/",
 		"s/ct state related/ct state established/",
+		"s/ct status confirmed/ct status assured/",
+		"s/limit rate 1000/limit rate 1/",
+		"s/prefix \"bulkhead:allow\"/prefix \"bulkhead:deny\"/",
+		"0,/goto allow/s//accept/",
+		"s/log-allowed true/log-allowed not/",
 		"s/reject with tcp reset/accept/",
 		"s/ != @known4/ @known4/",
 		"s/jump record/goto record/",

@@ -293,6 +293,7 @@ static void test_modes(void **state)
 	assert_int_equal(fx_ruleset(&f, "a")->mode, MODE_AUDIT);
 	assert_int_equal(fx_ruleset(&f, "a")->on_deny, ON_DENY_REJECT);
 	assert_false(fx_ruleset(&f, "a")->log_denied);
+	assert_false(fx_ruleset(&f, "a")->log_allowed);
 	assert_string_equal(fx_ruleset(&f, "a")->deny_where[DIRECTION_INGRESS],
 			    "policies/two.yaml:3");
 	assert_out(&f, "a", "10.0.0.9", "1/tcp", "one.out.h");
@@ -303,6 +304,12 @@ static void test_modes(void **state)
 	assert_int_equal(fx_ruleset(&f, "a")->mode, MODE_ENFORCE);
 	assert_int_equal(fx_ruleset(&f, "a")->on_deny, ON_DENY_DROP);
 	assert_true(fx_ruleset(&f, "a")->log_denied);
+	t->log_allowed = true; /* one of them is enough, */
+	fx_compile(&f);
+	assert_true(fx_ruleset(&f, "a")->log_allowed);
+	t->mode = MODE_OFF; /* but it has to have a say */
+	fx_compile(&f);
+	assert_false(fx_ruleset(&f, "a")->log_allowed);
 	s->mode = MODE_AUDIT;
 	t->mode = MODE_ENFORCE;
 	fx_compile(&f);

@@ -715,6 +715,62 @@ static void test_guardrail(void **state)
 	fixture_done(&x);
 }
 
+/* --- what is allowed ---------------------------------------------------------------------- */
+
+static void feed_allowed(struct fixture *x, int64_t now, bool baseline, uint64_t allowed)
+{
+	struct flow_totals t = { .denied = { 7 }, .allowed = { allowed } };
+
+	if (baseline)
+		flow_account_baseline(x->a, now);
+	else
+		flow_account_snapshot(x->a, now);
+	assert_int_equal(flow_account_end(x->a, &t), 0);
+}
+
+static void assert_allowed(const struct fixture *x, uint64_t allowed, uint64_t recorded)
+{
+	struct flow_allowed a;
+
+	flow_account_allowed(x->a, DIRECTION_EGRESS, &a);
+	assert_int_equal(a.allowed, allowed);
+	assert_int_equal(a.recorded, recorded);
+	assert_int_equal(a.not_recorded, allowed - recorded);
+}
+
+/* Each is a record of one packet, whatever is said of denials, and part of no count of them. */
+static void test_allowed(void **state)
+{
+	struct flow_count c = tcp(5432, 1, 3600000);
+	struct flow_log_event ev = event_of(&c, 5);
+	struct fixture x;
+
+	fixture_init(&x, 0, 10);
+	flow_account_set_mode(x.a, false, false); /* log: {denied: false, allowed: true} */
+	feed_allowed(&x, 0, true, 100);
+	assert_int_equal(flow_account_event(x.a, FLOW_LOG_ALLOW, &ev), 0);
+	assert_int_equal(x.book.last.verdict, RECORD_ALLOW);
+	assert_int_equal(x.book.last.rule_kind, RECORD_ALLOWED);
+	assert_int_equal(x.book.last.packets, 1);
+	assert_int_equal(x.book.last.bytes, 60);
+	assert_int_equal(x.book.last.uid, 1000);
+	assert_int_equal(x.book.last.destination.port, 5432);
+	assert_true(x.book.last.logged);
+	assert_allowed(&x, 1, 1); /* ahead of the counter */
+	feed_allowed(&x, 1 * SEC, false, 101);
+	assert_allowed(&x, 1, 1);
+	/* beyond the kernel's limit, or their messages were lost */
+	feed_allowed(&x, 2 * SEC, false, 111);
+	assert_allowed(&x, 11, 1);
+	assert_int_equal(flow_account_finish(x.a, 3 * SEC), 0);
+	assert_int_equal(x.book.records, 1);
+	assert_sums(&x, 0, 0);
+	/* the table was made anew */
+	feed_allowed(&x, 4 * SEC, false, 2);
+	assert_allowed(&x, 13, 1);
+	fixture_done(&x);
+}
+
 /* --- frames ------------------------------------------------------------------------------- */
 
 static void feed_raw(struct fixture *x, int64_t now, bool baseline, uint64_t denied, uint64_t raw)
@@ -1365,6 +1421,7 @@ int main(void)
 		cmocka_unit_test(test_audit),
 		cmocka_unit_test(test_guardrail),
 		cmocka_unit_test(test_frame),
+		cmocka_unit_test(test_allowed),
 		cmocka_unit_test(test_bytes),
 		cmocka_unit_test(test_many_frames),
 		cmocka_unit_test(test_frames_that_pass),

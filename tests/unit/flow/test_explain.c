@@ -138,7 +138,7 @@ static const struct sentence {
 	uint16_t proto, port; /* the source port when revoked; the type for ICMP */
 	const char *reason, *near_miss, *other_side;
 	enum record_rule_kind kind;
-	bool aggregated, audit;
+	bool aggregated, audit, allow;
 } sentences[] = {
 	{ PAYMENTS, DIRECTION_EGRESS, ADDR(LEDGER), IPPROTO_TCP, 6379,
 	  "payments may reach ledger on 5432/tcp, not 6379/tcp: policies/payments.yaml:14",
@@ -234,6 +234,33 @@ static const struct sentence {
 	  "",
 	  RECORD_REVOKED,
 	  .aggregated = true },
+	{ PAYMENTS, DIRECTION_EGRESS, ADDR(LEDGER), IPPROTO_TCP, 5432,
+	  "payments may reach ledger on 5432/tcp: policies/payments.yaml:14", "",
+	  "ledger allows it: ledger.in.db (policies/ledger.yaml:6)", RECORD_ALLOWED,
+	  .allow = true },
+	{ LEDGER, DIRECTION_INGRESS, ADDR(PAYMENTS), IPPROTO_TCP, 5432,
+	  "ledger lets payments in on 5432/tcp: policies/ledger.yaml:6", "",
+	  "payments allows it: payments.out.ledger (policies/payments.yaml:14)", RECORD_ALLOWED,
+	  .allow = true },
+	{ WEB, DIRECTION_EGRESS, ADDR(LEDGER), IPPROTO_TCP, 6379,
+	  "web may reach ledger on 6379/tcp: policies/web.yaml:10", "",
+	  "ledger denies it (policies/ledger.yaml:4)", RECORD_ALLOWED, .allow = true },
+	{ WEB, DIRECTION_EGRESS, PUBLIC(9), IPPROTO_TCP, 80,
+	  "web was allowed to reach 203.0.113.9 on 80/tcp, by a rule that is not known here any "
+	  "more",
+	  "", "", RECORD_ALLOWED, .allow = true },
+	{ WEB,
+	  DIRECTION_EGRESS,
+	  { 0 },
+	  0,
+	  0,
+	  "connections that web opened, which its policy allows: too many to be recorded one by "
+	  "one",
+	  "",
+	  "",
+	  RECORD_ALLOWED,
+	  .aggregated = true,
+	  .allow = true },
 };
 
 static void make_record(struct flow_record *rec, const struct sentence *s)
@@ -242,7 +269,9 @@ static void make_record(struct flow_record *rec, const struct sentence *s)
 	struct record_end *self, *far;
 
 	*rec = (struct flow_record) {
-		.verdict = s->audit ? RECORD_AUDIT : RECORD_DENY,
+		.verdict = s->allow   ? RECORD_ALLOW
+			   : s->audit ? RECORD_AUDIT
+				      : RECORD_DENY,
 		.direction = s->direction,
 		.packets = 1,
 		.proto = s->proto,
@@ -317,6 +346,31 @@ static void test_fields(void **state)
 	assert_string_equal(rec.rule_name, "default-deny");
 	assert_string_equal(rec.rule_file, "policies/web.yaml");
 	assert_int_equal(rec.rule_line, 3);
+}
+
+/* The policy rule that allows it, where its flow is known and some rule does. */
+static void test_allowed_rule(void **state)
+{
+	const struct sentence s = { PAYMENTS, DIRECTION_EGRESS, ADDR(LEDGER), IPPROTO_TCP, 5432,
+				    .kind = RECORD_ALLOWED, .allow = true };
+	struct flow_context ctx = { .ruleset = &payments };
+	struct flow_record rec;
+
+	make_record(&rec, &s);
+	flow_explain(&rec, &ctx);
+	assert_string_equal(rec.rule_name, "payments.out.ledger");
+	assert_string_equal(rec.rule_file, "policies/payments.yaml");
+	assert_int_equal(rec.rule_line, 14);
+	ctx.ruleset = &ledger; /* another one by now */
+	make_record(&rec, &s);
+	flow_explain(&rec, &ctx);
+	assert_string_equal(rec.rule_name, "allow");
+	assert_string_equal(rec.rule_file, "");
+	ctx.ruleset = NULL;
+	make_record(&rec, &s);
+	flow_explain(&rec, &ctx);
+	assert_int_equal(rec.verdict, RECORD_ALLOW);
+	assert_int_equal(rec.rule_kind, RECORD_ALLOWED);
 }
 
 /* An ended connection is denied by the direction in which it was opened. */
@@ -616,6 +670,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sentences),
 		cmocka_unit_test(test_fields),
+		cmocka_unit_test(test_allowed_rule),
 		cmocka_unit_test(test_revoked_rule),
 		cmocka_unit_test(test_without_context),
 		cmocka_unit_test(test_odd_places),

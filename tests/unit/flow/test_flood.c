@@ -144,14 +144,33 @@ static void test_apart(void **state)
 	offer(f, 1, BEGIN);
 	for (int d = 0; d < DIRECTIONS; d++)
 		for (int v = RECORD_DENY; v <= RECORD_AUDIT; v++)
-			for (int k = RECORD_DEFAULT_DENY; k <= RECORD_REVOKED; k++) {
+			for (int k = RECORD_DEFAULT_DENY; k <= RECORD_ALLOWED; k++) {
 				r.direction = (enum direction)d;
 				r.verdict = (enum record_verdict)v;
 				r.rule_kind = (enum record_rule_kind)k;
 				assert_true(flood_takes(f, &r, BEGIN));
 			}
 	flood_tick(f, BEGIN, true);
-	assert_int_equal(handed_out, 2 * 2 * (RECORD_REVOKED + 1));
+	assert_int_equal(handed_out, 2 * 2 * (RECORD_ALLOWED + 1));
+	flood_free(f);
+}
+
+/* What is allowed takes nothing from what is denied, nor the other way round. */
+static void test_allowed_apart(void **state)
+{
+	struct flood *f = flood_of(10);
+	struct flow_record r = record(1, 1, BEGIN);
+	unsigned passed = 0;
+
+	r.verdict = RECORD_ALLOW;
+	r.rule_kind = RECORD_ALLOWED;
+	for (unsigned i = 0; i < 100; i++)
+		passed += !flood_takes(f, &r, BEGIN);
+	assert_int_equal(passed, 10);
+	assert_int_equal(offer(f, 100, BEGIN), 10);
+	flood_tick(f, BEGIN, true);
+	assert_int_equal(handed_out, 2);
+	assert_int_equal(packets, 2 * 2 * 90);
 	flood_free(f);
 }
 
@@ -171,7 +190,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_few_pass), cmocka_unit_test(test_many_are_one),
 		cmocka_unit_test(test_goes_on),  cmocka_unit_test(test_flows),
-		cmocka_unit_test(test_apart),    cmocka_unit_test(test_clock),
+		cmocka_unit_test(test_apart), cmocka_unit_test(test_allowed_apart),    cmocka_unit_test(test_clock),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -273,13 +273,14 @@ static void test_text(void **state)
 			"[2001:db8::1]:6379/tcp  17 packets  default-deny "
 			"policies/payments.yaml:14\n");
 	r.verdict = RECORD_ALLOW;
+	r.rule_kind = RECORD_ALLOWED;
 	r.rule_line = 0; /* the file as a whole */
 	assert_text(&r, "09:00:01.204 ALLOW ingress shop/payments 10.77.1.4 -> "
-			"[2001:db8::1]:6379/tcp  17 packets  default-deny "
+			"[2001:db8::1]:6379/tcp  17 packets  allow "
 			"policies/payments.yaml\n");
 	r.rule_file[0] = '\0';
 	assert_text(&r, "09:00:01.204 ALLOW ingress shop/payments 10.77.1.4 -> "
-			"[2001:db8::1]:6379/tcp  17 packets  default-deny\n");
+			"[2001:db8::1]:6379/tcp  17 packets  allow\n");
 }
 
 /* The id of a container says nothing to a person; JSON has both. */

@@ -55,6 +55,7 @@ static struct ruleset sample_of(struct entry *entries, const struct ruleset_rule
 		.deny_where = { "web.yaml:1", NULL },
 		.mode = MODE_AUDIT,
 		.log_denied = true,
+		.log_allowed = true,
 		.rules = rules,
 		.n_rules = 2,
 		.known = known,

@@ -120,6 +120,7 @@ static void test_head_differs(void **state)
 	DIFFERENCE("mode", b->r.mode = MODE_AUDIT);
 	DIFFERENCE("denied packets", b->r.on_deny = ON_DENY_REJECT);
 	DIFFERENCE("denied packets", b->r.log_denied = false);
+	DIFFERENCE("allowed is logged", b->r.log_allowed = true);
 	DIFFERENCE("default deny", b->r.deny_where[0] = "web.yaml:7");
 	DIFFERENCE("default deny", b->r.deny_where[1] = NULL);
 }

@@ -29,7 +29,7 @@ static const char full[] = "service: payments\n"                                
 			   "    ports: [443]\n"                                         /* 24 */
 			   "    expires: 2027-01-31T00:00:00Z\n"                        /* 25 */
 			   "dns: allow\n"                                               /* 26 */
-			   "log: {denied: false, allowed: false}\n"                     /* 27 */
+			   "log: {denied: false, allowed: true}\n"                      /* 27 */
 			   "on-deny: reject\n"                                          /* 28 */
 			   "---\n"                                                      /* 29 */
 			   "service: web\n"                                             /* 30 */
@@ -77,7 +77,7 @@ static void test_service(void **state)
 	assert_true(s->dns);
 	assert_loc(&s->dns_loc, 26, 1);
 	assert_false(s->log_denied);
-	assert_false(s->log_allowed);
+	assert_true(s->log_allowed);
 	assert_loc(&s->direction_loc[DIRECTION_INGRESS], 10, 1);
 	assert_loc(&s->direction_loc[DIRECTION_EGRESS], 18, 1);
 	assert_false(s->egress_follow);
