@@ -5,7 +5,8 @@
 load lib/net
 load lib/flood
 
-talk_program=${PROBE%/*}/talk
+# shellcheck disable=SC2154 # of net.bash
+talk_program=${probe_program%/*}/talk
 
 setup() { dir=$BATS_TEST_TMPDIR/boards && mkdir "$dir"; }
 teardown() {
@@ -120,4 +121,199 @@ sums() { # sets $connections $in_records $unrecorded from the closing sum
 	finish
 	sums
 	[ "$connections $unrecorded $(allowed)" = "4 0 4" ]
+}
+
+@test "a connection that goes on is one record, at each end, and so is one nobody answered at first" {
+	net_up web db
+	shop web db
+	start db "$talk_program" "$dir/db" listen "$(v4 db)" 5432/tcp
+	await test -s "$dir/db"
+	follow
+	start web "$talk_program" "$dir/web" call "$(v4 db)" 5432/tcp
+	await eval 'read -r _ _ _ _ _ n _ <"$dir/web" && [ "$n" -ge 200 ]'
+	finish
+	sums
+	[ "$connections $unrecorded $(allowed)" = "2 0 2" ]
+	[ "$(counted web) $(counted db)" = "1 1" ]
+}
+
+@test "what is audited is no access that was allowed; loopback and neighbours are none either" {
+	net_up web db
+	policy shop <<-'Y'
+		service: web
+		select: {labels: {app: web}}
+		mode: audit
+		egress: [{to: [{labels: {app: db}}], ports: [5432/tcp]}]
+		log: {allowed: true}
+		---
+		service: db
+		select: {labels: {app: db}}
+		mode: audit
+	Y
+	bulkhead apply
+	serve db 5432/tcp 6379/tcp
+	serve web 7001/tcp
+	follow
+	[ "$(ask web db 5432/tcp)" = "open open" ]
+	[ "$(ask web db 6379/tcp)" = "open open" ]
+	[ "$(ask web web 7001/tcp)" = "open open" ]
+	finish
+	sums
+	[ "$connections $unrecorded $(allowed)" = "2 0 2" ]
+	[ "$(allowed '.destination.port == 5432')" -eq 2 ]
+	jq -es 'map(select(.endpoint.id == "shop/web" and .destination.port == 6379)) |
+		length > 0 and all(.verdict == "audit")' "$NET_DIR/records"
+}
+
+@test "the world, networks, whole hosts, temporary rules: whatever map has it, it is recorded" {
+	net_up web db
+	outsider u
+	jq 'del(.host)' "$NET_DIR/inventory.json" >"$dir/i" && mv "$dir/i" "$NET_DIR/inventory.json"
+	policy shop <<-Y
+		service: web
+		select: {labels: {app: web}}
+		egress:
+		  - {name: world, to: [{entity: world}], ports: [7001/tcp, icmp, icmpv6]}
+		  - {name: range, to: [{cidr: 10.77.0.0/24}, {cidr: 'fd00:77::/64'}], ports: [7002-7003/udp]}
+		  - {name: whole, to: [{service: db}]}
+		  - {name: brief, to: [{cidr: $(v4 u)}], ports: [7004/tcp], expires: 2100-01-01T00:00:00Z}
+		log: {allowed: true}
+		---
+		service: db
+		select: {labels: {app: db}}
+		ingress: [{from: [{service: web}]}]
+	Y
+	bulkhead apply
+	serve db 7003/udp 7005/tcp
+	serve u 7001/tcp 7003/udp 7004/tcp
+	follow
+	for question in "u 7001/tcp" "u icmp" "u 7003/udp" "db 7005/tcp" "u 7004/tcp"; do
+		read -r to port <<<"$question"
+		answer=$(ask web "$to" "$port")
+		[ "$answer" = "open open" ] || [ "$answer $port" = "open timeout 7004/tcp" ] ||
+			fail "$question: $answer"
+	done
+	finish
+	sums
+	[ "$connections $unrecorded $(allowed)" = "9 0 9" ]
+	jq -rs 'map(select(.verdict == "allow") | .rule.name) | sort | join(" ")' "$NET_DIR/records"
+	[ "$(jq -rs 'map(select(.verdict == "allow") | .rule.name) | group_by(.)
+		| map("\(.[0]) \(length)") | join(", ")' "$NET_DIR/records")" = \
+		"web.out.brief 1, web.out.range 2, web.out.whole 2, web.out.world 4" ]
+}
+
+@test "what a guardrail denies is not allowed, though a service allows it" {
+	net_up web db
+	shop web
+	policy guard <<-'Y'
+		guardrail: g
+		select: {labels: {app: web}}
+		deny: [{to: [{service: db}], ports: [5432/tcp]}]
+	Y
+	bulkhead apply
+	serve db 5353/udp
+	follow
+	[ "$(ask web db 5432/tcp)" = "timeout timeout" ]
+	[ "$(ask web db 5353/udp)" = "open open" ]
+	finish
+	[ "$(allowed) $(allowed '.destination.port == 5353')" = "2 2" ]
+	jq -es 'any(.rule.kind == "guardrail" and .verdict == "deny")' "$NET_DIR/records"
+}
+
+# One datagram from each of so many ports, which nobody answers.
+connections() { # FROM TO PORT N
+	ns "$1" python3 -c '
+import socket, sys
+address, port, n = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+for i in range(n):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind(("", 10000 + i))
+    s.sendto(b"x", (address, port))
+    s.close()
+' "$(v4 "$2")" "$3" "$4"
+}
+
+@test "a flood of connections is capped, counted to the last one, and hides no denial" {
+	net_up web db
+	shop web
+	follow
+	connections web db 5353 20000
+	[ "$(ask web db 6379/tcp)" = "timeout timeout" ]
+	finish # every denied packet is in a record
+	sums
+	[ "$connections $(counted web)" = "20000 20000" ]
+	[ "$in_records" -ge 1000 ] && [ "$in_records" -le 15000 ] || fail "$in_records of 20000 recorded"
+	[ "$(allowed)" -eq "$in_records" ]
+	jq -es 'any(.verdict == "deny" and .destination.port == 6379)' "$NET_DIR/records"
+}
+
+# --- on and off ------------------------------------------------------------------------------
+
+# Versions of a and b that differ in whether they log what they allow.
+logging() { # VERSION true|false [PORTS]
+	local rest="log: {allowed: $2}"
+	mkdir -p "$NET_DIR/policies/a$1" "$NET_DIR/policies/b$1"
+	policy "a$1/a" <<<"{service: a, select: {labels: {app: a}}, $rest, egress: [{name: one, to: [$single], ports: [${3:-7001/udp}]}]}"
+	policy "b$1/b" <<<"{service: b, select: {labels: {app: b}}, $rest, ingress: [{name: one, from: [$single], ports: [${3:-7001/udp}]}]}"
+}
+
+apply() { # POLICIES INVENTORY
+	"$bulkhead_program" apply --policies "$NET_DIR/policies/$1" \
+		--inventory "$NET_DIR/$2.json" --config "$NET_DIR/bulkhead.yaml"
+}
+
+replace() { # NAME TIMES VERSIONS
+	local i
+	for ((i = 1; i <= $2; i++)); do
+		apply "$1$((i % $3))" "$1" >"$dir/replace-$1" 2>&1 3>&- || break
+		grep -q ' 1 updated' "$dir/replace-$1" || break
+	done
+	[ "$i" -gt "$2" ] || echo "replacement $i: $(cat "$dir/replace-$1")" >"$dir/failed-$1"
+}
+
+@test "on and off 200 times under four senders: nothing denied passes, nothing allowed is lost" {
+	local other
+	swap_up
+	logging 0 false
+	logging 1 true
+	logging 2 false "6901-7001/udp"
+	logging 3 true "7001/udp, 7002/udp"
+	apply a0 a
+	apply b0 b
+	flood_swap
+	crowd 2
+	replace a 100 4 &
+	other=$!
+	replace b 100 4
+	wait $other
+	[ ! -e "$dir/failed-a" ] && [ ! -e "$dir/failed-b" ] || fail "$(cat "$dir"/failed-*)"
+	nothing_lost 5000
+	nothing_leaked 5000
+	apply a1 a
+	"$bulkhead_program" status --strict --policies "$NET_DIR/policies/a1" --inventory "$NET_DIR/a.json" \
+		--config "$NET_DIR/bulkhead.yaml"
+}
+
+@test "a connection from before it was switched on makes no record, and goes on" {
+	swap_up
+	logging 0 false
+	logging 1 true
+	apply a0 a
+	apply b0 b
+	flood u:at-u --at 7001
+	flood a:old --at 40000 --rate 1000 --to "$(v4 u)" 7001
+	await heard at-u 100
+	apply a1 a
+	cp "$NET_DIR/policies/a1/a.yaml" "$NET_DIR/policies/"
+	follow
+	flood a:new --at 40001 --id 1 --rate 1000 --to "$(v4 u)" 7001
+	board old
+	await said old $((sent + 500))
+	ends old new
+	finish
+	sums
+	[ "$connections $unrecorded" = "1 0" ]
+	jq -es 'length == 1 and .[0].verdict == "allow" and .[0].source.port == 40001' "$NET_DIR/records"
+	settled at-u
+	[ "$received" -ge 600 ]
 }
