@@ -123,7 +123,7 @@ sums() { # sets $connections $in_records $unrecorded from the closing sum
 	[ "$connections $unrecorded $(allowed)" = "4 0 4" ]
 }
 
-@test "a connection that goes on is one record, at each end, and so is one nobody answered at first" {
+@test "a connection that goes on is one record at each end" {
 	net_up web db
 	shop web db
 	start db "$talk_program" "$dir/db" listen "$(v4 db)" 5432/tcp
