@@ -112,7 +112,7 @@ static bool is_icmp(uint16_t proto)
 }
 
 /* What no rule would let pass, by the kind of what denied it. */
-static const char *const kinds[] = {
+static const char *const kinds[RECORD_RULE_KINDS] = {
 	[RECORD_DEFAULT_DENY] = NULL,
 	[RECORD_GUARDRAIL] = NULL,
 	[RECORD_RAW_SOCKET] =
@@ -123,6 +123,7 @@ static const char *const kinds[] = {
 	[RECORD_REVOKED] =
 		"it belongs to a connection that an older policy allowed; a connection that is "
 		"opened anew makes a record that can be let pass",
+	[RECORD_ALLOWED] = "it passed: it was allowed",
 };
 
 /* Why a policy cannot speak of it; NULL: it can. */

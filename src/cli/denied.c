@@ -13,13 +13,14 @@
 
 struct following {
 	struct printer out;
+	unsigned verdicts; /* that are printed */
 	struct denied_signals signals;
 };
 
 static int on_record(const struct flow_record *rec, void *arg)
 {
 	struct following *f = arg;
-	int r = printer_record(&f->out, rec);
+	int r = f->verdicts >> rec->verdict & 1 ? printer_record(&f->out, rec) : 0;
 
 	return r < 0 ? r : denied_signals_record(&f->signals, rec);
 }
@@ -35,12 +36,12 @@ static void on_notice(const char *sentence, void *arg)
 	fprintf(stderr, "bulkhead: %s\n", sentence);
 }
 
-static int say_sums(const struct follow_sums *sums)
+static int say_sums(const struct follow_sums *sums, bool allowed)
 {
 	fprintf(stderr,
 		"bulkhead: denied %" PRIu64 " = recorded %" PRIu64 " + not recorded %" PRIu64 "\n",
 		sums->denied, sums->recorded, sums->not_recorded);
-	if (sums->allowed)
+	if (allowed && sums->allowed)
 		fprintf(stderr,
 			"bulkhead: allowed connections %" PRIu64 " = recorded %" PRIu64
 			" + not recorded %" PRIu64 "\n",
@@ -67,7 +68,7 @@ static int follow(struct site *s, struct following *f, const struct cli_options 
 		return r;
 	r = follow_run(s, &cb, &sums, &err);
 	denied_signals_end(&f->signals);
-	return r < 0 ? cli_fail(CLI_FAILED, "denied: %s", err.msg) : say_sums(&sums);
+	return r < 0 ? cli_fail(CLI_FAILED, "denied: %s", err.msg) : say_sums(&sums, f->verdicts >> RECORD_ALLOW & 1);
 }
 
 static int load_and_follow(struct following *f, const struct cli_options *o)
@@ -92,6 +93,7 @@ static int follow_live(const struct cli_options *o, const struct denied_ask *a)
 	if (a->filters)
 		return cli_fail(CLI_FAILED, "denied: --follow with a filter looks at the history, "
 					    "and nobody keeps one");
+	f.verdicts = a->filter.verdicts;
 	code = printer_begin(&f.out, o);
 	if (code == CLI_YES)
 		code = load_and_follow(&f, o);

@@ -15,7 +15,7 @@ struct denied_ask {
 	struct flows_order order;
 	enum flows_field by[BH_FLOWS_BY_MAX];
 	size_t n_by;
-	bool filters; /* there is one */
+	bool filters; /* there is one, beside the verdict */
 	/* What FILTER points to. */
 	struct flows_peer peers[CLI_WORDS_MAX];
 	struct port_spec ports[CLI_WORDS_MAX];

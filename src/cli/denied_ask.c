@@ -157,11 +157,11 @@ static int parse_bits(const char *option, const struct cli_words *w, const char 
 	return CLI_YES;
 }
 
-/* What is a filter of any kind. */
+/* What only the history can be filtered by: all but the verdict. */
 static bool has_filters(const struct cli_options *o)
 {
 	return o->since || o->until || o->services.n || o->containers.n || o->peers.n ||
-	       o->ports.n || o->directions.n || o->rules.n || o->verdicts.n || o->uids.n;
+	       o->ports.n || o->directions.n || o->rules.n || o->uids.n;
 }
 
 static int parse_filter(const struct cli_options *o, int64_t now, struct denied_ask *a)
@@ -185,9 +185,12 @@ static int parse_filter(const struct cli_options *o, int64_t now, struct denied_
 	if (code == CLI_YES)
 		code = parse_bits("direction", &o->directions, direction_word, "egress or ingress",
 				  &f->directions);
-	return code != CLI_YES ? code
-			       : parse_bits("verdict", &o->verdicts, verdict_word,
-					    "deny, audit or allow", &f->verdicts);
+	if (code == CLI_YES)
+		code = parse_bits("verdict", &o->verdicts, verdict_word, "deny, audit or allow",
+				  &f->verdicts);
+	if (!f->verdicts) /* what was allowed is no denial: it is shown to who asks for it */
+		f->verdicts = 1u << RECORD_DENY | 1u << RECORD_AUDIT;
+	return code;
 }
 
 /* --- order ------------------------------------------------------------------------------------ */

@@ -8,7 +8,7 @@
 
 #include "proto.h"
 
-#define RULE_KINDS (RECORD_ALLOWED + 1)
+#define RULE_KINDS RECORD_RULE_KINDS
 #define VERDICTS   (RECORD_ALLOW + 1)
 #define USEC       1000000
 

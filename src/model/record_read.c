@@ -364,7 +364,7 @@ static int read_rule(struct reading *rd, const json_t *o)
 	const json_t *v = get_object(rd, o, "rule", true, &r);
 
 	if (r >= 0)
-		r = need_word(rd, v, "kind", kind_word, RECORD_REVOKED + 1, &kind);
+		r = need_word(rd, v, "kind", kind_word, RECORD_RULE_KINDS, &kind);
 	if (r >= 0)
 		r = GET_TEXT(rd, v, "name", rec->rule_name);
 	if (r >= 0)

@@ -221,7 +221,7 @@ static const char *number_text(char *out, const struct flows_token *t)
 		return direction_name((enum direction)t->a);
 	if (t->b == 2 && t->a <= RECORD_ALLOW)
 		return record_verdict_name((enum record_verdict)t->a);
-	if (t->b == 3 && t->a <= RECORD_REVOKED)
+	if (t->b == 3 && t->a < RECORD_RULE_KINDS)
 		return record_rule_kind_name((enum record_rule_kind)t->a);
 	snprintf(out, FLOWS_VALUE_STR, "%" PRIu64, t->a);
 	return out;

@@ -231,7 +231,7 @@ static bool by_rule(const struct flows_filter *f, struct flows_texts *t,
 	int64_t kind = row->v[COL_RULE_KIND];
 
 	for (size_t i = 0; i < f->n_rules; i++)
-		if (kind >= 0 && kind <= RECORD_ALLOWED &&
+		if (kind >= 0 && kind < RECORD_RULE_KINDS &&
 		    strcmp(f->rules[i], record_rule_kind_name((enum record_rule_kind)kind)) == 0)
 			return true;
 	return ask(f, t, row->v[COL_RULE_NAME], MEMO_RULE, is_rule);

@@ -70,7 +70,7 @@ static const struct number_field flow_numbers[FLOWS_NUMBERS] = {
 	NUMBER("icmp_type", icmp_type, UINT8_MAX),
 	NUMBER("icmp_code", icmp_code, UINT8_MAX),
 	NUMBER("aggregated", aggregated, 1),
-	NUMBER("rule_kind", rule_kind, RECORD_ALLOWED),
+	NUMBER("rule_kind", rule_kind, RECORD_RULE_KINDS - 1),
 	NUMBER("rule_line", rule_line, UINT32_MAX),
 	NUMBER("logged", logged, 1),
 	NUMBER("has_uid", has_uid, 1),

@@ -40,6 +40,9 @@ shop() { # [ENDS]
 	bulkhead apply
 }
 
+# All that is recorded, what is allowed as well.
+follow_all() { follow --verdict deny,audit,allow; }
+
 allowed() { # [FILTER]: how many such records
 	jq -s "map(select(.verdict == \"allow\" and (${1:-true}))) | length" "$NET_DIR/records"
 }
@@ -62,7 +65,7 @@ sums() { # sets $connections $in_records $unrecorded from the closing sum
 	net_up web db
 	shop web db
 	serve db 5432/tcp 5353/udp
-	follow
+	follow_all
 	for port in 5432/tcp 5353/udp icmp; do
 		[ "$(ask web db $port)" = "open open" ]
 	done
@@ -98,7 +101,7 @@ sums() { # sets $connections $in_records $unrecorded from the closing sum
 	net_up web db
 	shop web
 	serve db 5432/tcp
-	follow
+	follow_all
 	[ "$(ask web db 5432/tcp)" = "open open" ]
 	[ "$(ask web db 6379/tcp)" = "timeout timeout" ]
 	finish
@@ -114,7 +117,7 @@ sums() { # sets $connections $in_records $unrecorded from the closing sum
 	net_up web db
 	shop web db
 	flood db:silent --at 5353
-	follow
+	follow_all
 	flood web:asks --at 4000 --rate 2000 --to "$(v4 db)" 5353 --to "$(v6 db)" 5353
 	await said asks 1000
 	ends asks
@@ -128,7 +131,7 @@ sums() { # sets $connections $in_records $unrecorded from the closing sum
 	shop web db
 	start db "$talk_program" "$dir/db" listen "$(v4 db)" 5432/tcp
 	await test -s "$dir/db"
-	follow
+	follow_all
 	start web "$talk_program" "$dir/web" call "$(v4 db)" 5432/tcp
 	await eval 'read -r _ _ _ _ _ n _ <"$dir/web" && [ "$n" -ge 200 ]'
 	finish
@@ -153,7 +156,7 @@ sums() { # sets $connections $in_records $unrecorded from the closing sum
 	bulkhead apply
 	serve db 5432/tcp 6379/tcp
 	serve web 7001/tcp
-	follow
+	follow_all
 	[ "$(ask web db 5432/tcp)" = "open open" ]
 	[ "$(ask web db 6379/tcp)" = "open open" ]
 	[ "$(ask web web 7001/tcp)" = "open open" ]
@@ -186,7 +189,7 @@ sums() { # sets $connections $in_records $unrecorded from the closing sum
 	bulkhead apply
 	serve db 7003/udp 7005/tcp
 	serve u 7001/tcp 7003/udp 7004/tcp
-	follow
+	follow_all
 	for question in "u 7001/tcp" "u icmp" "u 7003/udp" "db 7005/tcp" "u 7004/tcp"; do
 		read -r to port <<<"$question"
 		answer=$(ask web "$to" "$port")
@@ -212,7 +215,7 @@ sums() { # sets $connections $in_records $unrecorded from the closing sum
 	Y
 	bulkhead apply
 	serve db 5353/udp
-	follow
+	follow_all
 	[ "$(ask web db 5432/tcp)" = "timeout timeout" ]
 	[ "$(ask web db 5353/udp)" = "open open" ]
 	finish
@@ -236,7 +239,7 @@ for i in range(n):
 @test "a flood of connections is capped, counted to the last one, and hides no denial" {
 	net_up web db
 	shop web
-	follow
+	follow_all
 	connections web db 5353 20000
 	[ "$(ask web db 6379/tcp)" = "timeout timeout" ]
 	finish # every denied packet is in a record
@@ -305,7 +308,7 @@ replace() { # NAME TIMES VERSIONS
 	await heard at-u 100
 	apply a1 a
 	cp "$NET_DIR/policies/a1/a.yaml" "$NET_DIR/policies/"
-	follow
+	follow_all
 	flood a:new --at 40001 --id 1 --rate 1000 --to "$(v4 u)" 7001
 	board old
 	await said old $((sent + 500))

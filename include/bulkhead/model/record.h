@@ -20,6 +20,7 @@ enum record_rule_kind {
 	RECORD_REVOKED, /* packets of a connection that a newer policy no longer allows */
 	RECORD_ALLOWED, /* the first packet of a connection that a policy rule allows */
 };
+#define RECORD_RULE_KINDS (RECORD_ALLOWED + 1)
 
 #define RECORD_STR 256
 
