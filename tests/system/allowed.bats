@@ -4,6 +4,7 @@
 
 load lib/net
 load lib/flood
+load lib/daemon
 
 # shellcheck disable=SC2154 # of net.bash
 talk_program=${probe_program%/*}/talk
@@ -11,6 +12,7 @@ talk_program=${probe_program%/*}/talk
 setup() { dir=$BATS_TEST_TMPDIR/boards && mkdir "$dir"; }
 teardown() {
 	finish_anyway
+	daemon_gone
 	disperse
 	net_down
 }
@@ -319,4 +321,55 @@ replace() { # NAME TIMES VERSIONS
 	jq -es 'length == 1 and .[0].verdict == "allow" and .[0].source.port == 40001' "$NET_DIR/records"
 	settled at-u
 	[ "$received" -ge 600 ]
+}
+
+# --- the daemon's logger ---------------------------------------------------------------------
+
+past() { "$bulkhead_program" denied --store "$NET_DIR/store" --json "$@"; } # OPTION...
+kept() { # N FILTER [OPTION...]: so many records of the history fit it
+	[ "$(past "${@:3}" | jq -s "map(select($2)) | length")" -eq "$1" ]
+}
+logger_says() { # KEY: of all namespaces
+	ctl status --json | jq -s "map(.logger? // empty | .$1 // 0) | add"
+}
+
+@test "the daemon keeps them with all others, apart from what is denied, and says how many there are" {
+	local out
+	net_up web db
+	out=$NET_DIR/out
+	let_through
+	shop web db
+	printf '%s\n' "outputs: [{file: $out/records.json}]" >>"$NET_DIR/bulkhead.yaml"
+	serve db 5432/tcp
+	daemon_up
+	[ "$(ask web db 5432/tcp)" = "open open" ]
+	[ "$(ask web db 6379/tcp)" = "timeout timeout" ]
+	await kept 4 '.verdict == "allow" and .packets == 1 and .rule.kind == "allow" and .rule.line > 0
+		and .destination.port == 5432' --verdict allow
+	await kept 1 '.direction == "egress" and .destination.address == "'"$(v6 db)"'" and .uid == 0
+		and .reason == "web may reach db on 5432/tcp: '"$NET_DIR"'/policies/shop.yaml:5"
+		and .owner == "team-web" and .rule.name == "web.out.store"' --verdict allow
+	await eval 'past | jq -es "length > 0 and all(.verdict == \"deny\")"' # without it: denials
+	await eval '[ "$(jq -s "map(select(.verdict == \"allow\")) | length" "$out/records.json")" -eq 4 ]'
+	await eval '[ "$(logger_says allowed) $(logger_says allowed_recorded)" = "4 4" ]'
+	past --by rule --verdict allow | jq -es 'any(.rule == "web.out.store")'
+}
+
+@test "the daemon: a flood of connections becomes few records, and each packet of what is denied is in one" {
+	net_up web db
+	shop web
+	daemon_up
+	connections web db 5353 20000
+	[ "$(ask web db 6379/tcp)" = "timeout timeout" ]
+	await eval '[ "$(logger_says allowed)" -eq 20000 ]'
+	[ "$(counted web)" -eq 20000 ]
+	# what the kernel logged is in records, most of it aggregated
+	await kept 1 '.aggregated and .verdict == "allow" and .packets > 100 and .sample[0].port == 5353
+		and (.reason | startswith("connections that web opened, which its policy allows"))' --verdict allow
+	[ "$(past --verdict allow | wc -l)" -lt 2000 ]
+	await eval '[ "$(past --verdict allow | jq -s "map(.packets) | add")" -eq "$(logger_says allowed_recorded)" ]'
+	[ "$(logger_says allowed_recorded)" -ge 1000 ]
+	await eval '"$bulkhead_program" denied --store "$NET_DIR/store" --summary --json |
+		jq -e "[.endpoints[] | select(.name == \"web\" and .direction == \"egress\")] |
+			map(.denied) == map(.recorded) and .[0].denied > 0"'
 }

@@ -20,6 +20,7 @@
 #   daemon_gone               ends it when it runs, for teardown
 #   ctl VERB ...              the program, through its socket
 #   in_log TEXT               has it said this?
+#   let_through               lets the logger through to $NET_DIR, for outputs there
 #   descriptors               where each of its descriptors leads, a line each
 
 # shellcheck disable=SC2154 # of net.bash
@@ -76,3 +77,12 @@ ctl() { "$bulkhead_program" "$1" --socket "$NET_DIR/control" "${@:2}"; } # VERB 
 in_log() { grep -qF -- "$1" "$NET_DIR/daemon.log"; } # TEXT
 
 descriptors() { find "/proc/$daemon/fd" -type l -printf '%l\n'; }
+
+# Every directory on the way must let the logger through, as those of a host do.
+let_through() {
+	local d=$NET_DIR
+	while [ "$d" != / ]; do
+		chmod o+x "$d"
+		d=$(dirname "$d")
+	done
+}
