@@ -36,9 +36,53 @@ packets_forget_denied() {
 	nsenter --net="/run/netns/$prefix-00$1" nft flush set inet bulkhead denied4
 }
 
+# --- where what is allowed is logged -----------------------------------------------------------
+
+packets_reader=
+packets_log_allowed() { # true|false
+	sed -i "/^log:/d; \$ a log: {allowed: $1}" "$tmp/packets-3/policies/one.yaml"
+	flows_apply packets-3 >"$tmp/said" || die "apply: $(cat "$tmp/said")"
+}
+
+packets_begin_logged() {
+	packets_wire 3
+	packets_load 3 10
+	packets_log_allowed true
+	"$bulkhead" denied --follow --json --verdict allow --policies "$tmp/packets-3/policies" \
+		--inventory "$tmp/packets-3/inventory.json" >"$tmp/read" 2>"$tmp/read.err" &
+	packets_reader=$!
+	started+=($packets_reader)
+	denied_await grep -q following "$tmp/read.err"
+}
+
+packets_end_logged() {
+	kill -INT $packets_reader
+	wait $packets_reader || die "denied: $(cat "$tmp/read.err")"
+	packets_reader=
+	grep -q '"verdict":"allow"' "$tmp/read" || die "nothing was recorded of what was allowed"
+}
+
+# Switched on anew, so that the limit is whole: all 750 are logged. Of the 20,000, most are not.
+packets_logged_round() {
+	packets_log_allowed false
+	packets_flood 3 "allowed, not logged-10" pass 10 9000 1 20000
+	packets_log_allowed true
+	packets_flood 3 "allowed and logged-10" pass 10 9000 1 750
+	packets_flood 3 "allowed beyond the limit-10" pass 10 9000 1 20000
+}
+
+packets_report_logged() {
+	local kind plain
+	plain=$(median "allowed, not logged-10" 1)
+	for kind in "allowed and logged" "allowed beyond the limit"; do
+		emit "first packet $kind, 10 flows" "$(median "$kind-10" 1)" "$plain" ns '' "$1"
+	done
+}
+
 # Denied again: the flow has an element already, and no record is made of it.
 packets_round() {
 	local i n
+	packets_logged_round
 	for i in "${!packet_sizes[@]}"; do
 		n=${packet_sizes[i]}
 		packets_flood "$i" "allowed-$n" pass "$n" 9000 1 20000
@@ -55,13 +99,16 @@ bench_packets() {
 		packets_wire "$i"
 		packets_load "$i" "${packet_sizes[i]}"
 	done
+	packets_begin_logged
 	packets_round
-	rm -f "$tmp"/allowed-* "$tmp"/denied-* "$tmp"/"denied again"-*
+	rm -f "$tmp"/allowed* "$tmp"/denied-* "$tmp"/"denied again"-*
 	for ((run = 0; run < rounds; run++)); do
 		packets_round
 	done
+	packets_end_logged
 	remove_namespaces
 	packets_report $rounds
+	packets_report_logged $rounds
 }
 
 packets_report() {
