@@ -68,7 +68,8 @@ static int follow(struct site *s, struct following *f, const struct cli_options 
 		return r;
 	r = follow_run(s, &cb, &sums, &err);
 	denied_signals_end(&f->signals);
-	return r < 0 ? cli_fail(CLI_FAILED, "denied: %s", err.msg) : say_sums(&sums, f->verdicts >> RECORD_ALLOW & 1);
+	return r < 0 ? cli_fail(CLI_FAILED, "denied: %s", err.msg)
+		     : say_sums(&sums, f->verdicts >> RECORD_ALLOW & 1);
 }
 
 static int load_and_follow(struct following *f, const struct cli_options *o)

@@ -215,8 +215,7 @@ bool content_same_body(const struct ruleset *a, const struct ruleset *b)
 {
 	return a->open == b->open && a->mode == b->mode && a->on_deny == b->on_deny &&
 	       a->log_denied == b->log_denied && a->log_allowed == b->log_allowed &&
-	       same_text(a->services, b->services) &&
-	       same_text(a->generation, b->generation) &&
+	       same_text(a->services, b->services) && same_text(a->generation, b->generation) &&
 	       same_text(a->deny_where[0], b->deny_where[0]) &&
 	       same_text(a->deny_where[1], b->deny_where[1]) && same_rules(a, b) &&
 	       same_lists(a, b);

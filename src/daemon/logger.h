@@ -29,7 +29,7 @@ struct logger_state {
 	size_t listening;  /* namespaces */
 	size_t unheard;    /* namespaces whose log another process has */
 	uint64_t records, lost_records, denied, recorded, log_lost,
-		signals; /* lg_stats, over all runs */
+		signals;                    /* lg_stats, over all runs */
 	uint64_t allowed, allowed_recorded; /* of this run */
 	/* It has not run, or heard some namespace, for LOGGER_GRACE_S: a sentence. "" otherwise. */
 	char why[BH_ERR_MAX];

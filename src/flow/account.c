@@ -736,8 +736,7 @@ void flow_account_sums(const struct flow_account *a, enum direction d, struct fl
 	ret->not_recorded = ret->denied - ret->recorded;
 }
 
-void flow_account_allowed(const struct flow_account *a, enum direction d,
-			  struct flow_allowed *ret)
+void flow_account_allowed(const struct flow_account *a, enum direction d, struct flow_allowed *ret)
 {
 	ret->allowed = most(a->allowed[d], a->allowed_recorded[d]);
 	ret->recorded = a->allowed_recorded[d];

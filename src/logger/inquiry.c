@@ -85,8 +85,7 @@ void inquiry_close(struct logger *l)
 static bool has_process(const struct flow_record *rec)
 {
 	return rec->verdict != RECORD_ALLOW && rec->direction == DIRECTION_EGRESS &&
-	       rec->packets == 1 && rec->logged &&
-	       rec->source.has_port && !rec->has_frame &&
+	       rec->packets == 1 && rec->logged && rec->source.has_port && !rec->has_frame &&
 	       (rec->proto == IPPROTO_TCP || rec->proto == IPPROTO_UDP);
 }
 

@@ -70,7 +70,7 @@ struct space {
 
 	struct space_sums sums[DIRECTIONS];
 	uint64_t allowed_counter[DIRECTIONS]; /* as of the last look */
-	bool unkept; /* they are others than those that are kept */
+	bool unkept;                          /* they are others than those that are kept */
 	UT_hash_handle hh;
 };
 

@@ -18,9 +18,12 @@ static const char *const verdicts[] = {
 };
 
 static const char *const rule_kinds[] = {
-	[RECORD_DEFAULT_DENY] = "default-deny", [RECORD_GUARDRAIL] = "guardrail",
-	[RECORD_RAW_SOCKET] = "raw-socket",     [RECORD_INVALID] = "invalid",
-	[RECORD_BASELINE] = "baseline",         [RECORD_REVOKED] = "revoked",
+	[RECORD_DEFAULT_DENY] = "default-deny",
+	[RECORD_GUARDRAIL] = "guardrail",
+	[RECORD_RAW_SOCKET] = "raw-socket",
+	[RECORD_INVALID] = "invalid",
+	[RECORD_BASELINE] = "baseline",
+	[RECORD_REVOKED] = "revoked",
 	[RECORD_ALLOWED] = "allow",
 };
 

@@ -39,8 +39,8 @@ static void test_full(void **state)
 static uint64_t allowed_count(const char *counter)
 {
 	bh_autofree char *text = place_run(
-		&here, NULL, "nft -j list counter inet bulkhead %s | jq .nftables[1].counter.packets",
-		counter);
+		&here, NULL,
+		"nft -j list counter inet bulkhead %s | jq .nftables[1].counter.packets", counter);
 
 	return strtoull(text, NULL, 10);
 }
@@ -384,9 +384,11 @@ static void test_leftover(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(test_full),         CASE(test_allowed),    CASE(test_guardrails), CASE(test_random_rulesets),
-		CASE(test_text),         CASE(test_walk),       CASE(test_many_elements),
-		CASE(test_foreign_make), CASE(test_broken_off), CASE(test_leftover),
+		CASE(test_full),          CASE(test_allowed),
+		CASE(test_guardrails),    CASE(test_random_rulesets),
+		CASE(test_text),          CASE(test_walk),
+		CASE(test_many_elements), CASE(test_foreign_make),
+		CASE(test_broken_off),    CASE(test_leftover),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

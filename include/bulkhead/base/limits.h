@@ -99,10 +99,10 @@
 #define BH_EXPIRES_MAX          INT64_C(7258118400) /* 2200-01-01; kernel timeouts end at 584 years */
 #define BH_DENIED_SET_SIZE      4096                /* denied flows remembered per family */
 #define BH_DENIED_TIMEOUT_MS    3600000 /* a denied flow logs again after this at the latest */
-#define BH_REVOKED_LOG_PER_S    10 /* logged packets of connections that a newer policy ended */
-#define BH_RAW_LOG_PER_S        10 /* logged frames that were made by hand */
+#define BH_REVOKED_LOG_PER_S    10   /* logged packets of connections that a newer policy ended */
+#define BH_RAW_LOG_PER_S        10   /* logged frames that were made by hand */
 #define BH_ALLOW_LOG_PER_S      1000 /* logged connections that are allowed, of one namespace */
-#define BH_DHCP_PER_S           2  /* requests of a DHCP client that makes its own frames */
+#define BH_DHCP_PER_S           2    /* requests of a DHCP client that makes its own frames */
 #define BH_DHCP_BURST           10
 #define BH_DEVICES_MAX          239 /* of one namespace whose frames are held; with the next 255 */
 #define BH_DEVICE_QUEUES_MAX    64  /* queues of one device that are kept from AF_XDP */

@@ -148,7 +148,6 @@ void flow_account_sums(const struct flow_account *a, enum direction d, struct fl
 struct flow_allowed {
 	uint64_t allowed, recorded, not_recorded;
 };
-void flow_account_allowed(const struct flow_account *a, enum direction d,
-			  struct flow_allowed *ret);
+void flow_account_allowed(const struct flow_account *a, enum direction d, struct flow_allowed *ret);
 
 #endif

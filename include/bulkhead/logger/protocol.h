@@ -88,10 +88,10 @@ struct lg_process {
 
 struct lg_stats {
 	struct lg_head head;
-	uint64_t records, lost_records; /* written, and given up */
-	uint64_t denied, recorded;      /* packets, of all namespaces that are attached */
+	uint64_t records, lost_records;     /* written, and given up */
+	uint64_t denied, recorded;          /* packets, of all namespaces that are attached */
 	uint64_t allowed, allowed_recorded; /* connections, where that is logged */
-	uint64_t log_lost;              /* messages of the kernel */
+	uint64_t log_lost;                  /* messages of the kernel */
 	uint64_t signals;
 };
 

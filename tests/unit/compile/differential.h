@@ -64,8 +64,8 @@ static inline bool diff_ruleset(const struct ruleset *a, const struct ruleset *b
 	snprintf(why, cap, "ruleset_equal() is blind to it");
 	same = diff_text(a->endpoint, b->endpoint) && diff_text(a->services, b->services) &&
 	       diff_text(a->generation, b->generation) && a->open == b->open &&
-	       a->mode == b->mode && a->on_deny == b->on_deny && a->log_denied == b->log_denied && a->log_allowed == b->log_allowed &&
-	       diff_rules(a, b) && diff_known(a, b);
+	       a->mode == b->mode && a->on_deny == b->on_deny && a->log_denied == b->log_denied &&
+	       a->log_allowed == b->log_allowed && diff_rules(a, b) && diff_known(a, b);
 	for (int d = 0; d < DIRECTIONS; d++) {
 		same = same && diff_text(a->deny_where[d], b->deny_where[d]);
 		for (int k = 0; k < ENTRY_KINDS; k++)

@@ -351,8 +351,8 @@ static void test_fields(void **state)
 /* The policy rule that allows it, where its flow is known and some rule does. */
 static void test_allowed_rule(void **state)
 {
-	const struct sentence s = { PAYMENTS, DIRECTION_EGRESS, ADDR(LEDGER), IPPROTO_TCP, 5432,
-				    .kind = RECORD_ALLOWED, .allow = true };
+	const struct sentence s = { PAYMENTS, DIRECTION_EGRESS,       ADDR(LEDGER), IPPROTO_TCP,
+				    5432,     .kind = RECORD_ALLOWED, .allow = true };
 	struct flow_context ctx = { .ruleset = &payments };
 	struct flow_record rec;
 
@@ -668,16 +668,11 @@ static void test_frames_elsewhere(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sentences),
-		cmocka_unit_test(test_fields),
-		cmocka_unit_test(test_allowed_rule),
-		cmocka_unit_test(test_revoked_rule),
-		cmocka_unit_test(test_without_context),
-		cmocka_unit_test(test_odd_places),
-		cmocka_unit_test(test_guardrail),
-		cmocka_unit_test(test_guardrail_elsewhere),
-		cmocka_unit_test(test_loopback),
-		cmocka_unit_test(test_frames),
+		cmocka_unit_test(test_sentences),        cmocka_unit_test(test_fields),
+		cmocka_unit_test(test_allowed_rule),     cmocka_unit_test(test_revoked_rule),
+		cmocka_unit_test(test_without_context),  cmocka_unit_test(test_odd_places),
+		cmocka_unit_test(test_guardrail),        cmocka_unit_test(test_guardrail_elsewhere),
+		cmocka_unit_test(test_loopback),         cmocka_unit_test(test_frames),
 		cmocka_unit_test(test_frames_elsewhere),
 	};
 

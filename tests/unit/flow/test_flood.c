@@ -190,7 +190,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_few_pass), cmocka_unit_test(test_many_are_one),
 		cmocka_unit_test(test_goes_on),  cmocka_unit_test(test_flows),
-		cmocka_unit_test(test_apart), cmocka_unit_test(test_allowed_apart),    cmocka_unit_test(test_clock),
+		cmocka_unit_test(test_apart),    cmocka_unit_test(test_allowed_apart),
+		cmocka_unit_test(test_clock),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -422,8 +422,7 @@ static void test_allowed_on_and_off(void **state)
 				    position(text, "new rule allow\n"));
 			assert_true(position(text, "new chain allow\n") <
 				    position(text, "new rule output\n"));
-			assert_int_equal(counted(data, len, "allowed.egress",
-						 NFTA_COUNTER_PACKETS),
+			assert_int_equal(counted(data, len, "allowed.egress", NFTA_COUNTER_PACKETS),
 					 0);
 		} else {
 			assert_true(position(text, "flush chain output\n") <

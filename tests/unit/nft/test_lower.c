@@ -226,9 +226,9 @@ static unsigned rules_with(const struct nft_program *p, const char *end)
 }
 
 #define ALLOW                                                                                      \
-	"ct status confirmed accept comment \"not the first packet of its connection\"\n"         \
-	"oif != 0 counter name \"allowed.egress\"\n"                                              \
-	"iif != 0 counter name \"allowed.ingress\"\n"                                             \
+	"ct status confirmed accept comment \"not the first packet of its connection\"\n"          \
+	"oif != 0 counter name \"allowed.egress\"\n"                                               \
+	"iif != 0 counter name \"allowed.ingress\"\n"                                              \
 	"limit rate 1000/second burst 1000 packets log prefix \"bulkhead:allow\" group 48 "        \
 	"snaplen 128\n"                                                                            \
 	"accept\n"
@@ -249,8 +249,8 @@ static void test_allowed(void **state)
 	p = lower(&f.r);
 	assert_chain(p, CHAIN_ALLOW, ALLOW);
 	assert_chain(p, CHAIN_ABOUT,
-		     ABOUT("mode enforce, on-deny drop, log-denied true")
-		     "continue comment \"log-allowed true\"\n");
+		     ABOUT("mode enforce, on-deny drop, log-denied true") "continue comment "
+									  "\"log-allowed true\"\n");
 	assert_true(rules_with(p, "goto allow") > 20);
 	assert_int_equal(rules_with(p, " accept") + rules_with(p, "goto allow"), accepted);
 	fx_done(&f);
@@ -444,16 +444,11 @@ static void test_igmp(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nothing_allowed),
-		cmocka_unit_test(test_denied_drop),
-		cmocka_unit_test(test_denied_reject),
-		cmocka_unit_test(test_denied_audit),
-		cmocka_unit_test(test_denied_silent),
-		cmocka_unit_test(test_allowed),
-		cmocka_unit_test(test_frames),
-		cmocka_unit_test(test_no_frames),
-		cmocka_unit_test(test_tables_are_apart),
-		cmocka_unit_test(test_igmp),
+		cmocka_unit_test(test_nothing_allowed),  cmocka_unit_test(test_denied_drop),
+		cmocka_unit_test(test_denied_reject),    cmocka_unit_test(test_denied_audit),
+		cmocka_unit_test(test_denied_silent),    cmocka_unit_test(test_allowed),
+		cmocka_unit_test(test_frames),           cmocka_unit_test(test_no_frames),
+		cmocka_unit_test(test_tables_are_apart), cmocka_unit_test(test_igmp),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -180,9 +180,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_golden),
-		cmocka_unit_test(test_golden_allowed),     cmocka_unit_test(test_golden_guardrails),
-		cmocka_unit_test(test_ended),      cmocka_unit_test(test_ceiling),
-		cmocka_unit_test(test_long_names), cmocka_unit_test(test_frames),
+		cmocka_unit_test(test_golden_allowed),
+		cmocka_unit_test(test_golden_guardrails),
+		cmocka_unit_test(test_ended),
+		cmocka_unit_test(test_ceiling),
+		cmocka_unit_test(test_long_names),
+		cmocka_unit_test(test_frames),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
