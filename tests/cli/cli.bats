@@ -254,6 +254,11 @@ write_policy() { printf '%s\n' "$@" >"$dir/p.yaml"; }
 	[ "$status" -eq 2 ]
 }
 
+@test "denied without --follow says what there is" {
+	run "$bulkhead" denied --store "$dir/none"
+	[ "$status" -eq 3 ]
+	[[ $output == *"there is no history"*"--follow"* ]]
+}
 
 @test "denied: formats, and where packets go" {
 	run "$bulkhead" denied --follow --format oscf
