@@ -218,8 +218,7 @@ await_long() { await "$@" || await "$@" || await "$@"; } 2>/dev/null
 	deny web "$(v4 db)" 1 5000 1 20
 	daemon_up
 	await all_recorded web egress
-	[ "$(history | jq -s 'map(select(.destination.port == 5000 and (.aggregated | not)) | .packets) |
-		add')" -eq 20 ]
+	has '.packets == 20' # together: plain tables that become the daemon's forget the flows
 }
 
 @test "without the program: everything is enforced, and status says that nothing is recorded" {
