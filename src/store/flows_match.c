@@ -7,6 +7,8 @@
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/base/limits.h>
 
+#include "flows_row.h"
+
 /* --- rows ------------------------------------------------------------------------------------- */
 
 static const char *const names[FLOWS_COLUMNS] = {
@@ -51,14 +53,6 @@ void flows_sql_select_rows(struct bh_buf *sql, uint64_t columns)
 	bh_buf_addstr(sql, " FROM flow");
 }
 
-static void read_address(sqlite3_stmt *s, int at, struct bh_addr *ret)
-{
-	const void *bytes = sqlite3_column_blob(s, at);
-
-	if (!bytes || !bh_addr_from_bytes(ret, bytes, (size_t)sqlite3_column_bytes(s, at)))
-		memset(ret, 0, sizeof(*ret));
-}
-
 void flows_row_read(sqlite3_stmt *s, uint64_t columns, struct flows_row *ret)
 {
 	int at = 1;
@@ -69,9 +63,9 @@ void flows_row_read(sqlite3_stmt *s, uint64_t columns, struct flows_row *ret)
 		if (columns >> i & 1)
 			ret->v[i] = sqlite3_column_int64(s, at++);
 	if (columns & FLOWS_COL(SOURCE))
-		read_address(s, at++, &ret->source);
+		flows_address_read(s, at++, &ret->source);
 	if (columns & FLOWS_COL(DESTINATION))
-		read_address(s, at, &ret->destination);
+		flows_address_read(s, at, &ret->destination);
 }
 
 void flows_far_end(const struct flows_row *row, struct flows_far_end *ret)

@@ -259,7 +259,7 @@ static void read_number(sqlite3_stmt *s, int at, const struct number_field *f,
 	set_number(r, f, v >= 0 && v <= f->max ? (uint32_t)v : 0);
 }
 
-static void read_address(sqlite3_stmt *s, int at, struct bh_addr *ret)
+void flows_address_read(sqlite3_stmt *s, int at, struct bh_addr *ret)
 {
 	const void *bytes = sqlite3_column_blob(s, at);
 
@@ -391,8 +391,8 @@ void flows_record_read(sqlite3_stmt *s, int at, const struct flows_text_source *
 	read_packet(s, at++, &ret->packet);
 	for (size_t i = 0; i < FLOWS_NUMBERS; i++)
 		read_number(s, at++, &flow_numbers[i], ret);
-	read_address(s, at++, &ret->source.addr);
-	read_address(s, at++, &ret->destination.addr);
+	flows_address_read(s, at++, &ret->source.addr);
+	flows_address_read(s, at++, &ret->destination.addr);
 	read_frame(s, at++, ret);
 	for (size_t i = 0; i < FLOWS_TEXTS; i++)
 		read_text(ret, i, texts->fn(sqlite3_column_int64(s, at++), texts->arg));

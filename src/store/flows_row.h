@@ -60,6 +60,9 @@ struct flows_text_source {
 void flows_record_read(sqlite3_stmt *s, int at, const struct flows_text_source *texts,
 		       struct flow_record *ret);
 
+/* Family 0 when it is none. */
+void flows_address_read(sqlite3_stmt *s, int at, struct bh_addr *ret);
+
 /* TEXT as docs/record.md calls escaped; what is so already stays as it is. */
 void flows_tame(char *out, size_t size, const char *text);
 
