@@ -42,6 +42,8 @@ static void put_fds(struct msghdr *msg, union control *control, const int *fds, 
 	msg->msg_control = control->bytes;
 	msg->msg_controllen = CMSG_SPACE(n * sizeof(int));
 	c = CMSG_FIRSTHDR(msg);
+	if (!c)
+		return; /* there is room for it: above */
 	c->cmsg_level = SOL_SOCKET;
 	c->cmsg_type = SCM_RIGHTS;
 	c->cmsg_len = CMSG_LEN(n * sizeof(int));
