@@ -59,13 +59,17 @@ static int make_room(struct grouping *g)
 
 	if (g->n < g->cap)
 		return 0;
-	if (g->n == BH_FLOWS_GROUPS_MAX)
-		return bh_err_set(g->err, -E2BIG, "there are more than %d groups: ask for less",
-				  BH_FLOWS_GROUPS_MAX);
+	if (g->n == BH_FLOWS_GROUPS_MAX) {
+		bh_err_set(g->err, -E2BIG, "there are more than %d groups: ask for less",
+			   BH_FLOWS_GROUPS_MAX);
+		return -E2BIG;
+	}
 	cap = g->cap ? 2 * g->cap : 64;
 	more = realloc(g->groups, cap * sizeof(*more));
-	if (!more)
-		return bh_err_oom(g->err);
+	if (!more) {
+		bh_err_oom(g->err);
+		return -ENOMEM;
+	}
 	g->groups = more;
 	g->cap = cap;
 	return 0;
