@@ -18,10 +18,10 @@ history_fill() {
 	mkdir "$dir"
 	"$build/tests/bench/history" "$dir" $history_records "$2" >"$tmp/history-$1" || die "history"
 	for ((i = 1; i < runs; i++)); do
-		"$build/tests/bench/history" "$dir" $history_records "$2" >>"$tmp/history-$1.again" ||
+		"$build/tests/bench/history" "$dir" $history_records "$2" >>"$tmp/history-$1" ||
 			die "history"
 	done
-	awk '{ print $1, $2 }' "$tmp/history-$1" "$tmp/history-$1.again" | sort -k1,1 -k2,2n |
+	awk '{ print $1, $2 }' "$tmp/history-$1" | sort -k1,1 -k2,2n |
 		awk '{ n[$1]++; v[$1, n[$1]] = $2 }
 			END { for (k in n) print k, v[k, int((n[k] + 1) / 2)] }' >"$tmp/history-$1.median"
 	mv "$tmp/history-$1.median" "$tmp/history-$1"
