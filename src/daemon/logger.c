@@ -25,8 +25,8 @@
 #define PAUSE_MIN_USEC 100000
 #define PAUSE_MAX_USEC (10 * SECOND)
 #define STEADY_USEC    (10 * SECOND) /* one that lived so long is started again at once */
-#define TAP_USEC       1000  /* a container that soon ends must have been heard */
-#define SITE_USEC      20000 /* changes come in bursts */
+#define TAP_USEC       1000          /* a container that soon ends must have been heard */
+#define SITE_USEC      20000         /* changes come in bursts */
 #define STOP_MS        3000
 #define MESSAGES       16 /* at a time, before the others' turn */
 

@@ -22,7 +22,8 @@ static int set_files(posix_spawn_file_actions_t *files, int channel)
 	if (r ==
 	    0) /* also when it is 3 already: dup2() would leave close-on-exec as it is, this not */
 		r = posix_spawn_file_actions_adddup2(files, channel, CHILD_CHANNEL_FD);
-	if (r == 0) /* what it got from whoever started this process, and at once all that is ours */
+	if (r ==
+	    0) /* what it got from whoever started this process, and at once all that is ours */
 		r = posix_spawn_file_actions_addclosefrom_np(files, CHILD_CHANNEL_FD + 1);
 	return -r;
 }
