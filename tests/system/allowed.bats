@@ -258,8 +258,8 @@ for i in range(n):
 logging() { # VERSION true|false [PORTS]
 	local rest="log: {allowed: $2}"
 	mkdir -p "$NET_DIR/policies/a$1" "$NET_DIR/policies/b$1"
-	policy "a$1/a" <<<"{service: a, select: {labels: {app: a}}, $rest, egress: [{name: one, to: [$single], ports: [${3:-7001/udp}]}]}"
-	policy "b$1/b" <<<"{service: b, select: {labels: {app: b}}, $rest, ingress: [{name: one, from: [$single], ports: [${3:-7001/udp}]}]}"
+	policy "a$1/a" <<<"{service: a, select: {labels: {app: a}}, $rest, egress: [{name: one, to: [$single], ports: [${3:-7001/udp, 7001/tcp}]}]}"
+	policy "b$1/b" <<<"{service: b, select: {labels: {app: b}}, $rest, ingress: [{name: one, from: [$single], ports: [${3:-7001/udp, 7001/tcp}]}]}"
 }
 
 apply() { # POLICIES INVENTORY
@@ -276,15 +276,40 @@ replace() { # NAME TIMES VERSIONS
 	[ "$i" -gt "$2" ] || echo "replacement $i: $(cat "$dir/replace-$1")" >"$dir/failed-$1"
 }
 
+# One connection after the other until FILE appears; then it says how many, and how many times a SYN
+# or its answer was lost (the next would come after a second).
+calling() { # FROM TO FILE
+	start "$1" python3 -c '
+import os, socket, sys
+made = failed = 0
+while not os.path.exists(sys.argv[2]):
+    try:
+        s = socket.create_connection((sys.argv[1], 7001), 0.9)
+        s.settimeout(10)
+        s.sendall(b"x") # an answer says that it was accepted: the queue never overflows
+        s.recv(1)
+        s.close()
+        made += 1
+    except OSError:
+        failed += 1
+print("made", made, "failed", failed)
+' "$(v4 "$2")" "$3"
+	callers+=("$started")
+}
+
 @test "on and off 200 times under four senders: nothing denied passes, nothing allowed is lost" {
-	local other
+	local other callers=() caller
 	swap_up
 	logging 0 false
 	logging 1 true
-	logging 2 false "6901-7001/udp"
-	logging 3 true "7001/udp, 7002/udp"
+	logging 2 false "6901-7001/udp, 7001/tcp"
+	logging 3 true "7001/udp, 7002/udp, 7001/tcp"
 	apply a0 a
 	apply b0 b
+	serve u 7001/tcp
+	serve b 7001/tcp
+	calling a u "$dir/enough"
+	calling u b "$dir/enough"
 	flood_swap
 	crowd 2
 	replace a 100 4 &
@@ -294,6 +319,12 @@ replace() { # NAME TIMES VERSIONS
 	[ ! -e "$dir/failed-a" ] && [ ! -e "$dir/failed-b" ] || fail "$(cat "$dir"/failed-*)"
 	nothing_lost 5000
 	nothing_leaked 5000
+	: >"$dir/enough"
+	for caller in "${callers[@]}"; do
+		wait "$caller"
+	done
+	grep -hE '^made [0-9]{3,} failed 0$' "$NET_DIR/a.log" "$NET_DIR/u.log" | wc -l | grep -qx 2 ||
+		fail "$(grep -h made "$NET_DIR/a.log" "$NET_DIR/u.log")"
 	apply a1 a
 	"$bulkhead_program" status --strict --policies "$NET_DIR/policies/a1" --inventory "$NET_DIR/a.json" \
 		--config "$NET_DIR/bulkhead.yaml"
