@@ -51,13 +51,13 @@ packets_begin_logged() {
 	"$bulkhead" denied --follow --json --verdict allow --policies "$tmp/packets-3/policies" \
 		--inventory "$tmp/packets-3/inventory.json" >"$tmp/read" 2>"$tmp/read.err" &
 	packets_reader=$!
-	started+=($packets_reader)
+	started+=("$packets_reader")
 	denied_await grep -q following "$tmp/read.err"
 }
 
 packets_end_logged() {
-	kill -INT $packets_reader
-	wait $packets_reader || die "denied: $(cat "$tmp/read.err")"
+	kill -INT "$packets_reader"
+	wait "$packets_reader" || die "denied: $(cat "$tmp/read.err")"
 	packets_reader=
 	grep -q '"verdict":"allow"' "$tmp/read" || die "nothing was recorded of what was allowed"
 }

@@ -262,20 +262,6 @@ logging() { # VERSION true|false [PORTS]
 	policy "b$1/b" <<<"{service: b, select: {labels: {app: b}}, $rest, ingress: [{name: one, from: [$single], ports: [${3:-7001/udp, 7001/tcp}]}]}"
 }
 
-apply() { # POLICIES INVENTORY
-	"$bulkhead_program" apply --policies "$NET_DIR/policies/$1" \
-		--inventory "$NET_DIR/$2.json" --config "$NET_DIR/bulkhead.yaml"
-}
-
-replace() { # NAME TIMES VERSIONS
-	local i
-	for ((i = 1; i <= $2; i++)); do
-		apply "$1$((i % $3))" "$1" >"$dir/replace-$1" 2>&1 3>&- || break
-		grep -q ' 1 updated' "$dir/replace-$1" || break
-	done
-	[ "$i" -gt "$2" ] || echo "replacement $i: $(cat "$dir/replace-$1")" >"$dir/failed-$1"
-}
-
 # One connection after the other until FILE appears; then it says how many, and how many times a SYN
 # or its answer was lost (the next would come after a second).
 calling() { # FROM TO FILE
@@ -298,7 +284,7 @@ print("made", made, "failed", failed)
 }
 
 @test "on and off 200 times under four senders: nothing denied passes, nothing allowed is lost" {
-	local other callers=() caller
+	local callers=() caller
 	swap_up
 	logging 0 false
 	logging 1 true
@@ -312,11 +298,7 @@ print("made", made, "failed", failed)
 	calling u b "$dir/enough"
 	flood_swap
 	crowd 2
-	replace a 100 4 &
-	other=$!
-	replace b 100 4
-	wait $other
-	[ ! -e "$dir/failed-a" ] && [ ! -e "$dir/failed-b" ] || fail "$(cat "$dir"/failed-*)"
+	replace_both 100 4
 	nothing_lost 5000
 	nothing_leaked 5000
 	: >"$dir/enough"

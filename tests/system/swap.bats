@@ -14,31 +14,7 @@ teardown() {
 	net_down
 }
 
-apply() { # POLICIES [INVENTORY]
-	"$bulkhead_program" apply --policies "$NET_DIR/policies/$1" \
-		--inventory "$NET_DIR/${2:-inventory}.json" --config "$NET_DIR/bulkhead.yaml"
-}
-
 # --- swap ------------------------------------------------------------------------------------
-
-# Each of a and b is replaced by a loop of its own, from here to there.
-replace() { # NAME TIMES VERSIONS
-	local i
-	for ((i = 1; i <= $2; i++)); do
-		apply "$1$((i % $3))" "$1" >"$dir/replace-$1" 2>&1 3>&- || break
-		grep -q ' 1 updated' "$dir/replace-$1" || break
-	done
-	[ "$i" -gt "$2" ] || echo "replacement $i: $(cat "$dir/replace-$1")" >"$dir/failed-$1"
-}
-
-replace_both() { # TIMES VERSIONS
-	local other
-	replace a "$@" &
-	other=$!
-	replace b "$@"
-	wait $other
-	[ ! -e "$dir/failed-a" ] && [ ! -e "$dir/failed-b" ] || fail "$(cat "$dir"/failed-*)"
-}
 
 @test "300 replacements under four senders: nothing denied passes, nothing allowed is lost" {
 	swap_up

@@ -18,6 +18,8 @@
 #   swap_up                   a and b, which are held, and the stranger u; sets $single $wide $near
 #   version V PEERS PORTS NAME  policies aV and bV: a may send to PEERS, b receive from them
 #   flood_swap                four senders between them, two of which every version denies
+#   apply POLICIES [INVENTORY]  those of $NET_DIR/policies/POLICIES, to the end points of INVENTORY
+#   replace_both TIMES VERSIONS  a and b at once, so many times, each time the next version
 #   world_of NAME             the stranger's addresses are the world's, no network of the host
 #   crowd N, disperse         busy loops beside it all; end them in teardown
 #   nothing_lost N [M], nothing_leaked N  ends them: all that is allowed came (but M), nothing that is
@@ -150,6 +152,32 @@ world_of() { # NAME
 	for name in a b; do
 		jq 'del(.host)' "$NET_DIR/$name.json" >"$dir/inventory" && mv "$dir/inventory" "$NET_DIR/$name.json"
 	done
+}
+
+# --- one policy after the other ---------------------------------------------------------------
+
+apply() { # POLICIES [INVENTORY]
+	"$bulkhead_program" apply --policies "$NET_DIR/policies/$1" \
+		--inventory "$NET_DIR/${2:-inventory}.json" --config "$NET_DIR/bulkhead.yaml"
+}
+
+# Each of a and b is replaced by a loop of its own, from here to there.
+replace() { # NAME TIMES VERSIONS
+	local i
+	for ((i = 1; i <= $2; i++)); do
+		apply "$1$((i % $3))" "$1" >"$dir/replace-$1" 2>&1 3>&- || break
+		grep -q ' 1 updated' "$dir/replace-$1" || break
+	done
+	[ "$i" -gt "$2" ] || echo "replacement $i: $(cat "$dir/replace-$1")" >"$dir/failed-$1"
+}
+
+replace_both() { # TIMES VERSIONS
+	local other
+	replace a "$@" &
+	other=$!
+	replace b "$@"
+	wait $other
+	[ ! -e "$dir/failed-a" ] && [ ! -e "$dir/failed-b" ] || fail "$(cat "$dir"/failed-*)"
 }
 
 # --- a machine that has more to do -------------------------------------------------------------
