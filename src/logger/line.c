@@ -143,7 +143,7 @@ static int on_site(struct logger *l, struct message *m)
 	if (r < 0)
 		logger_notice(err.msg, l);
 	spaces_identify(l);
-	return 0;
+	return r == -ENOMEM ? r : 0; /* what is told once must be known: by the next one, then */
 }
 
 static int on_attach(struct logger *l, struct message *m)

@@ -124,16 +124,16 @@ bool past_meet(struct space *s, const struct nft_totals *totals)
 static void fill(const struct space *s, enum direction d, struct flows_account *a)
 {
 	const struct space_sums *sums = &s->sums[d];
-	/* a record may be ahead of the counter that has its packet */
-	uint64_t denied = sums->denied > sums->recorded ? sums->denied : sums->recorded;
+	/* A record may be ahead of the reading that has its packet: whoever goes on from here has it. */
+	uint64_t ahead = sums->recorded > sums->denied ? sums->recorded - sums->denied : 0;
 
 	*a = (struct flows_account) {
 		.netns = s->ino,
 		.direction = d,
-		.denied = denied,
+		.denied = sums->denied + ahead,
 		.recorded = sums->recorded,
-		.not_recorded = denied - sums->recorded,
-		.counter = sums->counter,
+		.not_recorded = sums->denied + ahead - sums->recorded,
+		.counter = sums->counter + ahead,
 		.when = logger_now(),
 	};
 	snprintf(a->endpoint, sizeof(a->endpoint), "%s", s->who.id);
@@ -190,7 +190,7 @@ void past_unrecord(struct logger *l, const struct flow_record *rec)
 
 void past_committed(struct logger *l)
 {
-	while (l->past->ended) {
+	while (l->past && l->past->ended) {
 		struct past_sum *first = l->past->ended;
 
 		l->past->ended = first->next;

@@ -7,8 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <uthash.h>
-
 #include <bulkhead/base/cleanup.h>
 
 #include "identity.h"
@@ -165,10 +163,16 @@ int space_attach(struct logger *l, uint64_t ino, int log_fd, int counts_fd, stru
 		return bh_err_oom(err);
 	}
 	*s = (struct space) { .ino = ino, .l = l, .counts_fd = counts_fd, .active = true };
+	HASH_ADD(hh, l->spaces, ino, sizeof(s->ino), s);
+	if (!s->hh.tbl) {
+		close(log_fd);
+		close(counts_fd);
+		free(s);
+		return bh_err_oom(err);
+	}
 	known = roster_ruleset(l->roster, ino);
 	s->audit = known && known->mode == MODE_AUDIT;
 	s->logged = !known || known->log_denied;
-	HASH_ADD(hh, l->spaces, ino, sizeof(s->ino), s);
 	s->counts = nft_counts_new();
 	r = flow_log_adopt(log_fd, &s->log, err);
 	if (r < 0)

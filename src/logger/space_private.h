@@ -2,6 +2,7 @@
 #ifndef LOGGER_SPACE_PRIVATE_H
 #define LOGGER_SPACE_PRIVATE_H
 
+#define HASH_NONFATAL_OOM 1 /* what was not added shows in its handle */
 #include <uthash.h>
 
 #include <bulkhead/flow/flood.h>

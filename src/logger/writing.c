@@ -122,9 +122,11 @@ int writing_open(struct logger *l)
 	struct bh_err err = BH_ERR_INIT;
 	int r = flows_open(l->store_dir, &flows, logger_now(), &l->flows, &err);
 
-	if (r >= 0)
+	if (r >= 0) {
+		l->datagrams = 0; /* theirs, whatever comes of it */
 		r = outputs_open(l->outputs_wanted, l->n_outputs_wanted, &outputs, &l->outputs,
 				 &err);
+	}
 	if (r >= 0)
 		r = known_open(l, &signals, &err);
 	if (r >= 0)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define HASH_NONFATAL_OOM 1 /* what was not added shows in its handle */
 #include <uthash.h>
 
 #include <bulkhead/base/arena.h>
@@ -123,6 +124,17 @@ static void forget_all(struct standing_ruleset **all)
 		forget(all, each->ino);
 }
 
+/* Takes S. */
+static int put(struct standing_ruleset **all, struct standing_ruleset *s)
+{
+	HASH_ADD(hh, *all, ino, sizeof(s->ino), s);
+	if (s->hh.tbl)
+		return 0;
+	ruleset_free(s->ruleset);
+	free(s);
+	return -ENOMEM;
+}
+
 /* NULL: of no ruleset, that there is none. Takes RULESET. */
 static int remember(struct standing_ruleset **all, uint64_t ino, struct ruleset *ruleset)
 {
@@ -135,8 +147,7 @@ static int remember(struct standing_ruleset **all, uint64_t ino, struct ruleset 
 	forget(all, ino);
 	s->ino = ino;
 	s->ruleset = ruleset;
-	HASH_ADD(hh, *all, ino, sizeof(s->ino), s);
-	return 0;
+	return put(all, s);
 }
 
 /* --- taking ------------------------------------------------------------------------------------ */
@@ -170,9 +181,10 @@ static int take_one(struct news *n, struct wire *w)
 	return -EBADMSG;
 }
 
-static void merge(struct roster *r, struct news *n)
+static int merge(struct roster *r, struct news *n)
 {
 	struct standing_ruleset *each, *next;
+	int e = 0;
 
 	if (n->has_members) {
 		members_done(&r->members);
@@ -182,11 +194,12 @@ static void merge(struct roster *r, struct news *n)
 	HASH_ITER (hh, n->rulesets, each, next) {
 		HASH_DEL(n->rulesets, each);
 		forget(&r->rulesets, each->ino);
-		if (each->ruleset)
-			HASH_ADD(hh, r->rulesets, ino, sizeof(each->ino), each);
-		else
+		if (!each->ruleset)
 			free(each);
+		else if (put(&r->rulesets, each) < 0)
+			e = -ENOMEM;
 	}
+	return e;
 }
 
 int roster_take(struct roster *r, const void *data, size_t len, struct bh_err *err)
@@ -203,7 +216,7 @@ int roster_take(struct roster *r, const void *data, size_t len, struct bh_err *e
 	if (e >= 0 && n.has_members)
 		e = members_finish(&n.members);
 	if (e >= 0)
-		merge(r, &n);
+		e = merge(r, &n);
 	members_done(&n.members);
 	forget_all(&n.rulesets);
 	return e < 0 ? bh_err_errno(err, e, "what the controller tells of its site") : 0;

@@ -39,8 +39,11 @@ int outputs_open(const struct host_output *list, size_t n, const struct outputs_
 	struct outputs *o = calloc(1, sizeof(*o) + n * sizeof(o->sinks[0]));
 	int r;
 
-	if (!o)
+	if (!o) {
+		if (opts && opts->socket)
+			close(opts->socket);
 		return bh_err_oom(err);
+	}
 	if (opts)
 		o->opts = *opts;
 	for (int i = 0; i < FORMATS; i++)

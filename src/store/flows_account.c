@@ -185,19 +185,24 @@ void flows_account_read(sqlite3_stmt *s, struct flows_account *ret)
 	ret->when = sqlite3_column_int64(s, 9);
 }
 
-static void take(struct flows *f, sqlite3_stmt *s)
+/* Without them the sums would begin anew: what there is no memory for is trouble, and tried again. */
+static int take(struct flows *f, sqlite3_stmt *s, struct bh_err *err)
 {
 	struct account_entry *e;
 	struct flows_account a;
 	struct account_key key;
 
 	flows_account_read(s, &a);
+	if (sqlite3_errcode(f->db) == SQLITE_NOMEM)
+		return bh_err_oom(err);
 	make_key(&key, &a);
-	if (find(f, &key)) /* what was put meanwhile is newer */
-		return;
+	if (find(f, &key) || HASH_COUNT(f->accounts) >= BH_FLOWS_ACCOUNTS_MAX)
+		return 0; /* what was put meanwhile is newer */
 	e = add(f, &key);
-	if (e)
-		e->a = a;
+	if (!e)
+		return bh_err_oom(err);
+	e->a = a;
+	return 0;
 }
 
 int flows_accounts_load(struct flows *f, struct bh_err *err)
@@ -206,7 +211,7 @@ int flows_accounts_load(struct flows *f, struct bh_err *err)
 	int r = flows_db_prepare(f->db, "SELECT " FLOWS_ACCOUNT_COLUMNS " FROM account", &s, err);
 
 	while (r >= 0 && (r = flows_db_next(s, err)) > 0)
-		take(f, s);
+		r = take(f, s, err);
 	sqlite3_finalize(s);
 	return r;
 }

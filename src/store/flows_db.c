@@ -33,6 +33,7 @@ static const struct {
 	{ SQLITE_MISMATCH, -EBADMSG, "it is damaged" },
 	{ SQLITE_BUSY, -EBUSY, "another program holds it" },
 	{ SQLITE_LOCKED, -EBUSY, "another program holds it" },
+	{ SQLITE_PROTOCOL, -EBUSY, "its locks cannot be taken" },
 	{ SQLITE_NOMEM, -ENOMEM, "out of memory" },
 };
 
@@ -44,6 +45,12 @@ static int by_errno(sqlite3 *db, struct bh_err *err)
 
 	return e ? bh_err_errno(err, r, "%s", FLOWS_FILE)
 		 : bh_err_set(err, r, "%s: the disk failed", FLOWS_FILE);
+}
+
+/* About a schema that is not ours. What has any other cause is no reason to set a history aside. */
+static bool is_foreign(int code)
+{
+	return code == SQLITE_ERROR || code == SQLITE_CONSTRAINT || code == SQLITE_SCHEMA;
 }
 
 int flows_db_error(sqlite3 *db, struct bh_err *err)
@@ -59,9 +66,9 @@ int flows_db_error(sqlite3 *db, struct bh_err *err)
 			return bh_err_set(err, codes[i].r, "%s: %s", FLOWS_FILE, codes[i].words);
 	if ((code & 0xff) == SQLITE_IOERR)
 		return by_errno(db, err);
-	/* What remains is about a schema that is not ours. */
 	bh_escape_str(shown, sizeof(shown), sqlite3_errmsg(db));
-	return bh_err_set(err, -EBADMSG, "%s: %s", FLOWS_FILE, shown);
+	return bh_err_set(err, is_foreign(code & 0xff) ? -EBADMSG : -EIO, "%s: %s", FLOWS_FILE,
+			  shown);
 }
 
 /* --- statements ------------------------------------------------------------------------------- */

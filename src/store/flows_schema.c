@@ -120,27 +120,32 @@ int flows_schema_migrate(sqlite3 *db, const struct flows_step *steps, int n, str
 static const char objects[] = "SELECT type, name, tbl_name, sql FROM sqlite_schema "
 			      "WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name";
 
-static bool same_text(sqlite3_stmt *a, sqlite3_stmt *b, int i)
+/* 1: the same; 0: others; memory may also run out over a text. */
+static int same_text(sqlite3_stmt *a, sqlite3_stmt *b, int i, struct bh_err *err)
 {
 	const char *s = (const char *)sqlite3_column_text(a, i);
 	const char *t = (const char *)sqlite3_column_text(b, i);
 
-	return s && t && strcmp(s, t) == 0;
+	if (s && t)
+		return strcmp(s, t) == 0;
+	return sqlite3_errcode(sqlite3_db_handle(s ? b : a)) == SQLITE_NOMEM ? bh_err_oom(err) : 0;
 }
 
-static bool same_objects(sqlite3_stmt *a, sqlite3_stmt *b)
+static int same_objects(sqlite3_stmt *a, sqlite3_stmt *b, struct bh_err *err)
 {
-	int r, q;
+	int more_a, more_b, same = 1;
 
-	while ((r = sqlite3_step(a)) == SQLITE_ROW) {
-		if (sqlite3_step(b) != SQLITE_ROW)
-			return false;
-		for (int i = 0; i < 4; i++)
-			if (!same_text(a, b, i))
-				return false;
-	}
-	q = sqlite3_step(b);
-	return r == SQLITE_DONE && q == SQLITE_DONE;
+	do {
+		more_a = flows_db_next(a, err);
+		more_b = more_a < 0 ? more_a : flows_db_next(b, err);
+		if (more_b < 0)
+			return more_b;
+		for (int i = 0; i < 4 && more_a && more_b && same > 0; i++)
+			same = same_text(a, b, i, err);
+		if (more_a != more_b)
+			same = 0;
+	} while (more_a && same > 0);
+	return same;
 }
 
 /* What ours would be, made in memory. */
@@ -158,7 +163,9 @@ static int compare(sqlite3 *db, const struct flows_step *steps, int version, str
 		r = flows_db_prepare(own, objects, &a, err);
 	if (r >= 0)
 		r = flows_db_prepare(db, objects, &b, err);
-	if (r >= 0 && !same_objects(a, b))
+	if (r >= 0)
+		r = same_objects(a, b, err);
+	if (r == 0)
 		r = bh_err_set(err, -EBADMSG, "%s is damaged, or no history of flows", FLOWS_FILE);
 	sqlite3_finalize(a);
 	sqlite3_finalize(b);

@@ -15,27 +15,29 @@
 #define USEC_PER_DAY (INT64_C(86400) * 1000000)
 #define BATCH_BYTES  1024 /* that a record takes at most, but for the rarest */
 
-static int64_t number(struct flows *f, enum flows_statement i)
+/*
+ * The first number of its first row; without one NONE. What fails must be known: SQLite takes back the whole
+ * transaction when memory runs out, and what came then would be written outside of it.
+ */
+static int number_of(sqlite3_stmt *s, int64_t none, int64_t *ret, struct bh_err *err)
 {
-	sqlite3_stmt *s = f->statements[i];
-	int64_t n = 0;
+	int r = flows_db_next(s, err);
 
-	if (sqlite3_step(s) == SQLITE_ROW)
-		n = sqlite3_column_int64(s, 0);
+	*ret = r > 0 ? sqlite3_column_int64(s, 0) : 0;
+	if (!*ret)
+		*ret = none;
 	sqlite3_reset(s);
-	return n;
+	return r < 0 ? r : 0;
 }
 
-static int64_t used_pages(struct flows *f)
+static int number(struct flows *f, enum flows_statement i, int64_t *ret, struct bh_err *err)
 {
-	return number(f, PAGES) - number(f, FREE_PAGES);
+	return number_of(f->statements[i], 0, ret, err);
 }
 
-static int64_t oldest_record(struct flows *f)
+static int oldest_record(struct flows *f, int64_t *ret, struct bh_err *err)
 {
-	int64_t oldest = number(f, OLDEST_RECORD);
-
-	return oldest ? oldest : f->numbers[FLOWS_NEXT_RECORD];
+	return number_of(f->statements[OLDEST_RECORD], f->numbers[FLOWS_NEXT_RECORD], ret, err);
 }
 
 /* --- rows that are removed -------------------------------------------------------------------- */
@@ -84,16 +86,11 @@ static int drop_signals(struct flows *f, enum flows_statement i, int64_t limit, 
 }
 
 /* The last of the next N rows from AT on; 0: there are none. */
-static int64_t end_of_next(sqlite3_stmt *s, int64_t at, size_t n)
+static int end_of_next(sqlite3_stmt *s, int64_t at, size_t n, int64_t *ret, struct bh_err *err)
 {
-	int64_t end = 0;
-
 	sqlite3_bind_int64(s, 1, at);
 	sqlite3_bind_int64(s, 2, (int64_t)n);
-	if (sqlite3_step(s) == SQLITE_ROW)
-		end = sqlite3_column_int64(s, 0);
-	sqlite3_reset(s);
-	return end;
+	return number_of(s, 0, ret, err);
 }
 
 /*
@@ -103,16 +100,20 @@ static int64_t end_of_next(sqlite3_stmt *s, int64_t at, size_t n)
 static int sweep(struct flows *f, struct flows_sweep *at, enum flows_statement next,
 		 enum flows_statement remove, size_t n, struct bh_err *err)
 {
-	int64_t oldest = oldest_record(f), end;
+	int64_t oldest, end;
 	sqlite3_stmt *s = f->statements[remove];
-	int r;
+	int r = oldest_record(f, &oldest, err);
 
+	if (r < 0)
+		return r;
 	if (!at->at) {
 		if (oldest - at->oldest < f->numbers[FLOWS_STEP] / 4)
 			return 0;
 		*at = (struct flows_sweep) { 1, oldest };
 	}
-	end = end_of_next(f->statements[next], at->at, n);
+	r = end_of_next(f->statements[next], at->at, n, &end, err);
+	if (r < 0)
+		return r;
 	if (end < at->at) {
 		at->at = 0;
 		return 0;
@@ -127,8 +128,11 @@ static int sweep(struct flows *f, struct flows_sweep *at, enum flows_statement n
 
 static int sweep_both(struct flows *f, size_t n, struct bh_err *err)
 {
-	int r = drop_signals(f, TRIM_SIGNALS, oldest_record(f), err), q = 0;
+	int64_t oldest;
+	int r = oldest_record(f, &oldest, err), q = 0;
 
+	if (r >= 0)
+		r = drop_signals(f, TRIM_SIGNALS, oldest, err);
 	if (r >= 0)
 		r = sweep(f, &f->flows, NEXT_FLOWS, SWEEP_FLOWS, n, err);
 	if (r >= 0)
@@ -138,9 +142,17 @@ static int sweep_both(struct flows *f, size_t n, struct bh_err *err)
 
 /* --- room ------------------------------------------------------------------------------------- */
 
-static bool is_full(struct flows *f, size_t n)
+/* 1: there is no room for N more. */
+static int is_full(struct flows *f, size_t n, struct bh_err *err)
 {
-	return used_pages(f) + (int64_t)n * BATCH_BYTES / PAGE_BYTES + 16 > f->pages_max;
+	int64_t pages, spare;
+	int r = number(f, PAGES, &pages, err);
+
+	if (r >= 0)
+		r = number(f, FREE_PAGES, &spare, err);
+	if (r < 0)
+		return r;
+	return pages - spare + (int64_t)n * BATCH_BYTES / PAGE_BYTES + 16 > f->pages_max;
 }
 
 /*
@@ -151,7 +163,10 @@ int flows_make_room(struct flows *f, size_t n, struct bh_err *err)
 {
 	int r = 0;
 
-	for (int i = 0; r >= 0 && n && i < 8 && is_full(f, n); i++) {
+	for (int i = 0; r >= 0 && n && i < 8; i++) {
+		r = is_full(f, n, err);
+		if (r <= 0)
+			break;
 		r = trim_records(f, 2 * n + 64, err);
 		if (r >= 0)
 			r = sweep_both(f, 4 * n + 256, err);
@@ -182,11 +197,11 @@ int flows_checkpoint(struct flows *f, struct bh_err *err)
 static int give_back(struct flows *f, size_t n, struct bh_err *err)
 {
 	char sql[64];
-	int64_t spare = f->pages_max / 8, free = number(f, FREE_PAGES);
-	int r;
+	int64_t spare = f->pages_max / 8, free;
+	int r = number(f, FREE_PAGES, &free, err);
 
-	if (free <= spare)
-		return 0;
+	if (r < 0 || free <= spare)
+		return r;
 	snprintf(sql, sizeof(sql), "PRAGMA incremental_vacuum(%d)", BH_FLOWS_VACUUM_PAGES);
 	r = flows_db_run(f->db, sql, err);
 	if (r >= 0)
@@ -212,8 +227,10 @@ static int age(struct flows *f, int64_t now, size_t n, struct bh_err *err)
 /* A limit that was made narrower: otherwise flows_make_room() has seen to it. */
 static int shrink(struct flows *f, size_t n, struct bh_err *err)
 {
-	int r = is_full(f, 0) ? trim_records(f, n, err) : 0;
+	int r = is_full(f, 0, err);
 
+	if (r > 0)
+		r = trim_records(f, n, err);
 	return r < 0 ? r : r > 0;
 }
 

@@ -38,8 +38,8 @@ struct roster *roster_new(void);    /* NULL: out of memory */
 void roster_free(struct roster *r); /* takes NULL */
 
 /*
- * Take what the functions above made: as a whole or, on -EBADMSG (it is not such) and -ENOMEM, not at
- * all. What was found in R before is no longer to be used.
+ * Take what the functions above made: as a whole or, on -EBADMSG (it is not such), not at all; on -ENOMEM
+ * in part at most, and R is to be told all anew. What was found in R before is no longer to be used.
  */
 int roster_take(struct roster *r, const void *data, size_t len, struct bh_err *err);
 

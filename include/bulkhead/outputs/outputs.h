@@ -34,7 +34,8 @@ struct outputs_options {
 	void (*notice)(const char *sentence, void *arg);
 	void *arg;
 	int64_t (*now_usec)(void); /* a clock that never goes back; NULL = CLOCK_MONOTONIC */
-	/* Of unixsock_datagram(), and the outputs' own from outputs_open() on; 0 = made there if needed. */
+	/* Of unixsock_datagram(), and the outputs' own from outputs_open() on, also when that
+	 * fails; 0 = made there if needed. */
 	int socket;
 };
 
