@@ -32,6 +32,22 @@ static size_t utf8_decode(const unsigned char *s, size_t len, uint32_t *ret)
 	return n;
 }
 
+bool bh_is_utf8(const char *s)
+{
+	const unsigned char *p = (const unsigned char *)s;
+	size_t left, n;
+	uint32_t c;
+
+	while (*p && *p < 0x80)
+		p++;
+	for (left = strlen((const char *)p); left; p += n, left -= n) {
+		n = utf8_decode(p, left, &c);
+		if (n == 0)
+			return false;
+	}
+	return true;
+}
+
 /* Characters that move, hide or reorder what a person sees, and those that are nobody's. */
 static bool is_harmful(uint32_t c)
 {

@@ -25,6 +25,13 @@ static int on_record(const struct flow_record *rec, void *arg)
 	return r < 0 ? r : denied_signals_record(&f->signals, rec);
 }
 
+static int on_drained(void *arg)
+{
+	struct following *f = arg;
+
+	return printer_flush(&f->out);
+}
+
 static void on_ready(size_t n, void *arg)
 {
 	fprintf(stderr, "bulkhead: following %zu %s; interrupt to end with a sum\n", n,
@@ -59,7 +66,7 @@ static int say_sums(const struct follow_sums *sums, bool allowed)
 
 static int follow(struct site *s, struct following *f, const struct cli_options *o)
 {
-	const struct follow_callbacks cb = { on_record, on_ready, on_notice, f };
+	const struct follow_callbacks cb = { on_record, on_drained, on_ready, on_notice, f };
 	struct bh_err err = BH_ERR_INIT;
 	struct follow_sums sums;
 	int r = denied_signals_begin(&f->signals, o, &f->out);
@@ -68,6 +75,8 @@ static int follow(struct site *s, struct following *f, const struct cli_options 
 		return r;
 	r = follow_run(s, &cb, &sums, &err);
 	denied_signals_end(&f->signals);
+	if (r >= 0 && printer_flush(&f->out) < 0)
+		return CLI_FAILED;
 	return r < 0 ? cli_fail(CLI_FAILED, "denied: %s", err.msg)
 		     : say_sums(&sums, f->verdicts >> RECORD_ALLOW & 1);
 }
@@ -96,6 +105,7 @@ static int follow_live(const struct cli_options *o, const struct denied_ask *a)
 					    "and nobody keeps one");
 	f.verdicts = a->filter.verdicts;
 	code = printer_begin(&f.out, o);
+	printer_gather(&f.out);
 	if (code == CLI_YES)
 		code = load_and_follow(&f, o);
 	return printer_end(&f.out, code);

@@ -48,8 +48,21 @@ int printer_begin(struct printer *p, const struct cli_options *o)
 
 	*p = (struct printer) { .colour = cli_colour(stdout) };
 	bh_buf_init(&p->line, BH_OUTPUT_LINE_MAX);
+	bh_buf_init(&p->gathered, PRINTER_GATHER + BH_OUTPUT_LINE_MAX);
 	code = take_format(p, o);
 	return code == CLI_YES ? open_pcap(p, o) : code;
+}
+
+void printer_gather(struct printer *p)
+{
+	p->gathers = !isatty(STDOUT_FILENO);
+}
+
+int printer_flush(struct printer *p)
+{
+	if (!p->gathered.len && !bh_buf_error(&p->gathered))
+		return 0;
+	return cli_flush(&p->gathered) == CLI_YES ? 0 : -EPIPE;
 }
 
 /* R: of what was just formatted. */
@@ -57,7 +70,9 @@ static int print_line(struct printer *p, int r)
 {
 	if (r < 0)
 		return r;
-	return cli_flush(&p->line) == CLI_YES ? 0 : -EPIPE;
+	bh_buf_add(&p->gathered, p->line.data, p->line.len);
+	bh_buf_reset(&p->line);
+	return p->gathers && p->gathered.len < PRINTER_GATHER ? 0 : printer_flush(p);
 }
 
 static int format_record(struct printer *p, const struct flow_record *r)
@@ -112,6 +127,9 @@ int printer_end(struct printer *p, int code)
 {
 	struct bh_err err = BH_ERR_INIT;
 
+	if (printer_flush(p) < 0)
+		code = CLI_FAILED;
+	bh_buf_done(&p->gathered);
 	bh_buf_done(&p->line);
 	if (!p->pcap)
 		return code;

@@ -75,12 +75,19 @@ static int slot_failed(struct follow_slot *slot, int r, const struct bh_err *err
 	return 0;
 }
 
+static int drained(const struct follower *f)
+{
+	return f->shared.cb->drained(f->shared.cb->arg);
+}
+
 static int on_log(sd_event_source *source, int fd, uint32_t revents, void *arg)
 {
 	struct follow_slot *slot = arg;
 	struct bh_err err = BH_ERR_INIT;
 	int r = watch_read_log(slot->watch, &err);
 
+	if (r >= 0)
+		r = drained(slot->f);
 	return r < 0 ? slot_failed(slot, r, &err) : 0;
 }
 
@@ -90,6 +97,8 @@ static void look_at(struct follow_slot *slot, int64_t now)
 	bool gone = watch_is_gone(slot->watch);
 	int r = gone ? watch_finish(slot->watch, now, &err) : watch_look(slot->watch, now, &err);
 
+	if (r >= 0)
+		r = drained(slot->f);
 	if (r < 0) {
 		slot_failed(slot, r, &err);
 	} else if (gone) {

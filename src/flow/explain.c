@@ -55,6 +55,21 @@ static const char *or_empty(const char *s)
 	return s ? s : "";
 }
 
+/* put() of S alone, which is most of a record; NULL is "". */
+static void copy(char *out, size_t cap, const char *s)
+{
+	size_t len = strnlen(or_empty(s), cap);
+
+	if (len == cap) {
+		put(out, cap, "%s", s);
+		return;
+	}
+	memcpy(out, or_empty(s), len);
+	out[len] = '\0';
+}
+
+#define COPY(array, s) copy(array, sizeof(array), s)
+
 /* The first that says something. */
 static const char *first_of(const char *a, const char *b, const char *c)
 {
@@ -168,32 +183,32 @@ static void fill_context(struct flow_record *rec, const struct flow_context *ctx
 	const struct endpoint *e = ctx->endpoint;
 	const struct ruleset *r = ctx->ruleset;
 
-	PUT(rec->host, "%s", or_empty(ctx->host));
-	PUT(rec->netns, "%s", first_of(ctx->netns_name, e ? e->netns : NULL, NULL));
-	PUT(rec->owner, "%s", or_empty(ctx->owner));
-	PUT(rec->scope, "%s", or_empty(ctx->scope));
-	PUT(rec->endpoint_id, "%s", first_of(e ? e->id : NULL, r ? r->endpoint : NULL, NULL));
+	COPY(rec->host, ctx->host);
+	COPY(rec->netns, first_of(ctx->netns_name, e ? e->netns : NULL, NULL));
+	COPY(rec->owner, ctx->owner);
+	COPY(rec->scope, ctx->scope);
+	COPY(rec->endpoint_id, first_of(e ? e->id : NULL, r ? r->endpoint : NULL, NULL));
 	if (r) {
-		PUT(rec->service, "%s", or_empty(r->services));
-		PUT(rec->generation, "%s", or_empty(r->generation));
+		COPY(rec->service, r->services);
+		COPY(rec->generation, r->generation);
 	}
 	if (!e)
 		return;
-	PUT(rec->endpoint_name, "%s", or_empty(e->name));
-	PUT(rec->runtime, "%s", endpoint_runtime_name(e->runtime));
-	PUT(rec->image, "%s", or_empty(e->image));
+	COPY(rec->endpoint_name, e->name);
+	COPY(rec->runtime, endpoint_runtime_name(e->runtime));
+	COPY(rec->image, e->image);
 }
 
 static void fill_ends(struct question *q)
 {
-	PUT(q->self_end->endpoint, "%s", q->rec->endpoint_id);
-	PUT(q->self_end->name, "%s", q->rec->endpoint_name);
-	PUT(q->self_end->service, "%s", q->rec->service);
-	PUT(q->self_end->scope, "%s", q->rec->scope);
-	PUT(q->far_end->endpoint, "%s", or_empty(q->far_party.endpoint));
-	PUT(q->far_end->name, "%s", or_empty(q->far_party.name));
-	PUT(q->far_end->service, "%s", or_empty(q->far_party.service));
-	PUT(q->far_end->scope, "%s", or_empty(q->far_party.scope));
+	COPY(q->self_end->endpoint, q->rec->endpoint_id);
+	COPY(q->self_end->name, q->rec->endpoint_name);
+	COPY(q->self_end->service, q->rec->service);
+	COPY(q->self_end->scope, q->rec->scope);
+	COPY(q->far_end->endpoint, q->far_party.endpoint);
+	COPY(q->far_end->name, q->far_party.name);
+	COPY(q->far_end->service, q->far_party.service);
+	COPY(q->far_end->scope, q->far_party.scope);
 }
 
 /*
@@ -315,12 +330,12 @@ static void fill_rule(struct question *q)
 		return;
 	}
 	if (rec->rule_kind == RECORD_RAW_SOCKET) {
-		PUT(rec->rule_name, "raw-socket");
+		COPY(rec->rule_name, "raw-socket");
 		return;
 	}
 	if (q->guard && rec->rule_kind == RECORD_REVOKED)
 		where = q->ctx->ruleset->rules[q->guard->rule].where;
-	PUT(rec->rule_name, "%s", rec->rule_kind == RECORD_REVOKED ? "revoked" : "default-deny");
+	COPY(rec->rule_name, rec->rule_kind == RECORD_REVOKED ? "revoked" : "default-deny");
 	split_where(where, rec->rule_file, sizeof(rec->rule_file), &rec->rule_line);
 }
 

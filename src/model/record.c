@@ -9,7 +9,7 @@
 #include <bulkhead/base/text.h>
 #include <bulkhead/model/json.h>
 
-#include "record_object.h"
+#include "record_json.h"
 
 static const char *const verdicts[] = {
 	[RECORD_DENY] = "deny",
@@ -50,58 +50,55 @@ void record_packet_set(struct record_packet *p, const uint8_t *data, size_t len,
 
 /* --- JSON ----------------------------------------------------------------------------------- */
 
-static json_t *end_json(const struct record_end *e)
+static void add_end_json(struct bh_buf *b, const char *key, const struct record_end *e)
 {
-	json_t *o = json_object();
 	char s[BH_ADDR_STR];
 
+	json_add_object(b, key);
 	if (e->addr.family)
-		json_put_text(o, "address", bh_addr_format(s, &e->addr));
+		json_add_text(b, "address", bh_addr_format(s, &e->addr));
 	if (e->has_port)
-		json_put_number(o, "port", e->port);
-	json_put_text(o, "endpoint", e->endpoint);
-	json_put_text(o, "name", e->name);
-	json_put_text(o, "service", e->service);
-	json_put_text(o, "scope", e->scope);
-	return o;
+		json_add_number(b, "port", e->port);
+	json_add_text(b, "endpoint", e->endpoint);
+	json_add_text(b, "name", e->name);
+	json_add_text(b, "service", e->service);
+	json_add_text(b, "scope", e->scope);
+	json_add_end(b, '}');
 }
 
-static json_t *process_json(const struct record_process *p)
+static void add_process_json(struct bh_buf *b, const struct record_process *p)
 {
-	json_t *o = json_object();
-
+	json_add_object(b, "process");
 	if (p->pid) {
-		json_put_number(o, "pid", p->pid);
-		json_put_text(o, "comm", p->comm);
-		json_put_text(o, "exe", p->exe);
+		json_add_number(b, "pid", p->pid);
+		json_add_text(b, "comm", p->comm);
+		json_add_text(b, "exe", p->exe);
 	} else {
-		json_put_text(o, "unknown", p->unknown);
+		json_add_text(b, "unknown", p->unknown);
 	}
-	return o;
+	json_add_end(b, '}');
 }
 
-static json_t *endpoint_json(const struct flow_record *r)
+static void add_endpoint_json(struct bh_buf *b, const struct flow_record *r)
 {
-	json_t *o = json_object();
-
-	json_put_text(o, "id", r->endpoint_id);
-	json_put_text(o, "name", r->endpoint_name);
-	json_put_text(o, "runtime", r->runtime);
-	json_put_text(o, "image", r->image);
-	json_put_text(o, "netns", r->netns);
-	return o;
+	json_add_object(b, "endpoint");
+	json_add_text(b, "id", r->endpoint_id);
+	json_add_text(b, "name", r->endpoint_name);
+	json_add_text(b, "runtime", r->runtime);
+	json_add_text(b, "image", r->image);
+	json_add_text(b, "netns", r->netns);
+	json_add_end(b, '}');
 }
 
-static json_t *rule_json(const struct flow_record *r)
+static void add_rule_json(struct bh_buf *b, const struct flow_record *r)
 {
-	json_t *o = json_object();
-
-	json_put_text(o, "kind", rule_kinds[r->rule_kind]);
-	json_put_text(o, "name", r->rule_name);
-	json_put_text(o, "file", r->rule_file);
+	json_add_object(b, "rule");
+	json_add_text(b, "kind", rule_kinds[r->rule_kind]);
+	json_add_text(b, "name", r->rule_name);
+	json_add_text(b, "file", r->rule_file);
 	if (r->rule_line)
-		json_put_number(o, "line", r->rule_line);
-	return o;
+		json_add_number(b, "line", r->rule_line);
+	json_add_end(b, '}');
 }
 
 #define MAC_STR 18
@@ -113,16 +110,24 @@ static const char *format_mac(char out[MAC_STR], const uint8_t mac[6])
 	return out;
 }
 
-static json_t *frame_json(const struct flow_record *r)
+static void add_frame_json(struct bh_buf *b, const struct flow_record *r)
 {
 	char mac[MAC_STR], type[8];
-	json_t *o = json_object();
 
-	json_put_text(o, "source", format_mac(mac, r->frame_source));
-	json_put_text(o, "destination", format_mac(mac, r->frame_destination));
+	json_add_object(b, "frame");
+	json_add_text(b, "source", format_mac(mac, r->frame_source));
+	json_add_text(b, "destination", format_mac(mac, r->frame_destination));
 	snprintf(type, sizeof(type), "0x%04x", r->frame_type);
-	json_put_text(o, "type", type);
-	return o;
+	json_add_text(b, "type", type);
+	json_add_end(b, '}');
+}
+
+static void add_icmp_json(struct bh_buf *b, const struct flow_record *r)
+{
+	json_add_object(b, "icmp");
+	json_add_number(b, "type", r->icmp_type);
+	json_add_number(b, "code", r->icmp_code);
+	json_add_end(b, '}');
 }
 
 /* A frame that holds no IP packet has neither protocol nor addresses. */
@@ -131,6 +136,25 @@ static bool is_bare_frame(const struct flow_record *r)
 	return r->has_frame && !r->source.addr.family;
 }
 
+static void add_samples_json(struct bh_buf *b, const struct flow_record *r)
+{
+	char addr[BH_ADDR_STR], proto[PROTO_STR];
+
+	json_add_array(b, "sample");
+	for (unsigned i = 0; i < r->n_samples && i < RECORD_SAMPLES; i++) {
+		const struct record_sample *s = &r->samples[i];
+
+		json_add_object(b, NULL);
+		json_add_text(b, "peer", bh_addr_format(addr, &s->peer));
+		json_add_text(b, "protocol", proto_name(proto, s->proto));
+		if (s->port)
+			json_add_number(b, "port", s->port);
+		json_add_end(b, '}');
+	}
+	json_add_end(b, ']');
+}
+
+/* The same for an object of jansson. */
 json_t *json_samples(const struct flow_record *r)
 {
 	char addr[BH_ADDR_STR], proto[PROTO_STR];
@@ -149,72 +173,70 @@ json_t *json_samples(const struct flow_record *r)
 	return all;
 }
 
-static void put_flow(json_t *o, const struct flow_record *r)
+static void add_flow_json(struct bh_buf *b, const struct flow_record *r)
 {
 	char proto[PROTO_STR];
 
-	json_put_time(o, "first_seen", r->first_seen);
-	json_put_time(o, "last_seen", r->last_seen);
-	json_put_text(o, "verdict", verdicts[r->verdict]);
-	json_put_text(o, "direction", direction_name(r->direction));
-	json_put_number(o, "packets", r->packets);
-	json_put_number(o, "bytes", r->bytes);
+	json_add_time(b, "first_seen", r->first_seen);
+	json_add_time(b, "last_seen", r->last_seen);
+	json_add_text(b, "verdict", verdicts[r->verdict]);
+	json_add_text(b, "direction", direction_name(r->direction));
+	json_add_number(b, "packets", r->packets);
+	json_add_number(b, "bytes", r->bytes);
 	if (r->aggregated)
-		json_object_set_new(o, "aggregated", json_true());
+		json_add_true(b, "aggregated");
 	if (r->aggregated && r->flows)
-		json_put_number(o, "flows", r->flows);
+		json_add_number(b, "flows", r->flows);
 	if (r->aggregated && r->n_samples)
-		json_object_set_new(o, "sample", json_samples(r));
+		add_samples_json(b, r);
 	if (!r->aggregated && !is_bare_frame(r))
-		json_put_text(o, "protocol", proto_name(proto, r->proto));
-	json_object_set_new(o, "source", end_json(&r->source));
-	json_object_set_new(o, "destination", end_json(&r->destination));
+		json_add_text(b, "protocol", proto_name(proto, r->proto));
+	add_end_json(b, "source", &r->source);
+	add_end_json(b, "destination", &r->destination);
 	if (r->has_icmp)
-		json_object_set_new(
-			o, "icmp",
-			json_pack("{s:i, s:i}", "type", r->icmp_type, "code", r->icmp_code));
+		add_icmp_json(b, r);
 	if (r->has_tcp_flags)
-		json_put_number(o, "tcp_flags", r->tcp_flags);
+		json_add_number(b, "tcp_flags", r->tcp_flags);
 	if (r->has_frame)
-		json_object_set_new(o, "frame", frame_json(r));
+		add_frame_json(b, r);
 }
 
-static void put_explanation(json_t *o, const struct flow_record *r)
+static void add_explanation_json(struct bh_buf *b, const struct flow_record *r)
 {
-	json_put_text(o, "interface", r->interface);
-	json_object_set_new(o, "endpoint", endpoint_json(r));
-	json_put_text(o, "service", r->service);
-	json_put_text(o, "owner", r->owner);
-	json_put_text(o, "scope", r->scope);
+	json_add_text(b, "interface", r->interface);
+	add_endpoint_json(b, r);
+	json_add_text(b, "service", r->service);
+	json_add_text(b, "owner", r->owner);
+	json_add_text(b, "scope", r->scope);
 	if (r->has_uid)
-		json_put_number(o, "uid", r->uid);
+		json_add_number(b, "uid", r->uid);
 	if (r->has_gid)
-		json_put_number(o, "gid", r->gid);
+		json_add_number(b, "gid", r->gid);
 	if (r->process.pid || r->process.unknown)
-		json_object_set_new(o, "process", process_json(&r->process));
-	json_object_set_new(o, "rule", rule_json(r));
-	json_put_text(o, "reason", r->reason);
-	json_put_text(o, "near_miss", r->near_miss);
-	json_put_text(o, "other_side", r->other_side);
-	json_put_text(o, "host", r->host);
-	json_put_text(o, "generation", r->generation);
+		add_process_json(b, &r->process);
+	add_rule_json(b, r);
+	json_add_text(b, "reason", r->reason);
+	json_add_text(b, "near_miss", r->near_miss);
+	json_add_text(b, "other_side", r->other_side);
+	json_add_text(b, "host", r->host);
+	json_add_text(b, "generation", r->generation);
 }
 
-json_t *record_object(const struct flow_record *r)
+void record_add_json(struct bh_buf *b, const char *key, const struct flow_record *r)
 {
-	json_t *o = json_object();
-
-	if (!o)
-		return NULL;
-	json_put_text(o, "schema", "bulkhead.flow/1");
-	put_flow(o, r);
-	put_explanation(o, r);
-	return o;
+	json_add_object(b, key);
+	json_add_text(b, "schema", "bulkhead.flow/1");
+	add_flow_json(b, r);
+	add_explanation_json(b, r);
+	json_add_end(b, '}');
 }
 
 int flow_record_json(const struct flow_record *r, struct bh_buf *out)
 {
-	return json_take_line(record_object(r), out);
+	size_t start = out->len;
+
+	record_add_json(out, NULL, r);
+	return json_end_line(out, start);
 }
 
 /* --- text ----------------------------------------------------------------------------------- */

@@ -7,7 +7,7 @@
 #include <bulkhead/base/text.h>
 #include <bulkhead/model/json.h>
 
-#include "record_object.h"
+#include "record_json.h"
 
 static const char *const kinds[SIGNAL_KINDS] = {
 	[SIGNAL_FIRST_DENIED] = "first-denied",
@@ -21,33 +21,30 @@ const char *signal_kind_name(enum signal_kind k)
 	return kinds[k];
 }
 
-static void put_scan(json_t *o, const struct flow_signal *s)
+static void add_scan(struct bh_buf *b, const struct flow_signal *s)
 {
-	json_put_number(o, "window_seconds", s->window_s);
-	json_put_number(o, "ports", s->ports);
-	json_put_number(o, "peers", s->peers);
+	json_add_number(b, "window_seconds", s->window_s);
+	json_add_number(b, "ports", s->ports);
+	json_add_number(b, "peers", s->peers);
 }
 
 int flow_signal_json(const struct flow_signal *s, struct bh_buf *out)
 {
-	json_t *o = json_object(), *record = record_object(&s->record);
+	size_t start = out->len;
 
-	if (!o || !record) {
-		json_decref(o);
-		json_decref(record);
-		return -ENOMEM;
-	}
-	json_put_text(o, "schema", "bulkhead.signal/1");
-	json_put_time(o, "time", s->when);
-	json_put_text(o, "signal", kinds[s->kind]);
-	json_put_text(o, "reason", s->reason);
-	json_put_number(o, "packets", s->packets);
+	json_add_object(out, NULL);
+	json_add_text(out, "schema", "bulkhead.signal/1");
+	json_add_time(out, "time", s->when);
+	json_add_text(out, "signal", kinds[s->kind]);
+	json_add_text(out, "reason", s->reason);
+	json_add_number(out, "packets", s->packets);
 	if (s->kind == SIGNAL_PORT_SCAN)
-		put_scan(o, s);
+		add_scan(out, s);
 	if (s->kind == SIGNAL_INTO_SCOPE)
-		json_put_text(o, "into_scope", s->scope);
-	json_object_set_new(o, "record", record);
-	return json_take_line(o, out);
+		json_add_text(out, "into_scope", s->scope);
+	record_add_json(out, "record", &s->record);
+	json_add_end(out, '}');
+	return json_end_line(out, start);
 }
 
 int flow_signal_text(const struct flow_signal *s, struct bh_buf *out, bool colour)

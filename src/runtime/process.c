@@ -34,6 +34,7 @@ struct cache_key {
 struct cached {
 	struct cache_key key;
 	int64_t at; /* 0 = unused */
+	int64_t held; /* when its process was last seen to hold it */
 	uint64_t socket;
 	struct proc_place place;
 	struct record_process process;
@@ -139,16 +140,27 @@ static struct cached *slot_of(struct process_finder *f, const struct cache_key *
 	return &f->cache[h % BH_PROCESS_CACHE_MAX];
 }
 
-/* Who was found must still hold it: else its port may be another's by now. */
-static bool is_fresh(const struct process_finder *f, const struct cached *c,
-		     const struct cache_key *k, int64_t now)
+/*
+ * Who was found must still hold it: else its port may be another's by now. The packets of one reading
+ * of the log come together, and are all older than this.
+ */
+static bool still_holds(const struct process_finder *f, struct cached *c, int64_t now)
 {
-	const struct proc_search s = { f->proc_fd, k->netns, c->socket, 0, 0 };
+	const struct proc_search s = { f->proc_fd, c->key.netns, c->socket, 0, 0 };
 
+	if (now >= c->held && now - c->held < BH_PROCESS_HELD_US)
+		return true;
+	c->held = now;
+	return proc_holds(&s, &c->place);
+}
+
+static bool is_fresh(const struct process_finder *f, struct cached *c, const struct cache_key *k,
+		     int64_t now)
+{
 	if (!c->at || now < c->at || now - c->at >= BH_PROCESS_CACHE_MS * 1000 ||
 	    memcmp(&c->key, k, sizeof(*k)) != 0)
 		return false;
-	return !c->process.pid || proc_holds(&s, &c->place);
+	return !c->process.pid || still_holds(f, c, now);
 }
 
 /* --- a look --------------------------------------------------------------------------------- */
@@ -224,7 +236,7 @@ void process_of_socket(struct process_finder *f, const struct process_question *
 		}
 		look(f, space, q, c);
 		c->key = k;
-		c->at = now;
+		c->at = c->held = now;
 	}
 	*ret = c->process;
 }

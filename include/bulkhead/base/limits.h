@@ -169,6 +169,7 @@
 #define BH_PROCESS_TOTAL_WORK  32768 /* and of all; what was begun is ended */
 #define BH_PROCESS_CACHE_MAX   256   /* answers that are kept, */
 #define BH_PROCESS_CACHE_MS    1000  /* for so long */
+#define BH_PROCESS_HELD_US     1000  /* and who holds a socket still does so long after a look */
 #define BH_PROCESS_SPACES_MAX  1024  /* namespaces whose rate is kept apart */
 
 /* Suggestions */

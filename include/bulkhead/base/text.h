@@ -30,6 +30,9 @@ void bh_tame(struct bh_buf *b, const char *s, size_t len);
 /* Same as bh_escape() for a NUL-terminated string into a fixed array; always terminated, "..." when cut. */
 const char *bh_escape_str(char *out, size_t size, const char *s);
 
+/* Is all of it well-formed UTF-8 (RFC 3629)? */
+bool bh_is_utf8(const char *s);
+
 /*
  * Shell-style glob with * and ? only; no escapes, no brackets. Linear time (no backtracking
  * bomb).

@@ -23,6 +23,8 @@ struct follow_sums {
 struct follow_callbacks {
 	/* A record, explained. A negative return ends the following with it. */
 	int (*record)(const struct flow_record *rec, void *arg);
+	/* Some were handed out, and no more are there now. A negative return is like that of a record. */
+	int (*drained)(void *arg);
 	/* Once, when every namespace is listened to. */
 	void (*ready)(size_t n_namespaces, void *arg);
 	/* Something a person should know: a namespace that cannot be followed, or has gone. */
