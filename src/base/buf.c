@@ -60,6 +60,17 @@ int bh_buf_add(struct bh_buf *b, const void *data, size_t len)
 	return 0;
 }
 
+char *bh_buf_room(struct bh_buf *b, size_t more)
+{
+	return reserve(b, more) < 0 ? NULL : b->data + b->len;
+}
+
+void bh_buf_took(struct bh_buf *b, size_t n)
+{
+	b->len += n;
+	b->data[b->len] = '\0';
+}
+
 int bh_buf_addstr(struct bh_buf *b, const char *s)
 {
 	return bh_buf_add(b, s, strlen(s));

@@ -130,18 +130,55 @@ int bh_parse_duration(const char *s, uint64_t min, uint64_t max, uint64_t *ret)
 	return -EINVAL;
 }
 
+#define DAY_S   86400
+#define DAY_STR 16 /* "-290308-12-21" is the longest */
+
+/* "2026-01-31": of the day that was asked for last, as records come by the thousand. */
+static const char *day_text(int64_t days)
+{
+	static _Thread_local struct {
+		int64_t days;
+		char text[DAY_STR];
+	} last = { 0, "1970-01-01" };
+	time_t t = (time_t)(days * DAY_S);
+	struct tm tm;
+
+	if (days == last.days)
+		return last.text;
+	gmtime_r(&t, &tm);
+	strftime(last.text, sizeof(last.text), "%Y-%m-%d", &tm);
+	last.days = days;
+	return last.text;
+}
+
+/* V in N digits, with C before them. Returns what is behind. */
+static char *put_digits(char *p, char c, int64_t v, int n)
+{
+	*p++ = c;
+	for (int i = n; i-- > 0; v /= 10)
+		p[i] = (char)('0' + v % 10);
+	return p + n;
+}
+
+/* Down, before the epoch too; what is left is not negative. */
+static int64_t divide(int64_t v, int64_t by, int64_t *ret_rest)
+{
+	*ret_rest = v % by;
+	if (*ret_rest < 0)
+		*ret_rest += by;
+	return v / by - (v % by < 0);
+}
+
 static const char *format(char out[BH_TIME_STR], int64_t usec, int digits, int unit)
 {
-	int64_t rest = usec % 1000000;
-	time_t t = (time_t)(usec / 1000000 - (rest < 0)); /* down, before the epoch too */
-	struct tm tm;
-	size_t n;
+	int64_t fraction, second, days = divide(divide(usec, 1000000, &fraction), DAY_S, &second);
+	char *p = stpcpy(out, day_text(days));
 
-	if (rest < 0)
-		rest += 1000000;
-	gmtime_r(&t, &tm);
-	n = strftime(out, BH_TIME_STR, "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(out + n, BH_TIME_STR - n, ".%0*dZ", digits, (int)rest / unit);
+	p = put_digits(p, 'T', second / 3600, 2);
+	p = put_digits(p, ':', second / 60 % 60, 2);
+	p = put_digits(p, ':', second % 60, 2);
+	p = put_digits(p, '.', fraction / unit, digits);
+	memcpy(p, "Z", sizeof("Z"));
 	return out;
 }
 

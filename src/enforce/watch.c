@@ -61,7 +61,7 @@ static int explain_and_emit(struct flow_record *rec, void *arg)
 
 	if (w->event && rec->verdict != RECORD_ALLOW) /* what was denied comes first */
 		sender_fill(w->shared->processes, w->netns_fd, w->ino, w->event, rec);
-	flow_explain(rec, &ctx);
+	flow_explain_again(&w->shared->explained, rec, &ctx);
 	return w->shared->cb->record(rec, w->shared->cb->arg);
 }
 
@@ -317,6 +317,7 @@ int watch_read_log(struct watch *w, struct bh_err *err)
 {
 	uint32_t commit;
 
+	flow_explained_forget(&w->shared->explained);
 	if (nft_commit_id(&w->nl, &commit, NULL) >= 0 && commit != w->commit) {
 		refresh(w);
 		w->commit = commit;

@@ -4,6 +4,7 @@
 
 #include <bulkhead/enforce/follow.h>
 #include <bulkhead/flow/account.h>
+#include <bulkhead/flow/explained.h>
 #include <bulkhead/nft/nft.h>
 
 #include "parties.h"
@@ -16,6 +17,7 @@ struct watch_shared {
 	const struct follow_callbacks *cb;
 	struct flow_budget budget;
 	struct process_finder *processes;
+	struct flow_explained explained; /* in this reading of a log */
 	char host[65];
 };
 

@@ -54,24 +54,24 @@ int json_take_line(json_t *o, struct bh_buf *out)
 
 /* --- straight into a buffer -------------------------------------------------------------------- */
 
-#define KEY_MAX 32 /* of ours: none is longer */
+#define KEY_MAX    32            /* of ours: none is longer */
+#define KEY_ROOM   (KEY_MAX + 4) /* with its comma, quotes and colon */
+#define ESCAPE_MAX 6             /* \u001F */
 
 /* A comma, but for the first. Without a key: an object in a list, or all of a line. */
-static void add_key(struct bh_buf *b, const char *key)
+static char *put_key(const struct bh_buf *b, char *p, const char *key)
 {
 	char before = b->len ? b->data[b->len - 1] : '{';
-	char out[KEY_MAX + 4], *p = out;
-	size_t len = key ? strnlen(key, KEY_MAX) : 0;
 
 	if (key ? before != '{' : before == '}')
 		*p++ = ',';
-	if (key) {
-		*p++ = '"';
-		p = mempcpy(p, key, len);
-		*p++ = '"';
-		*p++ = ':';
-	}
-	bh_buf_add(b, out, (size_t)(p - out));
+	if (!key)
+		return p;
+	*p++ = '"';
+	p = mempcpy(p, key, strnlen(key, KEY_MAX));
+	*p++ = '"';
+	*p++ = ':';
+	return p;
 }
 
 /* As jansson escapes: the letter behind a backslash, 'u' for those that have none, 0 for the others. */
@@ -80,38 +80,77 @@ static const char escapes[256] = {
 	['\f'] = 'f',    ['\r'] = 'r', [14 ... 31] = 'u', ['"'] = '"',  ['\\'] = '\\',
 };
 
-static void add_escape(struct bh_buf *b, unsigned char c)
+static char *put_escape(char *p, unsigned char c)
 {
-	if (escapes[c] == 'u')
-		bh_buf_addf(b, "\\u%04X", c);
-	else
-		bh_buf_add(b, (char[]) { '\\', escapes[c] }, 2);
+	static const char hex[] = "0123456789ABCDEF";
+
+	*p++ = '\\';
+	*p++ = escapes[c];
+	if (escapes[c] != 'u')
+		return p;
+	p = mempcpy(p, "00", 2);
+	*p++ = hex[c >> 4];
+	*p++ = hex[c & 15];
+	return p;
 }
 
-static void add_string(struct bh_buf *b, const char *s)
+/* Bytes of S until one that is not simply itself: it is to be escaped, no ASCII, or the end. */
+static size_t plain_length(const char *s)
 {
-	size_t n;
+	const unsigned char *p = (const unsigned char *)s;
 
-	bh_buf_add(b, "\"", 1);
-	for (;; s += n + 1) {
-		for (n = 0; s[n] && !escapes[(unsigned char)s[n]]; n++)
-			;
-		bh_buf_add(b, s, n);
-		if (!s[n])
-			break;
-		add_escape(b, (unsigned char)s[n]);
-	}
-	bh_buf_add(b, "\"", 1);
+	while (!escapes[*p] && *p < 0x80)
+		p++;
+	return (size_t)((const char *)p - s);
+}
+
+static char *put_string(char *p, const char *s)
+{
+	for (; *s; s++)
+		if (escapes[(unsigned char)*s])
+			p = put_escape(p, (unsigned char)*s);
+		else
+			*p++ = *s;
+	return p;
+}
+
+/* The first PLAIN bytes of S are themselves. */
+static void add_string(struct bh_buf *b, const char *key, const char *s, size_t plain)
+{
+	char *start = bh_buf_room(b, KEY_ROOM + plain + ESCAPE_MAX * strlen(s + plain) + 2), *p;
+
+	if (!start)
+		return;
+	p = put_key(b, start, key);
+	*p++ = '"';
+	p = mempcpy(p, s, plain);
+	p = put_string(p, s + plain);
+	*p++ = '"';
+	bh_buf_took(b, (size_t)(p - start));
 }
 
 void json_add_text(struct bh_buf *b, const char *key, const char *s)
 {
 	char safe[4 * HOSTILE_MAX];
+	size_t plain;
 
 	if (!s || !s[0])
 		return;
-	add_key(b, key);
-	add_string(b, bh_is_utf8(s) ? s : bh_escape_str(safe, sizeof(safe), s));
+	plain = plain_length(s);
+	if (s[plain] && !bh_is_utf8(s + plain)) {
+		s = bh_escape_str(safe, sizeof(safe), s);
+		plain = 0;
+	}
+	add_string(b, key, s, plain);
+}
+
+/* What needs no escape and no quotes. */
+static void add_bare(struct bh_buf *b, const char *key, const char *s, size_t len)
+{
+	char *start = bh_buf_room(b, KEY_ROOM + len);
+
+	if (start)
+		bh_buf_took(b, (size_t)((char *)mempcpy(put_key(b, start, key), s, len) - start));
 }
 
 void json_add_number(struct bh_buf *b, const char *key, uint64_t v)
@@ -121,13 +160,12 @@ void json_add_number(struct bh_buf *b, const char *key, uint64_t v)
 
 	if (negative)
 		v = -v;
-	add_key(b, key);
 	do
 		*--p = (char)('0' + v % 10);
 	while (v /= 10);
 	if (negative)
 		*--p = '-';
-	bh_buf_add(b, p, (size_t)(out + sizeof(out) - p));
+	add_bare(b, key, p, (size_t)(out + sizeof(out) - p));
 }
 
 void json_add_time(struct bh_buf *b, const char *key, int64_t usec)
@@ -139,20 +177,17 @@ void json_add_time(struct bh_buf *b, const char *key, int64_t usec)
 
 void json_add_true(struct bh_buf *b, const char *key)
 {
-	add_key(b, key);
-	bh_buf_addstr(b, "true");
+	add_bare(b, key, "true", 4);
 }
 
 void json_add_object(struct bh_buf *b, const char *key)
 {
-	add_key(b, key);
-	bh_buf_add(b, "{", 1);
+	add_bare(b, key, "{", 1);
 }
 
 void json_add_array(struct bh_buf *b, const char *key)
 {
-	add_key(b, key);
-	bh_buf_add(b, "[", 1);
+	add_bare(b, key, "[", 1);
 }
 
 void json_add_end(struct bh_buf *b, char bracket)

@@ -24,6 +24,12 @@ int bh_buf_addstr(struct bh_buf *b, const char *s);
 int bh_buf_addf(struct bh_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int bh_buf_vaddf(struct bh_buf *b, const char *fmt, va_list ap)
 	__attribute__((format(printf, 2, 0)));
+/*
+ * Room for MORE bytes at the end, to be filled by the caller, who says with bh_buf_took() how many it
+ * filled; NULL as bh_buf_add() fails. For writers that know how much they need.
+ */
+char *bh_buf_room(struct bh_buf *b, size_t more);
+void bh_buf_took(struct bh_buf *b, size_t n);
 int bh_buf_error(const struct bh_buf *b);
 const char *bh_buf_str(const struct bh_buf *b); /* "" when empty; owned by the buffer */
 char *bh_buf_steal(struct bh_buf *b);           /* caller frees; NULL on error or empty */
