@@ -76,7 +76,7 @@ static char *put_key(const struct bh_buf *b, char *p, const char *key)
 
 /* As jansson escapes: the letter behind a backslash, 'u' for those that have none, 0 for the others. */
 static const char escapes[256] = {
-	[0 ... 7] = 'u', ['\b'] = 'b', ['\t'] = 't',    ['\n'] = 'n', [11] = 'u',
+	[0 ... 7] = 'u', ['\b'] = 'b', ['\t'] = 't',      ['\n'] = 'n', [11] = 'u',
 	['\f'] = 'f',    ['\r'] = 'r', [14 ... 31] = 'u', ['"'] = '"',  ['\\'] = '\\',
 };
 

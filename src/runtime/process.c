@@ -33,7 +33,7 @@ struct cache_key {
 
 struct cached {
 	struct cache_key key;
-	int64_t at; /* 0 = unused */
+	int64_t at;   /* 0 = unused */
 	int64_t held; /* when its process was last seen to hold it */
 	uint64_t socket;
 	struct proc_place place;

@@ -155,6 +155,19 @@ static int is_full(struct flows *f, size_t n, struct bh_err *err)
 	return pages - spare + (int64_t)n * BATCH_BYTES / PAGE_BYTES + 16 > f->pages_max;
 }
 
+/* 1: there is no room, and no record either: nothing refers to anything. */
+static int is_full_of_nothing(struct flows *f, size_t n, struct bh_err *err)
+{
+	int64_t oldest;
+	int r = is_full(f, n, err);
+
+	if (r > 0)
+		r = oldest_record(f, &oldest, err);
+	else
+		return r;
+	return r < 0 ? r : oldest == f->numbers[FLOWS_NEXT_RECORD];
+}
+
 /*
  * What goes for each record that comes is more than it brings, so that a batch is as quick as it is
  * bounded. Not everything has gone when N rows have: they share pages, and what they refer to goes later.
@@ -171,8 +184,9 @@ int flows_make_room(struct flows *f, size_t n, struct bh_err *err)
 		if (r >= 0)
 			r = sweep_both(f, 4 * n + 256, err);
 	}
-	/* Nothing refers to anything then, whatever it is known to have been used by. */
-	if (r >= 0 && n && is_full(f, n) && oldest_record(f) == f->numbers[FLOWS_NEXT_RECORD]) {
+	if (r >= 0 && n)
+		r = is_full_of_nothing(f, n, err);
+	if (r > 0) {
 		r = flows_db_run(f->db, "DELETE FROM signal; DELETE FROM flow; DELETE FROM text",
 				 err);
 		flows_intern_forget(&f->intern);

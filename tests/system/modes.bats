@@ -53,7 +53,7 @@ traffic() {
 # One record a flow, with all that any record says of it but for what follows from the verdict and
 # from how many packets there were.
 records() {
-	jq -cS -s 'map(select(.endpoint.name == "a" and .protocol != "2")
+	jq -cS -s 'map(del(.process)) | map(select(.endpoint.name == "a" and .protocol != "2")
 			| del(.first_seen, .last_seen, .packets, .bytes, .verdict, .generation, .tcp_flags)
 			| .source |= del(.port)
 			| .reason |= sub(" [(]audit mode: it passed[)]$"; ""))
