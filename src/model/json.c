@@ -94,14 +94,33 @@ static char *put_escape(char *p, unsigned char c)
 	return p;
 }
 
-/* Bytes of S until one that is not simply itself: it is to be escaped, no ASCII, or the end. */
-static size_t plain_length(const char *s)
-{
-	const unsigned char *p = (const unsigned char *)s;
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
-	while (!escapes[*p] && *p < 0x80)
-		p++;
-	return (size_t)((const char *)p - s);
+/*
+ * May one of these eight bytes be something else than simply itself: a control character, a quote, a
+ * backslash, no ASCII? Subtracting sets the highest bit of a byte that was less.
+ */
+static bool may_be_special(uint64_t w)
+{
+	uint64_t quote = w ^ EACH('"'), backslash = w ^ EACH('\\');
+
+	return (w | (w - EACH(' ')) | (quote - EACH(1)) | (backslash - EACH(1))) & EACH(0x80);
+}
+
+/* Bytes of S until one that is not simply itself: it is to be escaped, no ASCII, or the end. */
+static size_t plain_length(const char *s, size_t len)
+{
+	size_t n = 0;
+	uint64_t w;
+
+	for (; n + sizeof(w) <= len; n += sizeof(w)) {
+		memcpy(&w, s + n, sizeof(w));
+		if (may_be_special(w))
+			break;
+	}
+	while (n < len && !escapes[(unsigned char)s[n]] && (unsigned char)s[n] < 0x80)
+		n++;
+	return n;
 }
 
 static char *put_string(char *p, const char *s)
@@ -114,10 +133,10 @@ static char *put_string(char *p, const char *s)
 	return p;
 }
 
-/* The first PLAIN bytes of S are themselves. */
-static void add_string(struct bh_buf *b, const char *key, const char *s, size_t plain)
+/* The first PLAIN bytes of S are themselves, OTHER come after them. */
+static void add_string(struct bh_buf *b, const char *key, const char *s, size_t plain, size_t other)
 {
-	char *start = bh_buf_room(b, KEY_ROOM + plain + ESCAPE_MAX * strlen(s + plain) + 2), *p;
+	char *start = bh_buf_room(b, KEY_ROOM + plain + ESCAPE_MAX * other + 2), *p;
 
 	if (!start)
 		return;
@@ -132,16 +151,18 @@ static void add_string(struct bh_buf *b, const char *key, const char *s, size_t 
 void json_add_text(struct bh_buf *b, const char *key, const char *s)
 {
 	char safe[4 * HOSTILE_MAX];
-	size_t plain;
+	size_t len, plain;
 
 	if (!s || !s[0])
 		return;
-	plain = plain_length(s);
-	if (s[plain] && !bh_is_utf8(s + plain)) {
+	len = strlen(s);
+	plain = plain_length(s, len);
+	if (plain < len && !bh_is_utf8(s + plain)) {
 		s = bh_escape_str(safe, sizeof(safe), s);
+		len = strlen(s);
 		plain = 0;
 	}
-	add_string(b, key, s, plain);
+	add_string(b, key, s, plain, len - plain);
 }
 
 /* What needs no escape and no quotes. */
