@@ -55,17 +55,21 @@ static const char *or_empty(const char *s)
 	return s ? s : "";
 }
 
-/* put() of S alone, which is most of a record; NULL is "". */
-static void copy(char *out, size_t cap, const char *s)
+/* put() of LEN bytes alone, which is most of a record. */
+static void copy_n(char *out, size_t cap, const char *s, size_t len)
 {
-	size_t len = strnlen(or_empty(s), cap);
-
-	if (len == cap) {
-		put(out, cap, "%s", s);
+	if (len >= cap) {
+		put(out, cap, "%.*s", (int)len, s);
 		return;
 	}
-	memcpy(out, or_empty(s), len);
+	memcpy(out, s, len);
 	out[len] = '\0';
+}
+
+/* NULL is "". */
+static void copy(char *out, size_t cap, const char *s)
+{
+	copy_n(out, cap, or_empty(s), strnlen(or_empty(s), cap));
 }
 
 #define COPY(array, s) copy(array, sizeof(array), s)
@@ -97,7 +101,7 @@ static void say_ports(char out[WHAT_STR], uint16_t proto_lo, uint16_t proto_hi, 
 	if (proto_lo == proto_hi && known) {
 		char text[PORT_SPEC_STR];
 
-		put(out, WHAT_STR, "%s", port_spec_format(text, &spec));
+		copy(out, WHAT_STR, port_spec_format(text, &spec));
 	} else if (proto_lo != proto_hi) {
 		put(out, WHAT_STR, "any");
 	} else if (proto_has_ports(proto_lo)) {
@@ -130,7 +134,7 @@ static void say_addr(char out[NAME_STR], const struct bh_addr *a)
 {
 	char text[BH_ADDR_STR];
 
-	put(out, NAME_STR, "%s", a->family ? bh_addr_format(text, a) : "an unknown address");
+	copy(out, NAME_STR, a->family ? bh_addr_format(text, a) : "an unknown address");
 }
 
 static void name_self(struct question *q)
@@ -281,10 +285,10 @@ static void split_where(const char *where, char *file, size_t cap, unsigned *ret
 	uint64_t line;
 
 	if (!colon || bh_parse_u64(colon + 1, 1, UINT_MAX, &line) < 0) {
-		put(file, cap, "%s", or_empty(where));
+		copy(file, cap, where);
 		return;
 	}
-	put(file, cap, "%.*s", (int)(colon - where), where);
+	copy_n(file, cap, where, (size_t)(colon - where));
 	*ret_line = (unsigned)line;
 }
 
