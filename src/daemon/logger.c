@@ -22,6 +22,7 @@
 #define PROGRAM        "bulkhead-logger"
 #define SECOND         1000000
 #define HANG_USEC      (10 * SECOND) /* it says something each second */
+#define OPEN_USEC      (600 * (int64_t)SECOND)
 #define PAUSE_MIN_USEC 100000
 #define PAUSE_MAX_USEC (10 * SECOND)
 #define STEADY_USEC    (10 * SECOND) /* one that lived so long is started again at once */
@@ -96,14 +97,14 @@ static int on_line(sd_event_source *source, int fd, uint32_t revents, void *arg)
 	for (int i = 0; i < MESSAGES; i++) {
 		ssize_t n = channel_receive(fd, message, sizeof(message), fds, &n_fds);
 
+		while (n >= 0 && n_fds) /* it has nothing to give */
+			close(fds[--n_fds]);
 		if (n == -EAGAIN)
 			return 0;
 		if (n <= 0 && n != -EMSGSIZE) { /* its end will be seen */
 			sd_event_source_set_enabled(source, SD_EVENT_OFF);
 			return 0;
 		}
-		while (n_fds) /* it has nothing to give */
-			close(fds[--n_fds]);
 		k->heard = logger_link_clock();
 		if (n > 0)
 			logger_serve(k, message, (size_t)n);
@@ -263,6 +264,30 @@ static void note_deafness(struct logger_link *k)
 	meters_logger(k->c->meters, &s);
 }
 
+static bool has_said_something(const struct logger_link *k)
+{
+	struct pollfd p = { .fd = k->line.fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0 && p.revents & POLLIN;
+}
+
+/* Does it do what it is for? It has its time to open a history that is large, or is made smaller. */
+static void judge(struct logger_link *k)
+{
+	int64_t now = logger_link_clock();
+
+	if (!k->line.n)
+		k->stuffed = 0;
+	else if (!k->stuffed)
+		k->stuffed = now;
+	if (now - k->heard > (k->ready ? HANG_USEC : OPEN_USEC) && !has_said_something(k))
+		logger_fail(k, "hangs: it is ended");
+	else if (k->ready && k->stuffed && now - k->stuffed > HANG_USEC)
+		logger_fail(k, "does not read what it is told: it is ended");
+	else if (taps_are_stuck(k))
+		logger_fail(k, "does not let go of a namespace: it is ended");
+}
+
 /* Start it, or see whether it still lives. */
 static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
 {
@@ -273,11 +298,12 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
 		note_deafness(k);
 		if (!k->pid)
 			return 0;
-	} else if (logger_link_clock() - k->heard > HANG_USEC) {
-		logger_fail(k, "hangs: it is ended");
+	} else {
+		judge(k);
 	}
-	if (k->unheard)
+	if (k->unheard || k->again)
 		logger_sync(k); /* who has the log of a namespace may have let go of it */
+	k->again = false;
 	note_deafness(k);
 	arm(source, SECOND);
 	return 0;
@@ -303,8 +329,13 @@ static int on_site(sd_event_source *source, uint64_t usec, void *arg)
 
 	if (!k->ready || !k->c->loaded)
 		return 0;
+	if (k->line.n) { /* it has the last one to read, and is told of this when it has */
+		arm(source, SECOND);
+		return 0;
+	}
 	logger_tell_site(k);
-	taps_attach(k);
+	if (!taps_attach(k))
+		arm(source, SITE_USEC);
 	return 0;
 }
 
@@ -414,7 +445,11 @@ static void stop(struct logger_link *k)
 	struct pollfd p = { .fd = sd_event_source_get_io_fd(k->end), .events = POLLIN };
 	char how[CHILD_END_STR];
 
-	if (logger_send(k, &m, sizeof(m), NULL, 0) < 0 || poll(&p, 1, STOP_MS) <= 0)
+	if (k->line.n) /* it would read that last: the line's end says the same */
+		channel_done(&k->line);
+	else
+		logger_send(k, &m, sizeof(m), NULL, 0);
+	if (poll(&p, 1, STOP_MS) <= 0)
 		kill(k->pid, SIGKILL);
 	child_reap(k->pid, how);
 	forget_process(k);

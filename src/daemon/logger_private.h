@@ -19,6 +19,8 @@ struct tap {
 	struct flow_log *log;
 	struct nlsock counts; /* questions go out here, answers are the logger's to read */
 	bool attached, detaching;
+	bool owed; /* the last logger died before it had read the last counts */
+	int64_t detached_at;
 	bool wanted;
 	const struct ruleset *told; /* as the logger knows it; kept by SHARE */
 	struct ruleset_share *share;
@@ -42,6 +44,10 @@ struct logger_link {
 	int64_t pause;   /* before it is started again */
 	struct tap *taps;
 	size_t unheard;
+	bool again;      /* taps are to be looked at, at the next turn */
+	int64_t stuffed; /* since when something waits for it to read; 0: nothing does */
+	int64_t second;  /* since when RETIRES and NOTICES are counted */
+	unsigned retires, notices;
 	int64_t deaf_since; /* monotonic: since when it has not run, or not heard all; 0: it does */
 	char why[BH_ERR_MAX];      /* as it failed last */
 	char deaf_why[BH_ERR_MAX]; /* as a namespace's log could not be opened last */
@@ -59,8 +65,10 @@ int logger_send(struct logger_link *k, const void *m, size_t len, const int *fds
 
 /* Open and take back what is to be; false: some is left for the next time, which is soon. */
 bool taps_sync(struct logger_link *k);
-/* Hand over what is open: after the logger was told whose they are. */
-void taps_attach(struct logger_link *k);
+/* Hand over what is open: after the logger was told whose they are. False: it has to read first. */
+bool taps_attach(struct logger_link *k);
+/* It does not let go of a namespace that has ended. */
+bool taps_are_stuck(const struct logger_link *k);
 struct tap *taps_find(struct logger_link *k, uint64_t ino);
 void taps_detached(struct logger_link *k, uint64_t ino);
 void taps_logger_gone(struct logger_link *k); /* the next one gets them anew */

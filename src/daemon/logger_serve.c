@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/base/text.h>
@@ -11,8 +12,25 @@
 /* What the logger asks for. It is told nothing that it does not read anyway, and what it may bring about
  * is that a flow that was denied is logged once more. */
 
+#define RETIRES_PER_S 64 /* messages of LG_FLOWS_MAX flows, each a commit */
+#define NOTICES_PER_S 10
+
+/* So many a second of what is dear. */
+static bool may(struct logger_link *k, unsigned *n, unsigned most)
+{
+	int64_t second = logger_link_clock() / 1000000;
+
+	if (second != k->second) {
+		k->second = second;
+		k->retires = k->notices = 0;
+	}
+	return (*n)++ < most;
+}
+
 static void on_ready(struct logger_link *k, const void *m, size_t len)
 {
+	if (k->ready)
+		return;
 	k->ready = true;
 	k->state.since = controller_now();
 	logger_sync(k);
@@ -62,7 +80,7 @@ static void on_retire(struct logger_link *k, const void *m, size_t len)
 
 	if (q->n > LG_FLOWS_MAX || len < LG_FLOWS_SIZE(q->n))
 		return;
-	if (h && q->n)
+	if (h && q->n && may(k, &k->retires, RETIRES_PER_S)) /* else it asks again */
 		(void)hold_retire(h, q->flows, q->n, on_final, &r, NULL);
 	send_finals(&r, q->last != 0);
 }
@@ -77,6 +95,13 @@ static void fill_process(struct lg_process *to, const struct record_process *p)
 	snprintf(to->unknown, sizeof(to->unknown), "%s", p->unknown ? p->unknown : "");
 }
 
+static bool is_packet(const struct lg_who *w)
+{
+	uint8_t family = w->source.family;
+
+	return (family == AF_INET || family == AF_INET6) && family == w->destination.family;
+}
+
 static void on_who(struct logger_link *k, const void *m, size_t len)
 {
 	const struct lg_who *w = m;
@@ -87,7 +112,7 @@ static void on_who(struct logger_link *k, const void *m, size_t len)
 		.cookie = w->cookie,
 	};
 
-	if (h) {
+	if (h && is_packet(w)) {
 		const struct process_question q = {
 			.netns_fd = hold_netns(h),
 			.netns_ino = w->head.netns,
@@ -143,6 +168,8 @@ static void on_notice(struct logger_link *k, const void *m, size_t len)
 	const struct lg_notice *n = m;
 	char text[sizeof(n->text)], safe[sizeof(text) + 64], line[sizeof(safe) + 16];
 
+	if (!may(k, &k->notices, NOTICES_PER_S))
+		return;
 	memcpy(text, n->text, sizeof(text));
 	text[sizeof(text) - 1] = '\0';
 	snprintf(line, sizeof(line), "logger: %s", bh_escape_str(safe, sizeof(safe), text));

@@ -76,6 +76,8 @@ void logger_tell_site(struct logger_link *k)
 		put_ruleset(&b, k, i);
 	r = send_blob(k, &b);
 	bh_buf_done(&b);
+	for (struct tap *t = k->taps; r < 0 && t; t = t->hh.next)
+		t->told = NULL; /* all of it the next time */
 	if (r < 0 && r != -EPIPE) {
 		snprintf(line, sizeof(line), "the logger could not be told who is who: %s",
 			 strerror(-r));

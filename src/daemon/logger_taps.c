@@ -8,7 +8,8 @@
 
 #include "logger_private.h"
 
-#define OPEN_AT_ONCE 32 /* namespaces, before the others' turn */
+#define DETACH_USEC  90000000 /* five last looks, none of which is answered, and some more */
+#define OPEN_AT_ONCE 32       /* namespaces, before the others' turn */
 
 static void tap_free(struct logger_link *k, struct tap *t)
 {
@@ -60,6 +61,7 @@ static void detach(struct logger_link *k, struct tap *t)
 	const struct lg_head m = { .type = LG_DETACH, .netns = t->ino };
 
 	t->detaching = true;
+	t->detached_at = logger_link_clock();
 	flow_log_end(t->log);
 	logger_send(k, &m, sizeof(m), NULL, 0);
 }
@@ -73,7 +75,8 @@ void taps_detached(struct logger_link *k, uint64_t ino)
 	if (t->detaching)
 		tap_free(k, t);
 	else
-		t->attached = false; /* it could not take it: again at the next turn */
+		t->attached = false; /* it could not take it */
+	k->again = true;             /* it may be wanted once more */
 }
 
 void taps_logger_gone(struct logger_link *k)
@@ -81,11 +84,8 @@ void taps_logger_gone(struct logger_link *k)
 	struct tap *each, *next;
 
 	HASH_ITER (hh, k->taps, each, next) {
-		if (each->detaching) {
-			tap_free(k, each);
-			continue;
-		}
-		each->attached = false;
+		each->owed |= each->detaching; /* its last counts are the next one's to read */
+		each->attached = each->detaching = false;
 		each->told = NULL;
 		ruleset_share_put(each->share);
 		each->share = NULL;
@@ -111,9 +111,11 @@ static bool open_wanted(struct logger_link *k)
 			t->wanted = true;
 		if (!h || t)
 			continue;
-		if (opened++ == OPEN_AT_ONCE)
+		if (opened == OPEN_AT_ONCE)
 			return false;
-		if (tap_open(k, h, &err) < 0) {
+		if (tap_open(k, h, &err) >= 0)
+			opened++;
+		else {
 			k->unheard++;
 			snprintf(k->deaf_why, sizeof(k->deaf_why), "%s", err.msg);
 		}
@@ -130,21 +132,37 @@ bool taps_sync(struct logger_link *k)
 		each->wanted = false;
 	all = open_wanted(k);
 	HASH_ITER (hh, k->taps, each, next) {
-		if (!each->wanted && all && !each->attached)
+		if (!each->wanted && all && !each->attached && !each->owed)
 			tap_free(k, each);
-		else if (!each->wanted && all && !each->detaching)
+		else if (!each->wanted && all && !each->detaching && !each->owed)
 			detach(k, each);
 	}
 	return all;
 }
 
-void taps_attach(struct logger_link *k)
+bool taps_attach(struct logger_link *k)
 {
 	struct tap *each, *next;
 
-	HASH_ITER (hh, k->taps, each, next)
-		if (each->wanted && !each->attached)
-			attach(k, each);
+	HASH_ITER (hh, k->taps, each, next) {
+		if (k->line.n)
+			return false;
+		if (each->attached || !(each->wanted || each->owed))
+			continue;
+		attach(k, each);
+		if (each->owed && !each->wanted)
+			detach(k, each);
+		each->owed = false;
+	}
+	return true;
+}
+
+bool taps_are_stuck(const struct logger_link *k)
+{
+	for (const struct tap *t = k->taps; t; t = t->hh.next)
+		if (t->detaching && logger_link_clock() - t->detached_at > DETACH_USEC)
+			return true;
+	return false;
 }
 
 void taps_free(struct logger_link *k)

@@ -53,17 +53,16 @@ static const char *const calls[] = {
 	"poll",
 	"ppoll",
 	"inotify_init1",
-	/* sockets that others opened, and datagrams to those who listen to records */
+	/* sockets that were opened before, and datagrams to those who listen to records */
 	"recvfrom",
 	"recvmsg",
 	"sendto",
 	"sendmsg",
-	"connect",
 	"getsockopt",
-	"setsockopt",
+
 	"getsockname",
 	"getpeername",
-	"ioctl",
+
 	"shutdown",
 	/* files: of the history and the outputs, which the user may write to, and no others */
 	"read",

@@ -2,16 +2,39 @@
 #include "identity.h"
 
 #include <stdio.h>
+#include <string.h>
+
+#include "past.h"
 
 #define PUT(array, s) snprintf(array, sizeof(array), "%s", (s) ? (s) : "")
 
+/* Of those in a namespace, the one that it was before; else the first. */
+static const struct roster_member *member_of(const struct space *s)
+{
+	const struct roster_member *m = roster_in_as(s->l->roster, s->ino, s->who.id);
+
+	return m ? m : roster_in(s->l->roster, s->ino);
+}
+
+/* Another has it now: what was counted until now is the other's, and stays its own. */
+static void part(struct space *s, const char *id)
+{
+	if (!s->who.known || s->who.unknown || !s->looked || strcmp(s->who.id, id) == 0)
+		return;
+	past_keep(s);
+	for (int d = 0; d < DIRECTIONS; d++)
+		s->sums[d].denied = s->sums[d].recorded = 0;
+	s->unkept = true;
+}
+
 void identity_take(struct space *s)
 {
-	const struct roster_member *m = roster_in(s->l->roster, s->ino);
+	const struct roster_member *m = member_of(s);
 	struct identity *who = &s->who;
 
 	if (!m)
 		return;
+	part(s, m->endpoint.id);
 	who->known = true;
 	who->unknown = m->endpoint.runtime == ENDPOINT_UNKNOWN;
 	who->runtime = m->endpoint.runtime;

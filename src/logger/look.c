@@ -15,7 +15,7 @@
 #define ANSWER_USEC    10000000 /* the controller may have much to do */
 #define ANSWER_BYTES   (64 << 10)
 #define ANSWER_READS   256 /* datagrams at a time, before the others' turn */
-#define TRIES_MAX      8   /* of one dump that the kernel changes meanwhile */
+#define TRIES_MAX      2   /* of one dump that the kernel changes meanwhile */
 #define LAST_LOOKS     5
 #define BASELINE_DUMPS 2                  /* a dump may miss a flow */
 #define RETIRE_MAX     (4 * LG_FLOWS_MAX) /* in one look */
@@ -50,6 +50,8 @@ static void ask(struct space *s, enum look_step step)
 /* Everything that was logged before the counts are read must have been seen before them. */
 void look_begin(struct space *s)
 {
+	if (!s->looked && !past_is_known(s->l))
+		return; /* at the next turn */
 	for (int i = 0; i < SPACE_DRAIN_ROUNDS && space_read_log(s) > 0; i++)
 		;
 	s->tries = 0;
@@ -87,7 +89,7 @@ static void on_before(struct space *s)
 {
 	nft_counts_totals(s->counts, &s->before);
 	if (!s->looked) {
-		s->baseline = past_meet(s, &s->before);
+		s->baseline |= past_meet(s, &s->before); /* or as a look found that was given up */
 		s->dumps = s->baseline ? BASELINE_DUMPS : 1;
 	} else {
 		s->baseline = false;
@@ -95,6 +97,8 @@ static void on_before(struct space *s)
 		if (!s->ending && !s->active && as_at_the_last(s) &&
 		    flow_account_rests(s->account)) {
 			s->step = LOOK_NONE;
+			if (logger_clock() - s->kept > SPACE_KEEP_USEC)
+				past_keep(s);
 			return;
 		}
 	}

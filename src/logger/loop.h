@@ -6,9 +6,9 @@
 
 /* The logger from its first descriptor to its last; what its process may do is main.c's. */
 
-#define LOGGER_INIT                                       \
-	{                                                 \
-		.store_dir = -1, .line = { .fd = -1 }     \
+#define LOGGER_INIT                                                                                \
+	{                                                                                          \
+		.store_dir = -1, .line = {.fd = -1 }                                               \
 	}
 
 /* All that the event loop needs, with the line FD, which L has from then on. On failure: loop_close(). */

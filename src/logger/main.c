@@ -50,6 +50,9 @@ int main(int argc, char **argv)
 	}
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
+	/* which are for the controller, whose end is seen: what is known is to be written */
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
 	r = run(&l, uid, gid, &err);
 	if (err.msg[0])
 		fprintf(stderr, "bulkhead-logger: %s\n", err.msg);

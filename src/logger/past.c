@@ -8,28 +8,24 @@
 
 #include <bulkhead/base/cleanup.h>
 
+#define WAIT_USEC                                                                                  \
+	10000000 /* for a history that another logger has still, or that cannot be opened */
+
 struct past_sum {
 	struct flows_account a;
+	bool fresh; /* of this run, and not on the disk yet: what is lost may be taken back */
 	struct past_sum *next;
 };
 
-/* EARLIER: of another run, and not met yet. ENDED: of this one, and not on the disk yet. */
+/* What nobody goes on from at the moment: of other runs, and of namespaces that were let go of. */
 struct past {
-	struct past_sum *earlier, *ended;
-	size_t n;
+	struct past_sum *all;
+	size_t n, fresh;
+	bool read;     /* of the history; else it is tried again, */
+	int64_t until; /* as long as this, by logger_clock() */
 };
 
-static void free_all(struct past_sum **all)
-{
-	while (*all) {
-		struct past_sum *first = *all;
-
-		*all = first->next;
-		free(first);
-	}
-}
-
-static int push(struct past *p, struct past_sum **all, const struct flows_account *a)
+static int push(struct past *p, const struct flows_account *a, bool fresh)
 {
 	struct past_sum *s;
 
@@ -39,71 +35,97 @@ static int push(struct past *p, struct past_sum **all, const struct flows_accoun
 	if (!s)
 		return -ENOMEM;
 	s->a = *a;
-	s->next = *all;
-	*all = s;
+	s->fresh = fresh;
+	s->next = p->all;
+	p->all = s;
 	p->n++;
+	p->fresh += fresh;
 	return 0;
 }
 
 static int on_account(const struct flows_account *a, void *arg)
 {
-	struct past *p = arg;
+	return push(arg, a, false);
+}
 
-	return push(p, &p->earlier, a);
+static void forget(struct past *p)
+{
+	while (p->all) {
+		struct past_sum *first = p->all;
+
+		p->all = first->next;
+		free(first);
+	}
+	p->n = p->fresh = 0;
 }
 
 int past_open(struct logger *l)
 {
-	struct bh_err err = BH_ERR_INIT;
-	int r;
-
 	l->past = calloc(1, sizeof(*l->past));
 	if (!l->past)
 		return -ENOMEM;
-	r = flows_accounts(l->flows, on_account, l->past, &err);
-	if (r < 0 && r != -ENOMEM)
+	l->past->until = logger_clock() + WAIT_USEC;
+	(void)past_is_known(l);
+	return 0;
+}
+
+bool past_is_known(struct logger *l)
+{
+	struct past *p = l->past;
+	struct bh_err err = BH_ERR_INIT;
+
+	if (p->read)
+		return true;
+	forget(p);
+	p->read = flows_accounts(l->flows, on_account, p, &err) >= 0;
+	if (!p->read && logger_clock() >= p->until) {
 		logger_notice(err.msg, l);
-	return r == -ENOMEM ? r : 0;
+		p->read = true; /* nothing is known of it, then */
+	}
+	return p->read;
 }
 
 void past_close(struct logger *l)
 {
-	if (!l->past)
-		return;
-	free_all(&l->past->earlier);
-	free_all(&l->past->ended);
+	if (l->past)
+		forget(l->past);
 	free(l->past);
 	l->past = NULL;
 }
 
 /* --- meeting ----------------------------------------------------------------------------------- */
 
-static struct past_sum *take_earlier(struct past *p, const struct space *s, enum direction d)
+static uint64_t total_of(const struct nft_totals *t, enum direction d)
 {
-	for (struct past_sum **at = &p->earlier; *at; at = &(*at)->next) {
+	return t->denied[d] + (d == DIRECTION_EGRESS ? t->raw : 0);
+}
+
+static bool is_its_past(const struct space *s, enum direction d, const struct flows_account *a)
+{
+	return a->netns == s->ino && a->direction == d && strcmp(a->endpoint, s->who.id) == 0;
+}
+
+static struct past_sum *take(struct past *p, const struct space *s, enum direction d)
+{
+	for (struct past_sum **at = &p->all; *at; at = &(*at)->next) {
 		struct past_sum *hit = *at;
 
-		if (hit->a.netns == s->ino && hit->a.direction == d &&
-		    strcmp(hit->a.endpoint, s->who.id) == 0) {
+		if (is_its_past(s, d, &hit->a)) {
 			*at = hit->next;
 			p->n--;
+			p->fresh -= hit->fresh;
 			return hit;
 		}
 	}
 	return NULL;
 }
 
-static uint64_t total_of(const struct nft_totals *t, enum direction d)
-{
-	return t->denied[d] + (d == DIRECTION_EGRESS ? t->raw : 0);
-}
-
 bool past_meet(struct space *s, const struct nft_totals *totals)
 {
-	bool met = false;
+	unsigned met = 0, stands = 0;
 
 	for (int d = 0; d < DIRECTIONS; d++) {
-		bh_autofree struct past_sum *hit = take_earlier(s->l->past, s, (enum direction)d);
+		bh_autofree struct past_sum *hit = take(s->l->past, s, (enum direction)d);
 
 		if (!hit)
 			continue;
@@ -113,10 +135,11 @@ bool past_meet(struct space *s, const struct nft_totals *totals)
 			.counter = hit->a.counter,
 			.allowed_recorded = s->sums[d].allowed_recorded,
 		};
+		met++;
 		/* a smaller one is of a table that was made since: what it has counted is all new */
-		met |= total_of(totals, (enum direction)d) >= hit->a.counter;
+		stands += total_of(totals, (enum direction)d) >= hit->a.counter;
 	}
-	return met;
+	return met && stands == met;
 }
 
 /* --- keeping ----------------------------------------------------------------------------------- */
@@ -133,7 +156,8 @@ static void fill(const struct space *s, enum direction d, struct flows_account *
 		.denied = sums->denied + ahead,
 		.recorded = sums->recorded,
 		.not_recorded = sums->denied + ahead - sums->recorded,
-		.counter = sums->counter + ahead,
+		/* the table goes with the namespace: whatever is met there later has counted anew */
+		.counter = s->ending ? INT64_MAX : sums->counter + ahead,
 		.when = logger_now(),
 	};
 	snprintf(a->endpoint, sizeof(a->endpoint), "%s", s->who.id);
@@ -146,13 +170,14 @@ void past_keep(struct space *s)
 	if (!s->looked || !s->who.known || (s->who.unknown && !s->ending))
 		return;
 	s->unkept = false;
+	s->kept = logger_clock();
 	for (int d = 0; d < DIRECTIONS; d++) {
 		struct flows_account a;
 
 		fill(s, (enum direction)d, &a);
 		(void)flows_put_account(s->l->flows, &a);
 		if (s->ending)
-			(void)push(s->l->past, &s->l->past->ended, &a);
+			(void)push(s->l->past, &a, true);
 	}
 }
 
@@ -176,10 +201,10 @@ void past_unrecord(struct logger *l, const struct flow_record *rec)
 		each->unkept = true;
 		return;
 	}
-	for (struct past_sum *p = l->past->ended; p && !allowed; p = p->next) {
+	for (struct past_sum *p = l->past->all; p && !allowed; p = p->next) {
 		uint64_t n = rec->packets < p->a.recorded ? rec->packets : p->a.recorded;
 
-		if (!is_of(p->a.endpoint, p->a.direction, rec))
+		if (!p->fresh || !is_of(p->a.endpoint, p->a.direction, rec))
 			continue;
 		p->a.recorded -= n;
 		p->a.not_recorded += n;
@@ -190,11 +215,19 @@ void past_unrecord(struct logger *l, const struct flow_record *rec)
 
 void past_committed(struct logger *l)
 {
-	while (l->past && l->past->ended) {
-		struct past_sum *first = l->past->ended;
+	struct past_sum *p = l->past && l->past->fresh ? l->past->all : NULL;
 
-		l->past->ended = first->next;
-		l->past->n--;
-		free(first);
+	for (; p && l->past->fresh; p = p->next) { /* the youngest come first */
+		l->past->fresh -= p->fresh;
+		p->fresh = false;
 	}
+}
+
+void past_keep_all(struct logger *l)
+{
+	struct space *each, *next;
+
+	HASH_ITER (hh, l->spaces, each, next)
+		if (each->unkept)
+			past_keep(each);
 }

@@ -9,8 +9,13 @@
  * goes on from them, and what was denied meanwhile is counted as not recorded.
  */
 
-/* Read what is kept. Trouble with the history is no failure. 0 or -ENOMEM. */
+/* 0 or -ENOMEM. */
 int past_open(struct logger *l);
+/*
+ * Was it read? It is tried here. A history that another logger has still, or that cannot be opened, is
+ * waited for for some seconds: no namespace is looked at before.
+ */
+bool past_is_known(struct logger *l);
 void past_close(struct logger *l);
 
 /*
@@ -20,6 +25,8 @@ void past_close(struct logger *l);
 bool past_meet(struct space *s, const struct nft_totals *totals);
 /* Put the sums of S where they are kept, unless it is not known yet whose it is. */
 void past_keep(struct space *s);
+/* Of all that are others than what is kept. */
+void past_keep_all(struct logger *l);
 /* Packets of a record of L that was written down but could not be kept. */
 void past_unrecord(struct logger *l, const struct flow_record *rec);
 /* All that was handed over is on the disk. */

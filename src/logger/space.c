@@ -93,11 +93,10 @@ void space_notice(const struct space *s, const char *what)
 static int on_record(struct flow_record *rec, void *arg)
 {
 	struct space *s = arg;
-	int64_t now = rec->last_seen;
 
 	identity_explain(s, rec);
 	write_signals(s->l, rec);
-	if (flood_takes(s->flood, rec, now))
+	if (flood_takes(s->flood, rec, logger_now()))
 		return 0;
 	return write_asking(s, rec);
 }
@@ -256,8 +255,6 @@ void spaces_look(struct logger *l)
 	l->turn++;
 	HASH_ITER (hh, l->spaces, each, next) {
 		space_flush_flood(each, false);
-		if (each->unkept)
-			past_keep(each);
 		if (each->step != LOOK_NONE)
 			look_check_time(each);
 		else if (each->active || each->ending || !flow_account_rests(each->account) ||

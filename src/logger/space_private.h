@@ -15,6 +15,7 @@
 
 #define SPACE_UPDATE_USEC  10000000 /* a flow that goes on is recorded again */
 #define SPACE_TURNS        10       /* where nothing is new is looked at in one second of so many */
+#define SPACE_KEEP_USEC    INT64_C(3600000000) /* else its sums would seem to be forgotten */
 #define SPACE_DRAIN_ROUNDS 64
 
 enum look_step {
@@ -72,6 +73,7 @@ struct space {
 	struct space_sums sums[DIRECTIONS];
 	uint64_t allowed_counter[DIRECTIONS]; /* as of the last look */
 	bool unkept;                          /* they are others than those that are kept */
+	int64_t kept;                         /* when they were, by logger_clock() */
 	UT_hash_handle hh;
 };
 

@@ -25,6 +25,8 @@ static void on_lost(const struct flow_record *rec, void *arg)
 
 static void commit(struct logger *l)
 {
+	if (l->past)
+		past_keep_all(l); /* so that no record is there without its sum */
 	if (flows_commit(l->flows, logger_now()) == 0)
 		past_committed(l);
 }

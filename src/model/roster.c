@@ -255,6 +255,16 @@ const struct roster_member *roster_in(const struct roster *r, uint64_t netns_ino
 	return &r->members.m[lo];
 }
 
+const struct roster_member *roster_in_as(const struct roster *r, uint64_t netns_ino, const char *id)
+{
+	const struct roster_member *m = roster_in(r, netns_ino), *end = r->members.m + r->members.n;
+
+	for (; m && m < end && m->endpoint.netns_ino == netns_ino; m++)
+		if (strcmp(m->endpoint.id, id) == 0)
+			return m;
+	return NULL;
+}
+
 const struct ruleset *roster_ruleset(const struct roster *r, uint64_t netns_ino)
 {
 	struct standing_ruleset *s;

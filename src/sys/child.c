@@ -39,7 +39,8 @@ static int set_signals(posix_spawnattr_t *attr)
 	if (r == 0)
 		r = posix_spawnattr_setsigdefault(attr, &all);
 	if (r == 0)
-		r = posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+		r = posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+							   POSIX_SPAWN_SETSID);
 	return -r;
 }
 

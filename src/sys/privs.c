@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -115,15 +116,10 @@ int privs_prove(uid_t uid, gid_t gid, struct bh_err *err)
 static bool is_forbidden(const char *name)
 {
 	static const char *const never[] = {
-		"socket",         "clone",
-		"clone3",         "fork",
-		"vfork",          "execve",
-		"execveat",       "ptrace",
-		"setns",          "unshare",
-		"mount",          "bpf",
-		"io_uring_setup", "process_vm_writev",
-		"userfaultfd",    "kexec_load",
-		"init_module",
+		"socket",      "ioctl",      "clone",       "clone3",         "fork",
+		"vfork",       "execve",     "execveat",    "ptrace",         "setns",
+		"unshare",     "mount",      "bpf",         "io_uring_setup", "process_vm_writev",
+		"userfaultfd", "kexec_load", "init_module",
 	};
 
 	for (size_t i = 0; i < BH_ARRAY_SIZE(never); i++)
@@ -134,8 +130,8 @@ static bool is_forbidden(const char *name)
 
 static int allow(scmp_filter_ctx ctx, const char *const *names, size_t n)
 {
-	int r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-				 SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+	int r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+				 SCMP_A1(SCMP_CMP_EQ, SIOCGIFNAME));
 
 	for (size_t i = 0; i < n && r >= 0; i++) {
 		int call = seccomp_syscall_resolve_name(names[i]);

@@ -45,6 +45,9 @@ int roster_take(struct roster *r, const void *data, size_t len, struct bh_err *e
 
 /* The first member in the namespace; NULL: nobody is known there. R's. */
 const struct roster_member *roster_in(const struct roster *r, uint64_t netns_ino);
+/* The one of this id in the namespace; NULL: it is not there. R's. */
+const struct roster_member *roster_in_as(const struct roster *r, uint64_t netns_ino,
+					 const char *id);
 /* NULL: none is known. R's. */
 const struct ruleset *roster_ruleset(const struct roster *r, uint64_t netns_ino);
 /* Who has this address; NULL: nobody here, or two claim it. R's. */

@@ -24,10 +24,10 @@ int privs_drop(uid_t uid, gid_t gid, struct bh_err *err);
 int privs_prove(uid_t uid, gid_t gid, struct bh_err *err);
 
 /*
- * From now on only these system calls (seccomp(2), a filter of libseccomp): NAMES, and socket(2) for
- * AF_UNIX alone. Any other ends the process (SIGSYS), so that it is noticed. clone(2), execve(2),
- * ptrace(2) and such must not be in NAMES: -EINVAL. A name that this architecture does not have is
- * passed over.
+ * From now on only these system calls (seccomp(2), a filter of libseccomp): NAMES, and ioctl(2) for the
+ * names of interfaces (SIOCGIFNAME) alone. Any other ends the process (SIGSYS), so that it is noticed.
+ * socket(2), clone(2), execve(2), ptrace(2) and such must not be in NAMES: -EINVAL. A name that this
+ * architecture does not have is passed over.
  */
 int privs_filter(const char *const *names, size_t n, struct bh_err *err);
 

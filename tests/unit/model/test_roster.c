@@ -105,6 +105,9 @@ static void test_members(void **state)
 	assert_string_equal(roster_in(r, 1)->endpoint.id, "a");
 	assert_string_equal(roster_in(r, 2)->endpoint.id, "b");
 	assert_null(roster_in(r, 3));
+	assert_string_equal(roster_in_as(r, 1, "a2")->endpoint.id, "a2");
+	assert_null(roster_in_as(r, 1, "b"));
+	assert_null(roster_in_as(r, 3, "a"));
 	m = roster_at(r, &a);
 	assert_string_equal(m->endpoint.id, "b");
 	assert_string_equal(m->endpoint.name, "name of it");
