@@ -69,7 +69,10 @@ static void copy_n(char *out, size_t cap, const char *s, size_t len)
 /* NULL is "". */
 static void copy(char *out, size_t cap, const char *s)
 {
-	copy_n(out, cap, or_empty(s), strnlen(or_empty(s), cap));
+	if (s && *s)
+		copy_n(out, cap, s, strnlen(s, cap));
+	else
+		out[0] = '\0';
 }
 
 #define COPY(array, s) copy(array, sizeof(array), s)

@@ -68,7 +68,8 @@ static char *put_key(const struct bh_buf *b, char *p, const char *key)
 	if (!key)
 		return p;
 	*p++ = '"';
-	p = mempcpy(p, key, strnlen(key, KEY_MAX));
+	for (int i = 0; key[i] && i < KEY_MAX; i++)
+		*p++ = key[i];
 	*p++ = '"';
 	*p++ = ':';
 	return p;

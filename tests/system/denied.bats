@@ -105,6 +105,22 @@ recorded_packets() { jq -s 'map(select('"${1:-true}"') | .packets) | add // 0' "
 	[ -z "$(LC_ALL=C tr -d '\n -~' <"$NET_DIR/records")" ]
 }
 
+@test "a record is written at once, to a file and to a pipe, though nothing comes after it" {
+	bulkhead apply
+	follow --json
+	ask web db 6379/tcp
+	await grep -q '"port":6379' "$NET_DIR/records"
+	finish
+	mkfifo "$NET_DIR/pipe"
+	cat "$NET_DIR/pipe" >"$NET_DIR/piped" 3>&- &
+	bulkhead_exec denied --follow --json >"$NET_DIR/pipe" 2>"$NET_DIR/messages" 3>&- &
+	follower=$!
+	await grep -q following "$NET_DIR/messages"
+	ask web db 6380/tcp
+	await grep -q '"port":6380' "$NET_DIR/piped"
+	finish
+}
+
 @test "an accepted packet makes no record" {
 	bulkhead apply
 	serve db 5432/tcp
