@@ -35,7 +35,7 @@ int json_take_line(json_t *o, struct bh_buf *out);
  */
 void json_add_object(struct bh_buf *b, const char *key);
 void json_add_array(struct bh_buf *b, const char *key);
-void json_add_end(struct bh_buf *b, char bracket); /* '}' or ']' */
+void json_add_end(struct bh_buf *b, char bracket);                    /* '}' or ']' */
 void json_add_text(struct bh_buf *b, const char *key, const char *s); /* hostile; "" is left out */
 void json_add_number(struct bh_buf *b, const char *key, uint64_t v);
 void json_add_true(struct bh_buf *b, const char *key);
