@@ -112,6 +112,10 @@ $(O)/tests/fuzz/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/replay.o $(LIB_
 	@echo "  LINK  $@"
 	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
+# What the controller does with what the logger says.
+FUZZ_DAEMON := $(filter-out %/main.o,$(DAEMON_OBJS))
+$(O)/tests/fuzz/fuzz_logger_serve $(O)/fuzz_logger_serve: $(FUZZ_DAEMON)
+
 .PHONY: fuzz fuzz-replay
 fuzz-replay: $(FUZZ_REPLAY)
 fuzz:

@@ -66,15 +66,16 @@ static void say(const char *what)
 
 void logger_fail(struct logger_link *k, const char *why)
 {
-	if (!k->pid)
+	if (!k->pid || k->given_up)
 		return;
+	k->given_up = true; /* said once, and told nothing more */
 	say(why);
 	kill(k->pid, SIGKILL); /* its end is seen, and what is to be done is done then */
 }
 
 int logger_send(struct logger_link *k, const void *m, size_t len, const int *fds, size_t n)
 {
-	int r = k->pid ? channel_put(&k->line, m, len, fds, n) : -EPIPE;
+	int r = k->pid && !k->given_up ? channel_put(&k->line, m, len, fds, n) : -EPIPE;
 
 	if (r < 0 && r != -EPIPE) /* if it has gone, that is seen otherwise */
 		logger_fail(k, "does not read what it is told: it is ended");
@@ -159,7 +160,7 @@ static void forget_process(struct logger_link *k)
 	k->end = sd_event_source_disable_unref(k->end);
 	channel_done(&k->line);
 	k->pid = 0;
-	k->ready = false;
+	k->ready = k->given_up = false;
 }
 
 static int on_end(sd_event_source *source, int fd, uint32_t revents, void *arg)

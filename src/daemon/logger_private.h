@@ -39,6 +39,7 @@ struct logger_link {
 	struct channel line;
 	sd_event_source *end, *line_io, *timer, *sync_timer, *site_timer;
 	bool ready;      /* it has said so */
+	bool given_up;   /* it was killed, and its end is not seen yet */
 	int64_t started; /* microseconds, monotonic */
 	int64_t heard;   /* the same: of its last word */
 	int64_t pause;   /* before it is started again */

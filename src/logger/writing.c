@@ -7,6 +7,7 @@
 #include "inquiry.h"
 #include "known.h"
 #include "past.h"
+#include "space.h"
 
 #define COMMIT_USEC 200000
 #define TEND_USEC   1000000
@@ -23,6 +24,7 @@ static void on_lost(const struct flow_record *rec, void *arg)
 		past_unrecord(l, rec);
 }
 
+/* Records and the sums that have them are in one transaction: a later run goes on from both. */
 static void commit(struct logger *l)
 {
 	if (l->past)

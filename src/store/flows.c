@@ -73,6 +73,7 @@ void flows_close(struct flows *f, int64_t now)
 {
 	if (!f)
 		return;
+	f->trouble.retry_at = 0; /* there is no later */
 	flows_commit(f, now);
 	for (size_t i = 0; i < f->n_held; i++)
 		lose(f, &f->held[i]);

@@ -119,7 +119,7 @@ int flows_accounts(struct flows *f, int (*fn)(const struct flows_account *a, voi
 	struct account_entry *e, *next;
 	int r = 0;
 
-	if (!f->db && !f->accounts)
+	if (!f->db) /* those that are there may not be all */
 		return bh_err_set(err, -EIO, "%s", f->trouble.text);
 	HASH_ITER (hh, f->accounts, e, next) {
 		r = fn(&e->a, arg);
