@@ -95,9 +95,9 @@ static void test_too_short(void **state)
 /* What only the controller says, and what nobody does. */
 static void test_unknown(void **state)
 {
-	const uint32_t types[] = { LG_HELLO,  LG_OUTPUT,     LG_GO,     LG_SITE,
-				   LG_ATTACH, LG_DETACH,     LG_RETIRED, LG_PROCESS,
-				   LG_REOPEN, LG_STOP,       LG_NOTICE + 1, UINT32_MAX };
+	const uint32_t types[] = { LG_HELLO,  LG_OUTPUT, LG_GO,         LG_SITE,
+				   LG_ATTACH, LG_DETACH, LG_RETIRED,    LG_PROCESS,
+				   LG_REOPEN, LG_STOP,   LG_NOTICE + 1, UINT32_MAX };
 	struct lg_flows m = { 0 };
 
 	for (size_t i = 0; i < BH_ARRAY_SIZE(types); i++) {
@@ -112,7 +112,8 @@ static void test_unknown(void **state)
 
 static void ask(uint64_t netns, uint32_t question)
 {
-	const struct lg_ask m = { .head = { .type = LG_ASK, .netns = netns }, .question = question };
+	const struct lg_ask m = { .head = { .type = LG_ASK, .netns = netns },
+				  .question = question };
 
 	hear(&m, sizeof(m));
 }
@@ -219,7 +220,7 @@ static void test_notice(void **state)
 	assert_non_null(strstr(out, "logger: a "));
 	assert_null(strchr(out, '\033'));
 	assert_ptr_equal(strchr(out, '\n'), out + strlen(out) - 1); /* one line */
-	memset(m.text, '\a', sizeof(m.text)); /* without an end */
+	memset(m.text, '\a', sizeof(m.text));                       /* without an end */
 	said(&m, out, sizeof(out));
 	assert_null(strchr(out, '\a'));
 	assert_true(strlen(out) > 0 && strlen(out) < 2 * sizeof(m.text));
@@ -250,9 +251,9 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_too_short), T(test_unknown), T(test_questions), T(test_retire),
-		T(test_who),	   T(test_detached), T(test_stats),    T(test_notice),
-		T(test_ready),	   T(test_does_not_read),
+		T(test_too_short), T(test_unknown),       T(test_questions), T(test_retire),
+		T(test_who),       T(test_detached),      T(test_stats),     T(test_notice),
+		T(test_ready),     T(test_does_not_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,10 +48,9 @@ static void say(const void *m, size_t len, const int *fds, size_t n)
 
 static void tell_settings(void)
 {
-	struct lg_hello hello = { .head.type = LG_HELLO,
-				  .build = LG_BUILD,
-				  .flows = 4096,
-				  .records_per_second = 4 };
+	struct lg_hello hello = {
+		.head.type = LG_HELLO, .build = LG_BUILD, .flows = 4096, .records_per_second = 4
+	};
 	struct lg_output file = { .head.type = LG_OUTPUT, .kind = OUTPUT_FILE },
 			 syslog = { .head.type = LG_OUTPUT, .kind = OUTPUT_SYSLOG };
 	const struct lg_head go = { .type = LG_GO };

@@ -109,7 +109,7 @@ struct fault_place {
 };
 
 #define FAULT_PLACES 4096
-#define FAULT_FRAMES 12
+#define FAULT_FRAMES 8
 static struct fault_place fault_places[FAULT_PLACES];
 static size_t fault_n_places;
 static bool fault_tracing;
@@ -143,7 +143,10 @@ static inline void fault_note(enum fault kind, unsigned nth)
 		fault_places[i].last = nth;
 }
 
-static inline bool fault_now(enum fault kind)
+/* These run before the sanitizers do. */
+#define EARLY __attribute__((no_sanitize("address", "undefined")))
+
+EARLY static bool fault_now(enum fault kind)
 {
 	if (!faults.armed)
 		return false;
@@ -168,7 +171,7 @@ void *REAL(calloc)(size_t n, size_t size);
 void *REAL(realloc)(void *p, size_t size);
 void REAL(free)(void *p);
 
-void *malloc(size_t size)
+EARLY void *malloc(size_t size)
 {
 	void *p = fault_now(FAULT_MEMORY) ? NULL : REAL(malloc)(size);
 
@@ -176,7 +179,7 @@ void *malloc(size_t size)
 	return p;
 }
 
-void *calloc(size_t n, size_t size)
+EARLY void *calloc(size_t n, size_t size)
 {
 	void *p = fault_now(FAULT_MEMORY) ? NULL : REAL(calloc)(n, size);
 
@@ -184,7 +187,7 @@ void *calloc(size_t n, size_t size)
 	return p;
 }
 
-void *realloc(void *old, size_t size)
+EARLY void *realloc(void *old, size_t size)
 {
 	void *p;
 
@@ -195,7 +198,7 @@ void *realloc(void *old, size_t size)
 	return p;
 }
 
-void *reallocarray(void *old, size_t n, size_t size)
+EARLY void *reallocarray(void *old, size_t n, size_t size)
 {
 	size_t bytes;
 
@@ -206,7 +209,7 @@ void *reallocarray(void *old, size_t n, size_t size)
 	return realloc(old, bytes);
 }
 
-void free(void *p)
+EARLY void free(void *p)
 {
 	faults.blocks -= p != NULL;
 	REAL(free)(p);
@@ -227,15 +230,16 @@ char *strndup(const char *s, size_t max)
 
 char *strdup(const char *s)
 {
-	return strndup(s, SIZE_MAX);
+	return strndup(s, strlen(s));
 }
 #endif
 
 /* --- time -------------------------------------------------------------------------------------- */
 
-int clock_gettime(clockid_t id, struct timespec *t)
+EARLY int clock_gettime(clockid_t id, struct timespec *t)
 {
-	if (!faults.clock || (id != CLOCK_MONOTONIC && id != CLOCK_REALTIME && id != CLOCK_BOOTTIME))
+	if (!faults.clock ||
+	    (id != CLOCK_MONOTONIC && id != CLOCK_REALTIME && id != CLOCK_BOOTTIME))
 		return (int)syscall(SYS_clock_gettime, id, t);
 	*t = (struct timespec) { faults.clock / 1000000, faults.clock % 1000000 * 1000 };
 	return 0;
@@ -243,10 +247,10 @@ int clock_gettime(clockid_t id, struct timespec *t)
 
 /* --- system calls ------------------------------------------------------------------------------ */
 
-#define FAIL(kind)                   \
-	do {                         \
-		if (fault_now(kind)) \
-			return -1;   \
+#define FAIL(kind)                                                                                 \
+	do {                                                                                       \
+		if (fault_now(kind))                                                               \
+			return -1;                                                                 \
 	} while (0)
 
 static int open_at(int dir, const char *path, int flags, mode_t mode)
@@ -260,16 +264,16 @@ static mode_t mode_of(int flags, va_list ap)
 	return flags & (O_CREAT | __O_TMPFILE) ? va_arg(ap, mode_t) : 0;
 }
 
-#define OPEN(name, params, dir)                              \
-	int name params                                      \
-	{                                                    \
-		va_list ap;                                  \
-		int fd;                                      \
-                                                             \
-		va_start(ap, flags);                         \
-		fd = open_at(dir, path, flags, mode_of(flags, ap)); \
-		va_end(ap);                                  \
-		return fd;                                   \
+#define OPEN(name, params, dir)                                                                    \
+	int name params                                                                            \
+	{                                                                                          \
+		va_list ap;                                                                        \
+		int fd;                                                                            \
+                                                                                                   \
+		va_start(ap, flags);                                                               \
+		fd = open_at(dir, path, flags, mode_of(flags, ap));                                \
+		va_end(ap);                                                                        \
+		return fd;                                                                         \
 	}
 OPEN(open, (const char *path, int flags, ...), AT_FDCWD)
 OPEN(open64, (const char *path, int flags, ...), AT_FDCWD)
@@ -348,16 +352,16 @@ static int control(int fd, int cmd, va_list ap)
 	return (int)syscall(SYS_fcntl, fd, cmd, arg);
 }
 
-#define FCNTL(name)                       \
-	int name(int fd, int cmd, ...)    \
-	{                                 \
-		va_list ap;               \
-		int r;                    \
-                                          \
-		va_start(ap, cmd);        \
-		r = control(fd, cmd, ap); \
-		va_end(ap);               \
-		return r;                 \
+#define FCNTL(name)                                                                                \
+	int name(int fd, int cmd, ...)                                                             \
+	{                                                                                          \
+		va_list ap;                                                                        \
+		int r;                                                                             \
+                                                                                                   \
+		va_start(ap, cmd);                                                                 \
+		r = control(fd, cmd, ap);                                                          \
+		va_end(ap);                                                                        \
+		return r;                                                                          \
 	}
 FCNTL(fcntl)
 FCNTL(fcntl64)
@@ -368,22 +372,22 @@ static int stat_at(int dir, const char *path, void *st, int flags)
 	return (int)syscall(SYS_newfstatat, dir, path, st, flags);
 }
 
-#define STATS(suffix)                                                                   \
-	int stat##suffix(const char *path, struct stat##suffix *st)                     \
-	{                                                                               \
-		return stat_at(AT_FDCWD, path, st, 0);                                  \
-	}                                                                               \
-	int lstat##suffix(const char *path, struct stat##suffix *st)                    \
-	{                                                                               \
-		return stat_at(AT_FDCWD, path, st, AT_SYMLINK_NOFOLLOW);                \
-	}                                                                               \
-	int fstat##suffix(int fd, struct stat##suffix *st)                              \
-	{                                                                               \
-		return stat_at(fd, "", st, AT_EMPTY_PATH);                              \
-	}                                                                               \
-	int fstatat##suffix(int dir, const char *path, struct stat##suffix *st, int flags) \
-	{                                                                               \
-		return stat_at(dir, path, st, flags);                                   \
+#define STATS(suffix)                                                                              \
+	int stat##suffix(const char *path, struct stat##suffix *st)                                \
+	{                                                                                          \
+		return stat_at(AT_FDCWD, path, st, 0);                                             \
+	}                                                                                          \
+	int lstat##suffix(const char *path, struct stat##suffix *st)                               \
+	{                                                                                          \
+		return stat_at(AT_FDCWD, path, st, AT_SYMLINK_NOFOLLOW);                           \
+	}                                                                                          \
+	int fstat##suffix(int fd, struct stat##suffix *st)                                         \
+	{                                                                                          \
+		return stat_at(fd, "", st, AT_EMPTY_PATH);                                         \
+	}                                                                                          \
+	int fstatat##suffix(int dir, const char *path, struct stat##suffix *st, int flags)         \
+	{                                                                                          \
+		return stat_at(dir, path, st, flags);                                              \
 	}
 STATS()
 STATS(64)

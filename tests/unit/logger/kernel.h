@@ -41,9 +41,11 @@ struct kernel {
 static inline void kernel_up(struct kernel *k, uint64_t ino)
 {
 	*k = (struct kernel) { .ino = ino };
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, k->log), 0);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, k->counts),
-			 0);
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, k->log), 0);
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, k->counts),
+		0);
 }
 
 static inline void kernel_down(struct kernel *k)
@@ -218,7 +220,8 @@ static inline void kernel_answer(struct kernel *k, enum nft_counts_question q, u
 	for (size_t i = 0; q == NFT_ASK_FLOWS4 && i < k->n; i++)
 		kernel_put_flow(k, i, seq);
 	nlh = kernel_begin(k, q == NFT_ASK_TOTALS ? NLMSG_ERROR : NLMSG_DONE, 0, seq);
-	mnl_nlmsg_put_extra_header(nlh, q == NFT_ASK_TOTALS ? sizeof(struct nlmsgerr) : sizeof(int));
+	mnl_nlmsg_put_extra_header(nlh,
+				   q == NFT_ASK_TOTALS ? sizeof(struct nlmsgerr) : sizeof(int));
 	kernel_end(k, nlh);
 	if (k->len)
 		kernel_send(k);

@@ -69,7 +69,8 @@ static void live(void)
 {
 	run_for(SECOND / 2);
 	for (uint16_t i = 0; i < 4; i++) {
-		kernel_deny(&c.ns[0], 1, i % 2 ? IPPROTO_UDP : IPPROTO_TCP, (uint16_t)(5000 + i), 1);
+		kernel_deny(&c.ns[0], 1, i % 2 ? IPPROTO_UDP : IPPROTO_TCP, (uint16_t)(5000 + i),
+			    1);
 		kernel_deny(&c.ns[1], 2, IPPROTO_TCP, (uint16_t)(6000 + i), i + 1u);
 	}
 	run_for(SECOND * 5 / 4);
@@ -121,8 +122,8 @@ static void read_sums(struct sums s[SPACES])
 	if (flows_reader_open(c.store, &r, &err) < 0)
 		return;
 	(void)flows_sums(r, on_account, s, &err);
-	(void)flows_query(r, &(struct flows_filter) { 0 }, &(struct flows_order) { 0 }, on_record, s,
-			  NULL, NULL, &err);
+	(void)flows_query(r, &(struct flows_filter) { 0 }, &(struct flows_order) { 0 }, on_record,
+			  s, NULL, NULL, &err);
 	flows_reader_close(r);
 }
 
@@ -166,7 +167,8 @@ static void check_sums(const struct sums s[SPACES], unsigned n)
 	for (int i = 0; i < SPACES; i++) {
 		check(is_sum(i, &s[i]), i ? "the sums of the second" : "the sums of the first", n);
 		if (!is_sum(i, &s[i]))
-			print_error("the kernel's %lu, denied %lu = recorded %lu + not recorded %lu, in "
+			print_error("the kernel's %lu, denied %lu = recorded %lu + not recorded "
+				    "%lu, in "
 				    "records %lu\n",
 				    c.ns[i].denied, s[i].denied, s[i].recorded, s[i].not_recorded,
 				    s[i].records);
@@ -217,6 +219,7 @@ static void test_kind(void **state)
 			if ((&p->first)[k])
 				torture(kind, (&p->first)[k]);
 	}
+	print_message("%s: %u calls, by %u ways\n", fault_kinds[kind].name, calls[kind], ways);
 	assert_true(ways > 0);
 	assert_int_equal(wrong, 0);
 }

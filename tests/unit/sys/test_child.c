@@ -96,9 +96,11 @@ static void test_descriptors(void **state)
 	char out[4096], how[CHILD_END_STR];
 	struct started s;
 
-	start(&s, "echo $(readlink /proc/$$/fd/0) $(readlink /proc/$$/fd/1) >&3; for i in /proc/$$/fd/*; do "
-		  "case ${i##*/} in 0|1|2|3) ;; *) readlink $i >/dev/null && echo has ${i##*/} >&3;; "
-		  "esac; done; echo end >&3");
+	start(&s,
+	      "echo $(readlink /proc/$$/fd/0) $(readlink /proc/$$/fd/1) >&3; for i in "
+	      "/proc/$$/fd/*; do "
+	      "case ${i##*/} in 0|1|2|3) ;; *) readlink $i >/dev/null && echo has ${i##*/} >&3;; "
+	      "esac; done; echo end >&3");
 	hear(&s, out, sizeof(out));
 	close(open_one);
 	close(far);
@@ -178,9 +180,12 @@ static void test_beside(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ends),	     cmocka_unit_test(test_environment),
-		cmocka_unit_test(test_descriptors),  cmocka_unit_test(test_signals),
-		cmocka_unit_test(test_channel_is_three), cmocka_unit_test(test_absent),
+		cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_environment),
+		cmocka_unit_test(test_descriptors),
+		cmocka_unit_test(test_signals),
+		cmocka_unit_test(test_channel_is_three),
+		cmocka_unit_test(test_absent),
 		cmocka_unit_test(test_beside),
 	};
 
