@@ -245,6 +245,19 @@ EARLY int clock_gettime(clockid_t id, struct timespec *t)
 	return 0;
 }
 
+/* SQLite waits for a lock. */
+int usleep(useconds_t usec)
+{
+	faults.clock += usec;
+	return 0;
+}
+
+unsigned sleep(unsigned seconds)
+{
+	faults.clock += INT64_C(1000000) * seconds;
+	return 0;
+}
+
 /* --- system calls ------------------------------------------------------------------------------ */
 
 #define FAIL(kind)                                                                                 \
