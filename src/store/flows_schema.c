@@ -170,7 +170,7 @@ static int compare(sqlite3 *db, const struct flows_step *steps, int version, str
 	sqlite3_finalize(a);
 	sqlite3_finalize(b);
 	sqlite3_close(own);
-	return r;
+	return r < 0 ? r : 0;
 }
 
 int flows_schema_check(sqlite3 *db, const struct flows_step *steps, int n, struct bh_err *err)

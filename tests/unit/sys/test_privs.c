@@ -172,7 +172,7 @@ static void test_prove(void **state)
 /* Memory is what the sanitizers want. */
 static const char *const few[] = { "write", "read", "getpid",      "exit_group",
 				   "close", "mmap", "munmap",      "madvise",
-				   "futex", "brk",  "sched_yield", "no_such_call" };
+				   "futex", "brk",  "sched_yield", "prctl", "no_such_call" };
 
 static int filter(void)
 {
