@@ -170,9 +170,9 @@ static void test_prove(void **state)
 /* --- system calls --------------------------------------------------------------------------------- */
 
 /* Memory is what the sanitizers want. */
-static const char *const few[] = { "write", "read", "getpid",      "exit_group",
-				   "close", "mmap", "munmap",      "madvise",
-				   "futex", "brk",  "sched_yield", "prctl", "no_such_call" };
+static const char *const few[] = { "write",       "read",   "getpid",      "exit_group",  "close",
+				   "mmap",        "munmap", "madvise",     "futex",       "brk",
+				   "sched_yield", "prctl",  "sigaltstack", "no_such_call" };
 
 static int filter(void)
 {
