@@ -206,7 +206,10 @@ static void torture(enum fault kind, unsigned n)
 static void test_kind(void **state)
 {
 	enum fault kind = *(const enum fault *)*state;
-	const char *only = getenv("TORTURE_ONLY"); bool all = getenv("TORTURE_ALL") != NULL; if (only && strcmp(only, fault_kinds[kind].name)) return;
+	const char *only = getenv("TORTURE_ONLY");
+	bool all = getenv("TORTURE_ALL") != NULL;
+	if (only && strcmp(only, fault_kinds[kind].name))
+		return;
 	unsigned ways = 0;
 
 	wrong = 0;
