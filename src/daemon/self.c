@@ -31,6 +31,8 @@ static json_t *report_logger(const struct logger_state *l)
 	put_number(o, "restarts", l->restarts);
 	put_number(o, "listening", l->listening);
 	put_number(o, "unheard", l->unheard);
+	put_number(o, "denied", l->denied);
+	put_number(o, "recorded", l->recorded);
 	put_number(o, "records", l->records);
 	put_number(o, "records_lost", l->lost_records);
 	put_number(o, "log_messages_lost", l->log_lost);

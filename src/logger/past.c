@@ -21,8 +21,8 @@ struct past_sum {
 struct past {
 	struct past_sum *all;
 	size_t n, fresh;
-	bool read;     /* of the history; else it is tried again, */
-	int64_t until; /* as long as this, by logger_clock() */
+	bool read;     /* of the history; else it is tried again and again, */
+	int64_t until; /* and waited for as long as this, by logger_clock() */
 };
 
 static int push(struct past *p, const struct flows_account *a, bool fresh)
@@ -59,47 +59,6 @@ static void forget(struct past *p)
 	p->n = p->fresh = 0;
 }
 
-int past_open(struct logger *l)
-{
-	l->past = calloc(1, sizeof(*l->past));
-	if (!l->past)
-		return -ENOMEM;
-	l->past->until = logger_clock() + WAIT_USEC;
-	(void)past_is_known(l);
-	return 0;
-}
-
-bool past_is_known(struct logger *l)
-{
-	struct past *p = l->past;
-	struct bh_err err = BH_ERR_INIT;
-
-	if (p->read)
-		return true;
-	forget(p);
-	p->read = flows_accounts(l->flows, on_account, p, &err) >= 0;
-	if (!p->read && logger_clock() >= p->until) {
-		logger_notice(err.msg, l);
-		p->read = true; /* nothing is known of it, then */
-	}
-	return p->read;
-}
-
-void past_close(struct logger *l)
-{
-	if (l->past)
-		forget(l->past);
-	free(l->past);
-	l->past = NULL;
-}
-
-/* --- meeting ----------------------------------------------------------------------------------- */
-
-static uint64_t total_of(const struct nft_totals *t, enum direction d)
-{
-	return t->denied[d] + (d == DIRECTION_EGRESS ? t->raw : 0);
-}
-
 static bool is_its_past(const struct space *s, enum direction d, const struct flows_account *a)
 {
 	return a->netns == s->ino && a->direction == d && strcmp(a->endpoint, s->who.id) == 0;
@@ -120,10 +79,122 @@ static struct past_sum *take(struct past *p, const struct space *s, enum directi
 	return NULL;
 }
 
+/*
+ * What was counted without knowing the past was counted from the table's first packet on: so much of it
+ * as the past has counted in the same table is in it twice.
+ */
+static void add_earlier(uint64_t *denied, uint64_t *recorded, const struct flows_account *e)
+{
+	bool same_table = *denied >= e->counter;
+
+	*denied += same_table ? e->denied - (e->counter < e->denied ? e->counter : e->denied)
+			      : e->denied;
+	*recorded += e->recorded;
+}
+
+static void add_to_spaces(struct logger *l)
+{
+	struct space *each, *next;
+
+	HASH_ITER (hh, l->spaces, each, next)
+		for (int d = 0; each->looked && d < DIRECTIONS; d++) {
+			bh_autofree struct past_sum *hit = take(l->past, each, (enum direction)d);
+
+			if (hit)
+				add_earlier(&each->sums[d].denied, &each->sums[d].recorded,
+					    &hit->a);
+			each->unkept = true;
+		}
+}
+
+static const struct past_sum *find(const struct past *p, const struct flows_account *a)
+{
+	for (const struct past_sum *e = p->all; e; e = e->next)
+		if (e->a.netns == a->netns && e->a.direction == a->direction &&
+		    strcmp(e->a.endpoint, a->endpoint) == 0)
+			return e;
+	return NULL;
+}
+
+/* Of namespaces that ended meanwhile. */
+static void add_to_ended(struct logger *l, struct past_sum *ended)
+{
+	while (ended) {
+		bh_autofree struct past_sum *first = ended;
+		const struct past_sum *hit = find(l->past, &first->a);
+		struct flows_account *a = &first->a;
+
+		ended = first->next;
+		if (hit)
+			add_earlier(&a->denied, &a->recorded, &hit->a);
+		a->not_recorded = a->denied - (a->recorded < a->denied ? a->recorded : a->denied);
+		(void)flows_put_account(l->flows, a);
+	}
+}
+
+static bool read_past(struct logger *l)
+{
+	struct past *p = l->past;
+	struct past_sum *ended = p->all;
+
+	p->all = NULL;
+	p->n = p->fresh = 0;
+	p->read = flows_accounts(l->flows, on_account, p, NULL) >= 0;
+	if (p->read) {
+		add_to_spaces(l);
+		add_to_ended(l, ended);
+		return true;
+	}
+	forget(p);
+	for (; ended; p->n++) { /* as it was */
+		struct past_sum *next = ended->next;
+
+		ended->next = p->all;
+		p->all = ended;
+		p->fresh += ended->fresh;
+		ended = next;
+	}
+	return false;
+}
+
+int past_open(struct logger *l)
+{
+	l->past = calloc(1, sizeof(*l->past));
+	if (!l->past)
+		return -ENOMEM;
+	l->past->until = logger_clock() + WAIT_USEC;
+	(void)past_is_known(l);
+	return 0;
+}
+
+bool past_is_known(struct logger *l)
+{
+	struct past *p = l->past;
+
+	return p->read || read_past(l) || logger_clock() >= p->until;
+}
+
+void past_close(struct logger *l)
+{
+	if (l->past)
+		forget(l->past);
+	free(l->past);
+	l->past = NULL;
+}
+
+/* --- meeting ----------------------------------------------------------------------------------- */
+
+static uint64_t total_of(const struct nft_totals *t, enum direction d)
+{
+	return t->denied[d] + (d == DIRECTION_EGRESS ? t->raw : 0);
+}
+
 bool past_meet(struct space *s, const struct nft_totals *totals)
 {
 	unsigned met = 0, stands = 0;
 
+	if (!s->l->past->read)
+		return true; /* what there is may be in a record already */
 	for (int d = 0; d < DIRECTIONS; d++) {
 		bh_autofree struct past_sum *hit = take(s->l->past, s, (enum direction)d);
 
@@ -169,13 +240,16 @@ void past_keep(struct space *s)
 {
 	if (!s->looked || !s->who.known || (s->who.unknown && !s->ending))
 		return;
+	if (!s->l->past->read && !s->ending)
+		return; /* they are in addition to those that are there */
 	s->unkept = false;
 	s->kept = logger_clock();
 	for (int d = 0; d < DIRECTIONS; d++) {
 		struct flows_account a;
 
 		fill(s, (enum direction)d, &a);
-		(void)flows_put_account(s->l->flows, &a);
+		if (s->l->past->read)
+			(void)flows_put_account(s->l->flows, &a);
 		if (s->ending)
 			(void)push(s->l->past, &a, true);
 	}
@@ -227,6 +301,8 @@ void past_keep_all(struct logger *l)
 {
 	struct space *each, *next;
 
+	if (!l->past->read)
+		(void)read_past(l);
 	HASH_ITER (hh, l->spaces, each, next)
 		if (each->unkept)
 			past_keep(each);

@@ -109,6 +109,8 @@ small_disk() { # its own, as large as is said
 	deny 5001 10
 	await_long in_log "cannot be written"
 	enforced
+	# longer than it is waited for before the first look
+	await_long eval "[ \"\$(ctl status --json | jq -s '.[0].logger.denied')\" -ge 20 ]"
 	mount -o remount,rw "$flows"
 	await_long in_log "is written again"
 	await_long has '.destination.port == 5001'
