@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -30,6 +31,7 @@ static int set_files(posix_spawn_file_actions_t *files, int channel)
 
 static int set_signals(posix_spawnattr_t *attr)
 {
+	static const struct sched_param ordinary;
 	sigset_t none, all;
 	int r;
 
@@ -39,8 +41,13 @@ static int set_signals(posix_spawnattr_t *attr)
 	if (r == 0)
 		r = posix_spawnattr_setsigdefault(attr, &all);
 	if (r == 0)
+		r = posix_spawnattr_setschedpolicy(attr, SCHED_OTHER);
+	if (r == 0)
+		r = posix_spawnattr_setschedparam(attr, &ordinary);
+	if (r == 0)
 		r = posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-							   POSIX_SPAWN_SETSID);
+							   POSIX_SPAWN_SETSID |
+							   POSIX_SPAWN_SETSCHEDULER);
 	return -r;
 }
 

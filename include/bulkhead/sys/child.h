@@ -9,7 +9,8 @@
 /*
  * Start the program PATH with ARGV (ends with NULL), the descriptor CHANNEL as its descriptor 3, its
  * standard input from and its standard output to /dev/null, standard error as ours, no other
- * descriptor, every signal at its default and none blocked, an empty environment, and a session of its own, without a terminal.
+ * descriptor, every signal at its default and none blocked, an empty environment, and a session of its own, without a terminal; an
+ * ordinary task, whatever this one is (sched(7)).
  * *RET_PIDFD (the caller's) becomes readable when it ends (pidfd_open(2)).
  */
 #define CHILD_CHANNEL_FD 3
