@@ -303,7 +303,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
 		judge(k);
 	}
 	if (k->unheard || k->again)
-		logger_sync(k); /* who has the log of a namespace may have let go of it */
+		logger_sync_all(k); /* who has the log of a namespace may have let go of it */
 	k->again = false;
 	note_deafness(k);
 	arm(source, SECOND);
@@ -318,8 +318,10 @@ static int on_sync(sd_event_source *source, uint64_t usec, void *arg)
 
 	if (!k->c->loaded)
 		return 0;
-	if (!taps_sync(k))
+	if (k->tap && !taps_sync(k))
 		arm(source, 1);
+	else
+		k->tap = false;
 	arm_unless_armed(k->site_timer, SITE_USEC);
 	return 0;
 }
@@ -327,6 +329,7 @@ static int on_sync(sd_event_source *source, uint64_t usec, void *arg)
 static int on_site(sd_event_source *source, uint64_t usec, void *arg)
 {
 	struct logger_link *k = arg;
+	bool members;
 
 	if (!k->ready || !k->c->loaded)
 		return 0;
@@ -334,16 +337,41 @@ static int on_site(sd_event_source *source, uint64_t usec, void *arg)
 		arm(source, SECOND);
 		return 0;
 	}
-	logger_tell_site(k);
+	members = k->tell_members;
+	k->tell_members = k->tell_rulesets = false;
+	logger_tell_site(k, members);
 	if (!taps_attach(k))
 		arm(source, SITE_USEC);
 	return 0;
 }
 
+/* Sets and lists are made anew when they change, while the one before is still there. */
+static void note_changes(struct logger_link *k)
+{
+	const struct site *s = &k->c->site;
+	uint64_t holds = holds_serial(k->c->holds);
+
+	k->tap |= holds != k->holds || s->endpoints != k->endpoints;
+	k->tell_members |= s->endpoints != k->endpoints || s->rulesets != k->rulesets;
+	k->tell_rulesets |= s->rulesets != k->rulesets || k->tap;
+	k->holds = holds;
+	k->endpoints = s->endpoints;
+	k->rulesets = s->rulesets;
+}
+
 void logger_sync(struct logger_link *k)
 {
-	if (k)
+	if (!k)
+		return;
+	note_changes(k);
+	if (k->tap || k->tell_members || k->tell_rulesets)
 		arm_unless_armed(k->sync_timer, TAP_USEC);
+}
+
+void logger_sync_all(struct logger_link *k)
+{
+	k->tap = k->tell_members = k->tell_rulesets = true;
+	logger_sync(k);
 }
 
 void logger_reload(struct logger_link *k)
@@ -418,6 +446,7 @@ int logger_new(struct controller *c, struct logger_link **ret, struct bh_err *er
 	if (!k)
 		return bh_err_oom(err);
 	*k = (struct logger_link) { .c = c, .store_dir = -1, .pause = PAUSE_MIN_USEC };
+	k->tap = k->tell_members = k->tell_rulesets = true;
 	k->line.fd = -1;
 	privs_account(PROGRAM, BH_LOGGER_UID, &k->uid, &k->gid);
 	r = child_beside(PROGRAM, k->program, sizeof(k->program));

@@ -45,6 +45,11 @@ struct logger_link {
 	int64_t pause;   /* before it is started again */
 	struct tap *taps;
 	size_t unheard;
+	/* What was there when it was looked last, to see that it is another now; and what is to be done. */
+	const struct endpoint_set *endpoints;
+	const struct ruleset_list *rulesets;
+	uint64_t holds;
+	bool tap, tell_members, tell_rulesets;
 	bool again;      /* taps are to be looked at, at the next turn */
 	int64_t stuffed; /* since when something waits for it to read; 0: nothing does */
 	int64_t second;  /* since when RETIRES and NOTICES are counted */
@@ -59,6 +64,8 @@ struct logger_link {
 int64_t logger_link_clock(void); /* CLOCK_MONOTONIC, microseconds */
 /* The line is of no use any more: it is ended, and started again. */
 void logger_fail(struct logger_link *k, const char *why);
+/* Whether anything is known to have changed or not. */
+void logger_sync_all(struct logger_link *k);
 /* 0, or it was ended. */
 int logger_send(struct logger_link *k, const void *m, size_t len, const int *fds, size_t n);
 
@@ -77,8 +84,8 @@ void taps_free(struct logger_link *k);
 
 /* --- logger_site.c ----------------------------------------------------------------------------- */
 
-/* Tell who is who, and what stands in the namespaces that it listens to. */
-void logger_tell_site(struct logger_link *k);
+/* Tell who is who (MEMBERS), and what stands in the namespaces that it listens to. */
+void logger_tell_site(struct logger_link *k, bool members);
 
 /* --- logger_serve.c ---------------------------------------------------------------------------- */
 

@@ -33,7 +33,7 @@ static void on_ready(struct logger_link *k, const void *m, size_t len)
 		return;
 	k->ready = true;
 	k->state.since = controller_now();
-	logger_sync(k);
+	logger_sync_all(k);
 }
 
 static void on_ask(struct logger_link *k, const void *m, size_t len)

@@ -59,7 +59,7 @@ static int send_blob(struct logger_link *k, const struct bh_buf *b)
 	return r;
 }
 
-void logger_tell_site(struct logger_link *k)
+void logger_tell_site(struct logger_link *k, bool members)
 {
 	const struct site *s = &k->c->site;
 	char line[128];
@@ -69,15 +69,17 @@ void logger_tell_site(struct logger_link *k)
 	if (!s->endpoints)
 		return;
 	bh_buf_init(&b, BH_LOGGER_SITE_MAX);
-	roster_put_members(&b);
-	for (size_t i = 0; i < s->endpoints->n; i++)
+	if (members)
+		roster_put_members(&b);
+	for (size_t i = 0; members && i < s->endpoints->n; i++)
 		put_member(&b, s, i);
 	for (size_t i = 0; i < s->endpoints->n; i++)
 		put_ruleset(&b, k, i);
-	r = send_blob(k, &b);
+	r = b.len ? send_blob(k, &b) : 0;
 	bh_buf_done(&b);
+	k->tell_members |= r < 0; /* all of it the next time */
 	for (struct tap *t = k->taps; r < 0 && t; t = t->hh.next)
-		t->told = NULL; /* all of it the next time */
+		t->told = NULL;
 	if (r < 0 && r != -EPIPE) {
 		snprintf(line, sizeof(line), "the logger could not be told who is who: %s",
 			 strerror(-r));

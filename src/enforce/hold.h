@@ -50,6 +50,7 @@ struct holds {
 	struct hold *all;
 	struct bare *bare;
 	size_t turn;
+	uint64_t serial;
 	struct holds_keeper keeper;
 };
 

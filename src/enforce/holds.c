@@ -131,6 +131,7 @@ int hold_add(struct holds *h, int netns_fd, uint64_t ino, const struct nlsock *n
 		return r;
 	}
 	hold->of = h;
+	h->serial++;
 	HASH_ADD(hh, h->all, ino, sizeof(hold->ino), hold);
 	*ret = hold;
 	return 0;
@@ -155,6 +156,7 @@ void holds_release(struct holds *h, uint64_t netns_ino)
 
 	if (!hold)
 		return;
+	h->serial++;
 	HASH_DEL(h->all, hold);
 	hold_drop(hold);
 	hold_free(hold);
@@ -168,6 +170,7 @@ size_t holds_keep_only(struct holds *h, const uint64_t *inos, size_t n,
 	HASH_ITER (hh, h->all, each, next)
 		if (!is_among(each->ino, inos, n)) {
 			on_gone(each->ino, arg);
+			h->serial++;
 			HASH_DEL(h->all, each);
 			hold_drop(each);
 			hold_free(each);
@@ -209,6 +212,11 @@ size_t holds_next_turn(struct holds *h, size_t part, size_t n)
 size_t holds_count(const struct holds *h)
 {
 	return HASH_COUNT(h->all);
+}
+
+uint64_t holds_serial(const struct holds *h)
+{
+	return h->serial;
 }
 
 struct nlsock *hold_socket(struct hold *h)

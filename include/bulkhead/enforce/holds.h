@@ -33,6 +33,7 @@ int holds_open(struct holds *h, const struct endpoint *e, struct hold **ret, str
 struct hold *holds_find(const struct holds *h, uint64_t netns_ino);
 void holds_release(struct holds *h, uint64_t netns_ino);
 size_t holds_count(const struct holds *h);
+uint64_t holds_serial(const struct holds *h); /* another after each that came or went */
 
 struct nlsock *hold_socket(struct hold *h); /* of NETLINK_NETFILTER; the owner of the tables */
 int hold_netns(const struct hold *h);       /* its descriptor, H's */
