@@ -107,15 +107,18 @@ bool engines_tell(const struct engines *e)
 	return e->podman.events && runtime_events_connected(e->podman.events);
 }
 
-int engines_join(struct engines *e, int netns_fd, const char *path, struct endpoint_builder *b,
-		 char ret_id[RUNTIME_ID_SIZE], struct diag_list *diags, struct bh_err *err)
+int engines_join(struct engines *e, int netns_fd, const char *path, uint64_t number,
+		 struct endpoint_builder *b, char ret_id[RUNTIME_ID_SIZE], struct diag_list *diags,
+		 struct bh_err *err)
 {
 	int r = 0;
 
 	if (e->docker.early)
-		r = runtime_early_join(e->docker.early, netns_fd, path, b, ret_id, diags, err);
+		r = runtime_early_join(e->docker.early, netns_fd, path, number, b, ret_id, diags,
+				       err);
 	if (r == 0 && e->podman.early)
-		r = runtime_early_join(e->podman.early, netns_fd, path, b, ret_id, diags, err);
+		r = runtime_early_join(e->podman.early, netns_fd, path, number, b, ret_id, diags,
+				       err);
 	return r;
 }
 

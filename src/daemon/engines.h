@@ -20,8 +20,9 @@ struct runtime_images *engines_images(const struct engines *e);
 bool engines_tell(const struct engines *e);
 
 /* runtime_early_join() with each of them. */
-int engines_join(struct engines *e, int netns_fd, const char *path, struct endpoint_builder *b,
-		 char ret_id[RUNTIME_ID_SIZE], struct diag_list *diags, struct bh_err *err);
+int engines_join(struct engines *e, int netns_fd, const char *path, uint64_t number,
+		 struct endpoint_builder *b, char ret_id[RUNTIME_ID_SIZE], struct diag_list *diags,
+		 struct bh_err *err);
 
 /* Add to LIST, an array, an object for each that is followed: "engine", "state", "since". */
 void engines_report(const struct engines *e, json_t *list);

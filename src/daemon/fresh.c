@@ -26,13 +26,16 @@
 struct namespace
 {
 	uint64_t ino;
+	uint64_t number; /* inodes are given again, these are not */
 	char path[PATH_MAX];
+	char joined[RUNTIME_ID_SIZE]; /* the container it was taken for last, or empty */
 	UT_hash_handle hh;
 };
 
 struct fresh {
 	struct controller *c;
 	struct namespace *all;
+	uint64_t last_number;
 	bool full; /* and that was said */
 };
 
@@ -119,6 +122,7 @@ static void remember(struct fresh *f, uint64_t ino, const char *path)
 	if (!one)
 		return;
 	one->ino = ino;
+	one->number = ++f->last_number;
 	snprintf(one->path, sizeof(one->path), "%s", path);
 	HASH_ADD(hh, f->all, ino, sizeof(one->ino), one);
 }
@@ -193,20 +197,37 @@ static bool is_there(const struct namespace *one)
 	return stat(one->path, &st) == 0 && st.st_ino == one->ino;
 }
 
+/* Never seen since the engine is asked after a namespace has appeared; it would be a hole. */
+static void check(const struct namespace *one, const struct endpoint *e)
+{
+	char line[256];
+
+	if (!one->joined[0] || strcmp(one->joined, e->id) == 0)
+		return;
+	snprintf(line, sizeof(line),
+		 "net:[%llu] was taken for container %.12s before it ran, and is %.12s's",
+		 (unsigned long long)one->ino, one->joined, e->id);
+	controller_log(line, NULL);
+}
+
 static int add_one(struct fresh *f, struct namespace *one, struct endpoint_builder *b,
 		   struct diag_list *diags, struct bh_err *err)
 {
+	const struct endpoint *known = endpoint_builder_find_netns(b, one->ino);
 	const struct hold *h = holds_find(f->c->holds, one->ino);
-	char id[RUNTIME_ID_SIZE];
-	int r = 0;
+	int r;
 
-	if (endpoint_builder_find_netns(b, one->ino) || !h || !is_there(one)) {
+	if (known)
+		check(one, known);
+	if (known || !h || !is_there(one)) {
 		forget(f, one);
 		return 0;
 	}
-	r = engines_join(f->c->engines, hold_netns(h), one->path, b, id, diags, err);
+	one->joined[0] = '\0';
+	r = engines_join(f->c->engines, hold_netns(h), one->path, one->number, b, one->joined,
+			 diags, err);
 	if (r > 0)
-		endpoint_builder_keep_last(b, id);
+		endpoint_builder_keep_last(b, one->joined);
 	else
 		r = add_unknown(one, b, err); /* also when that could not be found out */
 	return r < 0 ? r : 0;

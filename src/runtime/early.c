@@ -83,7 +83,7 @@ struct container *early_add(struct runtime_early *early, const char *id)
 
 /* --- events ----------------------------------------------------------------------------------- */
 
-static struct place *place_in(struct container *c, const char *network)
+struct place *early_place_in(struct container *c, const char *network)
 {
 	for (size_t i = 0; i < c->n_places; i++)
 		if (strcmp(c->places[i].network, network) == 0)
@@ -93,7 +93,7 @@ static struct place *place_in(struct container *c, const char *network)
 
 struct place *early_place(struct container *c, const char *network)
 {
-	struct place *p = place_in(c, network);
+	struct place *p = early_place_in(c, network);
 
 	if (p || c->n_places == BH_EARLY_NETWORKS_MAX)
 		return p;
@@ -103,9 +103,9 @@ struct place *early_place(struct container *c, const char *network)
 	return p;
 }
 
-static void leave(struct container *c, const char *network)
+void early_leave(struct container *c, const char *network)
 {
-	struct place *p = place_in(c, network);
+	struct place *p = early_place_in(c, network);
 
 	if (p)
 		*p = c->places[--c->n_places];
@@ -192,7 +192,7 @@ void runtime_early_event(struct runtime_early *early, const struct runtime_event
 		break;
 	case RUNTIME_EVENT_DISCONNECT:
 		if (c)
-			leave(c, event->network);
+			early_leave(c, event->network);
 		break;
 	case RUNTIME_EVENT_UNREADABLE:
 		runtime_early_resync(early);
@@ -234,14 +234,30 @@ static bool is_place(const struct place *p, const struct net_devices *devices,
 	return false;
 }
 
-static bool fits(const struct container *c, const struct net_devices *devices,
-		 const struct bh_addr *addrs, size_t n_addrs)
+static struct place *fits(struct container *c, const struct net_devices *devices,
+			  const struct bh_addr *addrs, size_t n_addrs)
 {
 	if (c->running || c->unsure || c->state != CONTAINER_KNOWN)
-		return false;
+		return NULL;
 	for (size_t i = 0; i < c->n_places; i++)
 		if (is_place(&c->places[i], devices, addrs, n_addrs))
-			return true;
+			return &c->places[i];
+	return NULL;
+}
+
+/* The engine has said so after the namespace was seen to have these addresses; else it is asked. */
+static bool is_confirmed(struct runtime_early *early, struct place *p, uint64_t number)
+{
+	bool first = p->seen_in != number;
+
+	if (first) {
+		p->seen_in = number;
+		p->seen = ++early->clock;
+	}
+	if (p->asked > p->seen)
+		return true;
+	if (first || !early_asks_network(early, p->network))
+		early_ask_network(early, p->network);
 	return false;
 }
 
@@ -282,14 +298,17 @@ static int add_endpoint(const struct container *c, const struct bh_addr *inner, 
 
 int runtime_early_match(struct runtime_early *early, const struct net_devices *devices,
 			const struct bh_addr *addrs, size_t n_addrs, const char *path,
-			uint64_t netns_ino, struct endpoint_builder *b,
+			uint64_t netns_ino, uint64_t number, struct endpoint_builder *b,
 			char ret_id[RUNTIME_ID_SIZE], struct diag_list *diags, struct bh_err *err)
 {
 	struct container *c, *next, *found = NULL;
+	struct place *place = NULL;
 	int r;
 
 	HASH_ITER (hh, early->containers, c, next) {
-		if (!fits(c, devices, addrs, n_addrs))
+		struct place *p = fits(c, devices, addrs, n_addrs);
+
+		if (!p)
 			continue;
 		if (found) {
 			diag_add(diags, DIAG_WARNING, NULL, "ambiguous-namespace", NULL,
@@ -299,8 +318,9 @@ int runtime_early_match(struct runtime_early *early, const struct net_devices *d
 			return 0;
 		}
 		found = c;
+		place = p;
 	}
-	if (!found)
+	if (!found || !is_confirmed(early, place, number))
 		return 0;
 	r = add_endpoint(found, addrs, n_addrs, path, netns_ino, b, err);
 	if (r < 0)
@@ -310,7 +330,7 @@ int runtime_early_match(struct runtime_early *early, const struct net_devices *d
 	return 1;
 }
 
-int runtime_early_join(struct runtime_early *early, int netns_fd, const char *path,
+int runtime_early_join(struct runtime_early *early, int netns_fd, const char *path, uint64_t number,
 		       struct endpoint_builder *b, char ret_id[RUNTIME_ID_SIZE],
 		       struct diag_list *diags, struct bh_err *err)
 {
@@ -329,8 +349,8 @@ int runtime_early_join(struct runtime_early *early, int netns_fd, const char *pa
 	r = runtime_netns_addrs(netns_fd, addrs, BH_ARRAY_SIZE(addrs), &n, err);
 	if (r < 0 && r != -E2BIG)
 		return r;
-	return runtime_early_match(early, &early->devices, addrs, n, path, st.st_ino, b, ret_id,
-				   diags, err);
+	return runtime_early_match(early, &early->devices, addrs, n, path, st.st_ino, number, b,
+				   ret_id, diags, err);
 }
 
 /* --- the handle ------------------------------------------------------------------------------- */

@@ -13,12 +13,20 @@
 
 /* early.c keeps the table, early_ask.c fills it. */
 
-/* Where a container is in a network. */
+/*
+ * Where a container is in a network. The address of one that went is given to the next, and what the
+ * engine says of both may be late: a place tells whose a namespace is only if it was asked for after
+ * that namespace was seen to have its addresses. By then they can be nobody else's.
+ */
 struct place {
 	char network[RUNTIME_ID_SIZE];
 	uint8_t mac[6];
 	struct bh_addr addrs[2];
 	size_t n_addrs;
+	uint64_t asked; /* when the question was asked that this answers: early->clock */
+	uint64_t
+		seen_in; /* the namespace that was seen to have these addresses, by its caller's number */
+	uint64_t seen; /* and when */
 };
 
 enum container_state {
@@ -47,7 +55,8 @@ struct container {
 struct network {
 	char id[RUNTIME_ID_SIZE];
 	struct runtime_early *early;
-	bool again; /* there was a connect after the question */
+	bool again;     /* there was a connect after the question */
+	uint64_t asked; /* early->clock */
 	struct docker_call *call;
 	UT_hash_handle hh;
 };
@@ -65,6 +74,7 @@ struct runtime_early {
 	struct container *containers;
 	struct network *networks;
 	size_t asking;              /* containers */
+	uint64_t clock;             /* one more for each question about a network, and each sight */
 	struct net_devices devices; /* of the namespace that is looked at */
 };
 
@@ -76,6 +86,8 @@ struct container *early_add(struct runtime_early *early, const char *id);
 void early_forget(struct container *c);
 /* Its place in that network, empty when it is new; NULL: it has too many. */
 struct place *early_place(struct container *c, const char *network);
+struct place *early_place_in(struct container *c, const char *network); /* or NULL */
+void early_leave(struct container *c, const char *network);
 
 /* --- early_ask.c ------------------------------------------------------------------------------ */
 
@@ -84,6 +96,7 @@ void early_ask_containers(struct runtime_early *early);
 /* It is being started, and what it was asked for is not answered: Docker's list always is. */
 void early_ask_listed(struct container *c);
 void early_ask_network(struct runtime_early *early, const char *network);
+bool early_asks_network(const struct runtime_early *early, const char *network);
 void early_ask_list(struct runtime_early *early);
 /* Those about networks and the list. */
 void early_cancel_questions(struct runtime_early *early);

@@ -187,18 +187,36 @@ static bool is_same(const struct place *p, const struct runtime_attachment *a)
 	return true;
 }
 
-static void take_place(struct runtime_early *early, const char *network,
+/* News, too, is that a namespace that was seen to have these addresses is this container's. */
+static void take_place(struct runtime_early *early, const struct network *net,
 		       const struct runtime_attachment *a)
 {
 	struct container *c = a->has_mac && a->n_addrs ? early_find(early, a->container) : NULL;
-	struct place *p = c && !c->running ? early_place(c, network) : NULL;
+	struct place *p = c && !c->running ? early_place(c, net->id) : NULL;
+	bool news;
 
-	if (!p || is_same(p, a))
+	if (!p)
 		return;
+	news = !is_same(p, a) || p->asked <= p->seen;
 	memcpy(p->mac, a->mac, sizeof(p->mac));
 	memcpy(p->addrs, a->addrs, sizeof(p->addrs));
 	p->n_addrs = a->n_addrs;
-	tell_known(c);
+	p->asked = net->asked;
+	if (news)
+		tell_known(c);
+}
+
+/* Who is not in the answer is not there any more, whatever was heard of it. */
+static void drop_others(struct runtime_early *early, const struct network *net)
+{
+	struct container *c, *next;
+
+	HASH_ITER (hh, early->containers, c, next) {
+		const struct place *p = early_place_in(c, net->id);
+
+		if (p && p->asked < net->asked)
+			early_leave(c, net->id);
+	}
 }
 
 static void network_free(struct network *net)
@@ -211,21 +229,29 @@ static void network_free(struct network *net)
 static void on_network(int r, const struct bh_buf *body, const struct bh_err *why, void *arg)
 {
 	struct network *net = arg;
+	const struct network was = *net;
 	struct runtime_early *early = net->early;
 	bh_autofree struct runtime_attachment *v = NULL;
-	char id[RUNTIME_ID_SIZE];
-	bool again = net->again;
 	size_t n = 0;
 
-	memcpy(id, net->id, sizeof(id));
 	net->call = NULL;
 	network_free(net);
 	if (r >= 0)
 		r = docker_parse_network(bh_buf_str(body), body->len, &v, &n, NULL);
 	for (size_t i = 0; r >= 0 && i < n; i++)
-		take_place(early, id, &v[i]);
-	if (again)
-		early_ask_network(early, id);
+		take_place(early, &was, &v[i]);
+	if (r >= 0)
+		drop_others(early, &was);
+	if (was.again)
+		early_ask_network(early, was.id);
+}
+
+bool early_asks_network(const struct runtime_early *early, const char *id)
+{
+	const struct network *net;
+
+	HASH_FIND_STR(early->networks, id, net);
+	return net;
 }
 
 /* One question at a time: the answer to one that is under way may be from before the connect. */
@@ -243,6 +269,7 @@ void early_ask_network(struct runtime_early *early, const char *id)
 	if (!net)
 		return;
 	net->early = early;
+	net->asked = ++early->clock;
 	memcpy(net->id, id, sizeof(net->id));
 	HASH_ADD_STR(early->networks, id, net);
 	snprintf(path, sizeof(path), "/networks/%s", id);

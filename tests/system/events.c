@@ -49,6 +49,7 @@ struct hearing {
 struct fresh {
 	struct hearing *h;
 	char path[512];
+	uint64_t number; /* its own */
 	int fd, tries;
 	sd_event_source *opening, *devices;
 	struct fresh *next;
@@ -155,7 +156,9 @@ static bool join(struct fresh *f)
 	int r;
 
 	diag_list_init(&diags);
-	r = f->fd < 0 ? 0 : runtime_early_join(f->h->early, f->fd, f->path, b, NULL, &diags, &err);
+	r = f->fd < 0 ? 0
+		      : runtime_early_join(f->h->early, f->fd, f->path, f->number, b, NULL, &diags,
+					   &err);
 	if (r < 0)
 		die("join", r, err.msg);
 	print_endpoints(b, "joined", now_usec() - begin);
@@ -223,11 +226,13 @@ static int on_opening(sd_event_source *source, uint64_t usec, void *arg)
 
 static void appeared(struct hearing *h, const char *name)
 {
+	static uint64_t last_number;
 	struct fresh *f = calloc(1, sizeof(*f));
 
 	if (!f)
 		die("netns", -ENOMEM, "");
 	f->h = h;
+	f->number = ++last_number;
 	f->fd = -1;
 	snprintf(f->path, sizeof(f->path), "%s/%s", h->netns_dir, name);
 	f->next = h->fresh;

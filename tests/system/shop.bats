@@ -151,7 +151,8 @@ nothing_denied_passed() {
 		fi
 	done >>"$dir/violations"
 	[ ! -s "$dir/violations" ] ||
-		fail "$(wc -l <"$dir/violations") violations: $(sed 30q "$dir/violations")"
+		fail "$(wc -l <"$dir/violations") violations: $(sed 30q "$dir/violations")
+the log: $(grep -v '^time=' "$NET_DIR/log" | tail -n 150)"
 }
 
 # --- who comes and goes ----------------------------------------------------------------------

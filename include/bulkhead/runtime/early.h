@@ -25,7 +25,7 @@
  *		on_connected  -> runtime_early_resync(early)
  *	when a namespace appears (inotify), when a device or an address appears in one that nobody is
  *	known of (rtnetlink), and when on_known() says that there is somebody new:
- *		r = runtime_early_join(early, netns_fd, path, builder, diags, err);
+ *		r = runtime_early_join(early, netns_fd, path, number, builder, id, diags, err);
  *		r == 1: its endpoint was added; 0: not known (yet). It stays denied.
  *	After RUNTIME_EVENT_START, runtime_docker_container() says it with all that the kernel knows.
  *
@@ -36,7 +36,9 @@
  *
  * Not trusted: the device's addresses in a namespace are its root's to change. So only a namespace
  * that has just been made is to be joined, and none that has had an identity; only a container that
- * is known not to run is found, only if MAC and address agree, and only if exactly one does.
+ * is known not to run is found, only if MAC and address agree, only if exactly one does, and only if
+ * the engine says so when it is asked after the namespace was seen with them: what was heard before
+ * may be of one that is gone, whose address the engine has given to the next.
  */
 
 struct runtime_early;
@@ -68,10 +70,12 @@ void runtime_early_resync(struct runtime_early *early);
 /*
  * The endpoint of the namespace, PATH being its file. 1: added to B, runtime_docker_list() would say
  * the same but for the process id and capabilities that only a process shows; the resolvers are
- * those that it will be given. 0: none is known that it could be. More than one: 0, and a warning.
+ * those that it will be given. 0: none is known that it could be, or the engine has been asked whether
+ * it is: on_known() tells. NUMBER is the caller's own for this namespace, not 0 and never given to
+ * another: the kernel gives inodes again. More than one: 0, and a warning.
  * *RET_ID (may be NULL) gets the container's id. Failures are those of runtime_devices().
  */
-int runtime_early_join(struct runtime_early *early, int netns_fd, const char *path,
+int runtime_early_join(struct runtime_early *early, int netns_fd, const char *path, uint64_t number,
 		       struct endpoint_builder *b, char ret_id[RUNTIME_ID_SIZE],
 		       struct diag_list *diags, struct bh_err *err);
 
@@ -81,7 +85,7 @@ int runtime_early_join(struct runtime_early *early, int netns_fd, const char *pa
  */
 int runtime_early_match(struct runtime_early *early, const struct net_devices *devices,
 			const struct bh_addr *addrs, size_t n_addrs, const char *path,
-			uint64_t netns_ino, struct endpoint_builder *b,
+			uint64_t netns_ino, uint64_t number, struct endpoint_builder *b,
 			char ret_id[RUNTIME_ID_SIZE], struct diag_list *diags, struct bh_err *err);
 
 /* How many containers are remembered, and how many of them could be joined now. */

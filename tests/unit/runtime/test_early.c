@@ -128,8 +128,9 @@ static int create_one(struct world *w)
 	return fd;
 }
 
-/* Who a namespace with this device and address is for: its endpoint, which the caller frees. */
-static struct endpoint_set *match(struct world *w, const uint8_t mac[6], const char *addr, int r)
+/* Who the namespace of this number, device and address is for: its endpoint; the caller frees it. */
+static struct endpoint_set *match_in(struct world *w, uint64_t number, const uint8_t mac[6],
+				     const char *addr, int r)
 {
 	static struct net_devices devices;
 	struct endpoint_builder *b = endpoint_builder_new();
@@ -143,7 +144,7 @@ static struct endpoint_set *match(struct world *w, const uint8_t mac[6], const c
 	assert_int_equal(bh_addr_parse(addr, &a), 0);
 	diag_list_init(&diags);
 	assert_int_equal(runtime_early_match(w->early, &devices, &a, 1, "/run/docker/netns/x", 77,
-					     b, id, &diags, NULL),
+					     number, b, id, &diags, NULL),
 			 r);
 	assert_int_equal(endpoint_builder_finish(b, &set, NULL), 0);
 	assert_int_equal(set->n, r);
@@ -152,6 +153,11 @@ static struct endpoint_set *match(struct world *w, const uint8_t mac[6], const c
 	endpoint_builder_free(b);
 	diag_list_done(&diags);
 	return set;
+}
+
+static struct endpoint_set *match(struct world *w, const uint8_t mac[6], const char *addr, int r)
+{
+	return match_in(w, 1, mac, addr, r);
 }
 
 static const uint8_t mac[6] = { 2, 0x42, 0xac, 0x12, 0, 2 };
@@ -181,6 +187,19 @@ static void connect_one(struct world *w, int fd)
 	assert_string_equal(w->known, ONE);
 }
 
+/* Its namespace is seen, and Docker asked whether that is so. */
+static void is_seen(struct world *w, int fd)
+{
+	size_t before = w->n_known;
+
+	is_nobody(w, mac, "172.18.0.2");
+	is_asked(w, fd, NETWORK_PATH);
+	is_nobody(w, mac, "172.18.0.2");
+	engine_answer(fd, 200, NETWORK(IN_NET(ONE, MAC, "172.18.0.2")));
+	await(&w->engine, w->n_known == before + 1);
+	assert_string_equal(w->known, ONE);
+}
+
 static void test_a_start(void **state)
 {
 	struct world *w = start();
@@ -194,6 +213,7 @@ static void test_a_start(void **state)
 	connect_one(w, fd);
 	assert_int_equal(runtime_early_count(w->early, &waiting), 1);
 	assert_int_equal(waiting, 1);
+	is_seen(w, fd);
 	set = match(w, mac, "172.18.0.2", 1);
 	e = &set->endpoints[0];
 	assert_string_equal(e->name, "one");
@@ -234,6 +254,7 @@ static void test_restart(void **state)
 	tell(w, RUNTIME_EVENT_DIE, ONE);
 	is_nobody(w, mac, "172.18.0.2"); /* where it was is of the past */
 	connect_one(w, fd);
+	is_seen(w, fd);
 	is_one(w);
 	tell(w, RUNTIME_EVENT_DISCONNECT, ONE);
 	is_nobody(w, mac, "172.18.0.2");
@@ -270,6 +291,11 @@ static void test_locked(void **state)
 	engine_answer(list, 200, LABELS);
 	engine_answer(other, 200, NETWORK(IN_NET(ONE, MAC, "172.18.0.2")));
 	await(&w->engine, w->n_known == 1);
+	is_nobody(w, mac, "172.18.0.2");
+	fd = asked_on(w, list, other);
+	is_asked(w, fd, NETWORK_PATH);
+	engine_answer(fd, 200, NETWORK(IN_NET(ONE, MAC, "172.18.0.2")));
+	await(&w->engine, w->n_known == 2);
 	set = match(w, mac, "172.18.0.2", 1);
 	assert_string_equal(set->endpoints[0].name, "one");
 	assert_string_equal(endpoint_label(&set->endpoints[0], "app", false), "one");
@@ -303,6 +329,50 @@ static void test_two_with_one_address(void **state)
 	stop(w);
 }
 
+/*
+ * What was heard of it is late: its address was given to the next, of whom nothing was heard yet.
+ * That the namespace is its own is asked, and not so.
+ */
+static void test_address_given_again(void **state)
+{
+	struct world *w = start();
+	int fd = create_one(w);
+
+	connect_one(w, fd);
+	is_nobody(w, mac, "172.18.0.2");
+	is_asked(w, fd, NETWORK_PATH);
+	engine_answer(fd, 200, NETWORK(IN_NET(TWO, MAC, "172.18.0.2")));
+	turns(&w->engine, 3);
+	is_nobody(w, mac, "172.18.0.2");
+	assert_int_equal(w->n_known, 1);
+	turns(&w->engine, 3);
+	assert_false(is_readable(fd)); /* nor asked again */
+	close(fd);
+	stop(w);
+}
+
+/* Each namespace is asked about; an answer that does not come leaves it nobody's. */
+static void test_each_namespace(void **state)
+{
+	struct world *w = start();
+	int fd = create_one(w);
+
+	connect_one(w, fd);
+	is_seen(w, fd);
+	is_one(w);
+	endpoint_set_free(match_in(w, 2, mac, "172.18.0.2", 0));
+	is_asked(w, fd, NETWORK_PATH);
+	engine_answer(fd, 500, "{}");
+	turns(&w->engine, 3);
+	endpoint_set_free(match_in(w, 2, mac, "172.18.0.2", 0));
+	is_asked(w, fd, NETWORK_PATH);
+	engine_answer(fd, 200, NETWORK(IN_NET(ONE, MAC, "172.18.0.2")));
+	await(&w->engine, w->n_known == 3);
+	endpoint_set_free(match_in(w, 2, mac, "172.18.0.2", 1));
+	close(fd);
+	stop(w);
+}
+
 /* The answer to a question from before a connect need not know of it. */
 static void test_connect_while_asked(void **state)
 {
@@ -316,6 +386,7 @@ static void test_connect_while_asked(void **state)
 	is_asked(w, fd, NETWORK_PATH);
 	engine_answer(fd, 200, NETWORK(IN_NET(ONE, MAC, "172.18.0.2")));
 	await(&w->engine, w->n_known == 1);
+	is_seen(w, fd);
 	is_one(w);
 	close(fd);
 	stop(w);
@@ -404,6 +475,7 @@ static void test_resync(void **state)
 	engine_answer(on, 200,
 		      NETWORK(IN_NET(ONE, MAC, "172.18.0.2") "," IN_NET(TWO, MAC2, "172.18.0.3")));
 	await(&w->engine, w->n_known == 2);
+	is_seen(w, on);
 	is_one(w);
 	is_nobody(w, mac2, "172.18.0.3");
 	close(fd);
@@ -441,6 +513,7 @@ static void test_hostile(void **state)
 	is_asked(w, fd, INSPECT(TWO));
 	engine_answer(fd, 200, CONTAINER(ONE, "one", CREATED)); /* not whom it was asked about */
 	turns(&w->engine, 3);
+	is_seen(w, fd);
 	is_one(w);
 	close(fd);
 	stop(w);
@@ -473,6 +546,8 @@ int main(void)
 		cmocka_unit_test(test_restart),
 		cmocka_unit_test(test_locked),
 		cmocka_unit_test(test_two_with_one_address),
+		cmocka_unit_test(test_address_given_again),
+		cmocka_unit_test(test_each_namespace),
 		cmocka_unit_test(test_connect_while_asked),
 		cmocka_unit_test(test_open_questions),
 		cmocka_unit_test(test_unknown_connects),
