@@ -117,6 +117,8 @@ void cli_print_object(const json_t *o);
 int cli_preflight(struct site *s, const struct cli_options *o, const char *verb, bool enter);
 
 struct bh_buf;
+/* Says so once, and nothing when who read it has had enough. Returns CLI_FAILED. */
+int cli_output_failed(void);
 /* Write and empty a buffer; CLI_FAILED when stdout is gone or memory ran out. */
 int cli_flush(struct bh_buf *b);
 

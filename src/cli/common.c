@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,6 +44,23 @@ bool cli_colour(FILE *out)
 	return isatty(fileno(out)) && !(no && no[0]);
 }
 
+/* As behind `| head`: who read it has had enough. */
+static bool nobody_reads(void)
+{
+	struct pollfd p = { .fd = STDOUT_FILENO, .events = POLLOUT };
+
+	return poll(&p, 1, 0) == 1 && (p.revents & POLLERR);
+}
+
+int cli_output_failed(void)
+{
+	static bool told;
+	bool silent = told || nobody_reads();
+
+	told = true;
+	return silent ? CLI_FAILED : cli_fail(CLI_FAILED, "cannot write the output");
+}
+
 int cli_flush(struct bh_buf *b)
 {
 	int r = bh_buf_error(b);
@@ -52,7 +70,7 @@ int cli_flush(struct bh_buf *b)
 	if (fflush(stdout) != 0)
 		r = -EIO;
 	bh_buf_reset(b);
-	return r < 0 ? cli_fail(CLI_FAILED, "cannot write the output") : CLI_YES;
+	return r < 0 ? cli_output_failed() : CLI_YES;
 }
 
 void cli_site_options(const struct cli_options *o, struct site_options *so)

@@ -86,6 +86,6 @@ int main(int argc, char **argv)
 		return r < 0 ? CLI_YES : r;
 	r = verb->run(&options);
 	if (fflush(stdout) != 0 || ferror(stdout))
-		return cli_fail(CLI_FAILED, "cannot write the output");
+		return cli_output_failed();
 	return r;
 }

@@ -35,6 +35,20 @@ packets() {
 	[ -z "$stderr" ]
 }
 
+@test "who has read enough is told nothing; a full disk is said, once" {
+	mkfifo "$BATS_TEST_TMPDIR/pipe"
+	exec 4<>"$BATS_TEST_TMPDIR/pipe" 5>"$BATS_TEST_TMPDIR/pipe" 4>&- # nobody reads
+	# shellcheck disable=SC2016
+	run bash -c '"$1" denied --store "$2" 2>&1 >&5' sh "$bulkhead" "$store"
+	exec 5>&-
+	[ "$status" -eq 3 ]
+	[ -z "$output" ]
+	# shellcheck disable=SC2016
+	run bash -c '"$1" denied --store "$2" 2>&1 >/dev/full' sh "$bulkhead" "$store"
+	[ "$status" -eq 3 ]
+	[ "$output" = "bulkhead: cannot write the output" ]
+}
+
 @test "JSON is the record of docs/record.md, with what the logger knew" {
 	denied --json --limit 1
 	jq -e '.schema == "bulkhead.flow/1" and .first_seen == "2027-01-15T08:00:00.204Z" and
