@@ -200,6 +200,7 @@ void space_end(struct space *s)
 	inquiry_end(s);
 	past_keep(s);
 	space_free(s);
+	roster_forget(l->roster, ino); /* the next with that inode is told its own */
 	line_send_head(l, LG_DETACHED, ino);
 }
 

@@ -135,7 +135,7 @@ static int put(struct standing_ruleset **all, struct standing_ruleset *s)
 	return -ENOMEM;
 }
 
-/* NULL: of no ruleset, that there is none. Takes RULESET. */
+/* Takes RULESET. */
 static int remember(struct standing_ruleset **all, uint64_t ino, struct ruleset *ruleset)
 {
 	struct standing_ruleset *s = calloc(1, sizeof(*s));
@@ -156,7 +156,7 @@ static int remember(struct standing_ruleset **all, uint64_t ino, struct ruleset 
 struct news {
 	bool has_members;
 	struct members members;
-	struct standing_ruleset *rulesets; /* NULL ruleset: gone */
+	struct standing_ruleset *rulesets;
 };
 
 static int take_one(struct news *n, struct wire *w)
@@ -173,9 +173,8 @@ static int take_one(struct news *n, struct wire *w)
 	case ROSTER_MEMBER:
 		return take_member(&n->members, w);
 	case ROSTER_RULESET:
-	case ROSTER_GONE:
 		ino = wire_get_u64(w);
-		r = kind == ROSTER_RULESET ? wire_get_ruleset(w, &ruleset) : 0;
+		r = wire_get_ruleset(w, &ruleset);
 		return r < 0 ? r : remember(&n->rulesets, ino, ruleset);
 	}
 	return -EBADMSG;
@@ -194,9 +193,7 @@ static int merge(struct roster *r, struct news *n)
 	HASH_ITER (hh, n->rulesets, each, next) {
 		HASH_DEL(n->rulesets, each);
 		forget(&r->rulesets, each->ino);
-		if (!each->ruleset)
-			free(each);
-		else if (put(&r->rulesets, each) < 0)
+		if (put(&r->rulesets, each) < 0)
 			e = -ENOMEM;
 	}
 	return e;
@@ -271,6 +268,11 @@ const struct ruleset *roster_ruleset(const struct roster *r, uint64_t netns_ino)
 
 	HASH_FIND(hh, r->rulesets, &netns_ino, sizeof(netns_ino), s);
 	return s ? s->ruleset : NULL;
+}
+
+void roster_forget(struct roster *r, uint64_t netns_ino)
+{
+	forget(&r->rulesets, netns_ino);
 }
 
 const struct roster_member *roster_at(const struct roster *r, const struct bh_addr *a)

@@ -99,13 +99,6 @@ int roster_put_ruleset(struct bh_buf *b, uint64_t netns_ino, const struct rulese
 	return bh_buf_error(b);
 }
 
-int roster_put_gone(struct bh_buf *b, uint64_t netns_ino)
-{
-	put_u32(b, ROSTER_GONE);
-	put_u64(b, netns_ino);
-	return bh_buf_error(b);
-}
-
 /* --- reading ----------------------------------------------------------------------------------- */
 
 static void fail(struct wire *w, int error)

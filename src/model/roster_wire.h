@@ -6,7 +6,7 @@
 
 /* The bytes of a roster, in this machine's order. */
 
-enum roster_item { ROSTER_MEMBERS, ROSTER_MEMBER, ROSTER_RULESET, ROSTER_GONE };
+enum roster_item { ROSTER_MEMBERS, ROSTER_MEMBER, ROSTER_RULESET };
 
 /* What is still to be read. The first error stays; all that is read after it is 0, "" or NULL. */
 struct wire {

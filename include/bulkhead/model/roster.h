@@ -28,8 +28,6 @@ int roster_put_members(struct bh_buf *b);
 int roster_put_member(struct bh_buf *b, const struct roster_member *m);
 /* R stands in the namespace. */
 int roster_put_ruleset(struct bh_buf *b, uint64_t netns_ino, const struct ruleset *r);
-/* Nothing of ours stands there any more. */
-int roster_put_gone(struct bh_buf *b, uint64_t netns_ino);
 
 /* --- being told -------------------------------------------------------------------------------- */
 
@@ -50,6 +48,8 @@ const struct roster_member *roster_in_as(const struct roster *r, uint64_t netns_
 					 const char *id);
 /* NULL: none is known. R's. */
 const struct ruleset *roster_ruleset(const struct roster *r, uint64_t netns_ino);
+/* It is gone. The kernel gives its inode to another one. */
+void roster_forget(struct roster *r, uint64_t netns_ino);
 /* Who has this address; NULL: nobody here, or two claim it. R's. */
 const struct roster_member *roster_at(const struct roster *r, const struct bh_addr *a);
 

@@ -143,9 +143,7 @@ static void test_replacing(void **state)
 	assert_int_equal(roster_take(r, b.data, b.len, NULL), 0);
 	assert_string_equal(roster_in(r, 1)->endpoint.id, "b");
 	assert_non_null(roster_ruleset(r, 1));
-	bh_buf_reset(&b);
-	roster_put_gone(&b, 1);
-	assert_int_equal(roster_take(r, b.data, b.len, NULL), 0);
+	roster_forget(r, 1);
 	assert_null(roster_ruleset(r, 1));
 	assert_non_null(roster_in(r, 1));
 	bh_buf_done(&b);
