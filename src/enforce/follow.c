@@ -241,7 +241,9 @@ int follow_run(struct site *s, const struct follow_callbacks *cb, struct follow_
 	       struct bh_err *err)
 {
 	struct follower f = {
-		.shared = { .site = s, .cb = cb, .budget = { .max = BH_FLOWS_MAX } },
+		.shared = { .site = s,
+			    .cb = cb,
+			    .budget = { .max = BH_FLOWS_MAX, .own = BH_FLOWS_OWN } },
 		.err = err,
 	};
 	int r;

@@ -41,6 +41,7 @@ void account_drop(struct flow_account *a, struct flow *f)
 	flow_table_remove(&a->flows, f);
 	free(f);
 	a->o.budget->used--;
+	a->n_flows--;
 }
 
 void flow_account_free(struct flow_account *a)
@@ -53,12 +54,19 @@ void flow_account_free(struct flow_account *a)
 	free(a);
 }
 
+static bool has_room(const struct flow_account *a)
+{
+	const struct flow_budget *b = a->o.budget;
+
+	return b->used < b->max || a->n_flows < b->own;
+}
+
 int account_add(struct flow_account *a, const struct flow_id *id, struct flow **ret)
 {
 	struct flow *f;
 
 	*ret = NULL;
-	if (a->o.budget->used >= a->o.budget->max || refused_has(&a->refused, id))
+	if (!has_room(a) || refused_has(&a->refused, id))
 		return refused_add(&a->refused, id);
 	f = calloc(1, sizeof(*f));
 	if (!f)
@@ -71,6 +79,7 @@ int account_add(struct flow_account *a, const struct flow_id *id, struct flow **
 		return -ENOMEM;
 	}
 	a->o.budget->used++;
+	a->n_flows++;
 	*ret = f;
 	return 0;
 }

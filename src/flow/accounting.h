@@ -30,6 +30,7 @@ enum tally_kind { TALLY_REST, TALLY_REVOKED, TALLY_RAW };
 struct flow_account {
 	struct flow_account_options o;
 	struct flow *flows;
+	size_t n_flows;
 	bool in_baseline;
 	bool raw_passes;        /* as the last of them was logged */
 	struct refused refused; /* counted in the rest for good, or part of the baseline */

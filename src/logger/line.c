@@ -91,6 +91,7 @@ static int on_hello(struct logger *l, struct message *m)
 		return -EPROTO;
 	l->hello = m->hello;
 	l->budget.max = m->hello.flows;
+	l->budget.own = BH_FLOWS_OWN;
 	l->store_dir = take_fd(m, 0);
 	return l->store_dir < 0 ? -EPROTO : 0;
 }

@@ -125,7 +125,8 @@
 #define BH_NFLOG_READS_MAX       64    /* buffers read from one namespace before the others' turn */
 #define BH_IPV6_HEADERS_MAX      8     /* extension headers of one packet that are followed */
 #define BH_FLOWS_MAX             65536 /* flows that one follower keeps in memory, all namespaces */
-#define BH_FLOWS_MIN             256   /* the host file's limits: flows, at least, */
+#define BH_FLOWS_OWN             64 /* and that each namespace may have, if all those are used up */
+#define BH_FLOWS_MIN             256        /* the host file's limits: flows, at least, */
 #define BH_FLOWS_CEILING         (1u << 20) /* and at most */
 #define BH_RECORDS_PER_S_DEFAULT 100        /* of one endpoint; what is beyond is aggregated */
 #define BH_RECORDS_PER_S_MAX     100000

@@ -69,9 +69,13 @@ struct flow_totals {
 	uint64_t allowed[DIRECTIONS];
 };
 
-/* Flows in memory, shared between the accounts of all namespaces. */
+/*
+ * Flows in memory, shared between the accounts of all namespaces. However many flood: each account may
+ * have OWN of them though all are used up, so that what is first denied elsewhere is told.
+ */
 struct flow_budget {
 	size_t used, max; /* max: BH_FLOWS_MAX */
+	size_t own;       /* BH_FLOWS_OWN */
 };
 
 /*

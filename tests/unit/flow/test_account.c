@@ -556,6 +556,29 @@ static void test_budget(void **state)
 	fixture_done(&x);
 }
 
+/* Others have used up all: some are this namespace's own, the rest is counted. */
+static void test_own_flows(void **state)
+{
+	struct fixture x;
+	struct flow_count c[3] = { tcp(1, 4, 3600000), tcp(2, 5, 3600000), tcp(3, 6, 3600000) };
+
+	fixture_init(&x, 0, 100);
+	feed(&x, 0, true, NULL, 0, 0);
+	x.budget.used += 100;
+	x.budget.own = 2;
+	for (int i = 0; i < 3; i++)
+		feed_event(&x, &c[i], 1);
+	assert_int_equal(x.book.records, 2);
+	assert_int_equal(x.budget.used, 102);
+	feed(&x, 1 * SEC, false, c, 3, 15);
+	feed(&x, 2 * SEC, false, c, 3, 15);
+	assert_int_equal(flow_account_finish(x.a, 2 * SEC), 0);
+	assert_int_equal(x.book.aggregated[DIRECTION_EGRESS], 6);
+	assert_sums(&x, 15, 15);
+	x.budget.used -= 100;
+	fixture_done(&x);
+}
+
 /* What did not fit when we came must not pass for new when there is room. */
 static void test_budget_full_at_baseline(void **state)
 {
@@ -1414,6 +1437,7 @@ int main(void)
 		cmocka_unit_test(test_two_interfaces),
 		cmocka_unit_test(test_unlogged),
 		cmocka_unit_test(test_budget),
+		cmocka_unit_test(test_own_flows),
 		cmocka_unit_test(test_budget_full_at_baseline),
 		cmocka_unit_test(test_counters_made_anew),
 		cmocka_unit_test(test_event_without_key),
