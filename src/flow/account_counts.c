@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "elapsed.h"
+
 #define MISSING_MAX        2 /* a dump during a resize may miss a flow once */
 #define IDLE_SNAPSHOTS     2
 #define LOGGED_USEC        1000000  /* a second event of another processor was read by then */
@@ -150,7 +152,7 @@ static void start_tallies(struct flow_account *a, const struct flow_totals *t)
 
 static bool update_is_due(const struct flow_account *a, int64_t since)
 {
-	return a->o.update_usec && a->now - since >= a->o.update_usec;
+	return a->o.update_usec && has_elapsed(since, a->now, a->o.update_usec);
 }
 
 /*

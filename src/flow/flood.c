@@ -6,6 +6,7 @@
 
 #include <bulkhead/base/limits.h>
 
+#include "elapsed.h"
 #include "proto.h"
 
 #define RULE_KINDS RECORD_RULE_KINDS
@@ -209,8 +210,8 @@ void flood_tick(struct flood *f, int64_t now, bool all)
 	for (unsigned i = 0; f->heaps && i < N_HEAPS; i++) {
 		const struct heap *h = &f->heaps[i];
 
-		if (h->used && (all || now - h->last >= FLOOD_QUIET_USEC ||
-				now - h->since >= FLOOD_UPDATE_USEC))
+		if (h->used && (all || has_elapsed(h->last, now, FLOOD_QUIET_USEC) ||
+				has_elapsed(h->since, now, FLOOD_UPDATE_USEC)))
 			hand_out(f, i);
 	}
 }

@@ -174,6 +174,26 @@ static void test_event_then_growth(void **state)
 	fixture_done(&x);
 }
 
+/* An hour, while packets wait: they are recorded no later for that. */
+static void test_clock_set_back(void **state)
+{
+	struct fixture x;
+	struct flow_count c = tcp(5432, 1, 3600000);
+
+	fixture_init(&x, 30 * SEC, 100);
+	feed(&x, 5000 * SEC, true, NULL, 0, 7);
+	feed_event(&x, &c, 5001 * SEC);
+	c.packets = 5;
+	feed(&x, 5002 * SEC, false, &c, 1, 12);
+	assert_int_equal(x.book.records, 1);
+	feed(&x, 1402 * SEC, false, &c, 1, 12);
+	assert_int_equal(x.book.records, 2);
+	assert_int_equal(x.book.last.packets, 4);
+	assert_int_equal(flow_account_finish(x.a, 1403 * SEC), 0);
+	assert_sums(&x, 5, 5);
+	fixture_done(&x);
+}
+
 static void test_late_event_counts_once(void **state)
 {
 	struct fixture x;
@@ -1436,6 +1456,7 @@ int main(void)
 		cmocka_unit_test(test_rest_is_never_too_much),
 		cmocka_unit_test(test_two_interfaces),
 		cmocka_unit_test(test_unlogged),
+		cmocka_unit_test(test_clock_set_back),
 		cmocka_unit_test(test_budget),
 		cmocka_unit_test(test_own_flows),
 		cmocka_unit_test(test_budget_full_at_baseline),

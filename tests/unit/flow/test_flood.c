@@ -103,6 +103,18 @@ static void test_many_are_one(void **state)
 	flood_free(f);
 }
 
+/* It is told no later for that. */
+static void test_clock_set_back(void **state)
+{
+	struct flood *f = flood_of(10);
+
+	offer(f, 1000, BEGIN);
+	flood_tick(f, BEGIN - 1000 * SECOND, false);
+	assert_int_equal(handed_out, 1);
+	assert_int_equal(last.packets, 2 * 990);
+	flood_free(f);
+}
+
 /* One that goes on is told all the same, and each part is told once. */
 static void test_goes_on(void **state)
 {
@@ -188,10 +200,10 @@ static void test_clock(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_few_pass), cmocka_unit_test(test_many_are_one),
-		cmocka_unit_test(test_goes_on),  cmocka_unit_test(test_flows),
-		cmocka_unit_test(test_apart),    cmocka_unit_test(test_allowed_apart),
-		cmocka_unit_test(test_clock),
+		cmocka_unit_test(test_few_pass),       cmocka_unit_test(test_many_are_one),
+		cmocka_unit_test(test_clock_set_back), cmocka_unit_test(test_goes_on),
+		cmocka_unit_test(test_flows),          cmocka_unit_test(test_apart),
+		cmocka_unit_test(test_allowed_apart),  cmocka_unit_test(test_clock),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
