@@ -359,7 +359,7 @@ ask_all() { # open|ruled|unruled
 	if [ "$1" != open ]; then
 		followed || wrong=1
 		differ "arrivals" <(arriving) <(arrived) || wrong=1
-		differ "records" <(denied) <(recorded) || wrong=1
+		differ "records" <(denied) <(recorded) || { cat "$NET_DIR/messages" && wrong=1; }
 	fi
 	return $wrong
 }

@@ -202,6 +202,7 @@ table_of() {
 # --- denied connections ------------------------------------------------------------------------
 
 follow() { # [OPTION...]
+	rm -f "$NET_DIR/messages" # what an earlier one said
 	bulkhead denied --follow "$@" >"$NET_DIR/records" 2>"$NET_DIR/messages" </dev/null 3>&- &
 	follower=$!
 	await grep -q following "$NET_DIR/messages" || fail "$(cat "$NET_DIR/messages")"
