@@ -27,6 +27,7 @@ teardown() {
 }
 
 follow() { # OPTIONS: records to $NET_DIR/records, messages to $NET_DIR/messages
+	rm -f "$NET_DIR/messages" # what an earlier one said
 	bulkhead_exec denied --follow "$@" >"$NET_DIR/records" 2>"$NET_DIR/messages" 3>&- &
 	follower=$!
 	await grep -q following "$NET_DIR/messages"
@@ -113,6 +114,7 @@ recorded_packets() { jq -s 'map(select('"${1:-true}"') | .packets) | add // 0' "
 	finish
 	mkfifo "$NET_DIR/pipe"
 	cat "$NET_DIR/pipe" >"$NET_DIR/piped" 3>&- &
+	rm "$NET_DIR/messages"
 	bulkhead_exec denied --follow --json >"$NET_DIR/pipe" 2>"$NET_DIR/messages" 3>&- &
 	follower=$!
 	await grep -q following "$NET_DIR/messages"

@@ -32,6 +32,7 @@ has() { # FILTER OPTION...
 }
 
 follow() { # OPTION...: records to $NET_DIR/records
+	rm -f "$NET_DIR/messages" # what an earlier one said
 	(exec "$bulkhead_program" denied --store "$NET_DIR/store" --follow "$@" \
 		>"$NET_DIR/records" 2>"$NET_DIR/messages" 3>&-) &
 	follower=$!

@@ -33,6 +33,7 @@ teardown() {
 
 # denied --follow with these options, standard output to $NET_DIR/out
 watch_denied() { # OPTION...
+	rm -f "$NET_DIR/messages" # what an earlier one said
 	bulkhead_exec denied --follow "$@" >"$NET_DIR/out" 2>"$NET_DIR/messages" 3>&- &
 	follower=$!
 	await grep -q following "$NET_DIR/messages"

@@ -403,13 +403,6 @@ swap_addresses() { # B'S C'S [true]: both lose theirs, then both have the other'
 
 # --- the first packet ------------------------------------------------------------------------
 
-follow() { # records to $NET_DIR/records
-	(exec "$bulkhead_program" denied --follow --json --policies "$NET_DIR/policies" \
-		--inventory "$NET_DIR/inventory.json" --config "$NET_DIR/bulkhead.yaml" \
-		>"$NET_DIR/records" 2>"$NET_DIR/messages" 3>&-) &
-	follower=$!
-	await grep -q following "$NET_DIR/messages"
-}
 
 # What left the namespace: all but what IPv6 itself says (neighbour discovery and the like).
 capture() { # NUMBER
