@@ -145,11 +145,13 @@ static int write_record(struct flows *f, const struct flow_record *r, struct bh_
 static int write_signal(struct flows *f, const struct flow_signal *g, struct bh_err *err)
 {
 	sqlite3_stmt *s = f->statements[ADD_SIGNAL];
-	int64_t behind = f->numbers[FLOWS_NEXT_RECORD], flow, reason;
+	int64_t behind = f->numbers[FLOWS_NEXT_RECORD], flow, reason, scope;
 	int q = flows_intern_flow(&f->intern, &g->record, behind, &flow, err);
 
 	if (q >= 0)
 		q = flows_intern_text(&f->intern, g->reason, behind, &reason, err);
+	if (q >= 0)
+		q = flows_intern_text(&f->intern, g->scope, behind, &scope, err);
 	if (q < 0)
 		return q;
 	sqlite3_bind_int64(s, 1, f->numbers[FLOWS_NEXT_SIGNAL]);
@@ -160,7 +162,9 @@ static int write_signal(struct flows *f, const struct flow_signal *g, struct bh_
 	sqlite3_bind_int64(s, 6, g->ports);
 	sqlite3_bind_int64(s, 7, g->peers);
 	sqlite3_bind_int64(s, 8, reason);
-	flows_record_bind(s, 9, &g->record, flow);
+	sqlite3_bind_int64(s, 9, (int64_t)g->packets);
+	sqlite3_bind_int64(s, 10, scope);
+	flows_record_bind(s, 11, &g->record, flow);
 	q = flows_db_step(s, err);
 	f->numbers[FLOWS_NEXT_SIGNAL] += q >= 0;
 	return q;

@@ -139,8 +139,9 @@ static int prepare(struct flows *f, struct bh_err *err)
 
 	if (r >= 0)
 		r = prepare_insert(f, ADD_SIGNAL,
-				   "signal(id, time, kind, behind, window, ports, peers, reason", 8,
-				   err);
+				   "signal(id, time, kind, behind, window, ports, peers, reason, "
+				   "stands_for, into_scope",
+				   10, err);
 	for (size_t i = 0; r >= 0 && i < FLOWS_STATEMENTS; i++)
 		if (texts[i])
 			r = flows_db_prepare(f->db, texts[i], &f->statements[i], err);

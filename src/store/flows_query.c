@@ -191,6 +191,11 @@ static void read_signal(struct flows_reader *r, sqlite3_stmt *s, int at, struct 
 	ret->peers = bounded(s, at + 4, UINT32_MAX);
 	flows_tame(ret->reason, sizeof(ret->reason),
 		   flows_texts_get(&r->texts, sqlite3_column_int64(s, at + 5))->text);
+	ret->packets = (uint64_t)sqlite3_column_int64(s, at + 6);
+	if (!ret->packets) /* of a version that did not keep it */
+		ret->packets = ret->record.packets;
+	snprintf(ret->scope, sizeof(ret->scope), "%s",
+		 flows_texts_get(&r->texts, sqlite3_column_int64(s, at + 7))->text);
 }
 
 /* 1, or 0 when retention was quicker. */

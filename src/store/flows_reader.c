@@ -31,7 +31,8 @@ static int prepare_get(struct flows_reader *r, enum flows_kind kind, struct bh_e
 	bh_buf_addstr(&sql, ", ");
 	flows_sql_flow_columns(&sql, "f.");
 	if (kind == OF_SIGNALS)
-		bh_buf_addstr(&sql, ", r.time, r.kind, r.window, r.ports, r.peers, r.reason");
+		bh_buf_addstr(&sql, ", r.time, r.kind, r.window, r.ports, r.peers, r.reason, "
+				    "r.stands_for, r.into_scope");
 	bh_buf_addf(&sql, " FROM %s r JOIN flow f ON f.id = r.flow WHERE r.id = ?", tables[kind]);
 	q = bh_buf_error(&sql) < 0 ? bh_err_oom(err)
 				   : flows_db_prepare(r->db, bh_buf_str(&sql), &r->get[kind], err);

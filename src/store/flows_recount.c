@@ -118,6 +118,8 @@ static int count_all(struct recount *c)
 		r = count_texts(c);
 	if (r >= 0)
 		r = count_uses(c, "SELECT reason, behind FROM signal", &c->texts);
+	if (r >= 0)
+		r = count_uses(c, "SELECT into_scope, behind FROM signal", &c->texts);
 	return r < 0 ? r : write_all(c);
 }
 

@@ -59,8 +59,14 @@ static const char version_1[] =
 	"counter INTEGER NOT NULL, time INTEGER NOT NULL, "
 	"PRIMARY KEY(endpoint, netns, direction)) STRICT, WITHOUT ROWID;";
 
+/* Of a signal also how many packets it stands for (0: not known), and which scope it is about. */
+static const char version_2[] =
+	"ALTER TABLE signal ADD COLUMN stands_for INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE signal ADD COLUMN into_scope INTEGER NOT NULL DEFAULT 0;";
+
 const struct flows_step flows_steps[FLOWS_VERSION] = {
 	{ version_1 },
+	{ version_2 },
 };
 
 /* --- migration ------------------------------------------------------------------------------- */

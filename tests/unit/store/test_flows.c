@@ -277,6 +277,7 @@ static void signals_round_trip(void **state)
 				 .window_s = 60,
 				 .ports = 100,
 				 .peers = 3,
+				 .packets = 117,
 				 .reason = "payments looks at many ports" };
 	const struct flows_filter all = { 0 }, other = { .directions = 1 << DIRECTION_INGRESS };
 	const struct flows_order order = { 0 };
@@ -298,12 +299,40 @@ static void signals_round_trip(void **state)
 	assert_int_equal(signals[0].window_s, 60);
 	assert_int_equal(signals[0].ports, 100);
 	assert_int_equal(signals[0].peers, 3);
+	assert_int_equal(signals[0].packets, 117); /* of those before, too */
+	assert_string_equal(signals[0].scope, "");
 	assert_int_equal(flows_query_signals(r, &other, &order, on_signal, NULL, NULL, NULL, NULL),
 			 0);
 	assert_int_equal(n_signals, 1);
 	flows_reader_close(r);
 	flows_close(f, T0);
 	assert_int_equal(count_all(), 0); /* a signal is no record */
+}
+
+static void scope_round_trip(void **state)
+{
+	struct flow_signal s = { .kind = SIGNAL_INTO_SCOPE,
+				 .when = T0,
+				 .packets = 3,
+				 .scope = "cde",
+				 .reason = "payments was denied vault in cde" };
+	const struct flows_filter all = { 0 };
+	const struct flows_order order = { 0 };
+	struct flows *f = begin(NULL, T0);
+	struct flows_reader *r;
+
+	s.record = plain(T0);
+	assert_int_equal(flows_add_signal(f, &s), 0);
+	commit(f, T0);
+	r = read_it();
+	n_signals = 0;
+	assert_int_equal(flows_query_signals(r, &all, &order, on_signal, NULL, NULL, NULL, NULL),
+			 0);
+	assert_int_equal(n_signals, 1);
+	assert_string_equal(signals[0].scope, "cde");
+	assert_int_equal(signals[0].packets, 3);
+	flows_reader_close(r);
+	flows_close(f, T0);
 }
 
 /* --- accounts --------------------------------------------------------------------------------- */
@@ -421,8 +450,9 @@ static void who_keeps_it(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		HISTORY(round_trip),       HISTORY(goes_on), HISTORY(signals_round_trip),
-		HISTORY(accounts_replace), HISTORY(follows), HISTORY(who_keeps_it),
+		HISTORY(round_trip),       HISTORY(goes_on),          HISTORY(signals_round_trip),
+		HISTORY(scope_round_trip), HISTORY(accounts_replace), HISTORY(follows),
+		HISTORY(who_keeps_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
