@@ -66,7 +66,7 @@ static int on_record(const struct flow_record *rec, void *arg)
 {
 	struct seen *s = arg;
 
-	must(rec->verdict <= RECORD_ALLOW && rec->rule_kind <= RECORD_REVOKED);
+	must(rec->verdict <= RECORD_ALLOW && rec->rule_kind < RECORD_RULE_KINDS);
 	must(rec->n_samples <= RECORD_SAMPLES && rec->packet.len <= sizeof(rec->packet.bytes));
 	bh_buf_reset(&s->line);
 	must(flow_record_json(rec, &s->line) == 0);
