@@ -84,32 +84,39 @@ int logger_send(struct logger_link *k, const void *m, size_t len, const int *fds
 	return r;
 }
 
-static int on_line(sd_event_source *source, int fd, uint32_t revents, void *arg)
+bool logger_hear(struct logger_link *k)
 {
 	static char message[BH_LOGGER_MESSAGE] __attribute__((aligned(16)));
-	struct logger_link *k = arg;
 	int fds[CHANNEL_FDS_MAX];
 	size_t n_fds;
+
+	for (int i = 0; i < MESSAGES; i++) {
+		ssize_t n = channel_receive(k->line.fd, message, sizeof(message), fds, &n_fds);
+
+		while (n >= 0 && n_fds) /* it has nothing to give */
+			close(fds[--n_fds]);
+		if (n == -EAGAIN)
+			return true;
+		k->silent = n <= 0 && n != -EMSGSIZE;
+		if (k->silent)
+			return false;
+		k->heard = logger_link_clock();
+		if (n > 0)
+			logger_serve(k, message, (size_t)n);
+	}
+	return true;
+}
+
+static int on_line(sd_event_source *source, int fd, uint32_t revents, void *arg)
+{
+	struct logger_link *k = arg;
 
 	if (revents & EPOLLOUT) {
 		channel_flush(&k->line);
 		sd_event_source_set_io_events(source, EPOLLIN | (k->line.n ? EPOLLOUT : 0));
 	}
-	for (int i = 0; i < MESSAGES; i++) {
-		ssize_t n = channel_receive(fd, message, sizeof(message), fds, &n_fds);
-
-		while (n >= 0 && n_fds) /* it has nothing to give */
-			close(fds[--n_fds]);
-		if (n == -EAGAIN)
-			return 0;
-		if (n <= 0 && n != -EMSGSIZE) { /* its end will be seen */
-			sd_event_source_set_enabled(source, SD_EVENT_OFF);
-			return 0;
-		}
-		k->heard = logger_link_clock();
-		if (n > 0)
-			logger_serve(k, message, (size_t)n);
-	}
+	if (!logger_hear(k)) /* its end will be seen */
+		sd_event_source_set_enabled(source, SD_EVENT_OFF);
 	return 0;
 }
 
@@ -160,7 +167,7 @@ static void forget_process(struct logger_link *k)
 	k->end = sd_event_source_disable_unref(k->end);
 	channel_done(&k->line);
 	k->pid = 0;
-	k->ready = k->given_up = false;
+	k->ready = k->given_up = k->silent = false;
 }
 
 static int on_end(sd_event_source *source, int fd, uint32_t revents, void *arg)
@@ -269,11 +276,12 @@ static bool has_said_something(const struct logger_link *k)
 {
 	struct pollfd p = { .fd = k->line.fd, .events = POLLIN };
 
-	return poll(&p, 1, 0) > 0 && p.revents & POLLIN;
+	/* what stands behind the end of a line is not read any more */
+	return !k->silent && poll(&p, 1, 0) > 0 && p.revents & POLLIN;
 }
 
 /* Does it do what it is for? It has its time to open a history that is large, or is made smaller. */
-static void judge(struct logger_link *k)
+void logger_judge(struct logger_link *k)
 {
 	int64_t now = logger_link_clock();
 
@@ -300,7 +308,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
 		if (!k->pid)
 			return 0;
 	} else {
-		judge(k);
+		logger_judge(k);
 	}
 	if (k->unheard || k->again)
 		logger_sync_all(k); /* who has the log of a namespace may have let go of it */

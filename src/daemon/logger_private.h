@@ -40,6 +40,7 @@ struct logger_link {
 	sd_event_source *end, *line_io, *timer, *sync_timer, *site_timer;
 	bool ready;      /* it has said so */
 	bool given_up;   /* it was killed, and its end is not seen yet */
+	bool silent;     /* it has closed its line, and so may live on */
 	int64_t started; /* microseconds, monotonic */
 	int64_t heard;   /* the same: of its last word */
 	int64_t pause;   /* before it is started again */
@@ -64,6 +65,10 @@ struct logger_link {
 int64_t logger_link_clock(void); /* CLOCK_MONOTONIC, microseconds */
 /* The line is of no use any more: it is ended, and started again. */
 void logger_fail(struct logger_link *k, const char *why);
+/* Read what it says, and do it; false: it will say nothing more. */
+bool logger_hear(struct logger_link *k);
+/* One that does not do what it is for is ended. */
+void logger_judge(struct logger_link *k);
 /* Whether anything is known to have changed or not. */
 void logger_sync_all(struct logger_link *k);
 /* 0, or it was ended. */

@@ -247,13 +247,34 @@ static void test_does_not_read(void **state)
 	assert_int_equal(logger_send(&l.k, &m, sizeof(m), NULL, 0), -EPIPE);
 }
 
+/* A line that was closed, or that seems so, can be read for ever: nothing was said by it. */
+static void test_closed_line(void **state)
+{
+	const struct lg_head m = { .type = LG_READY };
+
+	l.k.heard = logger_link_clock() - INT64_C(3600000000);
+	assert_int_equal(send(l.far, &m, sizeof(m), 0), sizeof(m));
+	assert_true(logger_hear(&l.k)); /* it has something to say yet */
+	logger_judge(&l.k);
+	assert_false(l.k.given_up);
+	assert_int_equal(send(l.far, "", 0, 0), 0);
+	assert_int_equal(send(l.far, &m, sizeof(m), 0), sizeof(m));
+	assert_int_equal(shutdown(l.far, SHUT_WR), 0);
+	assert_false(logger_hear(&l.k));
+	logger_judge(&l.k);
+	assert_false(l.k.given_up); /* it may just be ending */
+	l.k.heard = logger_link_clock() - INT64_C(3600000000);
+	logger_judge(&l.k);
+	assert_true(l.k.given_up);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_too_short), T(test_unknown),       T(test_questions), T(test_retire),
-		T(test_who),       T(test_detached),      T(test_stats),     T(test_notice),
-		T(test_ready),     T(test_does_not_read),
+		T(test_too_short), T(test_unknown),       T(test_questions),   T(test_retire),
+		T(test_who),       T(test_detached),      T(test_stats),       T(test_notice),
+		T(test_ready),     T(test_does_not_read), T(test_closed_line),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
