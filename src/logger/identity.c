@@ -21,16 +21,15 @@ static void part(struct space *s, const char *id)
 {
 	if (!s->who.known || s->who.unknown || !s->looked || strcmp(s->who.id, id) == 0)
 		return;
-	past_keep(s);
-	for (int d = 0; d < DIRECTIONS; d++)
-		s->sums[d].denied = s->sums[d].recorded = 0;
-	s->unkept = true;
+	space_record_all(s);
+	past_part(s);
 }
 
 void identity_take(struct space *s)
 {
 	const struct roster_member *m = member_of(s);
 	struct identity *who = &s->who;
+	bool same = m && who->known && strcmp(who->id, m->endpoint.id) == 0;
 
 	if (!m)
 		return;
@@ -45,6 +44,8 @@ void identity_take(struct space *s)
 	PUT(who->services, m->services);
 	PUT(who->owner, m->owner);
 	PUT(who->scope, m->scope);
+	if (!same)
+		past_join(s);
 }
 
 static const char *or_null(const char *s)

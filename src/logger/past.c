@@ -14,6 +14,8 @@
 struct past_sum {
 	struct flows_account a;
 	bool fresh; /* of this run, and not on the disk yet: what is lost may be taken back */
+	/* of this run: of which namespace it is, and what its table had counted when it was let go of */
+	uint64_t cookie, counter;
 	struct past_sum *next;
 };
 
@@ -43,6 +45,19 @@ static int push(struct past *p, const struct flows_account *a, bool fresh)
 	return 0;
 }
 
+/* Nobody goes on from A now. The table goes with its namespace: what is met there later counts anew. */
+static void let_go(struct past *p, const struct space *s, const struct flows_account *a, bool fresh)
+{
+	struct flows_account gone = *a;
+	struct past_sum *before = p->all;
+
+	gone.counter = INT64_MAX;
+	if (push(p, &gone, fresh) < 0 || p->all == before)
+		return;
+	p->all->cookie = s->cookie;
+	p->all->counter = a->counter;
+}
+
 static int on_account(const struct flows_account *a, void *arg)
 {
 	return push(arg, a, false);
@@ -64,6 +79,7 @@ static bool is_its_past(const struct space *s, enum direction d, const struct fl
 	return a->netns == s->ino && a->direction == d && strcmp(a->endpoint, s->who.id) == 0;
 }
 
+/* Its namespace may not have ended, and was only not listed for a while: then the table stands. */
 static struct past_sum *take(struct past *p, const struct space *s, enum direction d)
 {
 	for (struct past_sum **at = &p->all; *at; at = &(*at)->next) {
@@ -73,6 +89,8 @@ static struct past_sum *take(struct past *p, const struct space *s, enum directi
 			*at = hit->next;
 			p->n--;
 			p->fresh -= hit->fresh;
+			if (hit->cookie && hit->cookie == s->cookie)
+				hit->a.counter = hit->counter;
 			return hit;
 		}
 	}
@@ -92,19 +110,23 @@ static void add_earlier(uint64_t *denied, uint64_t *recorded, const struct flows
 	*recorded += e->recorded;
 }
 
+void past_join(struct space *s)
+{
+	for (int d = 0; s->looked && d < DIRECTIONS; d++) {
+		bh_autofree struct past_sum *hit = take(s->l->past, s, (enum direction)d);
+
+		if (hit)
+			add_earlier(&s->sums[d].denied, &s->sums[d].recorded, &hit->a);
+		s->unkept = true;
+	}
+}
+
 static void add_to_spaces(struct logger *l)
 {
 	struct space *each, *next;
 
 	HASH_ITER (hh, l->spaces, each, next)
-		for (int d = 0; each->looked && d < DIRECTIONS; d++) {
-			bh_autofree struct past_sum *hit = take(l->past, each, (enum direction)d);
-
-			if (hit)
-				add_earlier(&each->sums[d].denied, &each->sums[d].recorded,
-					    &hit->a);
-			each->unkept = true;
-		}
+		past_join(each);
 }
 
 static const struct past_sum *find(const struct past *p, const struct flows_account *a)
@@ -227,8 +249,7 @@ static void fill(const struct space *s, enum direction d, struct flows_account *
 		.denied = sums->denied + ahead,
 		.recorded = sums->recorded,
 		.not_recorded = sums->denied + ahead - sums->recorded,
-		/* the table goes with the namespace: whatever is met there later has counted anew */
-		.counter = s->ending ? INT64_MAX : sums->counter + ahead,
+		.counter = sums->counter + ahead,
 		.when = logger_now(),
 	};
 	snprintf(a->endpoint, sizeof(a->endpoint), "%s", s->who.id);
@@ -248,10 +269,25 @@ void past_keep(struct space *s)
 		struct flows_account a;
 
 		fill(s, (enum direction)d, &a);
+		if (s->ending) {
+			let_go(s->l->past, s, &a, true);
+			a.counter = INT64_MAX;
+		}
 		if (s->l->past->read)
 			(void)flows_put_account(s->l->flows, &a);
-		if (s->ending)
-			(void)push(s->l->past, &a, true);
+	}
+}
+
+void past_part(struct space *s)
+{
+	past_keep(s);
+	for (int d = 0; d < DIRECTIONS; d++) {
+		struct flows_account a;
+
+		fill(s, (enum direction)d, &a);
+		let_go(s->l->past, s, &a, true);
+		s->sums[d].denied = s->sums[d].recorded = 0;
+		s->sums[d].counter = a.counter; /* what is ahead of the reading is the other's */
 	}
 }
 

@@ -23,6 +23,10 @@ void past_close(struct logger *l);
  * there, and what the kernel has counted until now is not to be recorded again.
  */
 bool past_meet(struct space *s, const struct nft_totals *totals);
+/* After that: it is known now whose S is, or again. It goes on from what was counted as that one's, too. */
+void past_join(struct space *s);
+/* It is another's from now on: what was counted until now is kept, and S begins anew. */
+void past_part(struct space *s);
 /* Put the sums of S where they are kept, unless it is not known yet whose it is. */
 void past_keep(struct space *s);
 /* Of all that are others than what is kept. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <bulkhead/base/cleanup.h>
@@ -147,6 +148,18 @@ static int make_sources(struct space *s, struct bh_err *err)
 	return r < 0 ? bh_err_errno(err, r, "event loop") : 0;
 }
 
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
+static uint64_t cookie_of(int fd)
+{
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
+
+	return getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len) < 0 ? 0 : cookie;
+}
+
 int space_attach(struct logger *l, uint64_t ino, int log_fd, int counts_fd, struct bh_err *err)
 {
 	struct space *s = space_find(l, ino);
@@ -169,6 +182,7 @@ int space_attach(struct logger *l, uint64_t ino, int log_fd, int counts_fd, stru
 		free(s);
 		return bh_err_oom(err);
 	}
+	s->cookie = cookie_of(counts_fd);
 	known = roster_ruleset(l->roster, ino);
 	s->audit = known && known->mode == MODE_AUDIT;
 	s->logged = !known || known->log_denied;
@@ -189,15 +203,20 @@ int space_attach(struct logger *l, uint64_t ino, int log_fd, int counts_fd, stru
 	return 0;
 }
 
+void space_record_all(struct space *s)
+{
+	(void)flow_account_finish(s->account, logger_now());
+	space_flush_flood(s, true);
+	inquiry_end(s);
+}
+
 /* The last is told, the sums are kept, and the namespace may go. */
 void space_end(struct space *s)
 {
 	struct logger *l = s->l;
 	uint64_t ino = s->ino;
 
-	(void)flow_account_finish(s->account, logger_now());
-	space_flush_flood(s, true);
-	inquiry_end(s);
+	space_record_all(s);
 	past_keep(s);
 	space_free(s);
 	roster_forget(l->roster, ino); /* the next with that inode is told its own */

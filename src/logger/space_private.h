@@ -47,6 +47,7 @@ struct space_sums {
 struct space {
 	struct logger *l;
 	uint64_t ino;
+	uint64_t cookie; /* the kernel's for this namespace, and for no later one; 0: it has none */
 	struct identity who;
 	struct flow_log *log;
 	bool log_failed;
@@ -82,6 +83,8 @@ void space_notice(const struct space *s, const char *what);
 /* One bounded round; > 0 when there may be more. */
 int space_read_log(struct space *s);
 void space_flush_flood(struct space *s, bool all);
+/* What is counted and waits is recorded now, as whoever's it is. */
+void space_record_all(struct space *s);
 void space_end(struct space *s);
 
 #endif

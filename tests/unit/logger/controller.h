@@ -117,6 +117,10 @@ static bool logger_runs_once(void)
 
 /* --- what it asks ------------------------------------------------------------------------------ */
 
+/* Who is in the namespaces. */
+static const char *ids[SPACES] = { "shop/one", "shop/two" };
+static enum endpoint_runtime runtimes[SPACES] = { ENDPOINT_INVENTORY, ENDPOINT_INVENTORY };
+
 static void tell_site(void)
 {
 	const struct lg_head m = { .type = LG_SITE };
@@ -136,11 +140,11 @@ static void tell_site(void)
 	for (int i = 0; i < SPACES; i++) {
 		struct bh_addr a;
 		struct roster_member who = {
-			.endpoint = { .id = i ? "shop/two" : "shop/one",
+			.endpoint = { .id = ids[i],
 				      .name = i ? "two" : "one",
 				      .netns = i ? "/run/netns/two" : "/run/netns/one",
 				      .netns_ino = c.ns[i].ino,
-				      .runtime = ENDPOINT_INVENTORY,
+				      .runtime = runtimes[i],
 				      .addrs = &a,
 				      .n_addrs = 1 },
 			.services = "shop",

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "faults.h"
 
-#include <dirent.h>
 #include <setjmp.h>
-#include <sys/un.h>
 
 #include <cmocka.h>
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/lsan_interface.h>
 #endif
 
-#include "controller.h"
+#include "life.h"
 
 /*
  * The logger's life again and again, and each time another allocation, or system call, of it fails. It may
@@ -19,53 +17,19 @@
  * in the environment each.
  */
 
-#define SECOND      1000000
 #define FLOOD_FLOWS 300
 
 static unsigned calls[FAULTS]; /* of a life in which nothing fails */
 
 /* --- one life ---------------------------------------------------------------------------------- */
 
-static void remove_files(void)
-{
-	DIR *d = opendir(c.path);
-	const struct dirent *e;
-
-	assert_non_null(d);
-	while ((e = readdir(d)) != NULL)
-		if (e->d_name[0] != '.' && strcmp(e->d_name, "syslog") != 0)
-			unlinkat(c.store, e->d_name, 0);
-	closedir(d);
-}
-
 static void begin(enum fault kind, unsigned n)
 {
-	memset(c.taps, 0, sizeof(c.taps));
-	memset(c.cut, 0, sizeof(c.cut));
-	c.starts = c.turns = 0;
-	c.set_aside = false;
-	c.last[0] = '\0';
-	for (int i = 0; i < SPACES; i++)
-		kernel_up(&c.ns[i], (uint64_t)i + 1);
+	life_begin();
 	memset(faults.calls, 0, sizeof(faults.calls));
 	faults.kind = kind;
 	faults.fail_at = n;
 	faults.failed = false;
-	faults.clock = INT64_C(1800000000) * SECOND;
-}
-
-static void stop(void)
-{
-	const struct lg_head m = { .type = LG_STOP };
-
-	if (!c.runs)
-		return;
-	say(&m, sizeof(m), NULL, 0);
-	for (int i = 0; c.runs; i++) {
-		logger_runs_once();
-		controller_turn();
-		assert_true(i < 1000);
-	}
 }
 
 static void live(void)
@@ -95,40 +59,6 @@ static void live(void)
 }
 
 /* --- what is left of it ------------------------------------------------------------------------ */
-
-struct sums {
-	uint64_t denied, recorded, not_recorded, records;
-};
-
-static int on_account(const struct flows_account *a, void *arg)
-{
-	struct sums *s = (struct sums *)arg + (a->netns - 1);
-
-	s->denied += a->denied;
-	s->recorded += a->recorded;
-	s->not_recorded += a->not_recorded;
-	return 0;
-}
-
-static int on_record(const struct flow_record *rec, void *arg)
-{
-	((struct sums *)arg)[strcmp(rec->endpoint_id, "shop/two") == 0].records += rec->packets;
-	return 0;
-}
-
-static void read_sums(struct sums s[SPACES])
-{
-	struct bh_err err = BH_ERR_INIT;
-	struct flows_reader *r;
-
-	memset(s, 0, SPACES * sizeof(*s));
-	if (flows_reader_open(c.store, &r, &err) < 0)
-		return;
-	(void)flows_sums(r, on_account, s, &err);
-	(void)flows_query(r, &(struct flows_filter) { 0 }, &(struct flows_order) { 0 }, on_record,
-			  s, NULL, NULL, &err);
-	flows_reader_close(r);
-}
 
 static bool is_sum(int i, const struct sums *s)
 {
@@ -195,9 +125,7 @@ static void torture(enum fault kind, unsigned n)
 	check_sums(s, n);
 	check(faults.failed == (n > 0), "it was not called as often", n);
 	check(!c.set_aside, "a history that nobody has damaged was set aside", n);
-	for (int i = 0; i < SPACES; i++)
-		kernel_down(&c.ns[i]);
-	remove_files();
+	life_end();
 	check(!n || faults.blocks == blocks, "memory was left", n);
 	check(descriptors() == open_before, "descriptors were left", n);
 }
@@ -232,15 +160,6 @@ static void test_kind(void **state)
 
 /* --- the frame ----------------------------------------------------------------------------------- */
 
-static int bind_syslog(void)
-{
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-
-	memcpy(a.sun_path, c.syslog_path, sizeof(c.syslog_path));
-	c.syslog = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	return c.syslog < 0 ? -1 : bind(c.syslog, (const struct sockaddr *)&a, sizeof(a));
-}
-
 /* The first one loads a library, for which the loader allocates what it keeps. */
 static void load_backtrace(void)
 {
@@ -258,13 +177,7 @@ static void load_backtrace(void)
 /* One life warms up what libraries keep, and one shows what is called. */
 static int set_up(void **state)
 {
-	snprintf(c.path, sizeof(c.path), "/tmp/bulkhead-torture-XXXXXX");
-	if (!mkdtemp(c.path))
-		return -1;
-	snprintf(c.syslog_path, sizeof(c.syslog_path), "%s/syslog", c.path);
-	snprintf(c.file_path, sizeof(c.file_path), "%s/out.json", c.path);
-	c.store = open(c.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (c.store < 0 || bind_syslog() < 0)
+	if (life_set_up() < 0)
 		return -1;
 	load_backtrace();
 	torture(FAULT_MEMORY, 0);
@@ -277,10 +190,7 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	unlinkat(c.store, "syslog", 0);
-	close(c.syslog);
-	close(c.store);
-	return rmdir(c.path);
+	return life_tear_down();
 }
 
 int main(void)

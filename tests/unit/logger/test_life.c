@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "faults.h"
+
+#include <setjmp.h>
+
+#include <cmocka.h>
+
+#include "life.h"
+
+/*
+ * Namespaces that come, go and change hands, and the sums of their containers: what is denied is the
+ * kernel's count, and the records are what is recorded, whoever had the number of a namespace before.
+ */
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
+static uint64_t cookie; /* of namespaces that are attached from now on */
+
+int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+{
+	if (level != SOL_SOCKET || name != SO_NETNS_COOKIE)
+		return (int)syscall(SYS_getsockopt, fd, level, name, value, len);
+	memcpy(value, &cookie, sizeof(cookie));
+	return 0;
+}
+
+static void now_is(const char *id, enum endpoint_runtime runtime)
+{
+	ids[0] = id;
+	runtimes[0] = runtime;
+}
+
+static int begin(void **state)
+{
+	now_is("shop/one", ENDPOINT_INVENTORY);
+	cookie = 1;
+	life_begin();
+	return 0;
+}
+
+static int end(void **state)
+{
+	if (c.runs)
+		stop();
+	life_end();
+	return 0;
+}
+
+static void deny(uint16_t port, unsigned packets)
+{
+	kernel_deny(&c.ns[0], 1, IPPROTO_TCP, port, packets);
+}
+
+static void leave(void)
+{
+	detach(0);
+	run_for(3 * SECOND);
+	assert_int_equal(c.taps[0], TAP_GONE);
+}
+
+/* It is listed, and handed over, again. */
+static void come_back(void)
+{
+	tell_site();
+	c.taps[0] = TAP_NONE;
+	run_for(SECOND);
+}
+
+/* Another one, with the number of the one that has just gone. */
+static void next_namespace(void)
+{
+	kernel_down(&c.ns[0]);
+	kernel_up(&c.ns[0], 1);
+	cookie++;
+}
+
+static void expect(uint64_t denied)
+{
+	struct sums s[SPACES];
+
+	stop();
+	read_sums(s);
+	assert_int_equal(s[0].denied, denied);
+	assert_int_equal(s[0].denied, s[0].recorded + s[0].not_recorded);
+	assert_int_equal(s[0].recorded, s[0].records);
+	assert_int_equal(s[0].not_recorded, 0);
+}
+
+static void restarted(void **state)
+{
+	run_for(SECOND);
+	deny(5000, 5);
+	run_for(SECOND);
+	leave();
+	next_namespace();
+	deny(5000, 3);
+	come_back();
+	deny(5000, 1);
+	run_for(3 * SECOND);
+	expect(9);
+}
+
+/* Whose the next one is, is not known at first. */
+static void known_late(void **state)
+{
+	run_for(SECOND);
+	deny(5000, 5);
+	run_for(SECOND);
+	leave();
+	next_namespace();
+	now_is("/proc/1/ns/net", ENDPOINT_UNKNOWN);
+	deny(5000, 3);
+	come_back();
+	now_is("shop/one", ENDPOINT_INVENTORY);
+	tell_site();
+	deny(5000, 1);
+	run_for(3 * SECOND);
+	expect(9);
+}
+
+/* Of two in one namespace now the one, now the other is there. */
+static void changes_hands(void **state)
+{
+	run_for(SECOND);
+	deny(5000, 5);
+	run_for(3 * SECOND);
+	now_is("shop/other", ENDPOINT_INVENTORY);
+	tell_site();
+	deny(5001, 2);
+	run_for(3 * SECOND);
+	now_is("shop/one", ENDPOINT_INVENTORY);
+	tell_site();
+	deny(5002, 1);
+	run_for(3 * SECOND);
+	expect(8);
+}
+
+/* It was not listed for a while; its table stood, and went on counting. */
+static void not_listed(void **state)
+{
+	struct sums s[SPACES];
+
+	run_for(SECOND);
+	deny(5000, 5);
+	deny(5001, 1);
+	run_for(SECOND / 2);
+	leave();
+	deny(5000, 3);
+	come_back();
+	deny(5000, 1);
+	run_for(3 * SECOND);
+	stop();
+	read_sums(s);
+	assert_int_equal(s[0].denied, 10);
+	assert_int_equal(s[0].recorded, s[0].records);
+	assert_int_equal(s[0].recorded, 7); /* nothing twice, and not what came meanwhile */
+	assert_int_equal(s[0].not_recorded, 3);
+}
+
+static int set_up(void **state)
+{
+	return life_set_up();
+}
+
+static int tear_down(void **state)
+{
+	return life_tear_down();
+}
+
+int main(void)
+{
+#define LIFE(f) cmocka_unit_test_setup_teardown(f, begin, end)
+	const struct CMUnitTest tests[] = {
+		LIFE(restarted),
+		LIFE(known_late),
+		LIFE(changes_hands),
+		LIFE(not_listed),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
