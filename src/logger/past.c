@@ -27,15 +27,27 @@ struct past {
 	int64_t until; /* and waited for as long as this, by logger_clock() */
 };
 
+static void drop_oldest(struct past *p)
+{
+	struct past_sum **at = &p->all, *last;
+
+	while ((*at)->next)
+		at = &(*at)->next;
+	last = *at;
+	*at = NULL;
+	p->n--;
+	p->fresh -= last->fresh;
+	free(last);
+}
+
 static int push(struct past *p, const struct flows_account *a, bool fresh)
 {
-	struct past_sum *s;
+	struct past_sum *s = calloc(1, sizeof(*s));
 
-	if (p->n >= BH_LOGGER_PAST_MAX)
-		return 0; /* it begins anew: the sums of the namespace are those of this run */
-	s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
+	if (p->n >= BH_LOGGER_PAST_MAX)
+		drop_oldest(p); /* if it is met again all the same it begins anew */
 	s->a = *a;
 	s->fresh = fresh;
 	s->next = p->all;
@@ -49,10 +61,9 @@ static int push(struct past *p, const struct flows_account *a, bool fresh)
 static void let_go(struct past *p, const struct space *s, const struct flows_account *a, bool fresh)
 {
 	struct flows_account gone = *a;
-	struct past_sum *before = p->all;
 
 	gone.counter = INT64_MAX;
-	if (push(p, &gone, fresh) < 0 || p->all == before)
+	if (push(p, &gone, fresh) < 0)
 		return;
 	p->all->cookie = s->cookie;
 	p->all->counter = a->counter;

@@ -17,6 +17,7 @@
 #define PAGE_BYTES   4096
 #define RECORD_BYTES 2048 /* much for one, texts included; the longest have 8 KiB */
 #define CHUNK_MIN    16
+#define SUM_BYTES    512 /* of one, about; all have a quarter of the room */
 
 /* --- life ------------------------------------------------------------------------------------- */
 
@@ -29,6 +30,10 @@ static void set_limits(struct flows *f)
 	f->chunk = (size_t)(f->pages_max * PAGE_BYTES / 8 / RECORD_BYTES);
 	if (f->chunk < CHUNK_MIN)
 		f->chunk = CHUNK_MIN;
+	/* what comes between two commits has room in memory, too */
+	f->accounts_max = BH_FLOWS_ACCOUNTS_MAX - BH_FLOWS_ACCOUNTS_MAX / 16;
+	if ((int64_t)f->accounts_max > f->pages_max * PAGE_BYTES / 4 / SUM_BYTES)
+		f->accounts_max = (size_t)(f->pages_max * PAGE_BYTES / 4 / SUM_BYTES);
 }
 
 int flows_open(int dir, const struct flows_options *o, int64_t now, struct flows **ret,

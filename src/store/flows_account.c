@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <bulkhead/base/cleanup.h>
 #include <bulkhead/base/limits.h>
 
 #include "flows_account.h"
@@ -61,6 +62,7 @@ static struct account_entry *add(struct flows *f, const struct account_key *key)
 
 static void drop(struct flows *f, struct account_entry *e)
 {
+	f->n_dirty -= e->dirty;
 	HASH_DEL(f->accounts, e);
 	free(e);
 }
@@ -106,8 +108,12 @@ int flows_put_account(struct flows *f, const struct flows_account *a)
 	e = find(f, &key);
 	if (!e)
 		e = add(f, &key);
-	if (!e)
+	if (!e) {
+		if (!f->sums_left_out++)
+			flows_writer_notice(f, "the sums of a container are left out of the "
+					       "history: there is no room in memory");
 		return -ENOBUFS;
+	}
 	e->a = *a;
 	mark(f, e);
 	return 0;
@@ -146,13 +152,64 @@ static int write_one(sqlite3_stmt *s, const struct flows_account *a, struct bh_e
 	return flows_db_step(s, err);
 }
 
+static int remove_one(struct flows *f, struct account_entry *e, struct bh_err *err)
+{
+	sqlite3_stmt *s = f->statements[DROP_ACCOUNT];
+	int r;
+
+	sqlite3_bind_text(s, 1, e->a.endpoint, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(s, 2, (int64_t)e->a.netns);
+	sqlite3_bind_int64(s, 3, e->a.direction);
+	r = flows_db_step(s, err);
+	if (r >= 0)
+		drop(f, e);
+	return r;
+}
+
+static int longest_ago(const void *a, const void *b)
+{
+	const struct account_entry *x = *(struct account_entry *const *)a,
+				   *y = *(struct account_entry *const *)b;
+
+	return x->a.when < y->a.when ? -1 : x->a.when > y->a.when;
+}
+
+/* Over what there is room for, those go that were read longest ago, and some more: not one by one. */
+static int make_room(struct flows *f, struct bh_err *err)
+{
+	size_t n = HASH_COUNT(f->accounts), left = f->accounts_max - f->accounts_max / 16;
+	bh_autofree struct account_entry **all = NULL;
+	struct account_entry *e;
+	int r = 0;
+
+	if (n <= f->accounts_max)
+		return 0;
+	all = malloc(n * sizeof(*all));
+	if (!all)
+		return bh_err_oom(err);
+	for (n = 0, e = f->accounts; e; e = e->hh.next)
+		all[n++] = e;
+	qsort(all, n, sizeof(*all), longest_ago);
+	for (size_t i = 0; r >= 0 && i < n - left; i++)
+		r = remove_one(f, all[i], err);
+	if (r >= 0)
+		flows_writer_notice(f,
+				    "there is room for %zu sums of containers in the history: the "
+				    "%zu that were read longest ago are given up",
+				    f->accounts_max, n - left);
+	return r;
+}
+
 int flows_accounts_write(struct flows *f, struct bh_err *err)
 {
 	struct account_entry *e, *next;
-	int r = 0;
+	int r;
 
 	if (!f->n_dirty)
 		return 0;
+	r = make_room(f, err);
+	if (r < 0)
+		return r;
 	HASH_ITER (hh, f->accounts, e, next) {
 		if (e->dirty)
 			r = write_one(f->statements[PUT_ACCOUNT], &e->a, err);
@@ -218,20 +275,15 @@ int flows_accounts_load(struct flows *f, struct bh_err *err)
 
 int flows_accounts_age(struct flows *f, int64_t limit, struct bh_err *err)
 {
-	sqlite3_stmt *s = f->statements[DROP_ACCOUNT];
 	struct account_entry *e, *next;
 	int r = 0;
 
 	HASH_ITER (hh, f->accounts, e, next) {
 		if (e->dirty || e->a.when >= limit)
 			continue;
-		sqlite3_bind_text(s, 1, e->a.endpoint, -1, SQLITE_STATIC);
-		sqlite3_bind_int64(s, 2, (int64_t)e->a.netns);
-		sqlite3_bind_int64(s, 3, e->a.direction);
-		r = flows_db_step(s, err);
+		r = remove_one(f, e, err);
 		if (r < 0)
 			break;
-		drop(f, e);
 	}
 	return r;
 }

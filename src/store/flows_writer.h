@@ -48,7 +48,8 @@ struct flows {
 	int64_t pages_max; /* of the database */
 	int64_t wal_max;   /* bytes */
 	size_t chunk;      /* records in one transaction, at most */
-	sqlite3 *db;       /* NULL: it is not open */
+	size_t accounts_max;
+	sqlite3 *db; /* NULL: it is not open */
 	sqlite3_stmt *statements[FLOWS_STATEMENTS];
 	struct flows_intern intern;
 	int64_t numbers[FLOWS_STATE_NUMBERS], saved[FLOWS_STATE_NUMBERS];
@@ -59,6 +60,7 @@ struct flows {
 	size_t n_held, n_signals;
 	struct account_entry *accounts; /* all of them */
 	size_t n_dirty;
+	uint64_t sums_left_out; /* often: it is told once */
 	struct flows_loss loss, told_loss; /* the second is in the file */
 	struct flows_trouble trouble;
 	int64_t set_aside_at; /* 0: never */

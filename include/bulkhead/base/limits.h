@@ -257,7 +257,7 @@
 #define BH_FLOWS_BATCH         1024  /* records after which the writer asks for a commit */
 #define BH_FLOWS_HELD_MAX      2048  /* records that wait in memory; what is beyond is lost */
 #define BH_FLOWS_SIGNALS_MAX   256   /* signals that wait; the same */
-#define BH_FLOWS_ACCOUNTS_MAX  65536 /* sums of an endpoint and direction */
+#define BH_FLOWS_ACCOUNTS_MAX  65536 /* sums of an endpoint and direction; a sixteenth is spare */
 #define BH_FLOWS_CACHE_MAX     32768 /* flows, and texts, that the writer knows the number of */
 #define BH_FLOWS_RETRY_MIN_MS  1000  /* before a disk that failed is tried again; doubles */
 #define BH_FLOWS_RETRY_MAX_MS  60000

@@ -139,6 +139,53 @@ static void by_age(void **state)
 	flows_close(f, T0);
 }
 
+static int keep_newest(const struct flows_account *a, void *arg)
+{
+	if (a->when > kept_account.when)
+		kept_account = *a;
+	return 0;
+}
+
+static int count_account(const struct flows_account *a, void *arg)
+{
+	++*(size_t *)arg;
+	return 0;
+}
+
+/* Containers that came and went leave sums, which take no more than a part of the room. */
+static void sums_are_bounded(void **state)
+{
+	const struct flows_options o = { .megabytes = 1 };
+	struct flow_record r = plain(T0);
+	struct flows *f = begin(&o, T0);
+	size_t n = 0, in_file = 0;
+
+	for (int i = 0; i < 8000; i++) {
+		struct flows_account a = { .netns = 4026532000,
+					   .when = T0 + i,
+					   .service = "build" };
+
+		snprintf(a.endpoint, sizeof(a.endpoint), "%064d", i);
+		assert_int_equal(flows_put_account(f, &a), 0);
+		if (i % 100 == 99) {
+			add(f, &r);
+			commit(f, T0 + i);
+		}
+	}
+	assert_null(strstr(notices, "cannot be written"));
+	assert_non_null(strstr(notices, "sums"));
+	assert_int_equal(flows_accounts(f, count_account, &n, NULL), 0);
+	assert_true(n > 100 && n < 1000);
+	flows_close(f, T0);
+	f = begin(&o, T0);
+	assert_int_equal(flows_accounts(f, count_account, &in_file, NULL), 0);
+	assert_int_equal(in_file, n);
+	kept_account.when = 0;
+	assert_int_equal(flows_accounts(f, keep_newest, NULL, NULL), 0);
+	assert_int_equal(kept_account.when, T0 + 7999);
+	flows_close(f, T0);
+}
+
 /*
  * More than there is room for, all of it different: the newest stay, whole; the file is never larger, nor
  * the log; nothing of it is counted as lost.
@@ -600,6 +647,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		HISTORY(by_age),
+		HISTORY(sums_are_bounded),
 		HISTORY(by_size),
 		HISTORY(what_recurs_stays),
 		HISTORY(a_narrower_limit),
