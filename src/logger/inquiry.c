@@ -39,7 +39,7 @@ static void finish(struct logger *l, struct waiting *w)
 	w->cookie = 0;
 	l->inquiry->n--;
 	if (s)
-		write_record(s, &w->rec);
+		write_telling(s, &w->rec);
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *arg)

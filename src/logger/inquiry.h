@@ -12,7 +12,7 @@
 int inquiry_open(struct logger *l, struct bh_err *err);
 void inquiry_close(struct logger *l);
 
-/* True: REC waits, and write_record() gets it later. False: it is not asked for; REC may say why. */
+/* True: REC waits, and write_telling() gets it later. False: it is not asked for; REC may say why. */
 bool inquiry_takes(struct space *s, struct flow_record *rec);
 void inquiry_answer(struct logger *l, const struct lg_process *m);
 /* Those of S are written now, as they are. */

@@ -96,10 +96,10 @@ static int on_record(struct flow_record *rec, void *arg)
 	struct space *s = arg;
 
 	identity_explain(s, rec);
+	if (!flood_takes(s->flood, rec, logger_now()))
+		return write_asking(s, rec);
 	write_signals(s->l, rec);
-	if (flood_takes(s->flood, rec, logger_now()))
-		return 0;
-	return write_asking(s, rec);
+	return 0;
 }
 
 /* An aggregated one of a flood. */

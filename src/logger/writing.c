@@ -52,9 +52,17 @@ int write_record(struct space *s, const struct flow_record *rec)
 	return 0;
 }
 
+int write_telling(struct space *s, const struct flow_record *rec)
+{
+	int r = write_record(s, rec);
+
+	write_signals(s->l, rec);
+	return r;
+}
+
 int write_asking(struct space *s, struct flow_record *rec)
 {
-	return inquiry_takes(s, rec) ? 0 : write_record(s, rec);
+	return inquiry_takes(s, rec) ? 0 : write_telling(s, rec);
 }
 
 /* --- signals ----------------------------------------------------------------------------------- */
@@ -64,7 +72,8 @@ static int on_signal(const struct flow_signal *signal, void *arg)
 	struct logger *l = arg;
 
 	l->stats.signals++;
-	(void)flows_add_signal(l->flows, signal);
+	if (flows_add_signal(l->flows, signal) == 1)
+		commit(l);
 	outputs_signal(l->outputs, signal);
 	return 0;
 }

@@ -12,8 +12,10 @@ void writing_close(struct logger *l);
 
 /* A record: signals that come of it. */
 void write_signals(struct logger *l, const struct flow_record *rec);
-/* Written at once, or when it is known which process it was. Returns 0. */
+/* Written at once, or when it is known which process it was; what comes of it behind it. Returns 0. */
 int write_asking(struct space *s, struct flow_record *rec);
+int write_telling(struct space *s, const struct flow_record *rec);
+/* One of which no signal comes: those of a flood came of what it was made of. */
 int write_record(struct space *s, const struct flow_record *rec);
 /* SIGHUP: files and sockets anew. */
 void writing_reopen(struct logger *l);

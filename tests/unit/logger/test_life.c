@@ -159,6 +159,40 @@ static void not_listed(void **state)
 	assert_int_equal(s[0].not_recorded, 3);
 }
 
+static int on_signal(const struct flow_signal *s, void *arg)
+{
+	assert_int_equal(s->kind, SIGNAL_FIRST_DENIED);
+	assert_int_equal(s->record.process.pid, 4711);
+	++*(unsigned *)arg;
+	return 0;
+}
+
+/* A signal is of its record with all that is known of it, and behind it wherever both go. */
+static void signal_knows_who(void **state)
+{
+	struct bh_err err = BH_ERR_INIT;
+	struct flows_reader *r;
+	unsigned n = 0;
+	char text[4096] = "";
+	int fd;
+
+	run_for(SECOND);
+	deny(5000, 1);
+	run_for(SECOND);
+	stop();
+	assert_int_equal(flows_reader_open(c.store, &r, &err), 0);
+	assert_true(flows_query_signals(r, &(struct flows_filter) { 0 },
+					&(struct flows_order) { 0 }, on_signal, &n, NULL, NULL,
+					&err) >= 0);
+	assert_int_equal(n, 1);
+	flows_reader_close(r);
+	fd = open(c.file_path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0);
+	close(fd);
+	assert_ptr_equal(strstr(text, "{\"schema\":\"bulkhead.flow/1\""), text);
+	assert_non_null(strstr(text, "\n{\"schema\":\"bulkhead.signal/1\""));
+}
+
 static int set_up(void **state)
 {
 	return life_set_up();
@@ -173,10 +207,8 @@ int main(void)
 {
 #define LIFE(f) cmocka_unit_test_setup_teardown(f, begin, end)
 	const struct CMUnitTest tests[] = {
-		LIFE(restarted),
-		LIFE(known_late),
-		LIFE(changes_hands),
-		LIFE(not_listed),
+		LIFE(restarted),  LIFE(known_late),       LIFE(changes_hands),
+		LIFE(not_listed), LIFE(signal_knows_who),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
