@@ -32,6 +32,7 @@ void account_put_event(struct flow_record *rec, const struct flow_log_event *ev)
 	rec->has_gid = ev->has_gid;
 	rec->gid = ev->gid;
 	memcpy(rec->interface, ev->interface, sizeof(rec->interface));
+	rec->ifindex = ev->ifindex_in ? ev->ifindex_in : ev->ifindex_out;
 	rec->has_frame = ev->has_frame;
 	if (ev->has_frame) {
 		memcpy(rec->frame_source, ev->frame.source, sizeof(rec->frame_source));

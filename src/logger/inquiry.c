@@ -112,6 +112,7 @@ static int ask(struct logger *l, const struct waiting *w)
 		.destination = rec->destination.addr,
 		.sport = rec->source.port,
 		.dport = rec->destination.port,
+		.ifindex = rec->ifindex,
 		.proto = (uint8_t)rec->proto,
 		.has_uid = rec->has_uid,
 		.uid = rec->uid,

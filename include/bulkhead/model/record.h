@@ -75,6 +75,7 @@ struct flow_record {
 	struct record_sample samples[RECORD_SAMPLES]; /* the first of them */
 	unsigned n_samples;
 	char interface[16];
+	uint32_t ifindex; /* its number, of what was logged; nobody is told, and it is not kept */
 	/* of a frame that was made by hand: its Ethernet header */
 	bool has_frame;
 	uint8_t frame_source[6], frame_destination[6];

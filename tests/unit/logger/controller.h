@@ -32,6 +32,7 @@ static struct controller {
 	int store, syslog;
 	char path[64], syslog_path[80], file_path[80];
 	unsigned turns;
+	struct lg_who who; /* it asked last */
 } c;
 
 static inline struct kernel *space_of(uint64_t ino)
@@ -216,6 +217,7 @@ static void on_who(const struct lg_who *w)
 				      .comm = "probe",
 				      .exe = "/usr/bin/probe" };
 
+	c.who = *w;
 	say(&m, sizeof(m), NULL, 0);
 }
 

@@ -186,6 +186,8 @@ static void signal_knows_who(void **state)
 					&err) >= 0);
 	assert_int_equal(n, 1);
 	flows_reader_close(r);
+	assert_int_equal(c.who.ifindex,
+			 KERNEL_IFINDEX); /* sockets of link-local addresses have one */
 	fd = open(c.file_path, O_RDONLY | O_CLOEXEC);
 	assert_true(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0);
 	close(fd);
