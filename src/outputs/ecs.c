@@ -164,6 +164,7 @@ static const struct fact_field fields[] = {
 	FACT("bulkhead.window_seconds", fact_window),
 	FACT("bulkhead.ports", fact_ports),
 	FACT("bulkhead.peers", fact_peers),
+	FACT("bulkhead.into_scope", fact_into_scope),
 };
 
 static int put_line(const struct facts *f, struct bh_buf *out)

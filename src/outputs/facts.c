@@ -114,10 +114,10 @@ json_t *fact_packets(const struct facts *f)
 	return number(f->r->packets);
 }
 
-/* Of several flows together only the packets are counted. */
+/* Of what is known as a difference alone, only the packets are counted. */
 json_t *fact_bytes(const struct facts *f)
 {
-	return f->r->aggregated ? NULL : number(f->r->bytes);
+	return f->r->aggregated && !f->r->bytes ? NULL : number(f->r->bytes);
 }
 
 json_t *fact_aggregated(const struct facts *f)
@@ -280,13 +280,18 @@ json_t *fact_signal(const struct facts *f)
 /* The same finding has the same name wherever it is written. */
 json_t *fact_signal_uid(const struct facts *f)
 {
-	char uid[RECORD_STR + 64];
+	char uid[2 * RECORD_STR + 64];
 
 	if (!f->s)
 		return NULL;
-	snprintf(uid, sizeof(uid), "%s/%" PRId64 "/%s", signal_kind_name(f->s->kind), f->s->when,
-		 f->r->endpoint_id);
+	snprintf(uid, sizeof(uid), "%s/%" PRId64 "/%s%s%s", signal_kind_name(f->s->kind),
+		 f->s->when, f->r->endpoint_id, f->s->scope[0] ? "/" : "", f->s->scope);
 	return json_hostile(uid);
+}
+
+json_t *fact_into_scope(const struct facts *f)
+{
+	return f->s ? json_hostile(f->s->scope) : NULL;
 }
 
 static bool is_scan(const struct facts *f)

@@ -66,7 +66,7 @@ fact_get fact_uid, fact_gid, fact_uid_text, fact_gid_text;
 fact_get fact_pid, fact_comm, fact_exe, fact_exe_name, fact_process_unknown;
 fact_get fact_rule_kind, fact_rule_name, fact_rule_line, fact_rule_place;
 fact_get fact_message; /* the sentence */
-fact_get fact_signal, fact_signal_uid, fact_window, fact_ports, fact_peers;
+fact_get fact_signal, fact_signal_uid, fact_window, fact_ports, fact_peers, fact_into_scope;
 
 /* Of one end. Those of the endpoint that denied it are known in an aggregated record, too. */
 fact_get fact_source_ip, fact_destination_ip;

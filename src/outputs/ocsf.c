@@ -234,6 +234,7 @@ static const struct fact_field rest[] = {
 	FACT("unmapped.window_seconds", fact_window),
 	FACT("unmapped.ports", fact_ports),
 	FACT("unmapped.peers", fact_peers),
+	FACT("unmapped.into_scope", fact_into_scope),
 };
 
 /* --- Network Activity --------------------------------------------------------------------------- */

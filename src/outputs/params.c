@@ -55,6 +55,7 @@ static const struct fact_field fields[] = {
 	FACT("window_seconds", fact_window),
 	FACT("ports", fact_ports),
 	FACT("peers", fact_peers),
+	FACT("into_scope", fact_into_scope),
 	FACT_TEXT("generation", generation),
 	FACT_TEXT("near_miss", near_miss),
 	FACT_TEXT("other_side", other_side),

@@ -280,6 +280,7 @@ static void test_aggregated(void **state)
 
 	r.direction = DIRECTION_INGRESS;
 	r.aggregated = true;
+	r.bytes = 0; /* made from a difference: they are not known */
 	r.proto = 0;
 	r.source = r.destination = (struct record_end) { 0 };
 	r.flows = 20;
@@ -304,6 +305,35 @@ static void test_aggregated(void **state)
 	assert_text(e, "observer.ingress.interface.name", "eth0");
 	json_decref(o);
 	json_decref(e);
+	r.bytes = 1200; /* of a flood, which was put together from records */
+	o = formatted(OUTPUT_OCSF, &r);
+	assert_number(o, "traffic.bytes", 1200);
+	json_decref(o);
+}
+
+/* Of one packet into two scopes come two findings. */
+static void test_scopes(void **state)
+{
+	static const char *const uids[] = { "finding_info.uid", "event.id" };
+	static const char *const scopes[] = { "unmapped.into_scope", "bulkhead.into_scope" };
+	struct flow_signal a = signal_sample(), b;
+
+	a.kind = SIGNAL_INTO_SCOPE;
+	b = a;
+	snprintf(a.scope, sizeof(a.scope), "cde");
+	snprintf(b.scope, sizeof(b.scope), "pii");
+	for (int i = 0; i < 2; i++) {
+		enum output_format f = i ? OUTPUT_ECS : OUTPUT_OCSF;
+		bh_autofree char *first = signal_line(f, &a), *second = signal_line(f, &b);
+		json_t *x = parse(first), *y = parse(second);
+
+		assert_text(x, scopes[i], "cde");
+		assert_text(y, scopes[i], "pii");
+		assert_string_not_equal(json_string_value(at(x, uids[i])),
+					json_string_value(at(y, uids[i])));
+		json_decref(x);
+		json_decref(y);
+	}
 }
 
 static void test_bare_frame(void **state)
@@ -396,11 +426,12 @@ static void test_format_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_golden),     cmocka_unit_test(test_own_formats),
-		cmocka_unit_test(test_names),      cmocka_unit_test(test_verdicts),
-		cmocka_unit_test(test_ipv6),       cmocka_unit_test(test_aggregated),
-		cmocka_unit_test(test_bare_frame), cmocka_unit_test(test_hostile),
-		cmocka_unit_test(test_longest),    cmocka_unit_test(test_format_names),
+		cmocka_unit_test(test_golden),       cmocka_unit_test(test_own_formats),
+		cmocka_unit_test(test_names),        cmocka_unit_test(test_verdicts),
+		cmocka_unit_test(test_ipv6),         cmocka_unit_test(test_aggregated),
+		cmocka_unit_test(test_scopes),       cmocka_unit_test(test_bare_frame),
+		cmocka_unit_test(test_hostile),      cmocka_unit_test(test_longest),
+		cmocka_unit_test(test_format_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
