@@ -294,7 +294,9 @@ static int name_cmp(const void *a, const void *b)
 {
 	const struct ranking *x = a, *y = b;
 
-	return strcmp(x->piece->name, y->piece->name);
+	int r = strcmp(x->piece->name, y->piece->name);
+
+	return r ? r : (int)x->piece->is_more - (int)y->piece->is_more;
 }
 
 /* Egress before ingress; then who owns what several cover. */
@@ -314,15 +316,20 @@ int ranking_cmp_precedence(const void *a, const void *b)
 
 void ranking_find_places(struct ranking *v, size_t n)
 {
+	uint32_t rules = 0;
+
 	qsort(v, n, sizeof(*v), name_cmp);
-	for (size_t i = 0; i < n; i++)
-		v[i].final = (uint32_t)i;
+	for (size_t i = 0; i < n; i++) {
+		rules += !v[i].piece->is_more;
+		v[i].final = rules - 1;
+	}
 }
 
 static int list_rules(struct bh_arena *arena, struct ranking *v, size_t n, struct ruleset *ret,
 		      struct bh_err *err)
 {
 	struct ruleset_rule *rules = bh_arena_array(arena, n + 1, sizeof(*rules));
+	size_t count = 0;
 
 	if (!rules)
 		return bh_err_oom(err);
@@ -330,15 +337,17 @@ static int list_rules(struct bh_arena *arena, struct ranking *v, size_t n, struc
 	for (size_t i = 0; i < n; i++) {
 		const struct piece *p = v[i].piece;
 
-		if (i && strcmp(rules[i - 1].name, p->name) == 0)
+		if (p->is_more)
+			continue;
+		if (count && strcmp(rules[count - 1].name, p->name) == 0)
 			return bh_err_set(err, -EEXIST,
 					  "two rules come to the same name %s (%s and %s); name "
 					  "one of them differently",
-					  p->name, rules[i - 1].where, p->where);
-		rules[i] = (struct ruleset_rule) { p->name, p->where, p->direction };
+					  p->name, rules[count - 1].where, p->where);
+		rules[count++] = (struct ruleset_rule) { p->name, p->where, p->direction };
 	}
 	ret->rules = rules;
-	ret->n_rules = n;
+	ret->n_rules = count;
 	return 0;
 }
 

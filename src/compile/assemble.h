@@ -13,6 +13,7 @@ struct piece {
 	const struct port_spec *ports;
 	size_t n_ports;
 	bool is_guard; /* of a guardrail: listed by its name, no more */
+	bool is_more;  /* of the same rule as the piece before it: its name is that very text */
 };
 
 /*

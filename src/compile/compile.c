@@ -32,6 +32,32 @@ static int push_piece(struct compiler *c, struct bh_vec *v, const struct piece *
 			  BH_RULESET_RULES_MAX);
 }
 
+static struct addr_list of_families(const struct addr_list *l, uint8_t families)
+{
+	if (families == FOLLOW_V4)
+		return addr_list_family(l, AF_INET);
+	return families == FOLLOW_V6 ? addr_list_family(l, AF_INET6) : *l;
+}
+
+/* What the named ports of P's rule come to, each number at those who have it. */
+static int push_named(struct compiler *c, const struct piece *p, const struct named_list *l,
+		      uint8_t families, struct bh_vec *v)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < l->n; i++) {
+		struct piece more = *p;
+
+		more.is_more = true;
+		more.ports = &l->t[i].port;
+		more.n_ports = 1;
+		more.target =
+			(struct target) { .singles = of_families(&l->t[i].to, families) };
+		r = push_piece(c, v, &more);
+	}
+	return r;
+}
+
 /* May send where the rule of another service lets us in, by the addresses by which it does. */
 static int push_follow(struct compiler *c, uint32_t service, const struct follow_hit *h,
 		       struct bh_vec *v)
@@ -39,18 +65,30 @@ static int push_follow(struct compiler *c, uint32_t service, const struct follow
 	const struct live_rule *rule = &c->live[h->service].rules[DIRECTION_INGRESS][h->rule];
 	const struct addr_list *to = &c->resolver.services[h->service];
 	struct piece p = rule->piece;
+	int r;
 
 	p.name = names_follow(c->out->arena, compiler_service(c, service),
 			      compiler_service(c, h->service), rule->slug);
 	if (!p.name)
 		return bh_err_oom(c->err);
 	p.direction = DIRECTION_EGRESS;
-	p.target = (struct target) { .singles = *to };
-	if (h->families == FOLLOW_V4)
-		p.target.singles = addr_list_family(to, AF_INET);
-	else if (h->families == FOLLOW_V6)
-		p.target.singles = addr_list_family(to, AF_INET6);
-	return push_piece(c, v, &p);
+	p.target = (struct target) { .singles = of_families(to, h->families) };
+	r = push_piece(c, v, &p);
+	return r < 0 ? r : push_named(c, &p, &rule->named, h->families, v);
+}
+
+static int push_rule(struct compiler *c, const struct subject *s, uint32_t service,
+		     enum direction d, uint32_t i, struct bh_vec *v)
+{
+	const struct live_rule *rule = &c->live[service].rules[d][i];
+	struct piece p = rule->piece;
+	int r = d == DIRECTION_INGRESS ? named_ports(c, s, service, i, &p) : 0;
+
+	if (r >= 0)
+		r = push_piece(c, v, &p);
+	if (r >= 0 && d == DIRECTION_EGRESS)
+		r = push_named(c, &p, &rule->named, FOLLOW_V4 | FOLLOW_V6, v);
+	return r;
 }
 
 static int push_service(struct compiler *c, const struct subject *s, uint32_t service,
@@ -60,9 +98,9 @@ static int push_service(struct compiler *c, const struct subject *s, uint32_t se
 	int r = 0;
 
 	for (int d = 0; d < DIRECTIONS; d++) {
-		for (size_t i = 0; r >= 0 && i < live->n[d]; i++)
+		for (uint32_t i = 0; r >= 0 && i < live->n[d]; i++)
 			if (!live->rules[d][i].expired)
-				r = push_piece(c, v, &live->rules[d][i].piece);
+				r = push_rule(c, s, service, (enum direction)d, i, v);
 	}
 	if (r >= 0 && live->dns.name) {
 		struct piece p = live->dns;
@@ -76,6 +114,38 @@ static int push_service(struct compiler *c, const struct subject *s, uint32_t se
 			r = push_follow(c, service, &s->hits[i], v);
 	}
 	return r;
+}
+
+/* Who makes a direction default-deny; NULL: all that speak leave it alone. */
+static const struct service *find_isolating(const struct compiler *c, const struct subject *s,
+					    enum direction d)
+{
+	const struct service *first = NULL;
+
+	for (size_t i = 0; i < s->services.n; i++) {
+		const struct service *v = compiler_service(c, s->services.i[i]);
+
+		if (v->mode == MODE_OFF || v->leaves_open[d])
+			continue;
+		if (!first || (v->mode == MODE_ENFORCE && first->mode != MODE_ENFORCE))
+			first = v;
+	}
+	return first;
+}
+
+/* The first that leaves it alone says that all may pass. */
+static int push_open(struct compiler *c, const struct subject *s, enum direction d,
+		     struct bh_vec *v)
+{
+	if (find_isolating(c, s, d))
+		return 0;
+	for (size_t i = 0; i < s->services.n; i++) {
+		const struct live_service *live = &c->live[s->services.i[i]];
+
+		if (live->open[d].name)
+			return push_piece(c, v, &live->open[d]);
+	}
+	return 0;
 }
 
 /* Enforce wins over audit, drop over reject, logging over silence; `off` has no say. */
@@ -168,7 +238,10 @@ static int speak_for_services(struct compiler *c, const struct subject *s, struc
 
 	decide_manner(c, s, ret, &decides);
 	for (int d = 0; d < DIRECTIONS; d++) {
-		ret->deny_where[d] = names_where_within(c->out->arena, &decides->direction_loc[d],
+		const struct service *by = find_isolating(c, s, (enum direction)d);
+
+		by = by ? by : decides;
+		ret->deny_where[d] = names_where_within(c->out->arena, &by->direction_loc[d],
 							DENY_WHERE_MAX);
 		if (!ret->deny_where[d])
 			return bh_err_oom(c->err);
@@ -199,6 +272,8 @@ int compiler_make_pieces(struct compiler *c, const struct subject *s, struct bh_
 	bh_vec_init(ret, sizeof(struct piece), BH_RULESET_RULES_MAX);
 	for (size_t i = 0; r >= 0 && s->speaker == SPEAKER_SERVICES && i < s->services.n; i++)
 		r = push_service(c, s, s->services.i[i], ret);
+	for (int d = 0; r >= 0 && s->speaker == SPEAKER_SERVICES && d < DIRECTIONS; d++)
+		r = push_open(c, s, (enum direction)d, ret);
 	return r < 0 ? r : push_guards(c, s, ret);
 }
 

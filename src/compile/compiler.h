@@ -10,6 +10,11 @@
 /* Who decides what passes when no guardrail denies it. */
 enum speaker { SPEAKER_NOBODY, SPEAKER_QUARANTINE, SPEAKER_SERVICES };
 
+/* A port that the I-th name of an ingress rule stands for in this namespace. */
+struct subject_port {
+	uint32_t service, rule, name, port;
+};
+
 /* A namespace that gets a ruleset. Those that agree in all but `home` share one. */
 struct subject {
 	uint32_t home; /* its first endpoint */
@@ -18,6 +23,8 @@ struct subject {
 	struct addr_list resolvers;    /* only when one of the services has `dns: allow` */
 	const struct follow_hit *hits; /* only when one of them has `egress: follow` */
 	size_t n_hits;
+	const struct subject_port *ports; /* only when a rule of one of them names a port; sorted */
+	size_t n_ports;
 };
 
 struct compiler {
@@ -40,7 +47,19 @@ int compiler_make_live(struct compiler *c);
 /* The same in two steps: names, then what each rule's peers come to (nothing once it expired). */
 int compiler_name_live(struct compiler *c);
 int compiler_resolve_rule(struct compiler *c, size_t service, enum direction d, size_t i,
-			  struct target *ret);
+			  struct target *ret, struct named_list *ret_named);
+/* --- named.c ----------------------------------------------------------------------------------- */
+
+/* The numbers of a rule's named ports among those in WHERE, in the resolver's arena. -ENOMEM. */
+int named_resolve(struct resolver *r, const struct rule *rule, const struct target *where,
+		  struct named_list *ret);
+bool named_list_equal(const struct named_list *x, const struct named_list *y);
+/* Those that the members of a namespace have, for ingress rules of these services. -ENOMEM. */
+int named_of_members(struct compiler *c, const uint32_t *members, size_t n, struct subject *s);
+/* The ports of an ingress rule in the namespace of S, names replaced by numbers. -ENOMEM. */
+int named_ports(struct compiler *c, const struct subject *s, uint32_t service, uint32_t rule,
+		struct piece *p);
+
 /*
  * One namespace from those of its N endpoints that compiler_is_subject(); without hits. *RET_ANY:
  * it gets a ruleset.

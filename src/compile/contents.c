@@ -27,6 +27,7 @@ static uint64_t hash(const struct subject *s)
 	h = mix(h, s->services.i, s->services.n * sizeof(*s->services.i));
 	h = mix(h, s->guards.i, s->guards.n * sizeof(*s->guards.i));
 	h = mix(h, s->resolvers.a, s->resolvers.n * sizeof(*s->resolvers.a));
+	h = mix(h, s->ports, s->n_ports * sizeof(*s->ports));
 	for (size_t i = 0; i < s->n_hits; i++) {
 		h = mix(h, &s->hits[i].service, sizeof(s->hits[i].service));
 		h = mix(h, &s->hits[i].rule, sizeof(s->hits[i].rule));
@@ -71,7 +72,8 @@ static struct content *content_new(const struct subject *key)
 	size_t services = key->services.n * sizeof(*key->services.i);
 	size_t guards = key->guards.n * sizeof(*key->guards.i);
 	size_t resolvers = key->resolvers.n * sizeof(*key->resolvers.a);
-	struct content *k = calloc(1, sizeof(*k) + hits + services + guards + resolvers);
+	size_t ports = key->n_ports * sizeof(*key->ports);
+	struct content *k = calloc(1, sizeof(*k) + hits + services + guards + ports + resolvers);
 	char *at;
 
 	if (!k)
@@ -81,6 +83,7 @@ static struct content *content_new(const struct subject *key)
 	k->key.hits = copy(&at, key->hits, hits);
 	k->key.services.i = copy(&at, key->services.i, services);
 	k->key.guards.i = copy(&at, key->guards.i, guards);
+	k->key.ports = copy(&at, key->ports, ports);
 	k->key.resolvers.a = copy(&at, key->resolvers.a, resolvers);
 	return k;
 }
@@ -147,6 +150,14 @@ void contents_free(struct compile_state *st)
 
 /* --- whose rulesets may be others --------------------------------------------------------------- */
 
+/* Its named ports stand for others, or for the same elsewhere. */
+static bool rule_renamed(const struct compile_state *st, const struct follow_hit *h)
+{
+	const struct service *s = &st->in.policies->services[h->service];
+
+	return s->rules[DIRECTION_INGRESS][h->rule].n_named && st->service_changed[h->service];
+}
+
 static bool is_stale(const struct compile_state *st, const struct subject *s)
 {
 	for (size_t i = 0; i < s->services.n; i++)
@@ -156,7 +167,7 @@ static bool is_stale(const struct compile_state *st, const struct subject *s)
 		if (st->guard_changed[s->guards.i[i]])
 			return true;
 	for (size_t i = 0; i < s->n_hits; i++)
-		if (st->changed[s->hits[i].service])
+		if (st->changed[s->hits[i].service] || rule_renamed(st, &s->hits[i]))
 			return true;
 	return false;
 }

@@ -20,7 +20,8 @@ static int select_touched(struct compile_state *st, const struct delta *d, uint3
 	size_t n = 0;
 
 	for (uint32_t k = 0; k < p->n_services; k++)
-		if (select_matches(&p->services[k].select, e, st->host.image_labels))
+		if (select_matches(&p->services[k].select, st->in.endpoints, e,
+				   st->host.image_labels))
 			scratch[n++] = k;
 	ret->i = bh_arena_memdup(st->next.arena, scratch, n * sizeof(*scratch));
 	ret->n = n;
@@ -105,9 +106,7 @@ static int update_selection(struct compile_state *st, const struct delta *d)
 
 static bool has_set(const struct compile_state *st, uint32_t i, const struct label_set *s)
 {
-	return resolver_is_managed(&st->c.resolver, i) &&
-	       select_labels_match(&st->in.endpoints->endpoints[i], s->labels, s->n_labels,
-				   st->host.image_labels);
+	return label_set_has(&st->c.resolver, s, i);
 }
 
 /* Those that had the labels and are the same, and of the touched those that have them now. */
@@ -148,15 +147,18 @@ static int update_set(struct compile_state *st, const struct delta *d, size_t se
 static int build_set(struct compile_state *st, const struct term_index *x, size_t set)
 {
 	struct label_set *s = &st->label_sets.sets[set];
-	size_t n, count = 0;
-	const struct term *t = term_index_labels(x, s->labels, s->n_labels, &n);
+	size_t n = st->in.endpoints->n, count = 0;
+	const struct term *t = label_set_candidates(s, x, &n);
 	uint32_t *v = bh_arena_array(st->next.arena, n + 1, sizeof(*v));
 
 	if (!v)
 		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
-		if (!(count && v[count - 1] == t[i].endpoint) && has_set(st, t[i].endpoint, s))
-			v[count++] = t[i].endpoint;
+	for (size_t i = 0; i < n; i++) {
+		uint32_t e = t ? t[i].endpoint : (uint32_t)i;
+
+		if (!(count && v[count - 1] == e) && has_set(st, e, s))
+			v[count++] = e;
+	}
 	s->members = v;
 	s->n_members = count;
 	st->next.with[set] = (struct selection_list) { v, count };

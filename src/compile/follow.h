@@ -8,10 +8,24 @@
 
 /* `egress: follow`: which ingress rules of which services let a namespace in. */
 
+/* Who has a named port under this number. */
+struct named_target {
+	struct port_spec port;
+	struct addr_list to;
+};
+
+struct named_list {
+	const struct named_target *t;
+	size_t n;
+};
+
 /* A live rule of a service, made once and used by every ruleset that has the service. */
 struct live_rule {
 	struct piece piece;
 	const char *slug;
+	/* its named ports: of an egress rule at those in its target, of an ingress rule at the
+	 * endpoints of the service */
+	struct named_list named;
 	bool expired; /* it has no target then, and is in no ruleset */
 };
 
@@ -19,6 +33,9 @@ struct live_service {
 	struct live_rule *rules[DIRECTIONS];
 	size_t n[DIRECTIONS];
 	struct piece dns; /* without a target; name NULL = no dns */
+	/* all there is, for whom nobody isolates in this direction; name NULL = this service does */
+	struct piece open[DIRECTIONS];
+	bool named_ingress; /* some ingress rule names a port */
 };
 
 struct follow_hit {

@@ -79,9 +79,11 @@ static bool can_repair(const struct compile_state *st, const struct content *k, 
 			return false;
 	for (size_t i = 0; i < s->n_hits; i++) {
 		const struct follow_hit *h = &s->hits[i];
+		const struct plan *plan = &st->rule_plans[DIRECTION_INGRESS][h->service][h->rule];
 
-		if (!repair_moves(st, p, DIRECTION_EGRESS, &st->moves[h->service],
-				  st->rule_plans[DIRECTION_INGRESS][h->service][h->rule].narrow))
+		if (plan->needs.n_ports && plan->moves.change != CHANGE_NONE)
+			return false;
+		if (!repair_moves(st, p, DIRECTION_EGRESS, &st->moves[h->service], plan->narrow))
 			return false;
 	}
 	for (size_t i = 0; i < s->guards.n; i++)

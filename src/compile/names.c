@@ -79,6 +79,32 @@ static uint32_t hash(const char *s)
 	return (uint32_t)(h ^ (h >> 32));
 }
 
+static void add_query(struct bh_buf *b, const char *what, const struct label_query *q)
+{
+	static const char *const ops[] = { [LABEL_IN] = "-",
+					   [LABEL_NOT_IN] = "-not-",
+					   [LABEL_EXISTS] = "-any",
+					   [LABEL_DOES_NOT_EXIST] = "-none" };
+
+	bh_buf_addstr(b, what);
+	for (size_t i = 0; i < q->n; i++) {
+		const struct label_match *m = &q->match[i];
+
+		bh_buf_addf(b, "%s%s%s", i ? "." : "-", m->key, ops[m->op]);
+		for (size_t k = 0; k < m->n_values; k++)
+			bh_buf_addf(b, "%s%s", k ? "-or-" : "", m->values[k]);
+	}
+}
+
+/* In the policy's own namespace there is nothing to tell it by. */
+static void add_pods(struct bh_buf *b, const struct pods *p)
+{
+	if (!p->namespace)
+		add_query(b, "namespaces", &p->namespaces);
+	if (p->namespace || p->labels.n)
+		add_query(b, p->namespace ? "pods" : ".pods", &p->labels);
+}
+
 static void add_peer(struct bh_buf *b, const struct peer *p)
 {
 	static const char *const entities[] = {
@@ -86,6 +112,7 @@ static void add_peer(struct bh_buf *b, const struct peer *p)
 		[ENTITY_HOST] = "host",
 		[ENTITY_WORLD] = "world",
 		[ENTITY_MANAGED] = "managed",
+		[ENTITY_ALL] = "all",
 	};
 	char text[BH_PREFIX_STR];
 	const char *dot = "";
@@ -94,6 +121,8 @@ static void add_peer(struct bh_buf *b, const struct peer *p)
 		bh_buf_addf(b, "%s", p->service), dot = ".";
 	for (size_t i = 0; i < p->n_labels; i++, dot = ".")
 		bh_buf_addf(b, "%s%s-%s", dot, p->labels[i].key, p->labels[i].value);
+	if (p->pods)
+		add_pods(b, p->pods);
 	if (p->group)
 		bh_buf_addf(b, "%s%s", dot, p->group), dot = ".";
 	if (p->scope)
@@ -122,6 +151,9 @@ static void add_content(struct bh_buf *b, const struct rule *r, enum direction d
 	}
 	for (size_t i = 0; i < r->n_ports; i++)
 		bh_buf_addf(b, "%s%s", i ? "_" : ".", port_spec_format(text, &r->ports[i]));
+	for (size_t i = 0; i < r->n_named; i++)
+		bh_buf_addf(b, "%s%s/%s", i || r->n_ports ? "_" : ".", r->named[i].name,
+			    proto_name(text, r->named[i].proto));
 }
 
 /* In place, to [a-z0-9._-], runs of '-' as one, none at the end. */
@@ -290,24 +322,45 @@ static const char *capped(struct bh_arena *arena, const char *name)
 	return cut(arena, name, BH_NFT_NAME_MAX, hash(name));
 }
 
-/* A service may begin with a digit, a name that nft can parse may not. */
-static const char *lead(const struct service *s)
+#define SERVICE_MAX 64
+
+/*
+ * The first part of a name, which has no dot. A service may begin with a digit, a name that nft can parse
+ * may not. "k8s:shop/web.api" becomes "k8s_shop_web_api": neither has _ in it.
+ */
+static const char *first_part(struct bh_arena *arena, const struct service *s)
 {
-	return s->name[0] >= '0' && s->name[0] <= '9' ? "_" : "";
+	bool digit = s->name[0] >= '0' && s->name[0] <= '9';
+	char *copy = bh_arena_printf(arena, "%s%s", digit ? "_" : "", s->name);
+
+	for (char *p = copy; s->is_k8s && p && *p; p++)
+		if (strchr(":/.", *p))
+			*p = '_';
+	return copy && strlen(copy) > SERVICE_MAX ? cut(arena, copy, SERVICE_MAX, hash(copy))
+						  : copy;
 }
 
 const char *names_full(struct bh_arena *arena, const struct service *s, enum direction d,
 		       const char *slug)
 {
-	return capped(arena, bh_arena_printf(arena, "%s%s.%s.%s", lead(s), s->name,
+	const char *first = first_part(arena, s);
+
+	if (!first)
+		return NULL;
+	return capped(arena, bh_arena_printf(arena, "%s.%s.%s", first,
 					     d == DIRECTION_INGRESS ? "in" : "out", slug));
 }
 
 const char *names_follow(struct bh_arena *arena, const struct service *s,
 			 const struct service *other, const char *slug)
 {
-	return capped(arena, bh_arena_printf(arena, "%s%s.out.follow-%s.%s", lead(s), s->name,
-					     other->name, slug));
+	const char *mine = first_part(arena, s);
+	const char *theirs = other->is_k8s ? first_part(arena, other) : other->name;
+
+	if (!mine || !theirs)
+		return NULL;
+	return capped(arena,
+		      bh_arena_printf(arena, "%s.out.follow-%s.%s", mine, theirs, slug));
 }
 
 const char *names_guard(struct bh_arena *arena, const struct guardrail *g, enum direction d,

@@ -158,20 +158,6 @@ static int intersect_group(struct draft *d, const struct target *g)
 	return r;
 }
 
-static int use_cmp(const void *key, const void *use)
-{
-	uintptr_t a = (uintptr_t)key, b = (uintptr_t)((const struct label_use *)use)->labels;
-
-	return (a > b) - (a < b);
-}
-
-const struct label_set *label_sets_find(const struct label_sets *s, const struct label *labels)
-{
-	const struct label_use *u = bsearch(labels, s->uses, s->n_uses, sizeof(*s->uses), use_cmp);
-
-	return u ? &s->sets[u->set] : NULL;
-}
-
 /* What is kept up to date elsewhere. */
 static int known_labels(struct resolver *r, const struct label *labels, bool contested,
 			struct addr_list *ret)
@@ -227,6 +213,8 @@ static int endpoint_lists(struct resolver *r, const struct peer *p, struct addr_
 			s ? r->services[s - r->in->policies->services] : (struct addr_list) { 0 };
 	if (p->n_labels)
 		ret = resolver_labels(r, p->labels, p->n_labels, false, &lists[n++]);
+	if (p->pods)
+		ret = resolver_pods(r, p->pods, &lists[n++]);
 	if (p->entity == ENTITY_MANAGED)
 		lists[n++] = r->managed;
 	if (p->entity == ENTITY_HOST)
@@ -249,6 +237,16 @@ static int draft_ranges(const struct resolver *r, const struct peer *p, const st
 	return ret < 0 || !g ? ret : intersect_group(d, g);
 }
 
+/* Everybody but whoever cannot be told apart. */
+static int draft_all(const struct resolver *r, struct draft *d)
+{
+	int ret = 0;
+
+	for (size_t i = 0; ret >= 0 && i < BH_ARRAY_SIZE(resolver_everything); i++)
+		ret = bh_rangeset_add(&d->ranges, &resolver_everything[i]);
+	return ret < 0 ? ret : subtract(d, &r->denied);
+}
+
 /* *ret_list is set instead of the draft when the peer is one list as it stands. */
 static int resolve_peer(struct resolver *r, const struct peer *p, struct draft *d, bool *ret_world,
 			struct addr_list *ret_list)
@@ -258,6 +256,8 @@ static int resolve_peer(struct resolver *r, const struct peer *p, struct draft *
 	size_t n;
 	int ret;
 
+	if (p->entity == ENTITY_ALL)
+		return draft_all(r, d);
 	if (p->group && !g)
 		return 0;
 	ret = endpoint_lists(r, p, lists, &n);

@@ -12,39 +12,69 @@
 /* --- sets of labels --------------------------------------------------------------------------- */
 
 struct use {
-	const struct label *labels;
-	size_t n;
+	const void *of;
+	struct label_set what; /* without members */
 };
 
-static int use_cmp_content(const void *a, const void *b)
+static int labels_cmp(const struct label_set *x, const struct label_set *y)
 {
-	const struct use *x = a, *y = b;
 	int r = 0;
 
-	if (x->n != y->n)
-		return x->n < y->n ? -1 : 1;
-	for (size_t i = 0; !r && i < x->n; i++) {
+	if (x->n_labels != y->n_labels)
+		return x->n_labels < y->n_labels ? -1 : 1;
+	for (size_t i = 0; !r && i < x->n_labels; i++) {
 		r = strcmp(x->labels[i].key, y->labels[i].key);
 		r = r ? r : strcmp(x->labels[i].value, y->labels[i].value);
 	}
 	return r;
 }
 
+static int port_cmp(const struct port_name *x, const struct port_name *y)
+{
+	int r = (int)x->proto - (int)y->proto;
+
+	return r ? r : strcmp(x->name, y->name);
+}
+
+static int use_cmp_content(const void *a, const void *b)
+{
+	const struct label_set *x = &((const struct use *)a)->what;
+	const struct label_set *y = &((const struct use *)b)->what;
+
+	if (!x->pods != !y->pods)
+		return x->pods ? 1 : -1;
+	if (!x->port != !y->port)
+		return x->port ? 1 : -1;
+	if (x->pods)
+		return pods_cmp(x->pods, y->pods);
+	return x->port ? port_cmp(x->port, y->port) : labels_cmp(x, y);
+}
+
 static int use_cmp_place(const void *a, const void *b)
 {
 	const struct label_use *x = a, *y = b;
-	uintptr_t p = (uintptr_t)x->labels, q = (uintptr_t)y->labels;
+	uintptr_t p = (uintptr_t)x->of, q = (uintptr_t)y->of;
 
 	return (p > q) - (p < q);
 }
 
-static int list_peer(struct bh_vec *v, const struct peer *p)
+static int list_use(struct bh_vec *v, const void *of, const struct label_set *what)
 {
-	struct use *u = p->n_labels ? bh_vec_push(v) : NULL;
+	struct use *u = bh_vec_push(v);
 
 	if (u)
-		*u = (struct use) { p->labels, p->n_labels };
-	return !p->n_labels || u ? 0 : -ENOMEM;
+		*u = (struct use) { of, *what };
+	return u ? 0 : -ENOMEM;
+}
+
+static int list_peer(struct bh_vec *v, const struct peer *p)
+{
+	if (p->pods)
+		return list_use(v, p->pods, &(struct label_set) { .pods = p->pods });
+	if (!p->n_labels)
+		return 0;
+	return list_use(v, p->labels,
+			&(struct label_set) { .labels = p->labels, .n_labels = p->n_labels });
 }
 
 static int list_rule(struct bh_vec *v, const struct rule *rule)
@@ -53,6 +83,8 @@ static int list_rule(struct bh_vec *v, const struct rule *rule)
 
 	for (size_t i = 0; r >= 0 && i < rule->n_peers; i++)
 		r = list_peer(v, &rule->peers[i]);
+	for (size_t i = 0; r >= 0 && i < rule->n_named; i++)
+		r = list_use(v, &rule->named[i], &(struct label_set) { .port = &rule->named[i] });
 	return r;
 }
 
@@ -98,8 +130,8 @@ static int make_label_sets(struct compile_state *st)
 		qsort(u, v.n, sizeof(*u), use_cmp_content);
 	for (size_t i = 0; r >= 0 && i < v.n; i++) {
 		if (!i || use_cmp_content(&u[i - 1], &u[i]) != 0)
-			s->sets[s->n++] = (struct label_set) { u[i].labels, u[i].n, NULL, 0 };
-		uses[i] = (struct label_use) { u[i].labels, (uint32_t)s->n - 1 };
+			s->sets[s->n++] = u[i].what;
+		uses[i] = (struct label_use) { u[i].of, (uint32_t)s->n - 1 };
 	}
 	if (r >= 0 && v.n)
 		qsort(uses, v.n, sizeof(*uses), use_cmp_place);
@@ -136,6 +168,13 @@ static int need_services(const struct compile_state *st, const char *name, const
 	return r;
 }
 
+static int need_set(const struct compile_state *st, const void *of, struct bh_vec *v)
+{
+	const struct label_set *set = label_sets_find(&st->label_sets, of);
+
+	return set ? need(v, state_list_of_set(st, (size_t)(set - st->label_sets.sets))) : -ENOENT;
+}
+
 static int need_peer(const struct compile_state *st, const struct peer *p, struct bh_vec *v,
 		     struct needs *n)
 {
@@ -147,30 +186,48 @@ static int need_peer(const struct compile_state *st, const struct peer *p, struc
 		r = need_services(st, NULL, p->scope, v);
 	if (r >= 0 && p->not_scope)
 		r = need_services(st, NULL, p->not_scope, v);
-	if (r >= 0 && p->n_labels) {
-		const struct label_set *set = label_sets_find(&st->label_sets, p->labels);
-
-		r = set ? need(v, state_list_of_set(st, (size_t)(set - st->label_sets.sets)))
-			: -ENOENT;
-	}
+	if (r >= 0 && p->n_labels)
+		r = need_set(st, p->labels, v);
+	if (r >= 0 && p->pods)
+		r = need_set(st, p->pods, v);
 	if (r >= 0 && p->entity == ENTITY_MANAGED)
 		r = need(v, state_list_more(st, LIST_MANAGED));
 	if (r >= 0 && p->entity == ENTITY_HOST)
 		r = need(v, state_list_more(st, LIST_HOST));
 	n->known |= p->entity == ENTITY_WORLD;
-	n->contested |= p->has_cidr || p->group || p->entity == ENTITY_WORLD;
+	n->contested |= p->has_cidr || p->group || p->entity == ENTITY_WORLD ||
+			p->entity == ENTITY_ALL;
 	return r;
+}
+
+static int keep_list(struct compile_state *st, struct bh_vec *v, const uint32_t **ret,
+		     size_t *ret_n)
+{
+	*ret = bh_arena_memdup(st->plans, v->data, v->n * sizeof(uint32_t));
+	*ret_n = v->n;
+	bh_vec_done(v);
+	return *ret ? 0 : -ENOMEM;
 }
 
 static int keep_needs(struct compile_state *st, struct bh_vec *v, struct needs *n)
 {
-	n->lists = bh_arena_memdup(st->plans, v->data, v->n * sizeof(uint32_t));
-	n->n_lists = v->n;
-	bh_vec_done(v);
-	return n->lists ? 0 : -ENOMEM;
+	return keep_list(st, v, &n->lists, &n->n_lists);
 }
 
-static int plan_rule(struct compile_state *st, const struct rule *rule, struct needs *n)
+/* Those who have a port of that name, and what its number is. */
+static int plan_named(struct compile_state *st, const struct rule *rule, struct needs *n)
+{
+	struct bh_vec v;
+	int r = 0;
+
+	bh_vec_init(&v, sizeof(uint32_t), SIZE_MAX);
+	for (size_t i = 0; r >= 0 && i < rule->n_named; i++)
+		r = need_set(st, &rule->named[i], &v);
+	return keep_list(st, &v, &n->ports, &n->n_ports) < 0 ? -ENOMEM : r;
+}
+
+static int plan_rule(struct compile_state *st, size_t service, const struct rule *rule,
+		     struct needs *n)
 {
 	struct bh_vec v;
 	int r = 0;
@@ -178,6 +235,10 @@ static int plan_rule(struct compile_state *st, const struct rule *rule, struct n
 	bh_vec_init(&v, sizeof(uint32_t), SIZE_MAX);
 	for (size_t i = 0; r >= 0 && i < rule->n_peers; i++)
 		r = need_peer(st, &rule->peers[i], &v, n);
+	if (r >= 0 && rule->n_named)
+		r = need(&v, service); /* whose ports they are, for whoever follows */
+	if (r >= 0)
+		r = plan_named(st, rule, n);
 	return keep_needs(st, &v, n) < 0 ? -ENOMEM : r;
 }
 
@@ -216,7 +277,7 @@ static int plan_service(struct compile_state *st, size_t k)
 		r = p ? 0 : -ENOMEM;
 		for (size_t i = 0; r >= 0 && i < s->n_rules[d]; i++) {
 			p[i].narrow = is_narrow(&s->rules[d][i]);
-			r = plan_rule(st, &s->rules[d][i], &p[i].needs);
+			r = plan_rule(st, k, &s->rules[d][i], &p[i].needs);
 		}
 	}
 	return r;

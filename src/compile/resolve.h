@@ -23,23 +23,28 @@ struct target {
 	bool world;
 };
 
-/* Peers that name the same labels, and whom they mean; kept by whoever compiles again and again. */
+/*
+ * Peers and rules that name the same labels, the same pods or ports of the same name, and whom they mean;
+ * kept by whoever compiles again and again.
+ */
 struct label_set {
-	const struct label *labels;
+	const struct label *labels; /* managed endpoints that have them all */
 	size_t n_labels;
-	const uint32_t *members; /* managed endpoints that have them all, ascending */
+	const struct pods *pods;      /* or: these */
+	const struct port_name *port; /* or: endpoints with such a port */
+	const uint32_t *members;      /* ascending */
 	size_t n_members;
 };
 
 struct label_use {
-	const struct label *labels; /* of a peer: this very array */
+	const void *of; /* the labels, pods or name of a peer or a rule: this very place */
 	uint32_t set;
 };
 
 struct label_sets {
 	struct label_set *sets;
 	size_t n;
-	const struct label_use *uses; /* by address of `labels` */
+	const struct label_use *uses; /* by address */
 	size_t n_uses;
 	const struct addr_list *addrs; /* [set]: of the members, tidy */
 };
@@ -66,6 +71,11 @@ int resolver_init(struct resolver *r, const struct compile_input *in,
 		  struct diag_list *diags, struct bh_err *err);
 void resolver_done(struct resolver *r);
 
+/* Every address of each family. */
+extern const struct bh_range resolver_everything[2];
+/* The addresses of pods. -ENOMEM. */
+int resolver_pods(struct resolver *r, const struct pods *p, struct addr_list *ret);
+
 /* Steps of it. The contested, from r->claims; known without endpoints and contested addresses. */
 int resolver_find_contested(struct resolver *r, struct diag_list *diags);
 int resolver_known_places(const struct endpoint_set *e, struct bh_rangeset *ret);
@@ -78,8 +88,16 @@ int resolver_group(struct resolver *r, const struct group *g, struct target *ret
 /* The addresses of N endpoints, tidy; CONTESTED: with those. -ENOMEM. */
 int resolver_collect(struct resolver *r, const uint32_t *endpoints, size_t n, bool contested,
 		     struct addr_list *ret);
-/* The set of labels that a peer names, or NULL. */
-const struct label_set *label_sets_find(const struct label_sets *s, const struct label *labels);
+/* The set that a peer's labels or pods, or a rule's port_name, come to, or NULL. */
+const struct label_set *label_sets_find(const struct label_sets *s, const void *of);
+/* Is endpoint I in the set? */
+bool label_set_has(const struct resolver *r, const struct label_set *s, uint32_t endpoint);
+/* Whoever may be in it, as term_index_labels(); NULL: anybody. */
+const struct term *label_set_candidates(const struct label_set *s, const struct term_index *x,
+					size_t *ret_n);
+/* Pods, and endpoints with a port of that name: those in the set, ascending. -ENOMEM. */
+int resolver_members(struct resolver *r, const struct label_set *what, const void *of,
+		     struct selection_list *ret);
 /* Of managed endpoints with all N labels; the same. */
 int resolver_labels(struct resolver *r, const struct label *labels, size_t n, bool contested,
 		    struct addr_list *ret);

@@ -14,6 +14,9 @@ static bool is_due(const struct compile_state *st, const struct needs *n, const 
 	for (size_t i = 0; i < n->n_lists; i++)
 		if (lists[n->lists[i]])
 			return true;
+	for (size_t i = 0; i < n->n_ports; i++)
+		if (st->touched[n->ports[i]])
+			return true;
 	return false;
 }
 
@@ -41,48 +44,87 @@ static bool is_list(const struct compile_state *st, const struct needs *n, const
 	return false;
 }
 
-/* One block: ranges, then single addresses. */
-static int copy_target(const struct target *t, bool singles, struct target *ret, void **ret_memory)
+/* What a rule comes to. */
+struct outcome {
+	struct target target;
+	struct named_list named;
+};
+
+static size_t count_named(const struct named_list *l)
 {
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->n; i++)
+		n += l->t[i].to.n;
+	return n;
+}
+
+/* What has to be aligned comes first. */
+static char *copy_named(char *block, const struct named_list *l, struct named_list *ret)
+{
+	struct named_target *t = (struct named_target *)block;
+
+	block += l->n * sizeof(*t);
+	for (size_t i = 0; i < l->n; i++) {
+		t[i] = l->t[i];
+		t[i].to.a = memcpy(block, l->t[i].to.a, l->t[i].to.n * sizeof(*t->to.a));
+		block += l->t[i].to.n * sizeof(*t->to.a);
+	}
+	*ret = (struct named_list) { t, l->n };
+	return block;
+}
+
+/* One block: named ports, ranges, then single addresses. */
+static int copy_outcome(const struct outcome *o, bool singles, struct outcome *ret,
+			void **ret_memory)
+{
+	const struct target *t = &o->target;
 	size_t ranges = t->n_ranges * sizeof(*t->ranges);
 	size_t n = singles ? t->singles.n : 0;
-	char *block = malloc(ranges + n * sizeof(*t->singles.a) + 1);
+	size_t named = o->named.n * sizeof(*o->named.t) +
+		       count_named(&o->named) * sizeof(struct bh_addr);
+	char *block = malloc(named + ranges + n * sizeof(*t->singles.a) + 1);
 
 	if (!block)
 		return -ENOMEM;
-	*ret = *t;
+	*ret_memory = block;
+	ret->target = *t;
+	block = copy_named(block, &o->named, &ret->named);
 	if (ranges)
 		memcpy(block, t->ranges, ranges);
-	ret->ranges = (struct bh_range *)block;
+	ret->target.ranges = (struct bh_range *)block;
 	if (singles) {
 		if (n)
 			memcpy(block + ranges, t->singles.a, n * sizeof(*t->singles.a));
-		ret->singles.a = (struct bh_addr *)(block + ranges);
+		ret->target.singles.a = (struct bh_addr *)(block + ranges);
 	}
-	*ret_memory = block;
 	return 0;
 }
 
 static int replace_target(struct compile_state *st, size_t k, enum direction d, size_t i,
-			  const struct target *fresh, bool expired)
+			  const struct outcome *fresh, bool expired)
 {
 	struct live_rule *rule = &st->c.live[k].rules[d][i];
 	struct plan *plan = &st->rule_plans[d][k][i];
-	struct target copy;
+	bool shared = is_list(st, &plan->needs, fresh->target.singles.a);
+	struct outcome copy;
 	void *memory;
 
-	if (copy_target(fresh, !is_list(st, &plan->needs, fresh->singles.a), &copy, &memory) < 0)
+	if (copy_outcome(fresh, !shared, &copy, &memory) < 0)
 		return -ENOMEM;
 	if (state_bury(st, plan->memory) < 0) {
 		free(memory);
 		return -ENOMEM;
 	}
 	plan->moves.change = CHANGE_MUCH; /* also when the rule itself comes or goes */
-	if (expired == rule->expired && same_ranges(&rule->piece.target, &copy) &&
-	    rule->piece.target.world == copy.world)
-		plan->moves = state_note_moves(st, &rule->piece.target.singles, &copy.singles);
+	if (expired == rule->expired && same_ranges(&rule->piece.target, &copy.target) &&
+	    rule->piece.target.world == copy.target.world &&
+	    named_list_equal(&rule->named, &copy.named))
+		plan->moves =
+			state_note_moves(st, &rule->piece.target.singles, &copy.target.singles);
 	plan->memory = memory;
-	rule->piece.target = copy;
+	rule->piece.target = copy.target;
+	rule->named = copy.named;
 	rule->expired = expired;
 	st->service_changed[k] = true;
 	return 0;
@@ -93,16 +135,17 @@ static int update_rule(struct compile_state *st, size_t k, enum direction d, siz
 	const struct rule *rule = &st->in.policies->services[k].rules[d][i];
 	const struct live_rule *live = &st->c.live[k].rules[d][i];
 	bool expired = rule->expires && rule->expires <= st->in.now;
-	struct target fresh;
+	struct outcome fresh;
 	int r;
 
 	if (!all && expired == live->expired &&
 	    (expired || !is_due(st, &st->rule_plans[d][k][i].needs, st->changed)))
 		return 0;
-	r = compiler_resolve_rule(&st->c, k, d, i, &fresh);
+	r = compiler_resolve_rule(&st->c, k, d, i, &fresh.target, &fresh.named);
 	if (r < 0)
 		return r;
-	if (!all && expired == live->expired && same_target(&fresh, &live->piece.target))
+	if (!all && expired == live->expired && same_target(&fresh.target, &live->piece.target) &&
+	    named_list_equal(&fresh.named, &live->named))
 		return 0;
 	return replace_target(st, k, d, i, &fresh, expired) < 0 ? bh_err_oom(st->c.err) : 0;
 }

@@ -32,9 +32,14 @@ static size_t add_terms(struct term *out, const struct endpoint *e, uint32_t i, 
 
 	if (e->name)
 		out[n++] = (struct term) { TERM_NAME, "", e->name, i };
+	if (e->namespace)
+		out[n++] = (struct term) { TERM_NAMESPACE, "", e->namespace, i };
 	if (e->compose_project && e->compose_service)
 		out[n++] =
 			(struct term) { TERM_COMPOSE, e->compose_project, e->compose_service, i };
+	for (size_t k = 0; k < e->n_ports; k++)
+		if (e->ports[k].name)
+			out[n++] = (struct term) { TERM_PORT, "", e->ports[k].name, i };
 	for (size_t k = 0; k < e->n_labels; k++)
 		out[n++] = (struct term) { TERM_LABEL, e->labels[k].key, e->labels[k].value, i };
 	for (size_t k = 0; image_labels && k < e->n_image_labels; k++)
@@ -50,7 +55,8 @@ int term_index_build(struct bh_arena *arena, const struct endpoint_set *endpoint
 	size_t n = 0;
 
 	for (size_t i = 0; i < endpoints->n; i++)
-		n += 2 + endpoints->endpoints[i].n_labels + endpoints->endpoints[i].n_image_labels;
+		n += 3 + endpoints->endpoints[i].n_labels +
+		     endpoints->endpoints[i].n_image_labels + endpoints->endpoints[i].n_ports;
 	t = bh_arena_array(arena, n + 1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
@@ -138,8 +144,11 @@ static bool compose_matches(const struct endpoint *e, const char *pattern)
 	return bh_glob_match(pattern, both);
 }
 
-static bool selector_matches(const struct selector *s, const struct endpoint *e, bool image_labels)
+static bool selector_matches(const struct selector *s, const struct endpoint_set *set,
+			     const struct endpoint *e, bool image_labels)
 {
+	if (s->pods)
+		return pods_match(s->pods, set, e, image_labels);
 	if (e->runtime == ENDPOINT_UNKNOWN)
 		return false; /* what it is called, or not, says nothing */
 	if (s->runtime && strcmp(s->runtime, endpoint_runtime_name(e->runtime)) != 0)
@@ -155,12 +164,13 @@ static bool selector_matches(const struct selector *s, const struct endpoint *e,
 
 static bool selector_is_empty(const struct selector *s)
 {
-	return !s->n_labels && !s->compose && !s->name && !s->image && !s->runtime;
+	return !s->n_labels && !s->compose && !s->name && !s->image && !s->runtime && !s->pods;
 }
 
-bool select_matches(const struct selector *s, const struct endpoint *e, bool image_labels)
+bool select_matches(const struct selector *s, const struct endpoint_set *set,
+		    const struct endpoint *e, bool image_labels)
 {
-	return !selector_is_empty(s) && selector_matches(s, e, image_labels);
+	return !selector_is_empty(s) && selector_matches(s, set, e, image_labels);
 }
 
 static bool is_glob(const char *s)
@@ -175,6 +185,8 @@ static const struct term *candidates(const struct selector *s, const struct term
 	const char *slash;
 	char project[BH_YAML_SCALAR_MAX];
 
+	if (s->pods)
+		return pods_candidates(s->pods, x, ret_n);
 	if (s->name && !is_glob(s->name))
 		return term_index_find(x, TERM_NAME, "", s->name, ret_n);
 	slash = s->compose ? strchr(s->compose, '/') : NULL;
@@ -200,7 +212,7 @@ static int select_service(const struct selector *s, const struct endpoint_set *e
 
 		if (n && scratch[n - 1] == i)
 			continue;
-		if (selector_matches(s, &endpoints->endpoints[i], image_labels))
+		if (selector_matches(s, endpoints, &endpoints->endpoints[i], image_labels))
 			scratch[n++] = i;
 	}
 	copy = bh_arena_array(arena, n + 1, sizeof(*copy));

@@ -79,6 +79,8 @@ void epoch_done(struct epoch *e);
 struct needs {
 	const uint32_t *lists;
 	size_t n_lists;
+	const uint32_t *ports; /* lists of those with a named port: the number may be another */
+	size_t n_ports;
 	bool known, contested;
 };
 

@@ -129,7 +129,7 @@ int compiler_make_subject(struct compiler *c, const uint32_t *members, size_t n,
 			  struct subject *ret, bool *ret_any)
 {
 	struct subject s = { .home = members[0] };
-	bool dns = false;
+	bool dns = false, named = false;
 	int r = union_services(c, members, n, &s.services);
 
 	if (r >= 0)
@@ -138,10 +138,14 @@ int compiler_make_subject(struct compiler *c, const uint32_t *members, size_t n,
 		return r;
 	s.speaker = find_speaker(c, members, n, &s.services);
 	*ret_any = s.speaker != SPEAKER_NOBODY || s.guards.n;
-	for (size_t i = 0; i < s.services.n; i++)
+	for (size_t i = 0; i < s.services.n; i++) {
 		dns |= compiler_service(c, s.services.i[i])->dns;
+		named |= c->live[s.services.i[i]].named_ingress;
+	}
 	if (*ret_any && dns)
 		r = union_resolvers(c, members, n, &s.resolvers);
+	if (r >= 0 && *ret_any && named)
+		r = named_of_members(c, members, n, &s);
 	*ret = s;
 	return r;
 }
@@ -275,6 +279,13 @@ static int hits_cmp(const struct subject *x, const struct subject *y)
 	return r;
 }
 
+static int ports_cmp(const struct subject *x, const struct subject *y)
+{
+	if (x->n_ports != y->n_ports)
+		return x->n_ports < y->n_ports ? -1 : 1;
+	return x->n_ports ? memcmp(x->ports, y->ports, x->n_ports * sizeof(*x->ports)) : 0;
+}
+
 int subject_cmp_content(const struct subject *x, const struct subject *y)
 {
 	int r = (int)x->speaker - (int)y->speaker;
@@ -282,6 +293,7 @@ int subject_cmp_content(const struct subject *x, const struct subject *y)
 	r = r ? r : list_cmp(&x->services, &y->services);
 	r = r ? r : list_cmp(&x->guards, &y->guards);
 	r = r ? r : resolvers_cmp(x, y);
+	r = r ? r : ports_cmp(x, y);
 	return r ? r : hits_cmp(x, y);
 }
 

@@ -83,6 +83,7 @@ static bool is_of_these_policies(const struct compile_state *st, const struct co
 	const struct host_config *host = in->host ? in->host : &none;
 
 	return st->filled && st->in.policies == in->policies &&
+	       endpoint_set_same_namespace_labels(st->now.endpoints, in->endpoints) &&
 	       strcmp(st->digest, in->policies->digest) == 0 &&
 	       st->host.image_labels == host->image_labels && st->host.unmanaged == host->unmanaged;
 }

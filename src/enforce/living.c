@@ -36,6 +36,9 @@ static int add_missing(const struct endpoint_set *before, struct endpoint_set **
 	struct endpoint_set *all = NULL;
 	int r = endpoint_builder_add_set(b, *now, NULL, NULL, err);
 
+	if (r >= 0)
+		r = endpoint_builder_add_namespace_labels(b, (*now)->namespace_labels,
+							  (*now)->n_namespace_labels, err);
 	for (size_t i = 0; i < before->n && r >= 0; i++)
 		if (is_missing(&before->endpoints[i], *now))
 			r = endpoint_builder_add(b, &before->endpoints[i], err);

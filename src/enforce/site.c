@@ -109,6 +109,14 @@ static int list_host(struct site *s, const struct site_options *o, struct endpoi
 	return r;
 }
 
+/* What the host file says of namespaces comes before what an inventory does. */
+static int add_namespace_labels(const struct site *s, struct endpoint_builder *b,
+				struct bh_err *err)
+{
+	return endpoint_builder_add_namespace_labels(b, s->host.namespace_labels,
+						     s->host.n_namespace_labels, err);
+}
+
 int site_load_endpoints(struct site *s, const struct site_options *o, struct diag_list *diags,
 			bool *ret_is_input, struct bh_err *err)
 {
@@ -118,9 +126,10 @@ int site_load_endpoints(struct site *s, const struct site_options *o, struct dia
 	*ret_is_input = o->inventory != NULL;
 	if (!b)
 		return bh_err_oom(err);
-	if (o->inventory)
+	r = add_namespace_labels(s, b, err);
+	if (r >= 0 && o->inventory)
 		r = runtime_inventory_load(o->inventory, b, diags, err);
-	else
+	else if (r >= 0)
 		r = list_host(s, o, b, diags, err);
 	if (r >= 0 && !o->inventory && o->add_more)
 		r = o->add_more(b, diags, o->arg, err);
@@ -209,6 +218,8 @@ int site_assume(struct site *s, const struct endpoint_set *known, struct diag_li
 	int r = b ? endpoint_builder_add_set(b, known, NULL, NULL, err) : bh_err_oom(err);
 
 	if (r >= 0)
+		r = add_namespace_labels(&next, b, err);
+	if (r >= 0)
 		r = endpoint_builder_finish(b, &next.endpoints, err);
 	endpoint_builder_free(b);
 	next.outdated = true;
@@ -260,6 +271,8 @@ static int list_some(struct site *next, const struct endpoint_set *before,
 	struct endpoint_builder *b = endpoint_builder_new();
 	int r = b ? endpoint_builder_add_set(b, before, stays, some, err) : bh_err_oom(err);
 
+	if (r >= 0)
+		r = add_namespace_labels(next, b, err);
 	for (size_t i = 0; i < some->n && r >= 0; i++)
 		r = ask_about(next, o, &some->hints[i], b, diags, err);
 	if (r >= 0 && o->add_more)
@@ -288,6 +301,8 @@ static void forget_ended(struct site *s, const struct some *some, struct diag_li
 	struct site next = begin_anew(s);
 	int r = b ? endpoint_builder_add_set(b, s->endpoints, has_not_ended, some, NULL) : -ENOMEM;
 
+	if (r >= 0)
+		r = add_namespace_labels(&next, b, NULL);
 	if (r >= 0)
 		r = endpoint_builder_finish(b, &next.endpoints, NULL);
 	endpoint_builder_free(b);

@@ -13,6 +13,8 @@
 #include <bulkhead/base/limits.h>
 #include <bulkhead/base/text.h>
 
+#include "namespace_labels.h"
+
 const char *endpoint_runtime_name(enum endpoint_runtime r)
 {
 	static const char *const names[] = {
@@ -164,6 +166,7 @@ struct endpoint_builder {
 	struct bh_arena *arena;
 	struct bh_vec endpoints;
 	struct bh_vec host_addrs, shared_addrs;
+	struct bh_vec namespace_labels; /* strings in the arena */
 };
 
 static void builder_reset(struct endpoint_builder *b)
@@ -171,6 +174,7 @@ static void builder_reset(struct endpoint_builder *b)
 	bh_vec_init(&b->endpoints, sizeof(struct endpoint), BH_ENDPOINTS_MAX);
 	bh_vec_init(&b->host_addrs, sizeof(struct bh_addr), BH_HOST_ADDRS_MAX);
 	bh_vec_init(&b->shared_addrs, sizeof(struct bh_addr), BH_SHARED_ADDRS_MAX);
+	bh_vec_init(&b->namespace_labels, sizeof(struct namespace_label), BH_NAMESPACE_LABELS_MAX);
 	b->arena = NULL;
 }
 
@@ -190,6 +194,7 @@ void endpoint_builder_free(struct endpoint_builder *b)
 	bh_vec_done(&b->endpoints);
 	bh_vec_done(&b->host_addrs);
 	bh_vec_done(&b->shared_addrs);
+	bh_vec_done(&b->namespace_labels);
 	bh_arena_free(b->arena);
 	free(b);
 }
@@ -241,6 +246,15 @@ static const struct bh_addr *keep_addrs(struct bh_arena *a, const struct bh_addr
 	return out;
 }
 
+static const char *namespace_of(const struct endpoint *e)
+{
+	const char *pod = endpoint_label(e, "io.kubernetes.pod.namespace", false);
+
+	if (e->namespace)
+		return e->namespace;
+	return pod ? pod : e->compose_project ? e->compose_project : "default";
+}
+
 /* A deep copy of *SRC into the arena. */
 static bool keep_endpoint(struct bh_arena *a, const struct endpoint *src, struct endpoint *dst)
 {
@@ -249,7 +263,7 @@ static bool keep_endpoint(struct bh_arena *a, const struct endpoint *src, struct
 	*dst = *src;
 	dst->id = keep(a, src->id, &failed);
 	dst->name = keep(a, src->name ? src->name : src->id, &failed);
-	dst->namespace = keep(a, src->namespace ? src->namespace : "default", &failed);
+	dst->namespace = keep(a, namespace_of(src), &failed);
 	dst->image = keep(a, src->image, &failed);
 	dst->compose_project = keep(a, src->compose_project, &failed);
 	dst->compose_service = keep(a, src->compose_service, &failed);
@@ -320,6 +334,39 @@ int endpoint_builder_add_host_addr(struct endpoint_builder *b, const struct bh_a
 int endpoint_builder_add_shared_addr(struct endpoint_builder *b, const struct bh_addr *a)
 {
 	return add_addr(&b->shared_addrs, a);
+}
+
+static int add_namespace_label(struct endpoint_builder *b, const struct namespace_label *l)
+{
+	struct namespace_label copy;
+	bool failed = false;
+	struct namespace_label *slot;
+
+	if (!builder_arena(b))
+		return -ENOMEM;
+	copy.namespace = keep(b->arena, l->namespace, &failed);
+	copy.key = keep(b->arena, l->key, &failed);
+	copy.value = keep(b->arena, l->value, &failed);
+	slot = failed ? NULL : bh_vec_push(&b->namespace_labels);
+	if (!slot)
+		return !failed && b->namespace_labels.n == BH_NAMESPACE_LABELS_MAX ? -E2BIG
+										   : -ENOMEM;
+	*slot = copy;
+	return 0;
+}
+
+int endpoint_builder_add_namespace_labels(struct endpoint_builder *b,
+					  const struct namespace_label *l, size_t n,
+					  struct bh_err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < n && r >= 0; i++)
+		r = add_namespace_label(b, &l[i]);
+	if (r == -E2BIG)
+		return bh_err_set(err, r, "more than %d labels of namespaces",
+				  BH_NAMESPACE_LABELS_MAX);
+	return r < 0 ? bh_err_oom(err) : 0;
 }
 
 static int add_addrs(struct bh_vec *v, const struct bh_addr *a, size_t n)
@@ -495,7 +542,8 @@ static int assemble(struct endpoint_builder *b, struct endpoint_set **ret)
 	s->endpoints = bh_arena_memdup(b->arena, b->endpoints.data, s->n * sizeof(struct endpoint));
 	s->host_addrs = take_addrs(b->arena, &b->host_addrs, &s->n_host_addrs);
 	s->shared_addrs = take_addrs(b->arena, &b->shared_addrs, &s->n_shared_addrs);
-	if (!s->endpoints || !s->host_addrs || !s->shared_addrs || index_names(s) < 0)
+	if (!s->endpoints || !s->host_addrs || !s->shared_addrs || index_names(s) < 0 ||
+	    namespace_labels_take(b->arena, &b->namespace_labels, s) < 0)
 		return -ENOMEM;
 	*ret = s;
 	return 0;
@@ -516,6 +564,7 @@ int endpoint_builder_finish(struct endpoint_builder *b, struct endpoint_set **re
 	bh_vec_done(&b->endpoints);
 	bh_vec_done(&b->host_addrs);
 	bh_vec_done(&b->shared_addrs);
+	bh_vec_done(&b->namespace_labels);
 	builder_reset(b);
 	*ret = s;
 	return 0;

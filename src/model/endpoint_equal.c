@@ -45,6 +45,7 @@ bool endpoint_looks_same(const struct endpoint *a, const struct endpoint *b)
 	return a->runtime == b->runtime && a->obstacle == b->obstacle &&
 	       a->netns_ino == b->netns_ino && same_text(a->netns, b->netns) &&
 	       same_text(a->name, b->name) && same_text(a->image, b->image) &&
+	       same_text(a->namespace, b->namespace) && same_ports(a, b) &&
 	       same_text(a->compose_project, b->compose_project) &&
 	       same_text(a->compose_service, b->compose_service) &&
 	       same_addrs(a->addrs, a->n_addrs, b->addrs, b->n_addrs) &&
@@ -55,15 +56,15 @@ bool endpoint_looks_same(const struct endpoint *a, const struct endpoint *b)
 
 static bool same_endpoint(const struct endpoint *a, const struct endpoint *b)
 {
-	return strcmp(a->id, b->id) == 0 && same_text(a->namespace, b->namespace) &&
-	       a->pid == b->pid && endpoint_looks_same(a, b) && same_ports(a, b);
+	return strcmp(a->id, b->id) == 0 && a->pid == b->pid && endpoint_looks_same(a, b);
 }
 
 bool endpoint_set_equal(const struct endpoint_set *a, const struct endpoint_set *b)
 {
 	if (a->n != b->n ||
 	    !same_addrs(a->host_addrs, a->n_host_addrs, b->host_addrs, b->n_host_addrs) ||
-	    !same_addrs(a->shared_addrs, a->n_shared_addrs, b->shared_addrs, b->n_shared_addrs))
+	    !same_addrs(a->shared_addrs, a->n_shared_addrs, b->shared_addrs, b->n_shared_addrs) ||
+	    !endpoint_set_same_namespace_labels(a, b))
 		return false;
 	for (size_t i = 0; i < a->n; i++)
 		if (!same_endpoint(&a->endpoints[i], &b->endpoints[i]))

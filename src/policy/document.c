@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "set.h"
+#include "k8s.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include <bulkhead/base/cleanup.h>
 
-/* A document is what its first key says. Kinds of later versions are refused, never ignored. */
+/*
+ * A document is what its first key says; one of Kubernetes may have its keys in any order. Kinds of later
+ * versions are refused, never ignored.
+ */
 static const struct kind {
 	const char *key;
 	int (*read)(struct set_builder *b, const struct node *root); /* NULL: refused */
@@ -17,10 +20,6 @@ static const struct kind {
 	{ "guardrail", guardrail_read },
 	{ "scope", scope_read },
 	{ "test", NULL, "a policy test", "remove it or move it out of the policy directory" },
-	{ "apiVersion", NULL, "a Kubernetes document",
-	  "remove it or write the same flows as a service: document" },
-	{ "kind", NULL, "a Kubernetes document",
-	  "remove it or write the same flows as a service: document" },
 };
 
 static const struct kind *find_kind(const char *key)
@@ -62,6 +61,8 @@ int document_read(struct set_builder *b, const struct node *root)
 	const struct kind *kind;
 
 	if (root->kind == NODE_MAP && root->first) {
+		if (k8s_is_document(root))
+			return k8s_read(b, root);
 		kind = find_kind(root->first->key->text);
 		if (kind && kind->read)
 			return kind->read(b, root);

@@ -15,6 +15,7 @@ int host_read_control(struct reader *rd, const struct field *f, const struct nod
 int host_read_metrics(struct reader *rd, const struct field *f, const struct node *n, void *out);
 int host_read_retention(struct reader *rd, const struct field *f, const struct node *n, void *out);
 int host_read_outputs(struct reader *rd, const struct field *f, const struct node *n, void *out);
+int host_read_namespaces(struct reader *rd, const struct field *f, const struct node *n, void *out);
 int host_read_limits(struct reader *rd, const struct field *f, const struct node *n, void *out);
 
 /* The bytes of a path: of a socket (with its NUL it fits an address), of any file. */

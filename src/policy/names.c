@@ -78,6 +78,21 @@ static const struct src_loc *loc_of(const struct set_builder *b, enum name_kind 
 	return loc;
 }
 
+static const char *what_of(const struct set_builder *b, enum name_kind kind, size_t i)
+{
+	const struct service *s = b->defs[NAME_SERVICE].data;
+
+	return kind == NAME_SERVICE && s[i].is_k8s ? "NetworkPolicy" : kinds[kind].what;
+}
+
+/* "shop/web" of "k8s:shop/web" */
+static const char *shown_name(const char *name)
+{
+	size_t n = strlen(K8S_NAME_PREFIX);
+
+	return strncmp(name, K8S_NAME_PREFIX, n) == 0 ? name + n : name;
+}
+
 static int collect(const struct set_builder *b, enum name_kind kind, struct definitions *d)
 {
 	size_t n = b->defs[kind].n;
@@ -113,8 +128,8 @@ static void check_duplicates(struct set_builder *b, enum name_kind kind,
 		}
 		diag_add(b->rd.diags, DIAG_ERROR, loc_of(b, kind, d->sorted[i].index),
 			 kinds[kind].duplicate, "join the two, or give one another name",
-			 "a second %s named \"%s\", first at %s", kinds[kind].what,
-			 d->sorted[i].name,
+			 "a second %s named \"%s\", first at %s",
+			 what_of(b, kind, d->sorted[i].index), shown_name(d->sorted[i].name),
 			 place_format(place, loc_of(b, kind, d->sorted[first].index)));
 	}
 }

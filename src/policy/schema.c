@@ -144,6 +144,8 @@ static int read_field(struct reader *rd, const struct schema *s, const struct no
 		*ret_meant = find_field(s, f->instead);
 		return 0;
 	}
+	if (f->takes & TAKES_ANYTHING)
+		return 0;
 	snprintf(what, sizeof(what), "\"%s\"", f->key);
 	if (!node_takes(rd, value, f->takes, what, f->example))
 		return 0;

@@ -22,7 +22,8 @@ struct reader {
 	void *user; /* of the document kinds */
 };
 
-enum { TAKES_TEXT = 1, TAKES_LIST = 2, TAKES_MAP = 4 };
+/* ANYTHING: what stands there, if something does, is not looked at. */
+enum { TAKES_TEXT = 1, TAKES_LIST = 2, TAKES_MAP = 4, TAKES_ANYTHING = 8 };
 
 struct field {
 	const char *key;

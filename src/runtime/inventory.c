@@ -428,9 +428,27 @@ static void top_endpoints(struct reader *rd, json_t *v, void *target)
 
 /* --- the rest -------------------------------------------------------------------------------- */
 
-/* Labels of namespaces are read and checked; they select once NetworkPolicy documents are read. */
+static void add_namespace(struct reader *rd, const char *name, const struct label *l, size_t n)
+{
+	struct bh_err err = BH_ERR_INIT;
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < n; i++) {
+		const struct namespace_label label = { name, l[i].key, l[i].value };
+
+		if (strcmp(l[i].key, NAMESPACE_NAME_LABEL) == 0 && strcmp(l[i].value, name) != 0)
+			mistake(rd, "bad-label", "leave it out: every namespace has it",
+				"label " NAMESPACE_NAME_LABEL " is the namespace's own name");
+		r = endpoint_builder_add_namespace_labels(rd->builder, &label, 1, &err);
+	}
+	rd->oom |= r == -ENOMEM;
+	if (r == -E2BIG)
+		mistake(rd, "too-many", NULL, err.msg);
+}
+
 static void top_namespaces(struct reader *rd, json_t *v, void *target)
 {
+	const struct label *labels;
 	const char *key;
 	json_t *item;
 	size_t n;
@@ -442,7 +460,9 @@ static void top_namespaces(struct reader *rd, json_t *v, void *target)
 	json_object_foreach (v, key, item) {
 		size_t at = path_key(rd, key);
 
-		take_labels(rd, item, &n);
+		labels = take_labels(rd, item, &n);
+		if (labels && !rd->oom)
+			add_namespace(rd, key, labels, n);
 		path_cut(rd, at);
 	}
 }

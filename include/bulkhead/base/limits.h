@@ -20,6 +20,8 @@
 #define BH_PEERS_PER_RULE_MAX    1024
 #define BH_PORTS_PER_RULE_MAX    256
 #define BH_LABELS_MAX            256
+#define BH_K8S_ITEMS_MAX         10000 /* of one List */
+#define BH_K8S_VALUES_MAX        256   /* of one line of matchExpressions */
 #define BH_SCOPES_MAX            1024
 #define BH_REVIEW_DAYS_MAX       3650
 #define BH_GUARDRAILS_MAX        1024
@@ -58,6 +60,7 @@
 #define BH_ENDPOINT_ADDRS_MAX       256
 #define BH_ENDPOINT_PORTS_MAX       1024
 #define BH_ENDPOINT_RESOLVERS_MAX   16
+#define BH_NAMESPACE_LABELS_MAX     65536 /* of all namespaces of Kubernetes */
 #define BH_HOST_ADDRS_MAX           4096
 #define BH_SHARED_ADDRS_MAX         (3 * BH_HOST_ADDRS_MAX) /* broadcast, network, anycast */
 #define BH_RUNTIME_REPLY_BYTES_MAX  (64u << 20)             /* one answer of the Docker API */

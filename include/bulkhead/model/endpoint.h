@@ -47,7 +47,9 @@ struct endpoint_port {
 struct endpoint {
 	const char *id;        /* unique: "shop/web", container id, netns name */
 	const char *name;      /* what people call it */
-	const char *namespace; /* Kubernetes sense; "default" when nothing says otherwise */
+	/* Kubernetes sense: builders take the label io.kubernetes.pod.namespace, else the Compose
+	 * project, else "default", when it is not set */
+	const char *namespace;
 	enum endpoint_runtime runtime;
 	const char *image;           /* reference or NULL */
 	const char *compose_project; /* or NULL */
@@ -72,10 +74,16 @@ struct endpoint {
 /* For a person, escaped: "shop/web", or "web (3f0c1b2a9d8e)". Returns OUT. */
 const char *endpoint_format(char *out, size_t cap, const struct endpoint *e);
 
-/* To a policy: the id, ports and the process are of no account. */
+/* To a policy: the id and the process are of no account. */
 bool endpoint_looks_same(const struct endpoint *a, const struct endpoint *b);
 
 struct bh_arena;
+
+/* A label of a namespace in the sense of Kubernetes, beside the one that each has: its name. */
+struct namespace_label {
+	const char *namespace, *key, *value;
+};
+#define NAMESPACE_NAME_LABEL "kubernetes.io/metadata.name"
 
 struct endpoint_set {
 	struct bh_arena *arena;
@@ -86,6 +94,8 @@ struct endpoint_set {
 	/* By which whoever is in one of the host's subnets reaches it, too: nobody's, and not the world. */
 	const struct bh_addr *shared_addrs;
 	size_t n_shared_addrs;
+	const struct namespace_label *namespace_labels; /* by namespace, then key; each once */
+	size_t n_namespace_labels;
 	const uint32_t *by_name; /* private: indexes in the order of names */
 };
 
@@ -99,6 +109,10 @@ bool endpoint_set_equal(const struct endpoint_set *a, const struct endpoint_set 
 const struct endpoint *endpoint_set_find(const struct endpoint_set *s, const char *id_or_name,
 					 bool *ret_ambiguous);
 const char *endpoint_label(const struct endpoint *e, const char *key, bool image_labels);
+/* The value of a label that namespace NAME has, or NULL. Every one has NAMESPACE_NAME_LABEL. */
+const char *endpoint_set_namespace_label(const struct endpoint_set *s, const char *name,
+					 const char *key);
+bool endpoint_set_same_namespace_labels(const struct endpoint_set *a, const struct endpoint_set *b);
 
 /* Builds an endpoint set from several sources. Strings and arrays are copied. */
 struct endpoint_builder;
@@ -109,7 +123,10 @@ void endpoint_builder_free(struct endpoint_builder *b); /* takes NULL */
 /* -E2BIG over a cap, -EINVAL unusable (no id), -ENOMEM. */
 int endpoint_builder_add(struct endpoint_builder *b, const struct endpoint *e, struct bh_err *err);
 int endpoint_builder_add_host_addr(struct endpoint_builder *b, const struct bh_addr *a);
-/* Those of SRC for which KEEP (ARG) is true (NULL: all), and its addresses of the host. Errors as above. */
+/*
+ * Those of SRC for which KEEP (ARG) is true (NULL: all), and its addresses of the host, but no labels of
+ * namespaces: whoever builds knows today's. Errors as above.
+ */
 int endpoint_builder_add_set(struct endpoint_builder *b, const struct endpoint_set *src,
 			     bool (*keep)(const struct endpoint *e, const void *arg),
 			     const void *arg, struct bh_err *err);
@@ -122,6 +139,10 @@ void endpoint_builder_drop(struct endpoint_builder *b, const char *id, int pid);
 void endpoint_builder_keep_last(struct endpoint_builder *b, const char *id);
 /* A broadcast or anycast address that the host listens to; see bh_subnet_shared(). */
 int endpoint_builder_add_shared_addr(struct endpoint_builder *b, const struct bh_addr *a);
+/* Of two for one key of a namespace, the one that was added first stands. -E2BIG, -ENOMEM. */
+int endpoint_builder_add_namespace_labels(struct endpoint_builder *b,
+					  const struct namespace_label *l, size_t n,
+					  struct bh_err *err);
 /*
  * Takes everything; the builder is empty afterwards. A named namespace that belongs to a Docker or
  * Podman container of the set is left out, and so is one of which it is not known whose it is. -EEXIST: two endpoints have one id, named in ERR.

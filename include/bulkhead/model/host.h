@@ -79,6 +79,8 @@ struct host_limits {
 		records_per_second; /* of one endpoint; what is beyond becomes aggregated records */
 };
 
+struct namespace_label; /* model/endpoint.h */
+
 struct host_config {
 	struct bh_arena *arena; /* all text and lists that are no defaults; NULL = there is none */
 	struct policy_source
@@ -97,6 +99,9 @@ struct host_config {
 	const struct host_output *outputs;
 	size_t n_outputs;
 	struct host_limits limits;
+	/* namespaces: by namespace, in the order of the file; one key of a namespace once */
+	const struct namespace_label *namespace_labels;
+	size_t n_namespace_labels;
 	bool watch; /* policies: {watch: true} — the daemon reads files anew when they change */
 	char digest[DIGEST_HEX]; /* of the file's bytes; "" = there is none */
 };

@@ -27,7 +27,34 @@ struct label {
 	const char *key, *value;
 };
 
-enum entity { ENTITY_NONE, ENTITY_HOST, ENTITY_WORLD, ENTITY_MANAGED };
+/* What a NetworkPolicy says of labels: one line of it. A key that is not there is in no list. */
+enum label_op { LABEL_IN, LABEL_NOT_IN, LABEL_EXISTS, LABEL_DOES_NOT_EXIST };
+
+struct label_match {
+	const char *key;
+	enum label_op op;
+	const char *const *values; /* sorted; at least one for IN and NOT_IN, else none */
+	size_t n_values;
+};
+
+/* All lines hold. No line = everybody. */
+struct label_query {
+	const struct label_match *match; /* by key, op and values; each once */
+	size_t n;
+};
+
+/* Pods of a NetworkPolicy: these labels, in this namespace or in those with such labels. */
+struct pods {
+	const char *namespace; /* NULL: `namespaces` says which */
+	struct label_query namespaces;
+	struct label_query labels;
+	/* of LABELS the lines that name one value, to find whoever may match by an index */
+	const struct label *exact;
+	size_t n_exact;
+};
+
+/* ALL is everybody: only of rules of a NetworkPolicy that name no peer. */
+enum entity { ENTITY_NONE, ENTITY_HOST, ENTITY_WORLD, ENTITY_MANAGED, ENTITY_ALL };
 
 /* An entry of from:/to:. Absent keys are NULL/0/NONE; present ones are AND. */
 struct peer {
@@ -43,9 +70,16 @@ struct peer {
 	const struct bh_prefix *except; /* each inside cidr */
 	size_t n_except;
 	enum entity entity;
+	const struct pods *pods; /* alone; NetworkPolicies only */
 };
 
-/* An entry of ingress:/egress:. No peers = matches nothing. n_ports is at least 1. */
+/* A port by name and protocol: of each destination, the number that it has under that name. */
+struct port_name {
+	const char *name;
+	uint16_t proto; /* IPPROTO_TCP, UDP or SCTP */
+};
+
+/* An entry of ingress:/egress:. No peers = matches nothing. There is at least one port or name. */
 struct rule {
 	struct src_loc loc;
 	const char *name;         /* as written, or NULL */
@@ -53,6 +87,8 @@ struct rule {
 	size_t n_peers;
 	const struct port_spec *ports; /* OR; a missing ports: is one PROTO_ANY */
 	size_t n_ports;
+	const struct port_name *named; /* OR with the ports; NetworkPolicies only */
+	size_t n_named;
 	int64_t expires;                        /* seconds since the epoch; 0 = never */
 	const char *reason, *ticket, *reviewed; /* as written, or NULL */
 };
@@ -66,7 +102,14 @@ struct selector {
 	const char *name;
 	const char *image;
 	const char *runtime; /* "docker", "podman", "netns", "cni" */
+	const struct pods *pods; /* alone; NetworkPolicies only */
 };
+
+/*
+ * A service: document, or a NetworkPolicy as one. That has a name no service can have,
+ * "k8s:NAMESPACE/NAME", and may leave a direction alone.
+ */
+#define K8S_NAME_PREFIX "k8s:"
 
 struct service {
 	struct src_loc loc; /* of the name */
@@ -84,6 +127,9 @@ struct service {
 	bool dns;           /* dns: allow */
 	struct src_loc dns_loc;
 	bool log_denied, log_allowed;
+	bool is_k8s;
+	/* it has no say in this direction: whom nobody else isolates in it may do all there */
+	bool leaves_open[DIRECTIONS];
 	struct meaning meaning;
 };
 
