@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <bulkhead/model/ruleset.h>
@@ -57,6 +58,7 @@ static bool is_better(const struct adviser *a, const struct want *w, const struc
 struct candidates {
 	struct want best;
 	bool any, follow; /* some service can be edited; some service has egress: follow */
+	const struct service *k8s; /* a NetworkPolicy stands where a service would have to */
 };
 
 static void consider(const struct adviser *a, const struct want *base, size_t service,
@@ -87,14 +89,22 @@ static void find_best(const struct adviser *a, const struct want *base, uint32_t
 
 		if (s->mode == MODE_OFF)
 			continue;
+		if (s->is_k8s) {
+			c->k8s = s;
+			continue;
+		}
 		if (base->direction == DIRECTION_EGRESS && s->egress_follow && !base->dns) {
 			c->follow = true;
 			continue;
 		}
 		if (base->dns || far == NONE)
 			consider(a, base, mine.i[i], NONE, far, c);
-		for (size_t k = 0; !base->dns && k < theirs.n; k++)
-			consider(a, base, mine.i[i], theirs.i[k], far, c);
+		for (size_t k = 0; !base->dns && k < theirs.n; k++) {
+			if (a->in->policies->services[theirs.i[k]].is_k8s)
+				c->k8s = &a->in->policies->services[theirs.i[k]];
+			else
+				consider(a, base, mine.i[i], theirs.i[k], far, c);
+		}
 	}
 }
 
@@ -137,6 +147,19 @@ static int refuse_follower(struct adviser *a, struct chosen *f, uint32_t self, s
 		endpoint_called(a->in->endpoints, self, name));
 }
 
+/* Those are written elsewhere, and no rule of a service can name one. */
+static int refuse_k8s(struct adviser *a, struct chosen *f, const struct service *s,
+		      struct bh_err *err)
+{
+	char place[256];
+
+	snprintf(place, sizeof(place), "%s:%u", s->loc.file ? s->loc.file : "policy", s->loc.line);
+	return refuse_for(a, f, err,
+			  "NetworkPolicy %s has a say here, and rules are between services: add it "
+			  "to that one by hand (%s)",
+			  s->name + strlen(K8S_NAME_PREFIX), place);
+}
+
 /* One end of a flow denies it. */
 static int want_side(struct adviser *a, size_t i, enum direction d, const struct explanation *x,
 		     bool other_wants, struct bh_err *err)
@@ -155,6 +178,8 @@ static int want_side(struct adviser *a, size_t i, enum direction d, const struct
 	if (!base.dns && far->endpoint != NONE && !services_of(a, far->endpoint).n)
 		return refuse_unmanaged(a, f, far->endpoint, err);
 	find_best(a, &base, self->endpoint, far->endpoint, &c);
+	if (!c.any && c.k8s)
+		return refuse_k8s(a, f, c.k8s, err);
 	if (!c.any)
 		return c.follow && other_wants ? 0 : refuse_follower(a, f, self->endpoint, err);
 	slot = bh_vec_push(&a->wants);

@@ -18,19 +18,34 @@ static size_t count_rules(const struct policy_set *p)
 	return n;
 }
 
+static size_t count_k8s(const struct policy_set *p)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n_services; i++)
+		n += p->services[i].is_k8s;
+	return n;
+}
+
 static void print_summary(const struct site *s, bool json)
 {
 	const struct policy_set *p = s->policies;
+	size_t k8s = count_k8s(p);
 
-	if (json)
-		printf("{\"files\": %zu, \"services\": %zu, \"groups\": %zu, \"rules\": %zu, "
+	if (json) {
+		printf("{\"files\": %zu, \"services\": %zu, \"network_policies\": %zu, "
+		       "\"groups\": %zu, \"rules\": %zu, "
 		       "\"guardrails\": %zu, \"scopes\": %zu, \"digest\": \"%s\"}\n",
-		       p->n_files, p->n_services, p->n_groups, count_rules(p), p->n_guardrails,
-		       p->n_scopes, p->digest);
-	else
-		printf("valid: %zu %s, %zu services, %zu groups, %zu rules, %zu guardrails\n",
-		       p->n_files, p->n_files == 1 ? "file" : "files", p->n_services, p->n_groups,
-		       count_rules(p), p->n_guardrails);
+		       p->n_files, p->n_services - k8s, k8s, p->n_groups, count_rules(p),
+		       p->n_guardrails, p->n_scopes, p->digest);
+		return;
+	}
+	printf("valid: %zu %s, %zu services, ", p->n_files, p->n_files == 1 ? "file" : "files",
+	       p->n_services - k8s);
+	if (k8s)
+		printf("%zu NetworkPolicies, ", k8s);
+	printf("%zu groups, %zu rules, %zu guardrails\n", p->n_groups, count_rules(p),
+	       p->n_guardrails);
 }
 
 /* One line an endpoint: which services it is. An endpoint of two services gets their union. */

@@ -360,7 +360,7 @@ static int list_guarded(struct compiler *c)
 	return 0;
 }
 
-static int compile_all(struct compiler *c, bool all_subjects)
+static int compile_all(struct compiler *c, bool all_subjects, struct diag_list *diags)
 {
 	int r;
 
@@ -370,6 +370,8 @@ static int compile_all(struct compiler *c, bool all_subjects)
 	if (!c->generation)
 		return bh_err_oom(c->err);
 	r = compiler_make_live(c);
+	if (r >= 0)
+		named_warn(c, diags);
 	if (r >= 0)
 		r = guards_make(&c->resolver, c->out->arena, &c->guards, c->err);
 	if (r >= 0)
@@ -408,7 +410,7 @@ int compile_rulesets(const struct compile_input *in, bool all_subjects, struct r
 	if (r >= 0) {
 		r = resolver_init(&c.resolver, in, selection, scratch, diags, err);
 		if (r >= 0)
-			r = compile_all(&c, all_subjects);
+			r = compile_all(&c, all_subjects, diags);
 		resolver_done(&c.resolver);
 	}
 	bh_vec_done(&c.hits);

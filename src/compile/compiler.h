@@ -56,6 +56,8 @@ int named_resolve(struct resolver *r, const struct rule *rule, const struct targ
 bool named_list_equal(const struct named_list *x, const struct named_list *y);
 /* Those that the members of a namespace have, for ingress rules of these services. -ENOMEM. */
 int named_of_members(struct compiler *c, const uint32_t *members, size_t n, struct subject *s);
+/* Warn of names that no port has where they are looked up: nothing is let through by them. */
+void named_warn(struct compiler *c, struct diag_list *diags);
 /* The ports of an ingress rule in the namespace of S, names replaced by numbers. -ENOMEM. */
 int named_ports(struct compiler *c, const struct subject *s, uint32_t service, uint32_t rule,
 		struct piece *p);

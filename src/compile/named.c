@@ -233,3 +233,50 @@ int named_ports(struct compiler *c, const struct subject *s, uint32_t service, u
 	p->n_ports = n;
 	return 0;
 }
+
+/* --- names that nobody has -------------------------------------------------------------------- */
+
+/* Of an egress rule: anybody at all. */
+static bool somebody_has(struct compiler *c, uint32_t service, enum direction d,
+			 const struct port_name *name)
+{
+	const struct selection_list *l = &c->resolver.selection->endpoints_of[service];
+	const struct label_set what = { .port = name };
+	struct selection_list all;
+
+	if (d == DIRECTION_EGRESS)
+		return resolver_members(&c->resolver, &what, name, &all) < 0 || all.n;
+	for (size_t i = 0; i < l->n; i++)
+		if (pods_have_port(compiler_endpoint(c, l->i[i]), name))
+			return true;
+	return !l->n; /* that it selects nobody is said elsewhere */
+}
+
+static void warn_of_rule(struct compiler *c, uint32_t service, enum direction d,
+			 const struct rule *rule, struct diag_list *diags)
+{
+	char proto[PROTO_STR];
+
+	for (size_t i = 0; i < rule->n_named; i++) {
+		const struct port_name *name = &rule->named[i];
+
+		if (somebody_has(c, service, d, name))
+			continue;
+		diag_add(diags, DIAG_WARNING, &name->loc, "unknown-port-name",
+			 "write the port's number, or give the containers port names",
+			 "no endpoint that %s has a port named %s/%s: it lets nothing through",
+			 d == DIRECTION_EGRESS ? "is listed" : "this policy selects", name->name,
+			 proto_name(proto, name->proto));
+	}
+}
+
+void named_warn(struct compiler *c, struct diag_list *diags)
+{
+	const struct policy_set *p = c->resolver.in->policies;
+
+	for (uint32_t k = 0; k < p->n_services; k++)
+		for (int d = 0; p->services[k].is_k8s && d < DIRECTIONS; d++)
+			for (size_t i = 0; i < p->services[k].n_rules[d]; i++)
+				warn_of_rule(c, k, (enum direction)d, &p->services[k].rules[d][i],
+					     diags);
+}

@@ -354,6 +354,8 @@ static int update(struct compile_state *st, struct ruleset_list *l, struct compi
 	if (r >= 0)
 		r = rules_update(st, all, err);
 	if (r >= 0)
+		named_warn(&st->c, diags);
+	if (r >= 0)
 		r = spaces_update(st, &d, err);
 	if (r < 0)
 		return r;

@@ -145,7 +145,15 @@ static void warn_of_nobody(const struct site *s, struct diag_list *diags)
 	for (size_t k = 0; k < s->policies->n_services; k++) {
 		const struct service *v = &s->policies->services[k];
 
-		if (v->mode != MODE_OFF && s->selection->endpoints_of[k].n == 0)
+		if (v->mode == MODE_OFF || s->selection->endpoints_of[k].n)
+			continue;
+		if (v->is_k8s)
+			diag_add(diags, DIAG_WARNING, &v->select.loc, "selects-nobody",
+				 "compare podSelector: and the namespace with what bulkhead "
+				 "endpoints --json lists",
+				 "NetworkPolicy %s selects none of the %zu endpoints",
+				 v->name + strlen(K8S_NAME_PREFIX), s->endpoints->n);
+		else
 			diag_add(diags, DIAG_WARNING, &v->loc, "selects-nobody",
 				 "compare select: with what bulkhead endpoints lists",
 				 "service %s selects none of the %zu endpoints", v->name,

@@ -277,7 +277,8 @@ static int read_port_entry(struct reader *rd, const struct node *n, struct port_
 		return r;
 	check_end(rd, &x);
 	if (x.name) {
-		names[rule->n_named++] = (struct port_name) { x.name, protos[x.proto] };
+		names[rule->n_named++] =
+			(struct port_name) { x.port->loc, x.name, protos[x.proto] };
 		return 0;
 	}
 	specs[rule->n_ports++] = (struct port_spec) {

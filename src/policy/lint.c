@@ -152,7 +152,7 @@ void policy_lint(const struct policy_set *set, int64_t now, struct diag_list *di
 		warn(&l, &nowhere, "no-service", NULL,
 		     "there is no service in the policies: no container is protected");
 	for (size_t i = 0; i < set->n_services; i++)
-		for (unsigned d = 0; d < DIRECTIONS; d++)
+		for (unsigned d = 0; !set->services[i].is_k8s && d < DIRECTIONS; d++)
 			for (size_t k = 0; k < set->services[i].n_rules[d]; k++)
 				lint_rule(&l, &set->services[i].rules[d][k], (enum direction)d);
 	for (size_t i = 0; i < set->n_guardrails; i++)

@@ -81,13 +81,16 @@ static void ask(const struct flows *f, const struct service *far, enum direction
 		const struct service *near, const struct overlap *same, const struct rule *rule,
 		struct verdict *v)
 {
-	if (far->mode != MODE_ENFORCE || (dir == DIRECTION_EGRESS && far->egress_follow)) {
+	if (far->mode != MODE_ENFORCE || far->leaves_open[dir] ||
+	    (dir == DIRECTION_EGRESS && far->egress_follow)) {
 		v->uncertain = true;
 		return;
 	}
 	for (size_t i = 0; i < far->n_rules[dir]; i++)
 		if (rule_could_be(f, &far->rules[dir][i], near, same))
 			admit(v, rule, &far->rules[dir][i]);
+	for (size_t i = 0; i < far->n_rules[dir]; i++)
+		v->uncertain |= far->rules[dir][i].n_named > 0;
 }
 
 /* The ports that nobody admits, "8080/tcp, 53/udp"; how many. */

@@ -75,6 +75,7 @@ struct peer {
 
 /* A port by name and protocol: of each destination, the number that it has under that name. */
 struct port_name {
+	struct src_loc loc;
 	const char *name;
 	uint16_t proto; /* IPPROTO_TCP, UDP or SCTP */
 };

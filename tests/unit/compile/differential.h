@@ -224,6 +224,8 @@ static inline void differential_change(struct differential *d)
 		p->now += (int64_t)pop_rnd(p, 60) - 10;
 	if (pop_one_in(p, 15))
 		p->host_addrs = pop_rnd(p, 6);
+	if (pop_one_in(p, 25))
+		p->zones = pop_rnd(p, 64);
 	if (pop_one_in(p, 40))
 		p->host.unmanaged = (enum unmanaged)pop_rnd(p, 2);
 	if (pop_one_in(p, 40))

@@ -42,6 +42,7 @@ struct pop_endpoint {
 	unsigned resolver; /* 0 = none */
 	unsigned version;  /* in the tag of the image, and the process id */
 	unsigned renamed;
+	unsigned namespace, ports; /* in the sense of Kubernetes; which ports have names */
 };
 
 struct pop {
@@ -52,6 +53,7 @@ struct pop {
 	struct host_config host;
 	struct pop_endpoint *e; /* [shape.endpoints] */
 	unsigned host_addrs, spaces;
+	unsigned zones; /* labels of namespaces: two bits each */
 	int64_t now;
 	unsigned line;
 };
@@ -245,6 +247,8 @@ static inline struct rule pop_rule(struct pop *p, bool guard)
 	return r;
 }
 
+#include "population_k8s.h"
+
 static inline void pop_select(struct pop *p, unsigned i, struct service *s)
 {
 	struct selector *x = &s->select;
@@ -389,12 +393,17 @@ static inline void pop_policies(struct pop *p)
 	for (unsigned i = 0; i < p->shape.scopes; i++)
 		scopes[i].name = pop_text(p->arena, "scope%u", i);
 	for (unsigned i = 0; i < p->shape.services; i++) {
-		s[i].name = pop_text(p->arena, "s%03u", i);
+		s[i].is_k8s = p->shape.odd && pop_one_in(p, 3);
+		s[i].name = pop_text(p->arena, s[i].is_k8s ? "k8s:n/s%03u" : "s%03u", i);
 		s[i].loc = pop_loc(p);
 	}
 	pop_groups(p);
-	for (unsigned i = 0; i < p->shape.services; i++)
-		pop_service(p, i, &s[i]);
+	for (unsigned i = 0; i < p->shape.services; i++) {
+		if (s[i].is_k8s)
+			pop_k8s(p, &s[i]);
+		else
+			pop_service(p, i, &s[i]);
+	}
 	p->policies.guardrails = g;
 	p->policies.n_guardrails = p->shape.guardrails;
 	for (unsigned i = 0; i < p->shape.guardrails; i++)
@@ -439,6 +448,8 @@ static inline void pop_endpoint_new(struct pop *p, unsigned i)
 		e->resolver = e->service % 4;
 	}
 	if (p->shape.odd) {
+		e->namespace = pop_rnd(p, POP_NAMESPACES);
+		e->ports = pop_rnd(p, 12);
 		e->n_addrs = pop_rnd(p, POP_ADDRS + 1);
 		e->host = pop_one_in(p, 12);
 		e->image_only = pop_one_in(p, 8);
@@ -458,7 +469,7 @@ static inline void pop_change_one(struct pop *p, unsigned i)
 		pop_endpoint_new(p, i);
 		return;
 	}
-	switch (pop_rnd(p, 12)) {
+	switch (pop_rnd(p, p->shape.odd ? 15 : 12)) {
 	case 0:
 	case 1:
 	case 2:
@@ -488,6 +499,13 @@ static inline void pop_change_one(struct pop *p, unsigned i)
 	case 10:
 		e->space =
 			pop_one_in(p, 2) ? p->e[pop_rnd(p, p->shape.endpoints)].space : ++p->spaces;
+		break;
+	case 12:
+		e->namespace = pop_rnd(p, POP_NAMESPACES);
+		break;
+	case 13:
+	case 14:
+		e->ports = pop_rnd(p, 12);
 		break;
 	default:
 		if (p->shape.odd && pop_one_in(p, 2))
@@ -520,6 +538,8 @@ static inline struct endpoint pop_endpoint(const struct pop *p, unsigned i, stru
 	};
 	size_t n = 0;
 
+	if (p->shape.odd)
+		pop_k8s_endpoint(m, arena, &e);
 	e.name = pop_text(arena, "e%05u", i + m->renamed);
 	labels[n++] = (struct label) { "app", pop_text(arena, "s%03u", m->service) };
 	if (m->second !=
@@ -568,6 +588,7 @@ static inline struct endpoint_set *pop_endpoints(struct pop *p)
 	s->n_host_addrs = p->host_addrs;
 	s->shared_addrs = host;
 	s->n_shared_addrs = p->host_addrs ? 1 : 0;
+	pop_k8s_namespaces(p, arena, s);
 	return s;
 }
 

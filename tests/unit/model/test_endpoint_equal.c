@@ -108,17 +108,17 @@ static void test_seen(void **state)
 	DIFFER(addr.b[3], 9, true);
 	DIFFER(e.n_resolvers, 0, true);
 	DIFFER(resolver.b[3], 9, true);
+	DIFFER(e.namespace, "other", true);
+	DIFFER(e.n_ports, 0, true);
+	DIFFER(port.port, 80, true);
+	DIFFER(port.proto, IPPROTO_UDP, true);
+	DIFFER(port.name, NULL, true);
 }
 
 static void test_unseen(void **state)
 {
 	DIFFER(e.id, "other", false);
-	DIFFER(e.namespace, "other", false);
 	DIFFER(e.pid, 9, false);
-	DIFFER(e.n_ports, 0, false);
-	DIFFER(port.port, 80, false);
-	DIFFER(port.proto, IPPROTO_UDP, false);
-	DIFFER(port.name, NULL, false);
 	DIFFER(set.n, 0, false);
 	DIFFER(set.n_host_addrs, 0, false);
 	DIFFER(host.b[3], 9, false);
