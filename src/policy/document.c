@@ -33,7 +33,8 @@ static const struct kind *find_kind(const char *key)
 /* The first key says nothing; a later one may. */
 static void report_unknown(struct set_builder *b, const struct node *root)
 {
-	static const char *const words[] = { "service", "group", "guardrail", "scope" };
+	static const char *const words[] = { "service", "group", "guardrail", "scope",
+					     "apiVersion" };
 	const struct node *first = root->first->key;
 	char hint[HINT_MAX];
 

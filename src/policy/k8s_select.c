@@ -136,14 +136,17 @@ static const struct schema expression_schema =
 
 static void check_values(struct reader *rd, const struct node *n, const struct expression *e)
 {
+	static const char *const hints[] = {
+		[LABEL_IN] = "add values: [...], or write operator: Exists",
+		[LABEL_NOT_IN] = "add values: [...], or remove this entry",
+	};
 	bool needs = e->op == LABEL_IN || e->op == LABEL_NOT_IN;
 
 	if (e->op < 0)
 		return;
 	if (needs && (!e->values || !e->values->n))
 		mistake(rd, e->values ? e->values : n, "missing-values",
-			"add values: [...], or write operator: Exists",
-			"operator %s needs at least one value", op_words[e->op]);
+			hints[e->op], "operator %s needs at least one value", op_words[e->op]);
 	if (!needs && e->values && e->values->n)
 		mistake(rd, e->values, "values-without-use",
 			"remove values:, or write operator: In",
