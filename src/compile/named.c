@@ -264,8 +264,8 @@ static void warn_of_rule(struct compiler *c, uint32_t service, enum direction d,
 			continue;
 		diag_add(diags, DIAG_WARNING, &name->loc, "unknown-port-name",
 			 "write the port's number, or give the containers port names",
-			 "no endpoint that %s has a port named %s/%s: it lets nothing through",
-			 d == DIRECTION_EGRESS ? "is listed" : "this policy selects", name->name,
+			 "no endpoint%s has a port named %s/%s: it lets nothing through",
+			 d == DIRECTION_EGRESS ? "" : " that this policy selects", name->name,
 			 proto_name(proto, name->proto));
 	}
 }
