@@ -221,7 +221,8 @@ int named_ports(struct compiler *c, const struct subject *s, uint32_t service, u
 	v = bh_arena_array(c->resolver.arena, n + s->n_ports + 1, sizeof(*v));
 	if (!v)
 		return bh_err_oom(c->err);
-	memcpy(v, p->ports, n * sizeof(*v));
+	if (n)
+		memcpy(v, p->ports, n * sizeof(*v));
 	for (size_t i = 0; i < s->n_ports; i++) {
 		const struct subject_port *x = &s->ports[i];
 		uint16_t port = (uint16_t)x->port;

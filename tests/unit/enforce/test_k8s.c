@@ -349,7 +349,7 @@ static void test_warnings(void **state)
 		one_warning(POLICY("p", OF("db", "policyTypes: [Egress], egress: [{ports: [{port: "
 						 "nobody, protocol: SCTP}]}]")),
 			    out),
-		"5:96 no endpoint has a port named nobody/sctp: it lets nothing "
+		"5:95 no endpoint has a port named nobody/sctp: it lets nothing "
 		"through");
 	assert_string_equal(
 		one_warning(POLICY("p", "podSelector: {}, policyTypes: [Egress], ingress: [{}]"),
