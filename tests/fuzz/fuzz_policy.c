@@ -21,7 +21,7 @@ static void must(int true_for_all_input)
 static void check_peer(const struct policy_set *set, const struct peer *p)
 {
 	must(p->service || p->n_labels || p->group || p->has_cidr || p->entity != ENTITY_NONE ||
-	     p->scope || p->not_scope);
+	     p->scope || p->not_scope || p->pods);
 	must(!p->scope || policy_set_scope(set, p->scope) != NULL);
 	must(!p->not_scope || policy_set_scope(set, p->not_scope));
 	must(!p->service || policy_set_service(set, p->service));
@@ -39,12 +39,12 @@ static void check_service(const struct policy_set *set, const struct service *s)
 {
 	must(s->name && s->loc.file && s->loc.line);
 	must(s->select.n_labels || s->select.compose || s->select.name || s->select.image ||
-	     s->select.runtime);
+	     s->select.runtime || s->select.pods);
 	for (unsigned d = 0; d < DIRECTIONS; d++)
 		for (size_t i = 0; i < s->n_rules[d]; i++) {
 			const struct rule *r = &s->rules[d][i];
 
-			must(r->n_ports > 0 && r->loc.line);
+			must(r->n_ports + r->n_named > 0 && r->loc.line);
 			for (size_t k = 0; k < r->n_ports; k++)
 				must(r->ports[k].lo <= r->ports[k].hi);
 			for (size_t k = 0; k < r->n_peers; k++) {
