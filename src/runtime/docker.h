@@ -99,6 +99,9 @@ int docker_parse_image(const char *json, size_t len, struct bh_arena *arena,
 int docker_divide_labels(struct docker_container *c, const struct label *image, size_t n_image,
 			 struct bh_arena *arena, struct bh_err *err);
 
+/* Names of ports, from a label that was given. -ENOMEM with ERR set. */
+int docker_take_ports(struct endpoint *e, struct bh_arena *arena, struct bh_err *err);
+
 /* Podman's --rootfs: there is no image whose labels could be among the container's. */
 bool docker_made_without_image(const struct docker_container *c, enum endpoint_runtime runtime);
 

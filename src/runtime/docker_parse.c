@@ -429,7 +429,7 @@ int docker_divide_labels(struct docker_container *c, const struct label *image, 
 	c->e.labels = own;
 	c->e.image_labels = baked;
 	take_origin(&c->e);
-	return 0;
+	return docker_take_ports(&c->e, arena, err);
 }
 
 bool docker_made_without_image(const struct docker_container *c, enum endpoint_runtime runtime)

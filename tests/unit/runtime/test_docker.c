@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -179,6 +180,36 @@ static void test_image_claims_compose(void **state)
 	assert_string_equal(endpoint_label(m.e, "app", false), "baked");
 	endpoint_set_free(m.set);
 	free(image);
+}
+
+#define PORTS_OF(json)                                                                             \
+	make_edited(docker_one, "\"app\": \"one\"",                                                \
+		    "\"app\": \"one\", \"annotation.io.kubernetes.container.ports\": \"" json "\"")
+
+/* What Kubernetes says of ports is in a label; whatever else is in it names none. */
+static void test_port_names(void **state)
+{
+	struct made m = PORTS_OF(
+		"[{\\\"name\\\":\\\"http\\\",\\\"containerPort\\\":8080,\\\"protocol\\\":\\\"TCP\\\"},"
+		"{\\\"containerPort\\\":1},{\\\"name\\\":\\\"x\\\",\\\"containerPort\\\":65536},"
+		"{\\\"name\\\":\\\"y\\\",\\\"containerPort\\\":2,\\\"protocol\\\":\\\"ICMP\\\"},7,"
+		"{\\\"name\\\":\\\"dns\\\",\\\"containerPort\\\":53,\\\"protocol\\\":\\\"UDP\\\"}]");
+
+	assert_int_equal(m.r, 0);
+	assert_int_equal(m.e->n_ports, 2);
+	assert_string_equal(m.e->ports[0].name, "http");
+	assert_int_equal(m.e->ports[0].port, 8080);
+	assert_int_equal(m.e->ports[0].proto, IPPROTO_TCP);
+	assert_string_equal(m.e->ports[1].name, "dns");
+	assert_int_equal(m.e->ports[1].proto, IPPROTO_UDP);
+	endpoint_set_free(m.set);
+	m = PORTS_OF("[{");
+	assert_int_equal(m.r, 0);
+	assert_int_equal(m.e->n_ports, 0);
+	endpoint_set_free(m.set);
+	m = PORTS_OF("{\\\"name\\\":\\\"http\\\"}");
+	assert_int_equal(m.e->n_ports, 0);
+	endpoint_set_free(m.set);
 }
 
 static void test_image_without_labels(void **state)
@@ -488,6 +519,7 @@ int main(void)
 		cmocka_unit_test(test_whose_label),
 		cmocka_unit_test(test_image_is_gone),
 		cmocka_unit_test(test_image_claims_compose),
+		cmocka_unit_test(test_port_names),
 		cmocka_unit_test(test_image_without_labels),
 		cmocka_unit_test(test_obstacles),
 		cmocka_unit_test(test_namespace_path),
