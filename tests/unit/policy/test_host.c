@@ -6,6 +6,7 @@
 #include <bulkhead/base/buf.h>
 #include <bulkhead/base/limits.h>
 #include <bulkhead/base/text.h>
+#include <bulkhead/model/endpoint.h>
 
 /* The host file beyond test_load.c: what the daemon takes from it. */
 
@@ -441,6 +442,34 @@ static void test_limits(void **state)
 		"records-per-second) [unknown-key]\n");
 }
 
+static void test_namespaces(void **state)
+{
+	assert_valid("namespaces: {shop: {team: retail, a.b/c: \"\"}, my_project: {}, ops: {x: \"1\"}}");
+	assert_int_equal(config.n_namespace_labels, 3);
+	assert_string_equal(config.namespace_labels[0].namespace, "shop");
+	assert_string_equal(config.namespace_labels[0].key, "team");
+	assert_string_equal(config.namespace_labels[0].value, "retail");
+	assert_string_equal(config.namespace_labels[1].value, "");
+	assert_string_equal(config.namespace_labels[2].namespace, "ops");
+	host_config_done(&config);
+	assert_valid("namespaces: {shop: {kubernetes.io/metadata.name: shop}}");
+	host_config_done(&config);
+	assert_wrong("namespaces: {shop: {team: 1}, a b: {}, c: retail, d: , e: {kubernetes.io/"
+		     "metadata.name: shop, \"a b\": c}}",
+		     "h.yaml:1:27: error: label \"team\" takes text, and without quotes 1 is a number "
+		     "(write \"1\", with quotes) [wrong-type]\n"
+		     "h.yaml:1:31: error: bad namespace \"a b\" (write the namespace, or the Compose "
+		     "project, as bulkhead endpoints --json shows it) [bad-name]\n"
+		     "h.yaml:1:43: error: namespace \"c\" takes a mapping, not text (\"retail\") (write "
+		     "{} or its labels, like {team: retail}) [wrong-type]\n"
+		     "h.yaml:1:53: error: namespace \"d\" has no value (write {} or its labels, like "
+		     "{team: retail}) [missing-value]\n"
+		     "h.yaml:1:88: error: label kubernetes.io/metadata.name is the namespace's own "
+		     "name, not \"shop\" (leave it out: every namespace has it) [bad-label]\n"
+		     "h.yaml:1:94: error: bad label key \"a b\" (a label's name is 1 to 63 of letters, "
+		     "digits, -, _ and ., with a letter or digit at both ends) [bad-label]\n");
+}
+
 static void test_too_many(void **state)
 {
 	struct bh_buf text;
@@ -516,6 +545,7 @@ static void test_example(void **state)
 	assert_int_equal(config.n_outputs, 3);
 	assert_string_equal(config.outputs[0].path, "/var/log/bulkhead/denied.json");
 	assert_int_equal(config.outputs[2].what, OUTPUT_SIGNALS);
+	assert_int_equal(config.n_namespace_labels, 1);
 	host_config_done(&config);
 	free(all);
 	free(text);
@@ -541,6 +571,7 @@ int main(void)
 		cmocka_unit_test(test_double_outputs),
 		cmocka_unit_test(test_file_name_length),
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_namespaces),
 		cmocka_unit_test(test_example),
 	};
 
