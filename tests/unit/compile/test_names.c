@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "../../../src/compile/names.h"
 
+#include <netinet/in.h>
+
 #include <bulkhead/base/limits.h>
 
 #include "fixture.h"
@@ -139,6 +141,44 @@ static void test_long_names_are_cut(void **state)
 	fx_done(&f);
 }
 
+/* The first part of a policy's name has no dot, and no service has it. */
+static void test_k8s(void **state)
+{
+	static const char *const values[] = { "a", "b" };
+	const struct label_match m[] = { { "app", LABEL_IN, values, 2 },
+					 { "tier", LABEL_NOT_IN, values, 1 },
+					 { "x.y/z", LABEL_EXISTS, NULL, 0 },
+					 { "y", LABEL_DOES_NOT_EXIST, NULL, 0 } };
+	const struct pods own = { .namespace = "shop", .labels = { m, 4 } };
+	const struct pods all = { .namespaces = { m, 1 } };
+	const struct port_name http = { .name = "http", .proto = IPPROTO_TCP };
+	char name[300];
+	struct service *s;
+	struct rule *r;
+	struct fx f;
+
+	fx_init(&f);
+	s = fx_service(&f, "k8s:shop/web.api");
+	s->is_k8s = true;
+	r = fx_rule(&f, s, DIRECTION_INGRESS, NULL, "80/tcp");
+	fx_peer(r)->pods = &all;
+	r->named = &http;
+	r->n_named = 1;
+	fx_peer(fx_rule(&f, s, DIRECTION_EGRESS, NULL, "any"))->pods = &own;
+	fx_peer_entity(fx_rule(&f, s, DIRECTION_EGRESS, NULL, "any"), ENTITY_ALL);
+	assert_string_equal(slug_of(&f, s, DIRECTION_INGRESS, 0),
+			    "from-namespaces-app-a-or-b.80-tcp_http-tcp");
+	assert_string_equal(slug_of(&f, s, DIRECTION_EGRESS, 1), "to-all.any");
+	assert_memory_equal(slug_of(&f, s, DIRECTION_EGRESS, 0),
+			    "to-pods-app-a-or-b.tier-not-a.x.y-z-any.y-n", 43);
+	assert_string_equal(names_full(f.arena, s, DIRECTION_EGRESS, "to-all.any"),
+			    "k8s_shop_web_api.out.to-all.any");
+	snprintf(name, sizeof(name), "k8s:shop/%0200d", 1);
+	s->name = name;
+	assert_memory_equal(names_full(f.arena, s, DIRECTION_INGRESS, "x") + 64, ".in.x", 6);
+	fx_done(&f);
+}
+
 static void test_where(void **state)
 {
 	char path[200];
@@ -173,6 +213,7 @@ int main(void)
 		cmocka_unit_test(test_collisions),
 		cmocka_unit_test(test_dns_is_taken),
 		cmocka_unit_test(test_long_names_are_cut),
+		cmocka_unit_test(test_k8s),
 		cmocka_unit_test(test_where),
 	};
 

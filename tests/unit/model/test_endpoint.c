@@ -128,6 +128,72 @@ static void test_defaults(void **state)
 	endpoint_builder_free(b);
 }
 
+/* The label that Kubernetes gives, else the Compose project; none that an image bakes in. */
+static void test_namespace(void **state)
+{
+	static const struct label pod[] = { { "io.kubernetes.pod.namespace", "shop" } };
+	const struct endpoint e[] = {
+		{ .id = "a", .labels = pod, .n_labels = 1, .compose_project = "project" },
+		{ .id = "b", .image_labels = pod, .n_image_labels = 1, .compose_project = "project" },
+		{ .id = "c", .image_labels = pod, .n_image_labels = 1 },
+		{ .id = "d", .labels = pod, .n_labels = 1, .namespace = "said" },
+	};
+	static const char *const want[] = { "shop", "project", "default", "said" };
+	struct endpoint_builder *b = endpoint_builder_new();
+	struct endpoint_set *s;
+
+	for (size_t i = 0; i < 4; i++)
+		add(b, &e[i]);
+	s = finish(b);
+	for (size_t i = 0; i < 4; i++)
+		assert_string_equal(s->endpoints[i].namespace, want[i]);
+	endpoint_set_free(s);
+	endpoint_builder_free(b);
+}
+
+static void test_namespace_labels(void **state)
+{
+	static const struct namespace_label first[] = { { "shop", "team", "retail" },
+							{ "a", "x", "1" } };
+	static const struct namespace_label later[] = { { "shop", "env", "prod" },
+							{ "shop", "team", "other" } };
+	struct endpoint_builder *b = endpoint_builder_new();
+	struct endpoint_set *s, *none;
+
+	assert_int_equal(endpoint_builder_add_namespace_labels(b, first, 2, NULL), 0);
+	assert_int_equal(endpoint_builder_add_namespace_labels(b, later, 2, NULL), 0);
+	s = finish(b);
+	assert_int_equal(s->n_namespace_labels, 3);
+	assert_string_equal(endpoint_set_namespace_label(s, "shop", "team"), "retail");
+	assert_string_equal(endpoint_set_namespace_label(s, "shop", "env"), "prod");
+	assert_null(endpoint_set_namespace_label(s, "shop", "x"));
+	assert_null(endpoint_set_namespace_label(s, "b", "x"));
+	assert_string_equal(endpoint_set_namespace_label(s, "b", "kubernetes.io/metadata.name"),
+			    "b");
+	none = finish(b); /* it began anew */
+	assert_int_equal(none->n_namespace_labels, 0);
+	assert_null(endpoint_set_namespace_label(none, "shop", "team"));
+	assert_false(endpoint_set_equal(s, none));
+	endpoint_set_free(s);
+	endpoint_set_free(none);
+	endpoint_builder_free(b);
+}
+
+static void test_too_many_namespace_labels(void **state)
+{
+	static const struct namespace_label l = { "shop", "team", "retail" };
+	struct endpoint_builder *b = endpoint_builder_new();
+	struct bh_err err = BH_ERR_INIT;
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < BH_NAMESPACE_LABELS_MAX; i++)
+		r = endpoint_builder_add_namespace_labels(b, &l, 1, &err);
+	assert_int_equal(r, 0);
+	assert_int_equal(endpoint_builder_add_namespace_labels(b, &l, 1, &err), -E2BIG);
+	assert_string_equal(err.msg, "more than 65536 labels of namespaces");
+	endpoint_builder_free(b);
+}
+
 static void test_labels(void **state)
 {
 	static const struct label given[] = { { "app", "web" }, { "empty", "" } };
@@ -556,6 +622,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_copies),
 		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_namespace),
+		cmocka_unit_test(test_namespace_labels),
+		cmocka_unit_test(test_too_many_namespace_labels),
 		cmocka_unit_test(test_labels),
 		cmocka_unit_test(test_find),
 		cmocka_unit_test(test_order),

@@ -462,11 +462,11 @@ static void test_namespaces(void **state)
 		     "project, as bulkhead endpoints --json shows it) [bad-name]\n"
 		     "h.yaml:1:43: error: namespace \"c\" takes a mapping, not text (\"retail\") (write "
 		     "{} or its labels, like {team: retail}) [wrong-type]\n"
-		     "h.yaml:1:53: error: namespace \"d\" has no value (write {} or its labels, like "
+		     "h.yaml:1:54: error: namespace \"d\" has no value (write {} or its labels, like "
 		     "{team: retail}) [missing-value]\n"
-		     "h.yaml:1:88: error: label kubernetes.io/metadata.name is the namespace's own "
+		     "h.yaml:1:89: error: label kubernetes.io/metadata.name is the namespace's own "
 		     "name, not \"shop\" (leave it out: every namespace has it) [bad-label]\n"
-		     "h.yaml:1:94: error: bad label key \"a b\" (a label's name is 1 to 63 of letters, "
+		     "h.yaml:1:95: error: bad label key \"a b\" (a label's name is 1 to 63 of letters, "
 		     "digits, -, _ and ., with a letter or digit at both ends) [bad-label]\n");
 }
 

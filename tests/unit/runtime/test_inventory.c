@@ -117,6 +117,7 @@ static void test_full(void **state)
 	assert_int_equal(set->n_host_addrs, 2);
 	assert_int_equal(set->n_shared_addrs, 2); /* 10.77.0.0 and 10.77.0.255 */
 	assert_int_equal(set->shared_addrs[1].b[3], 255);
+	assert_string_equal(endpoint_set_namespace_label(set, "shop", "team"), "retail");
 }
 
 /* The id alone: a peer without a namespace, named by its id. */
@@ -168,8 +169,8 @@ static void test_hostile_strings(void **state)
 /* All of them in one go, each with its place. */
 static void test_all_mistakes(void **state)
 {
-	invalid("{\"endpoint\": [], \"host\": {\"adresses\": []}, \"namespaces\": {\"a\": 3},"
-		" \"endpoints\": ["
+	invalid("{\"endpoint\": [], \"host\": {\"adresses\": []}, \"namespaces\": {\"a\": 3, "
+		"\"b\": {\"kubernetes.io/metadata.name\": \"c\"}}, \"endpoints\": ["
 		"  {\"id\": \"a\", \"lables\": {}, \"addresses\": [\"10.0.0.1/8\", 7, "
 		"\"10.0.0.2\"]},"
 		"  {\"name\": \"no id\"},"
@@ -186,6 +187,8 @@ static void test_all_mistakes(void **state)
 		"[unknown-key]\n"
 		"i.json: error: namespaces.a: must be an object of at most 256 labels "
 		"[wrong-type]\n"
+		"i.json: error: namespaces.b: label kubernetes.io/metadata.name is the "
+		"namespace's own name (leave it out: every namespace has it) [bad-label]\n"
 		"i.json: error: endpoints[0].lables: there is no such key (did you mean labels?) "
 		"[unknown-key]\n"
 		"i.json: error: endpoints[0].addresses[0]: '10.0.0.1/8' is not an IPv4 or IPv6 "
