@@ -92,12 +92,24 @@ const char *k8s_port_name_wrong(const char *s)
 
 /* --- what YAML takes for no text -------------------------------------------------------------- */
 
-static bool is_truth(const char *s)
+/* yes, Yes, YES, but not yES. */
+static bool is_word(const char *s, const char *word)
 {
-	static const char *const words[] = { "true", "false", "yes", "no", "on", "off", "y", "n" };
+	bool lower = true, upper = true;
 
-	for (size_t i = 0; i < BH_ARRAY_SIZE(words); i++)
-		if (strcasecmp(s, words[i]) == 0)
+	if (strcasecmp(s, word) != 0)
+		return false;
+	for (const char *p = s + 1; *s && *p; p++) {
+		lower &= *p >= 'a';
+		upper &= *p < 'a';
+	}
+	return lower || (upper && *s < 'a');
+}
+
+static bool is_among(const char *s, const char *const *words, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (is_word(s, words[i]))
 			return true;
 	return false;
 }
@@ -124,17 +136,32 @@ static bool is_number(const char *s)
 	return end > digits && !*end;
 }
 
+/* NULL: a text. */
+static const char *kind_of(const char *s)
+{
+	static const char *const truth[] = { "true", "false", "yes", "no", "on", "off", "y", "n" };
+	static const char *const nothing[] = { "null" };
+
+	if (is_among(s, truth, BH_ARRAY_SIZE(truth)))
+		return "a truth value";
+	if (is_among(s, nothing, BH_ARRAY_SIZE(nothing)))
+		return "no value";
+	return is_number(s) ? "a number" : NULL;
+}
+
 bool k8s_is_text(struct reader *rd, const struct node *n, const char *what)
 {
 	char hint[HINT_MAX];
+	const char *kind;
 
 	if (!node_takes(rd, n, TAKES_TEXT, what, NULL))
 		return false;
-	if (!n->plain || (!is_truth(n->text) && !is_number(n->text)))
+	kind = n->plain ? kind_of(n->text) : NULL;
+	if (!kind)
 		return true;
 	snprintf(hint, sizeof(hint), "write \"%s\", with quotes", SHOWN(n->text));
 	mistake(rd, n, "wrong-type", hint, "%s takes text, and without quotes %s is %s", what,
-		SHOWN(n->text), is_truth(n->text) ? "a truth value" : "a number");
+		SHOWN(n->text), kind);
 	return false;
 }
 
