@@ -57,7 +57,7 @@ static bool is_better(const struct adviser *a, const struct want *w, const struc
 
 struct candidates {
 	struct want best;
-	bool any, follow; /* some service can be edited; some service has egress: follow */
+	bool any, follow;          /* some service can be edited; some service has egress: follow */
 	const struct service *k8s; /* a NetworkPolicy stands where a service would have to */
 };
 

@@ -51,8 +51,7 @@ static int push_named(struct compiler *c, const struct piece *p, const struct na
 		more.is_more = true;
 		more.ports = &l->t[i].port;
 		more.n_ports = 1;
-		more.target =
-			(struct target) { .singles = of_families(&l->t[i].to, families) };
+		more.target = (struct target) { .singles = of_families(&l->t[i].to, families) };
 		r = push_piece(c, v, &more);
 	}
 	return r;
@@ -241,8 +240,8 @@ static int speak_for_services(struct compiler *c, const struct subject *s, struc
 		const struct service *by = find_isolating(c, s, (enum direction)d);
 
 		by = by ? by : decides;
-		ret->deny_where[d] = names_where_within(c->out->arena, &by->direction_loc[d],
-							DENY_WHERE_MAX);
+		ret->deny_where[d] =
+			names_where_within(c->out->arena, &by->direction_loc[d], DENY_WHERE_MAX);
 		if (!ret->deny_where[d])
 			return bh_err_oom(c->err);
 	}

@@ -108,11 +108,8 @@ static void add_pods(struct bh_buf *b, const struct pods *p)
 static void add_peer(struct bh_buf *b, const struct peer *p)
 {
 	static const char *const entities[] = {
-		[ENTITY_NONE] = "",
-		[ENTITY_HOST] = "host",
-		[ENTITY_WORLD] = "world",
-		[ENTITY_MANAGED] = "managed",
-		[ENTITY_ALL] = "all",
+		[ENTITY_NONE] = "",           [ENTITY_HOST] = "host", [ENTITY_WORLD] = "world",
+		[ENTITY_MANAGED] = "managed", [ENTITY_ALL] = "all",
 	};
 	char text[BH_PREFIX_STR];
 	const char *dot = "";
@@ -359,8 +356,7 @@ const char *names_follow(struct bh_arena *arena, const struct service *s,
 
 	if (!mine || !theirs)
 		return NULL;
-	return capped(arena,
-		      bh_arena_printf(arena, "%s.out.follow-%s.%s", mine, theirs, slug));
+	return capped(arena, bh_arena_printf(arena, "%s.out.follow-%s.%s", mine, theirs, slug));
 }
 
 const char *names_guard(struct bh_arena *arena, const struct guardrail *g, enum direction d,

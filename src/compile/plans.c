@@ -195,8 +195,8 @@ static int need_peer(const struct compile_state *st, const struct peer *p, struc
 	if (r >= 0 && p->entity == ENTITY_HOST)
 		r = need(v, state_list_more(st, LIST_HOST));
 	n->known |= p->entity == ENTITY_WORLD;
-	n->contested |= p->has_cidr || p->group || p->entity == ENTITY_WORLD ||
-			p->entity == ENTITY_ALL;
+	n->contested |=
+		p->has_cidr || p->group || p->entity == ENTITY_WORLD || p->entity == ENTITY_ALL;
 	return r;
 }
 

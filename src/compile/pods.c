@@ -37,8 +37,8 @@ static bool namespace_matches(const struct pods *p, const struct endpoint_set *s
 	if (p->namespace)
 		return strcmp(p->namespace, namespace) == 0;
 	for (size_t i = 0; i < q->n; i++)
-		if (!line_holds(&q->match[i], endpoint_set_namespace_label(set, namespace,
-									   q->match[i].key)))
+		if (!line_holds(&q->match[i],
+				endpoint_set_namespace_label(set, namespace, q->match[i].key)))
 			return false;
 	return true;
 }
@@ -57,8 +57,7 @@ bool pods_match(const struct pods *p, const struct endpoint_set *set, const stru
 	if (!is_pod(e) || !namespace_matches(p, set, e->namespace))
 		return false;
 	for (size_t i = 0; i < q->n; i++)
-		if (!line_holds(&q->match[i],
-				endpoint_label(e, q->match[i].key, image_labels)))
+		if (!line_holds(&q->match[i], endpoint_label(e, q->match[i].key, image_labels)))
 			return false;
 	return true;
 }

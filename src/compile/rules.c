@@ -81,8 +81,8 @@ static int copy_outcome(const struct outcome *o, bool singles, struct outcome *r
 	const struct target *t = &o->target;
 	size_t ranges = t->n_ranges * sizeof(*t->ranges);
 	size_t n = singles ? t->singles.n : 0;
-	size_t named = o->named.n * sizeof(*o->named.t) +
-		       count_named(&o->named) * sizeof(struct bh_addr);
+	size_t named =
+		o->named.n * sizeof(*o->named.t) + count_named(&o->named) * sizeof(struct bh_addr);
 	char *block = malloc(named + ranges + n * sizeof(*t->singles.a) + 1);
 
 	if (!block)

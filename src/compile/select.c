@@ -55,8 +55,8 @@ int term_index_build(struct bh_arena *arena, const struct endpoint_set *endpoint
 	size_t n = 0;
 
 	for (size_t i = 0; i < endpoints->n; i++)
-		n += 3 + endpoints->endpoints[i].n_labels +
-		     endpoints->endpoints[i].n_image_labels + endpoints->endpoints[i].n_ports;
+		n += 3 + endpoints->endpoints[i].n_labels + endpoints->endpoints[i].n_image_labels +
+		     endpoints->endpoints[i].n_ports;
 	t = bh_arena_array(arena, n + 1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;

@@ -49,8 +49,7 @@ bool select_labels_match(const struct endpoint *e, const struct label *labels, s
 bool pods_match(const struct pods *p, const struct endpoint_set *set, const struct endpoint *e,
 		bool image_labels);
 /* Whoever may be one of them, as term_index_labels(); NULL: anybody of the set. */
-const struct term *pods_candidates(const struct pods *p, const struct term_index *x,
-				   size_t *ret_n);
+const struct term *pods_candidates(const struct pods *p, const struct term_index *x, size_t *ret_n);
 /* For qsort(): 0 = they say the same. */
 int pods_cmp(const struct pods *a, const struct pods *b);
 /* Does a pod have a port of that name? Is it this one? */

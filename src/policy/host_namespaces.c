@@ -49,7 +49,8 @@ static int read_namespace(struct reader *rd, const struct node *n, struct naming
 	/* A Compose project may have more in its name than Kubernetes allows in a namespace's. */
 	if (!*n->key->text || k8s_label_value_wrong(n->key->text)) {
 		mistake(rd, n->key, "bad-name",
-			"write the namespace, or the Compose project, as bulkhead endpoints --json shows it",
+			"write the namespace, or the Compose project, as bulkhead endpoints --json "
+			"shows it",
 			"bad namespace \"%s\"", SHOWN(n->key->text));
 		return 0;
 	}

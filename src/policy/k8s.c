@@ -224,7 +224,8 @@ static void report_kind(struct set_builder *b, const struct node *kind)
 	mistake(&b->rd, kind, "not-supported",
 		hint_nearest(hint, kind->text, words, BH_ARRAY_SIZE(words),
 			     "move it out of the policy directory"),
-		"kind \"%s\" is not read here: of Kubernetes only NetworkPolicy and lists of it are",
+		"kind \"%s\" is not read here: of Kubernetes only NetworkPolicy and lists of it "
+		"are",
 		SHOWN(kind->text));
 }
 
@@ -278,8 +279,8 @@ int k8s_read(struct set_builder *b, const struct node *root)
 
 bool k8s_is_document(const struct node *root)
 {
-	static const char *const first[] = { "apiVersion", "kind", "metadata", "spec",
-					     "items",      "status" };
+	static const char *const first[] = { "apiVersion", "kind",  "metadata",
+					     "spec",       "items", "status" };
 	const char *key = root->first->key->text;
 
 	for (size_t i = 0; i < BH_ARRAY_SIZE(first); i++)

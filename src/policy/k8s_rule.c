@@ -81,9 +81,9 @@ static void check_except(struct reader *rd, const struct node *n, const struct p
 		    (e.addr.family == p->cidr.addr.family && e.len > p->cidr.len &&
 		     bh_prefix_contains(&p->cidr, &e.addr)))
 			continue;
-		mistake(rd, c, "except-outside", "except: names parts of cidr:",
-			"%s is no part of %s", bh_prefix_format(inner, &e),
-			bh_prefix_format(outer, &p->cidr));
+		mistake(rd, c, "except-outside",
+			"except: names parts of cidr:", "%s is no part of %s",
+			bh_prefix_format(inner, &e), bh_prefix_format(outer, &p->cidr));
 	}
 }
 
@@ -262,8 +262,9 @@ static void check_end(struct reader *rd, const struct reading_port *x)
 			"\"endPort\" goes with the number of a port, not with a name (\"%s\")",
 			SHOWN(x->port->text));
 	else if (x->lo && x->hi && x->hi < x->lo)
-		mistake(rd, x->end, "bad-port", "write the lower port in port:",
-			"the range of ports is reversed: %u to %u", x->lo, x->hi);
+		mistake(rd, x->end, "bad-port",
+			"write the lower port in port:", "the range of ports is reversed: %u to %u",
+			x->lo, x->hi);
 }
 
 /* To the numbers, or to the names. */
@@ -284,7 +285,9 @@ static int read_port_entry(struct reader *rd, const struct node *n, struct port_
 	specs[rule->n_ports++] = (struct port_spec) {
 		.proto = protos[x.proto],
 		.lo = (uint16_t)x.lo,
-		.hi = (uint16_t)(x.end ? x.hi : x.port ? x.lo : UINT16_MAX),
+		.hi = (uint16_t)(x.end    ? x.hi
+				 : x.port ? x.lo
+					  : UINT16_MAX),
 	};
 	return 0;
 }

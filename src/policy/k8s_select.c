@@ -145,12 +145,12 @@ static void check_values(struct reader *rd, const struct node *n, const struct e
 	if (e->op < 0)
 		return;
 	if (needs && (!e->values || !e->values->n))
-		mistake(rd, e->values ? e->values : n, "missing-values",
-			hints[e->op], "operator %s needs at least one value", op_words[e->op]);
+		mistake(rd, e->values ? e->values : n, "missing-values", hints[e->op],
+			"operator %s needs at least one value", op_words[e->op]);
 	if (!needs && e->values && e->values->n)
 		mistake(rd, e->values, "values-without-use",
-			"remove values:, or write operator: In",
-			"operator %s takes no values", op_words[e->op]);
+			"remove values:, or write operator: In", "operator %s takes no values",
+			op_words[e->op]);
 }
 
 static int text_cmp(const void *a, const void *b)

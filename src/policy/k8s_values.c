@@ -83,7 +83,8 @@ const char *k8s_policy_name_wrong(const char *s)
 const char *k8s_port_name_wrong(const char *s)
 {
 	if (!is_made_of(s, strlen(s), LOWER "-", LOWER, 15) || strstr(s, "--"))
-		return "a port's name is 1 to 15 of a-z, 0-9 and single -, with a letter or digit at "
+		return "a port's name is 1 to 15 of a-z, 0-9 and single -, with a letter or digit "
+		       "at "
 		       "both ends";
 	if (strspn(s, DIGITS "-") == strlen(s))
 		return "a port's name has a letter in it";
@@ -173,8 +174,7 @@ static bool is_label(struct reader *rd, const struct node *n)
 	char what[HINT_MAX];
 
 	if (why) {
-		mistake(rd, n->key, "bad-label", why, "bad label key \"%s\"",
-			SHOWN(n->key->text));
+		mistake(rd, n->key, "bad-label", why, "bad label key \"%s\"", SHOWN(n->key->text));
 		return false;
 	}
 	snprintf(what, sizeof(what), "label \"%s\"", SHOWN(n->key->text));
@@ -182,8 +182,8 @@ static bool is_label(struct reader *rd, const struct node *n)
 		return false;
 	why = k8s_label_value_wrong(n->text);
 	if (why)
-		mistake(rd, n, "bad-label", why, "bad value \"%s\" of label \"%s\"",
-			SHOWN(n->text), SHOWN(n->key->text));
+		mistake(rd, n, "bad-label", why, "bad value \"%s\" of label \"%s\"", SHOWN(n->text),
+			SHOWN(n->key->text));
 	return !why;
 }
 

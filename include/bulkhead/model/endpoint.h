@@ -45,8 +45,8 @@ struct endpoint_port {
 };
 
 struct endpoint {
-	const char *id;        /* unique: "shop/web", container id, netns name */
-	const char *name;      /* what people call it */
+	const char *id;   /* unique: "shop/web", container id, netns name */
+	const char *name; /* what people call it */
 	/* Kubernetes sense: builders take the label io.kubernetes.pod.namespace, else the Compose
 	 * project, else "default", when it is not set */
 	const char *namespace;

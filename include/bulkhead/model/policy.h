@@ -102,7 +102,7 @@ struct selector {
 	const char *compose; /* "project/service" */
 	const char *name;
 	const char *image;
-	const char *runtime; /* "docker", "podman", "netns", "cni" */
+	const char *runtime;     /* "docker", "podman", "netns", "cni" */
 	const struct pods *pods; /* alone; NetworkPolicies only */
 };
 

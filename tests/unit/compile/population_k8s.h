@@ -110,10 +110,10 @@ static inline void pop_k8s_namespaces(const struct pop *p, struct bh_arena *aren
 
 	for (unsigned i = 0; i < POP_NAMESPACES; i++)
 		if (p->zones >> 2 * i & 2)
-			l[s->n_namespace_labels++] = (struct namespace_label) {
-				pop_text(arena, "n%u", i), "zone",
-				pop_text(arena, "z%03u", p->zones >> 2 * i & 1)
-			};
+			l[s->n_namespace_labels++] =
+				(struct namespace_label) { pop_text(arena, "n%u", i), "zone",
+							   pop_text(arena, "z%03u",
+								    p->zones >> 2 * i & 1) };
 	s->namespace_labels = l;
 }
 

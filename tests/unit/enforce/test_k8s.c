@@ -71,8 +71,9 @@ static const struct {
 	  "web mon 80/tcp;mon web 80/tcp;web api 1/tcp;web 198.51.100.7 1/tcp" },
 	{ "no types, empty egress", POLICY("p", OF("web", "egress: []")),
 	  "web db 1/tcp;web 198.51.100.7 1/tcp", "db web 1/tcp" },
-	{ "no types, an egress rule", POLICY("p", OF("web", "egress: [{to: [" PODS("app: db") "]}]")),
-	  "web db 1/tcp", "db web 1/tcp;web api 1/tcp" },
+	{ "no types, an egress rule",
+	  POLICY("p", OF("web", "egress: [{to: [" PODS("app: db") "]}]")), "web db 1/tcp",
+	  "db web 1/tcp;web api 1/tcp" },
 	{ "empty types are no types", POLICY("p", OF("web", "policyTypes: []")), "web db 1/tcp",
 	  "db web 1/tcp" },
 	{ "rules without their type",
@@ -82,8 +83,9 @@ static const struct {
 	  POLICY("deny", OF("web", "policyTypes: [Egress]"))
 		  POLICY("p", OF("web", "policyTypes: [Ingress], egress: [{}], ingress: [{}]")),
 	  "db web 1/tcp", "web db 1/tcp" },
-	{ "pods of the own namespace", POLICY("p", OF("db", "ingress: [{from: [" PODS("app: web") "]}]")),
-	  "web db 1/tcp", "fake db 1/tcp;api db 1/tcp;host db 1/tcp" },
+	{ "pods of the own namespace",
+	  POLICY("p", OF("db", "ingress: [{from: [" PODS("app: web") "]}]")), "web db 1/tcp",
+	  "fake db 1/tcp;api db 1/tcp;host db 1/tcp" },
 	{ "empty pod selector", POLICY("p", OF("db", "ingress: [{from: [{podSelector: {}}]}]")),
 	  "web db 1/tcp;api db 1/tcp", "mon db 1/tcp;lone db 1/tcp;198.51.100.7 db 1/tcp" },
 	{ "namespaces by label",
@@ -106,36 +108,36 @@ static const struct {
 			       "{podSelector: {matchLabels: {app: web}}}]}]")),
 	  "fake db 1/tcp;web db 1/tcp;mon db 1/tcp", "api db 1/tcp;lone db 1/tcp" },
 	{ "NotIn matches a missing key",
-	  POLICY("p", OF("db", "ingress: [{from: [{podSelector: " MATCH("tier", "NotIn", VALUES(
-				       "front")) "}]}]")),
+	  POLICY("p", OF("db", "ingress: [{from: [{podSelector: " MATCH("tier", "NotIn",
+									VALUES("front")) "}]}]")),
 	  "api db 1/tcp", "web db 1/tcp;mon db 1/tcp" },
-	{ "In", POLICY("p", OF("db", "ingress: [{from: [{podSelector: " MATCH("app", "In", VALUES(
-					     "api, mon")) "}]}]")),
+	{ "In",
+	  POLICY("p", OF("db", "ingress: [{from: [{podSelector: " MATCH(
+				       "app", "In", VALUES("api, mon")) "}]}]")),
 	  "api db 1/tcp", "web db 1/tcp;mon db 1/tcp" },
 	{ "Exists",
 	  POLICY("p", OF("db", "ingress: [{from: [{podSelector: " MATCH("tier", "Exists") "}]}]")),
 	  "web db 1/tcp", "api db 1/tcp" },
 	{ "DoesNotExist",
-	  POLICY("p", OF("db", "ingress: [{from: [{podSelector: " MATCH("tier",
-									 "DoesNotExist") "}]}]")),
+	  POLICY("p",
+		 OF("db", "ingress: [{from: [{podSelector: " MATCH("tier", "DoesNotExist") "}]}]")),
 	  "api db 1/tcp", "web db 1/tcp" },
 	{ "expressions of namespaces",
-	  POLICY("p", OF("db", "ingress: [{from: [{namespaceSelector: " MATCH("team", "NotIn",
-									      VALUES("ops")) "}]}]")),
+	  POLICY("p", OF("db", "ingress: [{from: [{namespaceSelector: " MATCH(
+				       "team", "NotIn", VALUES("ops")) "}]}]")),
 	  "web db 1/tcp;lone db 1/tcp", "mon db 1/tcp" },
 	{ "selected by an expression",
 	  POLICY("p", "podSelector: " MATCH("tier", "DoesNotExist") ", policyTypes: [Ingress]"),
 	  "api web 1/tcp;web db 1/tcp", "web api 1/tcp" },
 	{ "several policies are a union",
 	  POLICY("a", OF("db", "ingress: [{from: [" PODS("app: web") "]}]"))
-		  POLICY("b", OF("db", "ingress: [{from: [" PODS("app: api") "]}]"))
-			  POLICY("c", "podSelector: {}, policyTypes: [Egress], egress: [{to: ["
-				      PODS("app: db") "]}]"),
+		  POLICY("b", OF("db", "ingress: [{from: [" PODS("app: api") "]}]")) POLICY(
+			  "c", "podSelector: {}, policyTypes: [Egress], egress: [{to: [" PODS(
+				       "app: db") "]}]"),
 	  "web db 1/tcp;api db 1/tcp;mon web 1/tcp", "mon db 1/tcp;web api 1/tcp;web mon 1/tcp" },
 	{ "both ends must allow",
-	  POLICY("a", OF("db", "ingress: [{from: [" PODS("app: web") "]}]"))
-		  POLICY("b", OF("web", "policyTypes: [Egress], egress: [{to: [" PODS(
-						"app: api") "]}]")),
+	  POLICY("a", OF("db", "ingress: [{from: [" PODS("app: web") "]}]")) POLICY(
+		  "b", OF("web", "policyTypes: [Egress], egress: [{to: [" PODS("app: api") "]}]")),
 	  "web api 1/tcp", "web db 1/tcp" },
 	{ "an empty list of sources is all",
 	  POLICY("p", OF("db", "ingress: [{from: [], ports: []}]")),
@@ -143,18 +145,19 @@ static const struct {
 	{ "all sources on a port", POLICY("p", OF("db", "ingress: [{ports: [{port: 5432}]}]")),
 	  "web db 5432/tcp;198.51.100.7 db 5432/tcp;10.0.0.254 db 5432/tcp",
 	  "web db 5432/udp;web db 5433/tcp;web db icmp" },
-	{ "a protocol without a port", POLICY("p", OF("db", "ingress: [{ports: [{protocol: UDP}]}]")),
+	{ "a protocol without a port",
+	  POLICY("p", OF("db", "ingress: [{ports: [{protocol: UDP}]}]")),
 	  "web db 1/udp;web db 65535/udp", "web db 1/tcp;web db 1/sctp" },
 	{ "TCP is the default", POLICY("p", OF("db", "ingress: [{ports: [{}]}]")),
 	  "web db 1/tcp;web db 65535/tcp", "web db 1/udp" },
 	{ "SCTP", POLICY("p", OF("db", "ingress: [{ports: [{protocol: SCTP, port: 7777}]}]")),
 	  "web db 7777/sctp", "web db 7777/tcp;web db 7778/sctp" },
-	{ "endPort",
-	  POLICY("p", OF("db", "ingress: [{ports: [{port: 32000, endPort: 32768}]}]")),
+	{ "endPort", POLICY("p", OF("db", "ingress: [{ports: [{port: 32000, endPort: 32768}]}]")),
 	  "web db 32000/tcp;web db 32768/tcp;web db 32100/tcp",
 	  "web db 31999/tcp;web db 32769/tcp;web db 32100/udp" },
-	{ "one port as a range", POLICY("p", OF("db", "ingress: [{ports: [{port: 80, endPort: 80}]}]")),
-	  "web db 80/tcp", "web db 79/tcp;web db 81/tcp" },
+	{ "one port as a range",
+	  POLICY("p", OF("db", "ingress: [{ports: [{port: 80, endPort: 80}]}]")), "web db 80/tcp",
+	  "web db 79/tcp;web db 81/tcp" },
 	{ "blocks match pods, too",
 	  POLICY("p", OF("db", "ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/16, except: "
 			       "[10.0.2.0/24]}}]}]")),
@@ -184,20 +187,21 @@ static const struct {
 	  "db web 8080/tcp;db api 9090/tcp;db web 22/tcp;db 10.0.1.99 22/tcp",
 	  "db mon 8080/tcp;db 10.0.1.99 8080/tcp;db mon 22/tcp" },
 	{ "a service beside it",
-	  "service: db\nselect: {labels: {app: db}}\negress: [{to: [{cidr: 10.0.1.1/32}]}]\n" POLICY(
-		  "p", OF("db", "ingress: [{from: [" PODS("app: web") "]}]")),
+	  "service: db\nselect: {labels: {app: db}}\negress: [{to: [{cidr: "
+	  "10.0.1.1/32}]}]\n" POLICY("p", OF("db", "ingress: [{from: [" PODS("app: web") "]}]")),
 	  "web db 1/tcp;db web 1/tcp", "db api 1/tcp;api db 1/tcp;db 198.51.100.7 1/tcp" },
 	{ "a service that says nothing of a direction",
-	  "service: db\nselect: {labels: {app: db}}\n" POLICY("p", OF("db", "policyTypes: "
-									   "[Egress], egress: [{}]")),
+	  "service: db\nselect: {labels: {app: db}}\n" POLICY("p",
+							      OF("db", "policyTypes: "
+								       "[Egress], egress: [{}]")),
 	  "db api 1/tcp", "api db 1/tcp" },
 	{ "a service that is off",
 	  "service: db\nselect: {labels: {app: db}}\nmode: off\n" POLICY(
 		  "p", OF("db", "policyTypes: [Egress]")),
 	  "api db 1/tcp", "db api 1/tcp" },
 	{ "whom a policy selects is managed",
-	  "service: db\nselect: {labels: {app: db}}\ningress: [{from: [{entity: managed}]}]\n" POLICY(
-		  "p", OF("web", "policyTypes: [Ingress]")),
+	  "service: db\nselect: {labels: {app: db}}\ningress: [{from: [{entity: "
+	  "managed}]}]\n" POLICY("p", OF("web", "policyTypes: [Ingress]")),
 	  "web db 1/tcp", "api db 1/tcp" },
 	{ "a service follows what a policy lets in",
 	  "service: api\nselect: {labels: {app: api}}\negress: follow\n" POLICY(
@@ -210,7 +214,8 @@ static const struct {
 	  "web 198.51.100.7 1/tcp", "web 169.254.169.254 80/tcp" },
 	{ "a list",
 	  "apiVersion: v1\nkind: List\nmetadata: {resourceVersion: ''}\nitems:\n"
-	  "- {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: a, namespace: "
+	  "- {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: a, "
+	  "namespace: "
 	  "shop, creationTimestamp: null, uid: x, generation: 1}, spec: {podSelector: {}}, status: "
 	  "{}}\n"
 	  "- {kind: NetworkPolicy, spec: {podSelector: {}, ingress: [{}]}, apiVersion: "
@@ -330,8 +335,7 @@ static const char *one_warning(const char *policies, char out[512])
 	open_world(&w, policies, &diags);
 	assert_int_equal(diags.errors, 0);
 	assert_int_equal(diags.n, 1);
-	snprintf(out, 512, "%u:%u %s", diags.d[0].line, diags.d[0].column,
-		 diags.d[0].text);
+	snprintf(out, 512, "%u:%u %s", diags.d[0].line, diags.d[0].column, diags.d[0].text);
 	close_world(&w);
 	diag_list_done(&diags);
 	return out;
@@ -343,7 +347,8 @@ static void test_warnings(void **state)
 
 	assert_string_equal(
 		one_warning(POLICY("p", OF("db", "ingress: [{ports: [{port: http}]}]")), out),
-		"5:73 no endpoint that this policy selects has a port named http/tcp: it lets nothing "
+		"5:73 no endpoint that this policy selects has a port named http/tcp: it lets "
+		"nothing "
 		"through");
 	assert_string_equal(
 		one_warning(POLICY("p", OF("db", "policyTypes: [Egress], egress: [{ports: [{port: "

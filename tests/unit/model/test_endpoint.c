@@ -134,7 +134,10 @@ static void test_namespace(void **state)
 	static const struct label pod[] = { { "io.kubernetes.pod.namespace", "shop" } };
 	const struct endpoint e[] = {
 		{ .id = "a", .labels = pod, .n_labels = 1, .compose_project = "project" },
-		{ .id = "b", .image_labels = pod, .n_image_labels = 1, .compose_project = "project" },
+		{ .id = "b",
+		  .image_labels = pod,
+		  .n_image_labels = 1,
+		  .compose_project = "project" },
 		{ .id = "c", .image_labels = pod, .n_image_labels = 1 },
 		{ .id = "d", .labels = pod, .n_labels = 1, .namespace = "said" },
 	};

@@ -444,7 +444,8 @@ static void test_limits(void **state)
 
 static void test_namespaces(void **state)
 {
-	assert_valid("namespaces: {shop: {team: retail, a.b/c: \"\"}, my_project: {}, ops: {x: \"1\"}}");
+	assert_valid(
+		"namespaces: {shop: {team: retail, a.b/c: \"\"}, my_project: {}, ops: {x: \"1\"}}");
 	assert_int_equal(config.n_namespace_labels, 3);
 	assert_string_equal(config.namespace_labels[0].namespace, "shop");
 	assert_string_equal(config.namespace_labels[0].key, "team");
@@ -454,20 +455,21 @@ static void test_namespaces(void **state)
 	host_config_done(&config);
 	assert_valid("namespaces: {shop: {kubernetes.io/metadata.name: shop}}");
 	host_config_done(&config);
-	assert_wrong("namespaces: {shop: {team: 1}, a b: {}, c: retail, d: , e: {kubernetes.io/"
-		     "metadata.name: shop, \"a b\": c}}",
-		     "h.yaml:1:27: error: label \"team\" takes text, and without quotes 1 is a number "
-		     "(write \"1\", with quotes) [wrong-type]\n"
-		     "h.yaml:1:31: error: bad namespace \"a b\" (write the namespace, or the Compose "
-		     "project, as bulkhead endpoints --json shows it) [bad-name]\n"
-		     "h.yaml:1:43: error: namespace \"c\" takes a mapping, not text (\"retail\") (write "
-		     "{} or its labels, like {team: retail}) [wrong-type]\n"
-		     "h.yaml:1:54: error: namespace \"d\" has no value (write {} or its labels, like "
-		     "{team: retail}) [missing-value]\n"
-		     "h.yaml:1:89: error: label kubernetes.io/metadata.name is the namespace's own "
-		     "name, not \"shop\" (leave it out: every namespace has it) [bad-label]\n"
-		     "h.yaml:1:95: error: bad label key \"a b\" (a label's name is 1 to 63 of letters, "
-		     "digits, -, _ and ., with a letter or digit at both ends) [bad-label]\n");
+	assert_wrong(
+		"namespaces: {shop: {team: 1}, a b: {}, c: retail, d: , e: {kubernetes.io/"
+		"metadata.name: shop, \"a b\": c}}",
+		"h.yaml:1:27: error: label \"team\" takes text, and without quotes 1 is a number "
+		"(write \"1\", with quotes) [wrong-type]\n"
+		"h.yaml:1:31: error: bad namespace \"a b\" (write the namespace, or the Compose "
+		"project, as bulkhead endpoints --json shows it) [bad-name]\n"
+		"h.yaml:1:43: error: namespace \"c\" takes a mapping, not text (\"retail\") (write "
+		"{} or its labels, like {team: retail}) [wrong-type]\n"
+		"h.yaml:1:54: error: namespace \"d\" has no value (write {} or its labels, like "
+		"{team: retail}) [missing-value]\n"
+		"h.yaml:1:89: error: label kubernetes.io/metadata.name is the namespace's own "
+		"name, not \"shop\" (leave it out: every namespace has it) [bad-label]\n"
+		"h.yaml:1:95: error: bad label key \"a b\" (a label's name is 1 to 63 of letters, "
+		"digits, -, _ and ., with a letter or digit at both ends) [bad-label]\n");
 }
 
 static void test_too_many(void **state)

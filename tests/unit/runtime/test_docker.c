@@ -184,16 +184,19 @@ static void test_image_claims_compose(void **state)
 
 #define PORTS_OF(json)                                                                             \
 	make_edited(docker_one, "\"app\": \"one\"",                                                \
-		    "\"app\": \"one\", \"annotation.io.kubernetes.container.ports\": \"" json "\"")
+		    "\"app\": \"one\", \"annotation.io.kubernetes.container.ports\": \"" json      \
+		    "\"")
 
 /* What Kubernetes says of ports is in a label; whatever else is in it names none. */
 static void test_port_names(void **state)
 {
 	struct made m = PORTS_OF(
-		"[{\\\"name\\\":\\\"http\\\",\\\"containerPort\\\":8080,\\\"protocol\\\":\\\"TCP\\\"},"
+		"[{\\\"name\\\":\\\"http\\\",\\\"containerPort\\\":8080,\\\"protocol\\\":"
+		"\\\"TCP\\\"},"
 		"{\\\"containerPort\\\":1},{\\\"name\\\":\\\"x\\\",\\\"containerPort\\\":65536},"
 		"{\\\"name\\\":\\\"y\\\",\\\"containerPort\\\":2,\\\"protocol\\\":\\\"ICMP\\\"},7,"
-		"{\\\"name\\\":\\\"dns\\\",\\\"containerPort\\\":53,\\\"protocol\\\":\\\"UDP\\\"}]");
+		"{\\\"name\\\":\\\"dns\\\",\\\"containerPort\\\":53,\\\"protocol\\\":\\\"UDP\\\"}"
+		"]");
 
 	assert_int_equal(m.r, 0);
 	assert_int_equal(m.e->n_ports, 2);
@@ -513,24 +516,15 @@ static void test_list(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_container),
-		cmocka_unit_test(test_networks_and_compose),
-		cmocka_unit_test(test_podman),
-		cmocka_unit_test(test_whose_label),
-		cmocka_unit_test(test_image_is_gone),
-		cmocka_unit_test(test_image_claims_compose),
-		cmocka_unit_test(test_port_names),
-		cmocka_unit_test(test_image_without_labels),
-		cmocka_unit_test(test_obstacles),
-		cmocka_unit_test(test_namespace_path),
-		cmocka_unit_test(test_wrong_types),
-		cmocka_unit_test(test_ids),
-		cmocka_unit_test(test_no_image),
-		cmocka_unit_test(test_missing_keys),
-		cmocka_unit_test(test_junk),
-		cmocka_unit_test(test_many_labels),
-		cmocka_unit_test(test_many_addresses),
-		cmocka_unit_test(test_list),
+		cmocka_unit_test(test_a_container),    cmocka_unit_test(test_networks_and_compose),
+		cmocka_unit_test(test_podman),         cmocka_unit_test(test_whose_label),
+		cmocka_unit_test(test_image_is_gone),  cmocka_unit_test(test_image_claims_compose),
+		cmocka_unit_test(test_port_names),     cmocka_unit_test(test_image_without_labels),
+		cmocka_unit_test(test_obstacles),      cmocka_unit_test(test_namespace_path),
+		cmocka_unit_test(test_wrong_types),    cmocka_unit_test(test_ids),
+		cmocka_unit_test(test_no_image),       cmocka_unit_test(test_missing_keys),
+		cmocka_unit_test(test_junk),           cmocka_unit_test(test_many_labels),
+		cmocka_unit_test(test_many_addresses), cmocka_unit_test(test_list),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
