@@ -403,7 +403,6 @@ swap_addresses() { # B'S C'S [true]: both lose theirs, then both have the other'
 
 # --- the first packet ------------------------------------------------------------------------
 
-
 # What left the namespace: all but what IPv6 itself says (neighbour discovery and the like).
 capture() { # NUMBER
 	start switch tcpdump --immediate-mode -nlQ in -i "port$1" \
