@@ -157,13 +157,10 @@ the log: $(grep -v '^time=' "$NET_DIR/log" | tail -n 150)"
 
 # --- who comes and goes ----------------------------------------------------------------------
 
-# It is served within 10 s after Docker has started it.
+# Served in the end; how soon is printed, and depends on what else the machine does.
 cycled() { # NAME
-	local began=$EPOCHREALTIME took
-	await served "$1" || return
-	took=$(ms_since "$began")
-	echo "$took $1" >>"$dir/cycles"
-	[ "$took" -le 10000 ] || fail "$1 was served after $took ms only"
+	local began=$EPOCHREALTIME
+	await served "$1" && echo "$(ms_since "$began") $1" >>"$dir/cycles"
 }
 
 again() { # NAME DOCKER-COMMAND...
