@@ -347,5 +347,5 @@ pods() { "$bulkhead" "$1" --policies examples/kubernetes/policies.yaml --invento
 	[[ $output == *'"services": 0, "network_policies": 3,'* ]]
 	run pods suggest --from prometheus --to web --port 9090/tcp
 	[ "$status" -eq 1 ]
-	[[ $output == *"NetworkPolicy shop/web has a say here"*"policies.yaml:16"* ]]
+	[[ $output == *"NetworkPolicy shop/web has a say here"*"policies.yaml:14"* ]]
 }
