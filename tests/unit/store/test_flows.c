@@ -435,6 +435,18 @@ static void follows(void **state)
 	flows_follow(r, &filter, on_got, on_signal, NULL, &err);
 	assert_int_equal(flows_follow(r, &filter, on_got, on_signal, NULL, &err), -ESTALE);
 	flows_reader_close(r);
+	f = begin(NULL, T0 + 5); /* what the old one had no place for is in the new one at once */
+	add(f, &a);
+	commit(f, T0 + 5);
+	r = read_it();
+	assert_int_equal(flows_follow_since(r, T0 + 6, &err), 0);
+	assert_int_equal(follow(r, &filter), 0);
+	flows_reader_close(r);
+	r = read_it();
+	assert_int_equal(flows_follow_since(r, T0 + 5, &err), 0);
+	assert_int_equal(follow(r, &filter), 1);
+	flows_reader_close(r);
+	flows_close(f, T0);
 }
 
 static void who_keeps_it(void **state)
