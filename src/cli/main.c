@@ -12,6 +12,7 @@
 const struct cli_verb cli_verbs[] = {
 	{ "check", "[PATH...]", "validate policies, all mistakes at once; needs no root",
 	  "piecdmnSj", cmd_check },
+	{ "schema", "", "a JSON Schema of policies, for editors", "h", cmd_schema },
 	{ "explain", "", "would this flow pass, and which line says so; needs no root",
 	  "picdmnjFTPB", cmd_explain },
 	{ "suggest", "[FILE...]", "the smallest edit of the policies that lets denied flows pass",

@@ -100,6 +100,7 @@ static const struct option_spec {
 	  offsetof(struct cli_options, strict) },
 	{ 'S', "strict", NULL, "refuse if anything that is selected cannot be held",
 	  offsetof(struct cli_options, strict) },
+	{ 'h', "host", NULL, "of the host file instead", offsetof(struct cli_options, host) },
 	{ 'j', "json", NULL, "one JSON object a line", offsetof(struct cli_options, json) },
 };
 #define N_SPECS BH_ARRAY_SIZE(specs)

@@ -14,11 +14,12 @@ static const struct kind {
 	const char *key;
 	int (*read)(struct set_builder *b, const struct node *root); /* NULL: refused */
 	const char *what, *way_out;
+	const struct schema *schema;
 } kinds[] = {
-	{ "service", service_read },
-	{ "group", group_read },
-	{ "guardrail", guardrail_read },
-	{ "scope", scope_read },
+	{ "service", service_read, .schema = &service_schema },
+	{ "group", group_read, .schema = &group_schema },
+	{ "guardrail", guardrail_read, .schema = &guardrail_schema },
+	{ "scope", scope_read, .schema = &scope_schema },
 	{ "test", NULL, "a policy test", "remove it or move it out of the policy directory" },
 };
 
@@ -28,6 +29,23 @@ static const struct kind *find_kind(const char *key)
 		if (strcmp(kinds[i].key, key) == 0)
 			return &kinds[i];
 	return NULL;
+}
+
+bool document_kind(size_t i, struct document_kind *ret)
+{
+	if (i >= BH_ARRAY_SIZE(kinds))
+		return false;
+	*ret = (struct document_kind) { kinds[i].key, kinds[i].schema };
+	return true;
+}
+
+const struct schema *document_schema(const struct node *root)
+{
+	const struct kind *kind = NULL;
+
+	if (root->kind == NODE_MAP && root->first)
+		kind = find_kind(root->first->key->text);
+	return kind ? kind->schema : NULL;
 }
 
 /* The first key says nothing; a later one may. */

@@ -30,8 +30,25 @@ struct set_builder {
 /* The root of a non-empty document: recognised by its first key and read. 0 or -ENOMEM. */
 int document_read(struct set_builder *b, const struct node *root);
 
-/* 0 or -ENOMEM. */
-int meaning_of(const struct node *root, struct meaning *ret);
+/* S: of such documents, or NULL. 0 or -ENOMEM. */
+int meaning_of(const struct node *root, const struct schema *s, struct meaning *ret);
+
+/* The I-th kind of document, beginning with KEY; false: there are not so many. */
+struct document_kind {
+	const char *key;
+	const struct schema *schema; /* NULL: read by no table */
+};
+bool document_kind(size_t i, struct document_kind *ret);
+/* By its first key; NULL: no such kind, or read by no table. */
+const struct schema *document_schema(const struct node *root);
+
+extern const struct schema service_schema, group_schema, scope_schema, guardrail_schema;
+extern const struct schema rule_schemas[DIRECTIONS];
+extern const struct schema peer_schema, guardrail_peer_schema, exception_schema;
+
+/* For tables. */
+const char *port_canon(char out[CANON_MAX], const char *text);
+const char *prefix_canon(char out[CANON_MAX], const char *text);
 
 int service_read(struct set_builder *b, const struct node *root);
 int group_read(struct set_builder *b, const struct node *root);

@@ -27,7 +27,8 @@
 #define BH_GUARDRAILS_MAX        1024
 #define BH_GUARDRAIL_DENIES_MAX  256
 #define BH_DENY_UNLESS_MAX       256
-#define BH_DIAGS_MAX             1000 /* further mistakes are counted, not kept */
+#define BH_DIAGS_MAX             1000       /* further mistakes are counted, not kept */
+#define BH_JSON_SCHEMA_BYTES_MAX (1u << 20) /* of what `bulkhead schema` prints */
 
 /* Host file */
 #define BH_AUDIT_FILES_DEFAULT      64 /* files of the audit trail that are kept */

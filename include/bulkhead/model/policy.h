@@ -16,8 +16,9 @@
 
 /*
  * What a document says, as policy_parse() read it: the same for the same keys and values, whatever the
- * order of the keys, the layout, the comments and the file. Two that mean the same may differ in it
- * (443 and 443/tcp, with and without quotes); two that mean something else never have the same.
+ * order of the keys, the layout, the comments, the file, and the spelling of ports and prefixes (443 and
+ * 443/tcp). Other texts differ in it with and without quotes; two that mean something else never have the
+ * same.
  */
 struct meaning {
 	char digest[DIGEST_HEX]; /* "" in sets that nobody parsed */
