@@ -36,7 +36,7 @@ struct cli_options {
 	const char *files[CLI_PATHS_MAX]; /* the operands of a verb that takes files */
 	size_t n_files;
 	bool json, strict, clean, follow, endpoints, verify, generations, signals, reverse, summary,
-		host;
+		host, write, check;
 };
 
 /* One verb: src/cli/<verb>.c. The option letters are ids of options.c's table. */
@@ -51,6 +51,7 @@ extern const struct cli_verb cli_verbs[];
 extern const size_t cli_n_verbs;
 
 int cmd_check(struct cli_options *o);
+int cmd_fmt(struct cli_options *o);
 int cmd_schema(struct cli_options *o);
 int cmd_endpoints(struct cli_options *o);
 int cmd_explain(struct cli_options *o);

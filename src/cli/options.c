@@ -17,6 +17,7 @@ static const struct option_spec {
 	const char *name, *argument, *help;
 	size_t offset; /* of a const char * (with argument) or a bool in struct cli_options */
 	bool many;     /* of a struct cli_words */
+	char letter;   /* also -LETTER; 0: none */
 } specs[] = {
 	{ 'p', "policies", "PATH", "policy file or directory; may be repeated", 0 },
 	{ 'i', "inventory", "FILE", "take the endpoints from this file and from nowhere else",
@@ -100,6 +101,10 @@ static const struct option_spec {
 	  offsetof(struct cli_options, strict) },
 	{ 'S', "strict", NULL, "refuse if anything that is selected cannot be held",
 	  offsetof(struct cli_options, strict) },
+	{ 'W', "write", NULL, "put it into the files, each at once and whole",
+	  offsetof(struct cli_options, write), .letter = 'w' },
+	{ 'Y', "check", NULL, "name the files that are not in that form; 1 if there are any",
+	  offsetof(struct cli_options, check) },
 	{ 'h', "host", NULL, "of the host file instead", offsetof(struct cli_options, host) },
 	{ 'j', "json", NULL, "one JSON object a line", offsetof(struct cli_options, json) },
 };
@@ -155,6 +160,29 @@ static size_t build_longopts(const struct cli_verb *v, struct option *out)
 	return n;
 }
 
+/* ":h" and the letters of the verb's own options. */
+static void build_letters(const struct cli_verb *v, char out[N_SPECS + 3])
+{
+	*out++ = ':';
+	*out++ = 'h';
+	for (size_t i = 0; i < N_SPECS; i++)
+		if (specs[i].letter && strchr(v->options, specs[i].id))
+			*out++ = specs[i].letter;
+	*out = '\0';
+}
+
+/* What getopt_long() gave, as an index; N_SPECS: no option of the verb's. */
+static size_t spec_of(const struct cli_verb *v, int c)
+{
+	size_t i = 0;
+
+	if (c >= 256)
+		return (size_t)c - 256;
+	while (i < N_SPECS && (specs[i].letter != c || !strchr(v->options, specs[i].id)))
+		i++;
+	return i;
+}
+
 static int bad_option(const struct cli_verb *v, int c, char **argv)
 {
 	char shown[128];
@@ -196,20 +224,22 @@ static int take_operands(const struct cli_verb *v, int argc, char **argv, struct
 int cli_parse(const struct cli_verb *v, int argc, char **argv, struct cli_options *ret)
 {
 	struct option longopts[N_SPECS + 2];
+	char letters[N_SPECS + 3];
 	int c;
 
 	*ret = (struct cli_options) { 0 };
 	build_longopts(v, longopts);
+	build_letters(v, letters);
 	opterr = 0;
 	optind = 1;
-	while ((c = getopt_long(argc, argv, ":h", longopts, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, letters, longopts, NULL)) != -1) {
 		if (c == 'h') {
 			cli_print_verb_help(v, stdout);
 			return -1;
 		}
-		if (c < 256)
+		if (c == '?' || c == ':' || spec_of(v, c) == N_SPECS)
 			return bad_option(v, c, argv);
-		if (take(&specs[c - 256], optarg, ret))
+		if (take(&specs[spec_of(v, c)], optarg, ret))
 			return CLI_USAGE;
 	}
 	return take_operands(v, argc, argv, ret);
@@ -239,8 +269,8 @@ void cli_print_verb_help(const struct cli_verb *v, FILE *out)
 
 		if (!strchr(v->options, s->id))
 			continue;
-		snprintf(left, sizeof(left), "--%s%s%s", s->name, s->argument ? " " : "",
-			 s->argument ? s->argument : "");
+		snprintf(left, sizeof(left), "--%s%s%s%s%c", s->name, s->argument ? " " : "",
+			 s->argument ? s->argument : "", s->letter ? ", -" : "", s->letter);
 		fprintf(out, "  %-22s %s\n", left, s->help);
 	}
 }

@@ -27,8 +27,11 @@
 #define BH_GUARDRAILS_MAX        1024
 #define BH_GUARDRAIL_DENIES_MAX  256
 #define BH_DENY_UNLESS_MAX       256
-#define BH_DIAGS_MAX             1000       /* further mistakes are counted, not kept */
-#define BH_JSON_SCHEMA_BYTES_MAX (1u << 20) /* of what `bulkhead schema` prints */
+#define BH_DIAGS_MAX             1000        /* further mistakes are counted, not kept */
+#define BH_JSON_SCHEMA_BYTES_MAX (1u << 20)  /* of what `bulkhead schema` prints */
+#define BH_FORMAT_LINES_MAX      (1u << 20)  /* of a file that `bulkhead fmt` reads */
+#define BH_FORMAT_BYTES_MAX      (64u << 20) /* and of what it writes */
+#define BH_FORMAT_KEY_MAX        1000        /* bytes of a key; a quarter of that with quotes */
 
 /* Host file */
 #define BH_AUDIT_FILES_DEFAULT      64 /* files of the audit trail that are kept */
