@@ -28,6 +28,7 @@ struct cli_options {
 	const char *inventory, *config, *netns_dir, *docker_socket, *podman_socket, *socket;
 	const char *from, *to, *port, *batch, *format, *endpoint, *pcap;
 	const char *store;
+	const char *output, *project;
 	struct cli_words services, containers, peers, ports, directions, rules, verdicts, uids, by;
 	const char *since, *until, *sort, *limit, *page;
 	const char *confirm;
@@ -51,6 +52,7 @@ extern const struct cli_verb cli_verbs[];
 extern const size_t cli_n_verbs;
 
 int cmd_check(struct cli_options *o);
+int cmd_init(struct cli_options *o);
 int cmd_fmt(struct cli_options *o);
 int cmd_schema(struct cli_options *o);
 int cmd_endpoints(struct cli_options *o);

@@ -12,6 +12,8 @@
 const struct cli_verb cli_verbs[] = {
 	{ "check", "[PATH...]", "validate policies, all mistakes at once; needs no root",
 	  "piecdmnSj", cmd_check },
+	{ "init", "FILE", "policies to begin with, from a Docker Compose file; needs no root", "NQ",
+	  cmd_init, .takes_word = true },
 	{ "fmt", "[PATH...]", "policies in their canonical form; comments stay; - for stdin", "pWY",
 	  cmd_fmt },
 	{ "schema", "", "a JSON Schema of policies, for editors", "h", cmd_schema },

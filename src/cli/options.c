@@ -105,6 +105,11 @@ static const struct option_spec {
 	  offsetof(struct cli_options, write), .letter = 'w' },
 	{ 'Y', "check", NULL, "name the files that are not in that form; 1 if there are any",
 	  offsetof(struct cli_options, check) },
+	{ 'N', "output", "DIR",
+	  "put each policy into a file of this directory; none is overwritten",
+	  offsetof(struct cli_options, output) },
+	{ 'Q', "project", "NAME", "of Compose (default: its name:, or the directory's)",
+	  offsetof(struct cli_options, project) },
 	{ 'h', "host", NULL, "of the host file instead", offsetof(struct cli_options, host) },
 	{ 'j', "json", NULL, "one JSON object a line", offsetof(struct cli_options, json) },
 };

@@ -31,6 +31,13 @@ static bool key_can_be_kept(const struct node *key)
 	return len <= (key->plain ? BH_FORMAT_KEY_MAX : BH_FORMAT_KEY_MAX / 4);
 }
 
+/* In [...] these are texts; on a line of its own each is something else. */
+static bool is_indicator(const struct node *n)
+{
+	return n->kind == NODE_TEXT && n->plain && *n->text && strchr("-?:", *n->text) &&
+	       (!n->text[1] || n->text[1] == ' ');
+}
+
 static void check_texts(struct formatted *f, const struct node *n)
 {
 	for (const struct node *c = n->first; c; c = c->next) {
@@ -42,6 +49,9 @@ static void check_texts(struct formatted *f, const struct node *n)
 			format_refuse(f, c->loc.line, c->loc.column,
 				      "put it in quotes, or behind |",
 				      "a text with an empty line in it cannot be kept as it is");
+		if (is_indicator(c) || (c->key && is_indicator(c->key)))
+			format_refuse(f, c->loc.line, c->loc.column, "put it in quotes",
+				      "a text that begins like this cannot be kept as it is");
 		check_texts(f, c);
 	}
 }

@@ -41,14 +41,22 @@ static size_t count_events(const struct node *n)
 	return count;
 }
 
+static bool is_first_of_line(const struct attaching *a, unsigned line)
+{
+	const struct event *e = a->events.data;
+
+	return !a->events.n || e[a->events.n - 1].line != line;
+}
+
 static int add_note(struct attaching *a, struct node *n)
 {
 	unsigned line = n->key ? n->key->loc.line : n->loc.line;
+	bool first = is_first_of_line(a, line);
 
 	n->note = bh_arena_alloc(a->f->arena, sizeof(*n->note));
 	if (!n->note)
 		return -ENOMEM;
-	n->note->blank = line > 1 && format_is_blank(a->f, line - 1);
+	n->note->blank = first && line > 1 && format_is_blank(a->f, line - 1);
 	return 0;
 }
 
@@ -60,9 +68,12 @@ static int add_events(struct attaching *a, struct node *parent, struct event *pa
 	for (struct node *n = parent->first; r >= 0 && n; n = n->next) {
 		const struct src_loc *at = n->key ? &n->key->loc : &n->loc;
 		struct event e = { at->line, at->column, n, parent, parent_event, doc, true };
-		struct event *begin = add_event(a, &e);
+		struct event *begin;
 
-		r = begin ? add_note(a, n) : -ENOMEM;
+		r = add_note(a, n);
+		begin = add_event(a, &e);
+		if (!begin)
+			r = -ENOMEM;
 		if (r >= 0)
 			r = add_events(a, n, begin, doc);
 		e.begins = false;

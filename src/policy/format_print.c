@@ -339,6 +339,35 @@ static void put_entry(struct printer *p, const struct value *v, unsigned indent,
 	p->first = false;
 }
 
+static bool fits(struct printer *p, const struct value *v, unsigned indent)
+{
+	size_t start = p->out->len;
+	bool flow;
+
+	put_indent(p, indent);
+	flow = try_flow(p, v);
+	if (!p->out->error) {
+		p->out->len = start;
+		p->out->data[start] = '\0';
+	}
+	return flow;
+}
+
+/* What stood behind {...} and will stand behind nothing when each entry has its own line: above the dash. */
+static void lift_tail(struct printer *p, const struct value *v, unsigned indent)
+{
+	struct note *note = v->n->note;
+
+	if (!note->tail || v->n->kind == NODE_TEXT || fits(p, v, indent + INDENT))
+		return;
+	put_blank(p, note->blank);
+	put_indent(p, indent);
+	bh_buf_add(p->out, note->tail->text, note->tail->len);
+	bh_buf_addstr(p->out, "\n");
+	note->tail = NULL;
+	note->blank = false;
+}
+
 /* The heads of what shares the line of a dash stand above the dash. */
 static void put_heads(struct printer *p, const struct value *v, unsigned indent);
 
@@ -355,6 +384,7 @@ static void put_block(struct printer *p, const struct value *v, unsigned indent,
 			entry = value_in(v, in[i].n);
 		if (!entry.n->key && !(inlined && i == 0)) {
 			put_comments(p, &entry.n->note->head, indent);
+			lift_tail(p, &entry, indent);
 			put_heads(p, &entry, indent);
 			put_blank(p, entry.n->note->blank);
 			put_indent(p, indent);
@@ -362,6 +392,8 @@ static void put_block(struct printer *p, const struct value *v, unsigned indent,
 		put_entry(p, &entry, indent, !entry.n->key || (inlined && i == 0));
 	}
 	put_comments(p, &v->n->note->foot, indent);
+	if (inlined && v->n->note->tail) /* of a list in a list */
+		put_comments(p, &(struct comments) { v->n->note->tail, NULL }, indent);
 }
 
 static void put_heads(struct printer *p, const struct value *v, unsigned indent)

@@ -33,6 +33,16 @@
 #define BH_FORMAT_BYTES_MAX      (64u << 20) /* and of what it writes */
 #define BH_FORMAT_KEY_MAX        1000        /* bytes of a key; a quarter of that with quotes */
 
+/* Compose files that policies are made of */
+#define BH_COMPOSE_BYTES_MAX    (4u << 20)
+#define BH_COMPOSE_SERVICES_MAX 1000
+#define BH_COMPOSE_ENTRIES_MAX  4096        /* of one mapping or list, merged ones included */
+#define BH_COMPOSE_STEPS_MAX    (16u << 20) /* entries looked at in all: aliases repeat them */
+#define BH_COMPOSE_MERGE_DEPTH  16
+#define BH_COMPOSE_TEXT_MAX     1024
+#define BH_COMPOSE_PORTS_MAX    128        /* of one service */
+#define BH_COMPOSE_POLICY_MAX   (1u << 20) /* bytes of one policy that is written */
+
 /* Host file */
 #define BH_AUDIT_FILES_DEFAULT      64 /* files of the audit trail that are kept */
 #define BH_AUDIT_FILES_MAX          1024
