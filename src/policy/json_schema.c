@@ -50,6 +50,9 @@ static void put_member(struct bh_buf *b, const char *key, const char *value)
 #define PORT                                                                                       \
 	"(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3})"
 #define PATH "/.*[^/]"
+/* Of Kubernetes. */
+#define LABEL     "[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
+#define SUBDOMAIN "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?([.][a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*"
 
 static const struct {
 	const char *name, *json;
@@ -76,6 +79,10 @@ static const struct {
 	{ "account", "\"type\":[\"string\",\"number\",\"boolean\"],\"minimum\":0,"
 		     "\"pattern\":\"^[^-:/\\\\u0000-\\\\u0020\\\\u007f]"
 		     "[^:/\\\\u0000-\\\\u0020\\\\u007f]*$\"" },
+	{ "namespaces", "\"type\":\"object\",\"propertyNames\":{\"pattern\":\"^" LABEL
+			"$\"},\"additionalProperties\":{\"type\":\"object\",\"propertyNames\":"
+			"{\"pattern\":\"^(" SUBDOMAIN "/)?" LABEL "$\"},\"additionalProperties\":"
+			"{\"type\":\"string\",\"pattern\":\"^(" LABEL ")?$\"}}" },
 	{ "listen", "\"anyOf\":[{\"const\":false},{\"type\":\"string\",\"pattern\":"
 		    "\"^(127(\\\\.[0-9]{1,3}){3}|\\\\[[0:]*:0*1\\\\]):0*" PORT "$\"}]" },
 };

@@ -176,7 +176,7 @@ static const struct field exception_fields[] = {
 	"{\"properties\":{\"service\":false,\"labels\":false,\"group\":false,\"scope\":false,"     \
 	"\"not-scope\":false}}}"
 
-const struct schema peer_schema =
+const struct schema rule_peer_schema =
 	SCHEMA("a peer", fields, "{service: NAME}", .shape = SHAPE_NOT_EMPTY "," PEER_SHAPE);
 const struct schema guardrail_peer_schema =
 	SCHEMA("a peer of a guardrail", guardrail_fields, "{service: NAME}",
@@ -271,7 +271,7 @@ static int read_by(struct reader *rd, const struct schema *s, const struct node 
 
 int peer_read(struct reader *rd, const struct node *n, bool guardrail, struct peer *ret)
 {
-	return read_by(rd, guardrail ? &guardrail_peer_schema : &peer_schema, n, ret);
+	return read_by(rd, guardrail ? &guardrail_peer_schema : &rule_peer_schema, n, ret);
 }
 
 int exception_read(struct reader *rd, const struct node *n, struct exception *ret)

@@ -44,7 +44,7 @@ const struct schema *document_schema(const struct node *root);
 
 extern const struct schema service_schema, group_schema, scope_schema, guardrail_schema;
 extern const struct schema rule_schemas[DIRECTIONS];
-extern const struct schema peer_schema, guardrail_peer_schema, exception_schema;
+extern const struct schema rule_peer_schema, guardrail_peer_schema, exception_schema;
 
 /* For tables. */
 const char *port_canon(char out[CANON_MAX], const char *text);

@@ -130,6 +130,11 @@ static void comments_stay(void **state)
 	assert_formatted("# top\n---\nx: 1\n# of x\n--- # of y\ny: 2\n",
 			 "# top\nx: 1\n# of x\n---\n# of y\ny: 2\n");
 	/* Columns stay where there is room. */
+	assert_formatted("x:\n  - {a: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa, b: "
+			 "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb}  # of both\n",
+			 "x:\n  # of both\n  - a: "
+			 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n    b: "
+			 "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\n");
 	assert_formatted("x: 1      # a\nyyyy: 22  # b\nzzzzzzzzz: 1 # c\n",
 			 "x: 1      # a\nyyyy: 22  # b\nzzzzzzzzz: 1  # c\n");
 	/* None of these is one. */
@@ -256,6 +261,8 @@ static size_t each(const char *pattern, bool canonical)
 static void identity(void **state)
 {
 	assert_true(each("policies/*.yaml", true) >= 15);
+	assert_true(each("examples/kubernetes/*.yaml", false) >= 1);
+	assert_true(each("tests/cli/golden/init-*.yaml", true) >= 6);
 	assert_true(each("tests/policy/bad/*.yaml", false) >= 20);
 }
 
