@@ -77,22 +77,31 @@ class Wire:
                         got.add((words[2], name, "%s/%s" % (words[1], words[0])))
         return got
 
+    def judge(self, cells):
+        """What is wrong with these cells: (cell, words)."""
+        self.forget()
+        seen = self.ask(cells)
+        came = self.arrived()
+        wrong = []
+        for c, passes in cells.items():
+            if seen[c] != passes:
+                wrong.append((c, "%s %s %s: the documentation says %s, the wire %s" % (
+                    *c, "allow" if passes else "deny", "open" if seen[c] else "closed")))
+            elif not passes and (c[0], self.by_address[c[1]], c[2]) in came:
+                wrong.append((c, "%s %s %s: denied, and it came in" % c))
+        return wrong
+
     def step(self, case, where):
         """Apply one case over the one before. (number of cells, what is wrong)"""
         case.write(where)
-        self.forget()
         done = call(where, "apply")
         if done.returncode != 0:
             return 0, ["apply: %s" % done.stderr.strip()[-600:]]
         cells = self.cells(case)
-        seen = self.ask(cells)
-        wrong = ["%s %s %s: the documentation says %s, the wire %s" % (
-            *c, "allow" if passes else "deny", "open" if seen[c] else "closed")
-            for c, passes in cells.items() if seen[c] != passes]
-        came = self.arrived()
-        wrong += ["%s %s %s: denied, and it came in" % c for c, passes in cells.items()
-                  if not passes and (c[0], self.by_address[c[1]], c[2]) in came]
-        return len(cells), wrong
+        wrong = self.judge(cells)
+        if wrong:       # again: a server that had no processor tells late who came in a case before
+            wrong = self.judge({c: cells[c] for c, _ in wrong})
+        return len(cells), [words for _, words in wrong]
 
 
 def main(doc):
@@ -116,12 +125,12 @@ def main(doc):
 
 
 def steps(wire, where, numbers):
-    total = failed = 0
+    total = failed = done = 0
     begun = time.monotonic()
     for kind, seed in numbers:
         case = seeded.packets(kind, seed, wire.net)
         n, wrong = wire.step(case, where)
-        total += n
+        total, done = total + n, done + 1
         if wrong:
             failed += 1
             print("case %s: %d wrong" % (case.name, len(wrong)))
@@ -129,5 +138,5 @@ def steps(wire, where, numbers):
         if failed == 10:
             break
     print("%d cases, %d cells, %d cases wrong, %.1f s" % (
-        len(numbers), total, failed, time.monotonic() - begun))
+        done, total, failed, time.monotonic() - begun))
     return 1 if failed or not total else 0
