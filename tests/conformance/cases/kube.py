@@ -118,5 +118,6 @@ class Writer:
         c = self.c
         got = [self.policy(i) for i in range(c.between(1, 5 * self.scale))]
         if len(got) > 2 and c.percent(20):
-            got[1:] = [{"apiVersion": "v1", "kind": "List", "items": got[1:]}]
+            version, kind = c.of([("v1", "List"), ("networking.k8s.io/v1", "NetworkPolicyList")])
+            got[1:] = [{"apiVersion": version, "kind": kind, "items": got[1:]}]
         return got
