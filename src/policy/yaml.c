@@ -102,6 +102,14 @@ static unsigned text_hash(const char *s)
 	return h;
 }
 
+static bool is_flow(const yaml_event_t *ev)
+{
+	if (ev->type == YAML_SEQUENCE_START_EVENT)
+		return ev->data.sequence_start.style == YAML_FLOW_SEQUENCE_STYLE;
+	return ev->type == YAML_MAPPING_START_EVENT &&
+	       ev->data.mapping_start.style == YAML_FLOW_MAPPING_STYLE;
+}
+
 static void end_at(struct node *n, const yaml_event_t *ev)
 {
 	n->end_line = (unsigned)ev->end_mark.line + 1;
@@ -127,6 +135,7 @@ static int new_node(struct doc_reader *d, const yaml_event_t *ev, enum node_kind
 		return -ENOMEM;
 	n->kind = kind;
 	n->loc = loc;
+	n->flow = is_flow(ev);
 	end_at(n, ev);
 	*ret = n;
 	return 0;
@@ -228,7 +237,6 @@ static int read_list(struct doc_reader *d, const yaml_event_t *ev, unsigned dept
 	if (r < 0)
 		return r;
 	refuse_properties(d, ev, ev->data.sequence_start.anchor, ev->data.sequence_start.tag);
-	list->flow = ev->data.sequence_start.style == YAML_FLOW_SEQUENCE_STYLE;
 	for (;;) {
 		yaml_event_t item;
 		bool end;
@@ -311,7 +319,6 @@ static int read_map(struct doc_reader *d, const yaml_event_t *ev, unsigned depth
 	if (r < 0)
 		return r;
 	refuse_properties(d, ev, ev->data.mapping_start.anchor, ev->data.mapping_start.tag);
-	map->flow = ev->data.mapping_start.style == YAML_FLOW_MAPPING_STYLE;
 	for (;;) {
 		yaml_event_t key;
 		bool end;
