@@ -10,6 +10,7 @@
 #   make fuzz                         libFuzzer targets in build/fuzz (clang)
 
 BUILD ?= release
+PREFIX ?= /usr/local
 O     := build/$(BUILD)
 CC    ?= cc
 
@@ -17,7 +18,11 @@ VERSION := 0.1.0
 PKGS    := libnftnl libmnl libnetfilter_log jansson yaml-0.1 libcurl libsystemd nettle \
 	   libmicrohttpd sqlite3 libpcap libcap libseccomp
 
-STD      := -std=gnu11 -D_GNU_SOURCE -Iinclude -DBULKHEAD_VERSION='"$(VERSION)"'
+# Where SARIF says that what a finding means is written; a distribution may have it on its site.
+DOCS_URI ?= file://$(PREFIX)/share/doc/bulkhead
+
+STD      := -std=gnu11 -D_GNU_SOURCE -Iinclude -DBULKHEAD_VERSION='"$(VERSION)"' \
+	    -DBULKHEAD_DOCS_URI='"$(DOCS_URI)"'
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	    -Wwrite-strings -Wvla -Wformat=2 -Wno-unused-parameter -Wno-missing-field-initializers
 HARDEN   := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE
@@ -169,10 +174,10 @@ lint:
 clean:
 	rm -rf build
 
-PREFIX ?= /usr/local
 install: all
 	install -D -m 0755 $(O)/bulkhead $(DESTDIR)$(PREFIX)/sbin/bulkhead
 	install -D -m 0755 $(O)/bulkheadd $(DESTDIR)$(PREFIX)/sbin/bulkheadd
 	install -D -m 0755 $(O)/bulkhead-logger $(DESTDIR)$(PREFIX)/sbin/bulkhead-logger
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/doc/bulkhead docs/lint.md docs/policy-format.md
 
 -include $(shell find build -name '*.d' 2>/dev/null)

@@ -37,7 +37,7 @@ struct cli_options {
 	const char *files[CLI_PATHS_MAX]; /* the operands of a verb that takes files */
 	size_t n_files;
 	bool json, strict, clean, follow, endpoints, verify, generations, signals, reverse, summary,
-		host, write, check;
+		host, write, check, lints;
 };
 
 /* One verb: src/cli/<verb>.c. The option letters are ids of options.c's table. */
@@ -77,13 +77,29 @@ int cli_fail(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)
 bool cli_colour(FILE *out); /* a terminal, and NO_COLOR unset */
 
 /* How far a verb's site is loaded. */
-enum cli_need { NEED_POLICIES = 1, NEED_ENDPOINTS = 2, NEED_RULESETS = 4, NEED_ALL_SUBJECTS = 8 };
+enum cli_need {
+	NEED_POLICIES = 1,
+	NEED_ENDPOINTS = 2,
+	NEED_RULESETS = 4,
+	NEED_ALL_SUBJECTS = 8,
+	NEED_LINT = 16, /* of endpoints; with RULESETS */
+};
 
 /*
  * Load a site as the options say; diagnostics go to stderr. CLI_YES, or the exit code after the
  * reason was printed. The caller calls site_done() in either case.
  */
 int cli_load(struct site *s, const struct cli_options *o, unsigned need);
+/*
+ * The same for those who print diagnostics themselves: they are in DIAGS, sorted, and a sentence that
+ * says more is in ERR, or none.
+ */
+int cli_load_quietly(struct site *s, const struct cli_options *o, unsigned need,
+		     struct diag_list *diags, struct bh_err *err);
+
+/* check --format sarif: the run as one object; CLI_YES or CLI_FAILED. check --lints. */
+int cli_print_sarif(const struct diag_list *diags);
+void cli_print_lints(bool json);
 
 /*
  * Ask a running bulkheadd, unless the options name policies or endpoints of their own: FN gets each

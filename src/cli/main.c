@@ -11,7 +11,7 @@
 
 const struct cli_verb cli_verbs[] = {
 	{ "check", "[PATH...]", "validate policies, all mistakes at once; needs no root",
-	  "piecdmnSj", cmd_check },
+	  "piecdmn123j", cmd_check },
 	{ "init", "FILE", "policies to begin with, from a Docker Compose file; needs no root", "NQ",
 	  cmd_init, .takes_word = true },
 	{ "fmt", "[PATH...]", "policies in their canonical form; comments stay; - for stdin", "pWY",

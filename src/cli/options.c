@@ -111,6 +111,13 @@ static const struct option_spec {
 	{ 'Q', "project", "NAME", "of Compose (default: its name:, or the directory's)",
 	  offsetof(struct cli_options, project) },
 	{ 'h', "host", NULL, "of the host file instead", offsetof(struct cli_options, host) },
+	{ '3', "strict", NULL,
+	  "1 if there is a warning; with endpoints, also if anything selected cannot be held",
+	  offsetof(struct cli_options, strict) },
+	{ '1', "format", "FORMAT", "text (without), json, or sarif: docs/lint.md",
+	  offsetof(struct cli_options, format) },
+	{ '2', "lints", NULL, "list what check can warn of, and why",
+	  offsetof(struct cli_options, lints) },
 	{ 'j', "json", NULL, "one JSON object a line", offsetof(struct cli_options, json) },
 };
 #define N_SPECS BH_ARRAY_SIZE(specs)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "set.h"
 
+#include <errno.h>
 #include <stddef.h>
 
 #include <bulkhead/base/cleanup.h>
@@ -10,7 +11,19 @@ static int read_cidrs(struct reader *rd, const struct field *f, const struct nod
 {
 	struct group *g = out;
 
-	return prefixes_read(rd, n, BH_GROUP_CIDRS_MAX, "cidrs", &g->cidrs, &g->n_cidrs);
+	struct src_loc *locs;
+	size_t i = 0;
+	int r = prefixes_read(rd, n, BH_GROUP_CIDRS_MAX, "cidrs", &g->cidrs, &g->n_cidrs);
+
+	if (r < 0 || !g->n_cidrs)
+		return r;
+	locs = bh_arena_array(rd->arena, n->n, sizeof(*locs));
+	if (!locs)
+		return -ENOMEM;
+	for (const struct node *c = n->first; c; c = c->next)
+		locs[i++] = c->loc;
+	g->cidr_locs = locs;
+	return 0;
 }
 
 static const struct field fields[] = {
@@ -29,6 +42,7 @@ static const struct field fields[] = {
 	  .required = true,
 	  .read = read_cidrs,
 	  .example = "cidrs: [203.0.113.0/24, 2001:db8::/32]" },
+	ACCEPT_FIELD(offsetof(struct group, accepts)),
 };
 
 const struct schema group_schema = SCHEMA("a group", fields, NULL);

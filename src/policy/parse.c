@@ -115,6 +115,7 @@ static int finish(struct set_builder *b, const struct policy_source *sources, si
 		.n_scopes = b->defs[NAME_SCOPE].n,
 		.guardrails = defs[NAME_GUARDRAIL],
 		.n_guardrails = b->defs[NAME_GUARDRAIL].n,
+		.n_accepts = b->n_accepts,
 		.n_files = n,
 	};
 	digest_sources(sources, n, set->digest);

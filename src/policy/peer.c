@@ -9,6 +9,8 @@
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/base/limits.h>
 
+#include "cover.h"
+
 static int read_service_ref(struct reader *rd, const struct field *f, const struct node *n,
 			    void *out)
 {
@@ -192,12 +194,6 @@ static const struct node *value_of(const struct node *map, const char *key)
 		if (strcmp(c->key->text, key) == 0)
 			return c;
 	return NULL;
-}
-
-static bool prefix_inside(const struct bh_prefix *inner, const struct bh_prefix *outer)
-{
-	return inner->addr.family == outer->addr.family && inner->len >= outer->len &&
-	       bh_prefix_contains(outer, &inner->addr);
 }
 
 static void check_except(struct reader *rd, const struct node *n, const struct peer *p)

@@ -123,11 +123,13 @@ static int read_ports(struct reader *rd, const struct field *f, const struct nod
 		  .read = schema_read_remark,                                                      \
 		  .offset = offsetof(struct rule, ticket),                                         \
 		  .example = "ticket: CHG-1042" },                                                 \
-	{                                                                                          \
-		.key = "reviewed", .about = "When somebody last looked at it",                     \
-		.takes = TAKES_TEXT, .read = schema_read_date,                                     \
-		.offset = offsetof(struct rule, reviewed), .example = "reviewed: 2026-09-01"       \
-	}
+		{ .key = "reviewed",                                                               \
+		  .about = "When somebody last looked at it",                                      \
+		  .takes = TAKES_TEXT,                                                             \
+		  .read = schema_read_date,                                                        \
+		  .offset = offsetof(struct rule, reviewed),                                       \
+		  .example = "reviewed: 2026-09-01" },                                             \
+		ACCEPT_FIELD(offsetof(struct rule, accepts))
 
 static const struct field ingress_fields[] = {
 	RULE_NAME,

@@ -88,6 +88,7 @@ static const struct field fields[] = {
 	  .takes = TAKES_TEXT,
 	  .read = read_review,
 	  .example = "review-every: 180d" },
+	ACCEPT_FIELD(offsetof(struct scope, accepts)),
 };
 
 const struct schema scope_schema = SCHEMA("a scope", fields, NULL);

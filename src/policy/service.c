@@ -250,6 +250,7 @@ static const struct field fields[] = {
 	  .offset = offsetof(struct service, on_deny),
 	  .words = on_deny_words,
 	  .example = "on-deny: drop" },
+	ACCEPT_FIELD(offsetof(struct service, accepts)),
 };
 
 const struct schema service_schema = SCHEMA("a service", fields, NULL);

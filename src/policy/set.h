@@ -24,6 +24,7 @@ struct set_builder {
 	struct reader rd;
 	struct bh_vec defs[NAME_KINDS]; /* struct service, group, scope, guardrail */
 	struct bh_vec refs;             /* struct ref */
+	size_t n_accepts;
 	bool incomplete; /* something was not read: names may be missing that do exist */
 };
 
@@ -85,6 +86,18 @@ bool prefix_read(struct reader *rd, const struct node *n, struct bh_prefix *ret)
 /* A list of them, MAX at most. 0 (also when some were wrong) or -ENOMEM. */
 int prefixes_read(struct reader *rd, const struct node *list, size_t max, const char *what,
 		  const struct bh_prefix **ret, size_t *ret_n);
+
+/* accept: of a rule or document, for tables: OFFSET is of a struct accepts. */
+int accepts_read(struct reader *rd, const struct field *f, const struct node *n, void *out);
+extern const struct schema accept_schema;
+#define ACCEPT_FIELD(at)                                                                           \
+	{                                                                                          \
+		.key = "accept",                                                                   \
+		.about = "What check warns of here that is right as it is, and why",               \
+		.of = &accept_schema, .max = BH_ACCEPTS_MAX, .takes = TAKES_LIST,                  \
+		.read = accepts_read, .offset = (at),                                              \
+		.example = "accept: [{lint: one-sided, reason: why it is right so}]"               \
+	}
 
 /* Duplicate definitions and names that do not exist. 0 or -ENOMEM. */
 int names_check(struct set_builder *b);

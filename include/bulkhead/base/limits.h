@@ -27,6 +27,9 @@
 #define BH_GUARDRAILS_MAX        1024
 #define BH_GUARDRAIL_DENIES_MAX  256
 #define BH_DENY_UNLESS_MAX       256
+#define BH_ACCEPTS_MAX           64       /* entries of one accept: */
+#define BH_EXPIRES_SOON_DAYS     30       /* before a rule ends, lint tells */
+#define BH_LINT_STEPS_MAX        50000000 /* comparisons; what is left is told, not looked at */
 #define BH_DIAGS_MAX             1000        /* further mistakes are counted, not kept */
 #define BH_JSON_SCHEMA_BYTES_MAX (1u << 20)  /* of what `bulkhead schema` prints */
 #define BH_FORMAT_LINES_MAX      (1u << 20)  /* of a file that `bulkhead fmt` reads */

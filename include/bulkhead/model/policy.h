@@ -57,6 +57,23 @@ struct pods {
 /* ALL is everybody: only of rules of a NetworkPolicy that name no peer. */
 enum entity { ENTITY_NONE, ENTITY_HOST, ENTITY_WORLD, ENTITY_MANAGED, ENTITY_ALL };
 
+/* An entry of accept:, what lint is not to say of a rule or a document, and why. */
+struct accept {
+	struct src_loc loc;
+	const char *lint;   /* an id of policy/lint.h */
+	const char *reason; /* as written */
+	size_t index;       /* below policy_set.n_accepts; each has its own */
+};
+
+struct accepts {
+	const struct accept *a;
+	size_t n;
+};
+
+/* The first that is about this lint, or NULL. */
+const struct accept *accepts_find(const struct accepts *a, const char *lint);
+
+
 /* An entry of from:/to:. Absent keys are NULL/0/NONE; present ones are AND. */
 struct peer {
 	struct src_loc loc;
@@ -93,6 +110,7 @@ struct rule {
 	size_t n_named;
 	int64_t expires;                        /* seconds since the epoch; 0 = never */
 	const char *reason, *ticket, *reviewed; /* as written, or NULL */
+	struct accepts accepts;
 };
 
 /* select: all present lines must match; at least one is present. Patterns are globs. */
@@ -132,6 +150,7 @@ struct service {
 	bool is_k8s;
 	/* it has no say in this direction: whom nobody else isolates in it may do all there */
 	bool leaves_open[DIRECTIONS];
+	struct accepts accepts;
 	struct meaning meaning;
 };
 
@@ -139,7 +158,9 @@ struct group {
 	struct src_loc loc;
 	const char *name;
 	const struct bh_prefix *cidrs;
+	const struct src_loc *cidr_locs; /* where each stands; NULL in sets that nobody parsed */
 	size_t n_cidrs;
+	struct accepts accepts;
 	struct meaning meaning;
 };
 
@@ -155,6 +176,7 @@ struct scope {
 	const char *title, *framework; /* or NULL */
 	bool require[SCOPE_FIELDS];
 	unsigned review_days; /* 0 = no limit */
+	struct accepts accepts;
 	struct meaning meaning;
 };
 
@@ -187,6 +209,7 @@ struct guardrail {
 	size_t n_services;
 	const struct deny *deny;
 	size_t n_deny;
+	struct accepts accepts;
 	struct meaning meaning;
 };
 
@@ -202,6 +225,7 @@ struct policy_set {
 	size_t n_scopes;
 	const struct guardrail *guardrails;
 	size_t n_guardrails;
+	size_t n_accepts; /* all of services, groups, scopes, guardrails and their rules */
 	size_t n_files;
 	char digest[DIGEST_HEX]; /* digest_sources() of all files */
 };

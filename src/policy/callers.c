@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "callers.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+int callers_init(struct callers *c, struct lint *l)
+{
+	*c = (struct callers) { .l = l };
+	for (unsigned d = 0; d < DIRECTIONS; d++) {
+		c->of[d] = calloc(l->set->n_services + 1, sizeof(*c->of[d]));
+		if (!c->of[d])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+void callers_done(struct callers *c)
+{
+	for (unsigned d = 0; d < DIRECTIONS; d++) {
+		for (size_t i = 0; c->of[d] && i < c->l->set->n_services; i++)
+			free(c->of[d][i].c);
+		free(c->of[d]);
+	}
+}
+
+static int caller_cmp(const void *a, const void *b)
+{
+	const struct caller *x = a, *y = b;
+
+	if (x->service != y->service)
+		return x->service < y->service ? -1 : 1;
+	if (x->rule != y->rule)
+		return x->rule < y->rule ? -1 : 1;
+	return (x->peer > y->peer) - (x->peer < y->peer);
+}
+
+static size_t count_peers(const struct service *svc, enum direction dir)
+{
+	size_t n = 0;
+
+	for (size_t k = 0; k < svc->n_rules[dir]; k++)
+		n += svc->rules[dir][k].n_peers;
+	return n;
+}
+
+static uint32_t number_of(const struct lint *l, const struct peer *p)
+{
+	const struct service *s = p->service ? lint_service(l, p->service) : NULL;
+
+	return s ? (uint32_t)lint_service_index(l, s) : UINT32_MAX;
+}
+
+static int make(const struct callers *c, size_t service, enum direction dir)
+{
+	const struct service *svc = &c->l->set->services[service];
+	struct caller_list *list = &c->of[dir][service];
+
+	list->c = calloc(count_peers(svc, dir) + 1, sizeof(*list->c));
+	if (!list->c)
+		return -ENOMEM;
+	list->made = true;
+	for (size_t k = 0; k < svc->n_rules[dir]; k++) {
+		const struct rule *r = &svc->rules[dir][k];
+
+		for (size_t i = 0; !rule_is_over(r, c->l->now) && i < r->n_peers; i++) {
+			uint32_t number = number_of(c->l, &r->peers[i]);
+
+			list->named += number != UINT32_MAX;
+			list->c[list->n++] = (struct caller) { number, (uint32_t)k, (uint32_t)i };
+		}
+	}
+	qsort(list->c, list->n, sizeof(*list->c), caller_cmp);
+	return 0;
+}
+
+/* Could an endpoint of the service be what this peer names, but for the name? */
+static bool peer_could_be(const struct peer *p, const struct service *svc)
+{
+	if (p->entity == ENTITY_WORLD) /* the host it may be: with the host's network */
+		return false;
+	return !labels_disjoint(p->labels, p->n_labels, svc->select.labels, svc->select.n_labels);
+}
+
+static size_t first_of(const struct caller_list *list, uint32_t service)
+{
+	size_t lo = 0, hi = list->named;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (list->c[mid].service < service)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+int callers_each(struct callers *c, size_t far, enum direction dir, size_t near,
+		 const struct overlap *same, bool (*fn)(const struct rule *r, void *arg), void *arg)
+{
+	const struct service *svc = &c->l->set->services[far], *who = &c->l->set->services[near];
+	const struct caller_list *list = &c->of[dir][far];
+	int r = list->made ? 0 : make(c, far, dir);
+
+	if (r < 0)
+		return r;
+	for (size_t s = 0; list->named && s < same->n && lint_step(c->l, 1); s++)
+		for (size_t i = first_of(list, same->i[s]);
+		     i < list->named && list->c[i].service == same->i[s]; i++) {
+			const struct rule *rule = &svc->rules[dir][list->c[i].rule];
+
+			if (peer_could_be(&rule->peers[list->c[i].peer], who) && !fn(rule, arg))
+				return 0;
+		}
+	for (size_t i = list->named; i < list->n && lint_step(c->l, 1); i++) {
+		const struct rule *rule = &svc->rules[dir][list->c[i].rule];
+
+		if (peer_could_be(&rule->peers[list->c[i].peer], who) && !fn(rule, arg))
+			return 0;
+	}
+	return 0;
+}
