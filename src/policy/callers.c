@@ -97,28 +97,64 @@ static size_t first_of(const struct caller_list *list, uint32_t service)
 	return lo;
 }
 
+struct asked {
+	const struct service *far, *near;
+	enum direction dir;
+	bool (*fn)(const struct rule *r, void *arg);
+	void *arg;
+};
+
+/* False: FN wants no more. */
+static bool give(const struct asked *a, const struct caller *c)
+{
+	const struct rule *rule = &a->far->rules[a->dir][c->rule];
+
+	return !peer_could_be(&rule->peers[c->peer], a->near) || a->fn(rule, a->arg);
+}
+
+static bool is_one_of(const struct overlap *same, uint32_t service)
+{
+	size_t lo = 0, hi = same->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (same->i[mid] < service)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < same->n && same->i[lo] == service;
+}
+
+/* Of the two lists, both ascending, the shorter one is gone through. */
+static bool give_named(struct lint *l, const struct caller_list *list, const struct overlap *same,
+		       const struct asked *a)
+{
+	for (size_t i = 0; same->n > list->named && i < list->named; i++)
+		if (!lint_step(l, 1) ||
+		    (is_one_of(same, list->c[i].service) && !give(a, &list->c[i])))
+			return false;
+	for (size_t s = 0; same->n <= list->named && s < same->n; s++)
+		for (size_t i = first_of(list, same->i[s]);
+		     i < list->named && list->c[i].service == same->i[s]; i++)
+			if (!lint_step(l, 1) || !give(a, &list->c[i]))
+				return false;
+	return true;
+}
+
 int callers_each(struct callers *c, size_t far, enum direction dir, size_t near,
 		 const struct overlap *same, bool (*fn)(const struct rule *r, void *arg), void *arg)
 {
-	const struct service *svc = &c->l->set->services[far], *who = &c->l->set->services[near];
+	const struct service *services = c->l->set->services;
+	const struct asked a = { &services[far], &services[near], dir, fn, arg };
 	const struct caller_list *list = &c->of[dir][far];
 	int r = list->made ? 0 : make(c, far, dir);
 
-	if (r < 0)
+	if (r < 0 || !give_named(c->l, list, same, &a))
 		return r;
-	for (size_t s = 0; list->named && s < same->n && lint_step(c->l, 1); s++)
-		for (size_t i = first_of(list, same->i[s]);
-		     i < list->named && list->c[i].service == same->i[s]; i++) {
-			const struct rule *rule = &svc->rules[dir][list->c[i].rule];
-
-			if (peer_could_be(&rule->peers[list->c[i].peer], who) && !fn(rule, arg))
-				return 0;
-		}
-	for (size_t i = list->named; i < list->n && lint_step(c->l, 1); i++) {
-		const struct rule *rule = &svc->rules[dir][list->c[i].rule];
-
-		if (peer_could_be(&rule->peers[list->c[i].peer], who) && !fn(rule, arg))
+	for (size_t i = list->named; i < list->n; i++)
+		if (!lint_step(c->l, 1) || !give(&a, &list->c[i]))
 			return 0;
-	}
 	return 0;
 }

@@ -56,6 +56,15 @@ static void admit(struct verdict *v, const struct rule *far)
 		v->nearest = far;
 }
 
+/* All is admitted: nothing that anybody else says matters. */
+static bool is_settled(const struct verdict *v)
+{
+	for (size_t i = 0; i < v->near->n_ports; i++)
+		if (!v->whole[i])
+			return false;
+	return true;
+}
+
 struct asking {
 	struct flows *f;
 	struct verdict *v;
@@ -68,7 +77,7 @@ static bool ask_rule(const struct rule *far, void *arg)
 	if (!lint_step(a->f->l, a->v->near->n_ports * far->n_ports))
 		return false;
 	admit(a->v, far);
-	return true;
+	return !is_settled(a->v);
 }
 
 /* One service that an endpoint of the far end may be. */
@@ -158,15 +167,22 @@ static int ask_all(struct flows *f, size_t near, enum direction dir, const struc
 	enum direction far_dir = dir == DIRECTION_EGRESS ? DIRECTION_INGRESS : DIRECTION_EGRESS;
 	const struct service *far = lint_service(f->l, peer->service);
 	const struct overlap *near_same, *far_same;
+	struct overlap itself = { &(uint32_t) { (uint32_t)near }, 1 };
 	int r;
 
 	v->uncertain = !far;
 	if (!far)
 		return 0;
+	/* Mostly the two know each other, and then nobody else has to be asked. */
+	r = ask(f, lint_service_index(f->l, far), far_dir, near, &itself, v);
+	if (r < 0 || v->uncertain || is_settled(v))
+		return r;
 	r = overlaps_get(&f->l->overlaps, near, &near_same);
 	if (r >= 0)
 		r = overlaps_get(&f->l->overlaps, lint_service_index(f->l, far), &far_same);
-	for (size_t i = 0; r >= 0 && i < far_same->n && !v->uncertain && lint_step(f->l, 1); i++)
+	for (size_t i = 0; r >= 0 && i < far_same->n && !v->uncertain && !is_settled(v) &&
+			   lint_step(f->l, 1);
+	     i++)
 		r = ask(f, far_same->i[i], far_dir, near, near_same, v);
 	v->uncertain = v->uncertain || f->l->exhausted;
 	return r;
@@ -282,8 +298,12 @@ static int check_service(struct flows *f, size_t i)
 static int is_closed(struct flows *f, size_t i, bool *ret)
 {
 	const struct overlap *same;
-	int r = overlaps_get(&f->l->overlaps, i, &same);
+	int r;
 
+	*ret = !f->may_enter[i];
+	if (!*ret)
+		return 0;
+	r = overlaps_get(&f->l->overlaps, i, &same);
 	*ret = r >= 0;
 	for (size_t k = 0; *ret && k < same->n; k++)
 		*ret = lint_step(f->l, 1) && !f->may_enter[same->i[k]] &&
