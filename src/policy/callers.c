@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "cover.h"
+
 int callers_init(struct callers *c, struct lint *l)
 {
 	*c = (struct callers) { .l = l };
@@ -51,6 +53,22 @@ static uint32_t number_of(const struct lint *l, const struct peer *p)
 	return s ? (uint32_t)lint_service_index(l, s) : UINT32_MAX;
 }
 
+static struct port_spec span_of(const struct rule *r)
+{
+	struct port_spec span =
+		r->n_ports ? r->ports[0] : (struct port_spec) { PROTO_ANY, 0, 65535 };
+
+	for (size_t i = 1; i < r->n_ports; i++) {
+		const struct port_spec *p = &r->ports[i];
+
+		if (p->proto != span.proto)
+			span.proto = PROTO_ANY;
+		span.lo = p->lo < span.lo ? p->lo : span.lo;
+		span.hi = p->hi > span.hi ? p->hi : span.hi;
+	}
+	return span;
+}
+
 static int make(const struct callers *c, size_t service, enum direction dir)
 {
 	const struct service *svc = &c->l->set->services[service];
@@ -62,12 +80,14 @@ static int make(const struct callers *c, size_t service, enum direction dir)
 	list->made = true;
 	for (size_t k = 0; k < svc->n_rules[dir]; k++) {
 		const struct rule *r = &svc->rules[dir][k];
+		struct port_spec span = span_of(r);
 
 		for (size_t i = 0; !rule_is_over(r, c->l->now) && i < r->n_peers; i++) {
 			uint32_t number = number_of(c->l, &r->peers[i]);
 
 			list->named += number != UINT32_MAX;
-			list->c[list->n++] = (struct caller) { number, (uint32_t)k, (uint32_t)i };
+			list->c[list->n++] =
+				(struct caller) { number, (uint32_t)k, (uint32_t)i, span };
 		}
 	}
 	qsort(list->c, list->n, sizeof(*list->c), caller_cmp);
@@ -98,11 +118,29 @@ static size_t first_of(const struct caller_list *list, uint32_t service)
 }
 
 struct asked {
+	struct lint *l;
 	const struct service *far, *near;
 	enum direction dir;
+	const struct rule *only;
 	bool (*fn)(const struct rule *r, void *arg);
 	void *arg;
 };
+
+static bool may_have_port(const struct rule *r, const struct port_spec *span)
+{
+	for (size_t i = 0; i < r->n_ports; i++)
+		if (ports_meet(&r->ports[i], span))
+			return true;
+	return false;
+}
+
+/* May it have a port that is asked for? False, too, when too much was compared. */
+static bool is_wanted(const struct asked *a, const struct caller *c)
+{
+	if (!a->only)
+		return lint_step(a->l, 1);
+	return lint_step(a->l, a->only->n_ports) && may_have_port(a->only, &c->span);
+}
 
 /* False: FN wants no more. */
 static bool give(const struct asked *a, const struct caller *c)
@@ -128,33 +166,35 @@ static bool is_one_of(const struct overlap *same, uint32_t service)
 }
 
 /* Of the two lists, both ascending, the shorter one is gone through. */
-static bool give_named(struct lint *l, const struct caller_list *list, const struct overlap *same,
+static bool give_named(const struct caller_list *list, const struct overlap *same,
 		       const struct asked *a)
 {
+	const struct caller *c = list->c;
+
 	for (size_t i = 0; same->n > list->named && i < list->named; i++)
-		if (!lint_step(l, 1) ||
-		    (is_one_of(same, list->c[i].service) && !give(a, &list->c[i])))
+		if (is_wanted(a, &c[i]) && is_one_of(same, c[i].service) && !give(a, &c[i]))
 			return false;
 	for (size_t s = 0; same->n <= list->named && s < same->n; s++)
 		for (size_t i = first_of(list, same->i[s]);
-		     i < list->named && list->c[i].service == same->i[s]; i++)
-			if (!lint_step(l, 1) || !give(a, &list->c[i]))
+		     i < list->named && c[i].service == same->i[s]; i++)
+			if (is_wanted(a, &c[i]) && !give(a, &c[i]))
 				return false;
 	return true;
 }
 
 int callers_each(struct callers *c, size_t far, enum direction dir, size_t near,
-		 const struct overlap *same, bool (*fn)(const struct rule *r, void *arg), void *arg)
+		 const struct overlap *same, const struct rule *only,
+		 bool (*fn)(const struct rule *r, void *arg), void *arg)
 {
 	const struct service *services = c->l->set->services;
-	const struct asked a = { &services[far], &services[near], dir, fn, arg };
+	const struct asked a = { c->l, &services[far], &services[near], dir, only, fn, arg };
 	const struct caller_list *list = &c->of[dir][far];
 	int r = list->made ? 0 : make(c, far, dir);
 
-	if (r < 0 || !give_named(c->l, list, same, &a))
+	if (r < 0 || !give_named(list, same, &a))
 		return r;
 	for (size_t i = list->named; i < list->n; i++)
-		if (!lint_step(c->l, 1) || !give(&a, &list->c[i]))
+		if (is_wanted(&a, &list->c[i]) && !give(&a, &list->c[i]))
 			return 0;
 	return 0;
 }

@@ -11,6 +11,7 @@
 struct caller {
 	uint32_t service; /* that is named; UINT32_MAX: none */
 	uint32_t rule, peer;
+	struct port_spec span; /* all ports of the rule lie in it */
 };
 
 struct caller_list {
@@ -29,10 +30,11 @@ void callers_done(struct callers *c);
 
 /*
  * FN gets the rules of FAR in DIR that are in force and may be about an endpoint of NEAR, whose SAME are
- * the services that it may be, until it returns false. A rule may come more than once. 0 or -ENOMEM.
+ * the services that it may be, until it returns false. A rule may come more than once; with ONLY those
+ * that may have a port of this rule, NULL: all. 0 or -ENOMEM.
  */
 int callers_each(struct callers *c, size_t far, enum direction dir, size_t near,
-		 const struct overlap *same, bool (*fn)(const struct rule *r, void *arg),
-		 void *arg);
+		 const struct overlap *same, const struct rule *only,
+		 bool (*fn)(const struct rule *r, void *arg), void *arg);
 
 #endif

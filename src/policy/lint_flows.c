@@ -85,10 +85,12 @@ static int ask(struct flows *f, size_t far, enum direction dir, size_t near,
 	       const struct overlap *same, struct verdict *v)
 {
 	const struct service *s = &f->l->set->services[far];
+	const struct rule *only = same->n > 1 ? v->near : NULL; /* the nearest is one of both */
 	struct asking a = { f, v };
 
 	v->uncertain = s->mode != MODE_ENFORCE || (dir == DIRECTION_EGRESS && s->egress_follow);
-	return v->uncertain ? 0 : callers_each(&f->callers, far, dir, near, same, ask_rule, &a);
+	return v->uncertain ? 0
+			    : callers_each(&f->callers, far, dir, near, same, only, ask_rule, &a);
 }
 
 /* The ports that nobody admits, "8080/tcp, 53/udp"; how many. */
@@ -180,8 +182,8 @@ static int ask_all(struct flows *f, size_t near, enum direction dir, const struc
 	r = overlaps_get(&f->l->overlaps, near, &near_same);
 	if (r >= 0)
 		r = overlaps_get(&f->l->overlaps, lint_service_index(f->l, far), &far_same);
-	for (size_t i = 0; r >= 0 && i < far_same->n && !v->uncertain && !is_settled(v) &&
-			   lint_step(f->l, 1);
+	for (size_t i = 0;
+	     r >= 0 && i < far_same->n && !v->uncertain && !is_settled(v) && lint_step(f->l, 1);
 	     i++)
 		r = ask(f, far_same->i[i], far_dir, near, near_same, v);
 	v->uncertain = v->uncertain || f->l->exhausted;
