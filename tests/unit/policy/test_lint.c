@@ -260,6 +260,41 @@ static void test_guardrail_lint(void **state)
 		    "icmpv6) [icmp-family]\n");
 }
 
+/* A service that names everything a thousand times costs a second, not an hour, and it is said. */
+static void test_too_much_to_compare(void **state)
+{
+	struct policy_set *set;
+	struct diag_list diags;
+	char *yaml = NULL, *text;
+	size_t len;
+	FILE *f = open_memstream(&yaml, &len);
+
+	fputs("service: a\nselect: {name: a}\negress:\n", f);
+	for (unsigned k = 0; k < 500; k++) {
+		fprintf(f, "  - to: [{cidr: 192.0.2.0/24}]\n    ports: [%u/udp", 40000 + k);
+		for (unsigned p = 0; p < 255; p++)
+			fprintf(f, ", %u/tcp", 100 * k + p + 1);
+		fputs("]\n", f);
+	}
+	for (unsigned k = 0; k < 500; k++) {
+		fputs("  - to: [{cidr: 198.51.100.0/24}]\n    ports: [1/sctp", f);
+		for (unsigned p = 0; p < 253; p++)
+			fprintf(f, ", %u/udp", p + 1);
+		fprintf(f, ", %u/tcp]\n", k + 1);
+	}
+	fclose(f);
+	set = parse_valid(yaml);
+	diag_list_init(&diags);
+	policy_lint(set, NOW, &diags);
+	text = diags_text(&diags);
+	assert_non_null(
+		strstr(text, "50000000 comparisons were not enough: not all was looked for"));
+	free(text);
+	free(yaml);
+	diag_list_done(&diags);
+	policy_set_free(set);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -277,6 +312,7 @@ int main(void)
 		cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_icmp_family),
 		cmocka_unit_test(test_whole_family),
+		cmocka_unit_test(test_too_much_to_compare),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
