@@ -53,6 +53,9 @@ static char *copy(const char *s)
 }
 
 static void keep(struct diag_list *l, const struct diag *borrowed, const char *fmt, va_list ap)
+	__attribute__((format(printf, 3, 0)));
+
+static void keep(struct diag_list *l, const struct diag *borrowed, const char *fmt, va_list ap)
 {
 	struct diag *d;
 
