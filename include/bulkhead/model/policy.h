@@ -158,8 +158,8 @@ struct group {
 	struct src_loc loc;
 	const char *name;
 	const struct bh_prefix *cidrs;
-	const struct src_loc *cidr_locs; /* where each stands; NULL in sets that nobody parsed */
 	size_t n_cidrs;
+	const struct src_loc *cidr_locs; /* where each stands; NULL in sets that nobody parsed */
 	struct accepts accepts;
 	struct meaning meaning;
 };
