@@ -26,9 +26,8 @@ struct lint {
 struct lint_about {
 	const struct accepts *document, *rule; /* RULE may be NULL */
 };
-#define ABOUT(doc, r)                                                                              \
-	(&(const struct lint_about) { &(doc)->accepts,                                             \
-				      (r) ? &((const struct rule *)(r))->accepts : NULL })
+#define ABOUT(doc, r)       (&(const struct lint_about) { &(doc)->accepts, &(r)->accepts })
+#define ABOUT_DOCUMENT(doc) (&(const struct lint_about) { &(doc)->accepts, NULL })
 
 /* A warning, unless one of ABOUT accepts it. */
 void lint_warn(struct lint *l, const struct lint_about *about, const struct src_loc *loc,

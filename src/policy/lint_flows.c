@@ -277,7 +277,7 @@ static int check_rule(struct flows *f, size_t near, enum direction dir, const st
 		too_wide = too_wide && is_too_wide(&v);
 		narrow = narrow ? narrow : v.narrow;
 	}
-	if (r >= 0 && too_wide)
+	if (r >= 0 && too_wide && narrow)
 		r = report_any_port(f, svc, dir, rule, narrow);
 	return r;
 }
@@ -327,7 +327,7 @@ static int check_reach(struct flows *f, size_t i)
 		return r;
 	if (f->senders[i] > 1)
 		snprintf(more, sizeof(more), " and %zu more", f->senders[i] - 1);
-	lint_warn(f->l, ABOUT(svc, NULL), &svc->loc, "unreachable",
+	lint_warn(f->l, ABOUT_DOCUMENT(svc), &svc->loc, "unreachable",
 		  "write the callers into its ingress:",
 		  "nobody may reach %s: its ingress lets nobody in, but %s%s %s there", svc->name,
 		  place_format(place, &f->sends_to[i]->loc), more, *more ? "send" : "sends");

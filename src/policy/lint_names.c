@@ -73,7 +73,7 @@ static void say_unused(struct lint *l, const struct uses *u)
 		const struct group *g = &l->set->groups[i];
 
 		if (!u->group[i])
-			lint_warn(l, ABOUT(g, NULL), &g->loc, "unused-group",
+			lint_warn(l, ABOUT_DOCUMENT(g), &g->loc, "unused-group",
 				  "name it in a rule, or remove it",
 				  "no rule and no guardrail names group %s", g->name);
 	}
@@ -83,12 +83,12 @@ static void say_unused(struct lint *l, const struct uses *u)
 		if (u->scope[i])
 			continue;
 		if (u->by[i])
-			lint_warn(l, ABOUT(s, NULL), &s->loc, "unused-scope",
+			lint_warn(l, ABOUT_DOCUMENT(s), &s->loc, "unused-scope",
 				  "write scope: into its services",
 				  "no service is in scope %s, which guardrail %s (%s) is about",
 				  s->name, u->by[i]->name, place_format(place, &u->by[i]->loc));
 		else
-			lint_warn(l, ABOUT(s, NULL), &s->loc, "unused-scope",
+			lint_warn(l, ABOUT_DOCUMENT(s), &s->loc, "unused-scope",
 				  "write scope: into its services, or remove it",
 				  "no service is in scope %s", s->name);
 	}
@@ -140,7 +140,7 @@ static void say_overlap(struct lint *l, const struct group *g, const struct numb
 	char place[PLACE_MAX], a[BH_PREFIX_STR], b[BH_PREFIX_STR];
 	bool equal = inner->p.len == outer->p.len;
 
-	lint_warn(l, ABOUT(g, NULL), cidr_loc(g, inner->i), "overlapping-cidrs",
+	lint_warn(l, ABOUT_DOCUMENT(g), cidr_loc(g, inner->i), "overlapping-cidrs",
 		  "remove the smaller one, or the larger one if that was not meant",
 		  "%s%s%s is in group %s already (%s)", bh_prefix_format(a, &inner->p),
 		  equal ? "" : " lies in ", equal ? "" : bh_prefix_format(b, &outer->p), g->name,
@@ -173,7 +173,7 @@ int lint_names(struct lint *l)
 		const struct group *g = &l->set->groups[i];
 
 		if (!g->n_cidrs)
-			lint_warn(l, ABOUT(g, NULL), &g->loc, "no-address",
+			lint_warn(l, ABOUT_DOCUMENT(g), &g->loc, "no-address",
 				  "add a prefix to cidrs:",
 				  "group \"%s\" is empty: a peer that names it matches nothing",
 				  g->name);

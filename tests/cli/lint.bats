@@ -24,6 +24,7 @@ accepted() { one_warning '    accept:' "      - {lint: whole-family, reason: \"$
 	run --separate-stderr "$bulkhead" check "$dir/p.yaml"
 	[ "$status" -eq 0 ]
 	[ "$output" = "valid: 1 file, 1 services, 0 groups, 1 rules, 0 guardrails" ]
+	# shellcheck disable=SC2154 # bats sets it
 	[[ ${stderr_lines[0]} == "$dir/p.yaml:4:10: warning: 0.0.0.0/0 includes "*" (entity: world "*") [whole-family]" ]]
 	[ "${stderr_lines[1]}" = "  whole-family: That includes containers, the host and the cloud's metadata service." ]
 	[ "${#stderr_lines[@]}" -eq 2 ]
@@ -207,14 +208,14 @@ sarif_is_sound() {
 	one_warning
 	sed 's/to: \[/to: [{group: g}, /' "$dir/p.yaml" >"$dir/a b%/ö#?.yaml"
 	printf '%s\n' '---' '# ö' 'group: g' 'cidrs: [192.0.2.0/24] # ö' >>"$dir/a b%/ö#?.yaml"
-	bulkhead=$(realpath "$bulkhead")
-	cd "$dir"
-	run --separate-stderr "$bulkhead" check --format sarif "./a b%"
+	tool=$(realpath "$bulkhead")
+	cd "$dir" || return
+	run --separate-stderr "$tool" check --format sarif "./a b%"
 	sarif_is_sound <<<"$output"
 	jq -e '.runs[0].results[0].locations[0].physicalLocation.artifactLocation.uri ==
 		"a%20b%25/%C3%B6%23%3F.yaml"' <<<"$output"
 	printf 'service: a\nselect: {labels: {ö: ü}}\nowner: "ö" # %s\negress: [{to: [{labels: {ö: "ö"}}, {cidr: 0.0.0.0/0}]}]\n' ö >p.yaml
-	run --separate-stderr "$bulkhead" check --format sarif p.yaml
+	run --separate-stderr "$tool" check --format sarif p.yaml
 	jq -e '.runs[0].results[0].locations[0].physicalLocation.region == {startLine: 4, startColumn: 36}' \
 		<<<"$output"
 }
