@@ -54,7 +54,8 @@ static void print_summary(const struct site *s, const struct diag_list *diags, b
 	printf("%zu groups, %zu rules, %zu guardrails", p->n_groups, count_rules(p),
 	       p->n_guardrails);
 	if (accepted)
-		printf("; %zu %s accepted", accepted, accepted == 1 ? "warning is" : "warnings are");
+		printf("; %zu %s accepted", accepted,
+		       accepted == 1 ? "warning is" : "warnings are");
 	putchar('\n');
 }
 

@@ -15,7 +15,8 @@ static void warn(struct diag_list *diags, const struct service *v, const char *i
 	va_list ap;
 
 	va_start(ap, fmt);
-	diag_vadd(diags, DIAG_WARNING, a ? a->reason : NULL, v->is_k8s ? &v->select.loc : &v->loc, id, hint, fmt, ap);
+	diag_vadd(diags, DIAG_WARNING, a ? a->reason : NULL, v->is_k8s ? &v->select.loc : &v->loc,
+		  id, hint, fmt, ap);
 	va_end(ap);
 }
 

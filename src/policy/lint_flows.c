@@ -80,6 +80,15 @@ static bool ask_rule(const struct rule *far, void *arg)
 	return !is_settled(a->v);
 }
 
+/* Which numbers a NetworkPolicy means by a name, the other end's containers say. */
+static bool has_named_ports(const struct service *s, enum direction dir)
+{
+	for (size_t i = 0; s->is_k8s && i < s->n_rules[dir]; i++)
+		if (s->rules[dir][i].n_named)
+			return true;
+	return false;
+}
+
 /* One service that an endpoint of the far end may be. */
 static int ask(struct flows *f, size_t far, enum direction dir, size_t near,
 	       const struct overlap *same, struct verdict *v)
@@ -88,7 +97,8 @@ static int ask(struct flows *f, size_t far, enum direction dir, size_t near,
 	const struct rule *only = same->n > 1 ? v->near : NULL; /* the nearest is one of both */
 	struct asking a = { f, v };
 
-	v->uncertain = s->mode != MODE_ENFORCE || (dir == DIRECTION_EGRESS && s->egress_follow);
+	v->uncertain = s->mode != MODE_ENFORCE || s->leaves_open[dir] || has_named_ports(s, dir) ||
+		       (dir == DIRECTION_EGRESS && s->egress_follow);
 	return v->uncertain ? 0
 			    : callers_each(&f->callers, far, dir, near, same, only, ask_rule, &a);
 }
@@ -309,7 +319,8 @@ static int is_closed(struct flows *f, size_t i, bool *ret)
 	*ret = r >= 0;
 	for (size_t k = 0; *ret && k < same->n; k++)
 		*ret = lint_step(f->l, 1) && !f->may_enter[same->i[k]] &&
-		       f->l->set->services[same->i[k]].mode == MODE_ENFORCE;
+		       f->l->set->services[same->i[k]].mode == MODE_ENFORCE &&
+		       !f->l->set->services[same->i[k]].leaves_open[DIRECTION_INGRESS];
 	return r;
 }
 

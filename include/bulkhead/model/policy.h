@@ -73,7 +73,6 @@ struct accepts {
 /* The first that is about this lint, or NULL. */
 const struct accept *accepts_find(const struct accepts *a, const char *lint);
 
-
 /* An entry of from:/to:. Absent keys are NULL/0/NONE; present ones are AND. */
 struct peer {
 	struct src_loc loc;
