@@ -69,7 +69,7 @@ static const struct field fields[] = {
 	  .example = "reason: the other end is not ours" },
 };
 
-static const struct schema schema =
+const struct schema accept_schema =
 	SCHEMA("an entry of \"accept\"", fields, "{lint: one-sided, reason: why it is right so}");
 
 int accepts_read(struct reader *rd, const struct field *f, const struct node *n, void *out)

@@ -3,6 +3,7 @@
 #define BULKHEAD_POLICY_SET_PRIVATE_H
 
 #include <bulkhead/base/buf.h>
+#include <bulkhead/base/limits.h>
 #include <bulkhead/model/policy.h>
 
 #include "schema.h"
