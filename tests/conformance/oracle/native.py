@@ -123,13 +123,15 @@ class Native:
     def _cidr(self, _, a, peer):
         return inside(a, peer.cidr) and not any(inside(a, p) for p in peer.excepted)
 
-    def in_scope(self, a, name):
-        return a not in self.site.contested and any(
-            s.scope == name for e in self.site.owners.get(a, []) for s in self.of[e])
+    def _scope(self, name, a, _):
+        return any(s.scope == name for e in self.site.owners.get(a, []) for s in self.of[e])
+
+    def _not_scope(self, name, a, _):
+        """An address that two claim is outside of every scope, whoever they are."""
+        return a in self.site.contested or not self._scope(name, a, _)
 
     KEYS = {"service": _service, "labels": _labels, "entity": _entity, "group": _group,
-            "cidr": _cidr, "scope": lambda self, v, a, _: self.in_scope(a, v),
-            "not-scope": lambda self, v, a, _: not self.in_scope(a, v)}
+            "cidr": _cidr, "scope": _scope, "not-scope": _not_scope}
 
     # --- rules ---------------------------------------------------------------------------------
 
