@@ -121,6 +121,8 @@ static void comments_stay(void **state)
 	/* With dashes below the key it cannot be told: what is next. */
 	assert_formatted("service: a\ningress:\n- from: []\n# dns\ndns: deny\n",
 			 "service: a\ningress:\n  - from: []\n# dns\ndns: deny\n");
+	assert_formatted("group: g\ncidrs:\n- 10.0.0.0/8\n# end\n",
+			 "group: g\ncidrs:\n  - 10.0.0.0/8\n# end\n");
 	assert_formatted("x: [a, # one\n  b] # both\n", "x:   # both\n  - a  # one\n  - b\n");
 	assert_formatted("x: [ # open\n  # of a\n  a\n  # last\n  ]\n",
 			 "x:   # open\n  # of a\n  - a\n  # last\n");
