@@ -7,6 +7,7 @@
 
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/policy/edit.h>
+#include <bulkhead/policy/lint.h>
 
 #include "host.h"
 #include "set.h"
@@ -121,23 +122,39 @@ static void put_required(struct bh_buf *b)
 	bh_buf_addstr(b, "]}");
 }
 
+/* Those that can be accepted. */
+static void put_lint(struct bh_buf *b)
+{
+	bool first = true;
+
+	bh_buf_addstr(b, ",\"lint\":{\"enum\":[");
+	for (size_t i = 0; i < lints_n; i++) {
+		if (lints[i].always)
+			continue;
+		bh_buf_addf(b, "%s\"%s\"", first ? "" : ",", lints[i].id);
+		first = false;
+	}
+	bh_buf_addstr(b, "]}");
+}
+
 static void put_shapes(struct bh_buf *b)
 {
 	for (size_t i = 0; i < BH_ARRAY_SIZE(shapes); i++)
 		bh_buf_addf(b, "%s\"%s\":{%s}", i ? "," : "", shapes[i].name, shapes[i].json);
 	put_port(b);
 	put_required(b);
+	put_lint(b);
 }
 
 /* --- tables ------------------------------------------------------------------------------------- */
 
-/* "a peer of a guardrail" -> "peer-of-a-guardrail": WHAT without its article. */
+/* "a peer of a guardrail" -> "peer-of-a-guardrail": WHAT without its article, and quotes and colons. */
 static void put_table_name(struct bh_buf *b, const struct schema *s)
 {
 	const char *p = strchr(s->what, ' ');
 
 	for (p = p ? p + 1 : s->what; *p; p++)
-		if (*p != '\'' && *p != ':')
+		if (!strchr("'\":", *p))
 			bh_buf_addf(b, "%c", *p == ' ' ? '-' : *p);
 }
 
