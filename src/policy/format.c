@@ -80,7 +80,7 @@ static int read_documents(struct formatted *f)
 {
 	struct doc_reader d;
 	size_t nodes = 0;
-	int r = doc_open(&d, f->file, f->data, f->len, f->diags);
+	int r = doc_open(&d, f->file, f->data - f->mark, f->len + f->mark, f->diags);
 
 	if (r < 0)
 		return r;
@@ -120,6 +120,7 @@ static int formatted_open(struct formatted *f, const char *file, const char *dat
 		.file = file,
 		.data = data + (mark ? 3 : 0),
 		.len = len - (mark ? 3 : 0),
+		.mark = mark ? 3 : 0,
 		.arena = bh_arena_new(),
 		.diags = diags,
 	};

@@ -21,6 +21,7 @@ struct comment {
 struct formatted {
 	const char *file, *data;
 	size_t len;
+	size_t mark; /* bytes of a byte order mark in front of DATA */
 	struct bh_arena *arena;
 	struct diag_list *diags;
 	struct bh_vec docs;     /* struct node *: roots, none of them empty */

@@ -91,6 +91,7 @@ static void indentation(void **state)
 			 "x:\n  - - a\n    - b: 1\n      c: 2\n  - - d\n");
 	assert_formatted("---\n---\nx: 1\n---\n\n---\ny: 2\n---\n", "x: 1\n---\ny: 2\n");
 	assert_formatted("", "");
+	assert_formatted("\xef\xbb\xbfx:   1\n", "x: 1\n");
 }
 
 static void long_lines(void **state)
@@ -192,6 +193,10 @@ static void what_is_refused(void **state)
 		"x: a\n\n  b\n",
 		"p.yaml:1:4: error: a text with an empty line in it cannot be kept as it is (put "
 		"it in quotes, or behind |) [not-formatted]\n");
+	assert_refused(
+		"\xef\xbb\xbf\xef\xbb\xbfx: 1\n",
+		"p.yaml:1:1: error: a byte order mark inside the text (0xfeff); this file was "
+		"not read (a policy file is UTF-8 text with ordinary line ends) [not-text]\n");
 	assert_refused("- x\n",
 		       "p.yaml:1:1: error: this document is no mapping (begin with service: "
 		       "NAME) [not-formatted]\n");
