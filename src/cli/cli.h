@@ -26,7 +26,7 @@ struct cli_options {
 	size_t n_policies;
 	bool policies_given;
 	const char *inventory, *config, *netns_dir, *docker_socket, *podman_socket, *socket;
-	const char *from, *to, *port, *batch, *format, *endpoint, *pcap;
+	const char *from, *to, *port, *batch, *format, *endpoint, *pcap, *junit;
 	const char *store;
 	struct cli_words services, containers, peers, ports, directions, rules, verdicts, uids, by;
 	const char *since, *until, *sort, *limit, *page;
@@ -35,7 +35,8 @@ struct cli_options {
 	const char *word;                 /* the operand of a verb that takes one */
 	const char *files[CLI_PATHS_MAX]; /* the operands of a verb that takes files */
 	size_t n_files;
-	bool json, strict, clean, follow, endpoints, verify, generations, signals, reverse, summary;
+	bool json, strict, clean, follow, endpoints, verify, generations, signals, reverse, summary,
+		verbose;
 };
 
 /* One verb: src/cli/<verb>.c. The option letters are ids of options.c's table. */
@@ -52,6 +53,7 @@ extern const size_t cli_n_verbs;
 int cmd_check(struct cli_options *o);
 int cmd_endpoints(struct cli_options *o);
 int cmd_explain(struct cli_options *o);
+int cmd_test(struct cli_options *o);
 int cmd_suggest(struct cli_options *o);
 int cmd_apply(struct cli_options *o);
 int cmd_plan(struct cli_options *o);

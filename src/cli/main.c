@@ -14,6 +14,8 @@ const struct cli_verb cli_verbs[] = {
 	  "piecdmnSj", cmd_check },
 	{ "explain", "", "would this flow pass, and which line says so; needs no root",
 	  "picdmnjFTPB", cmd_explain },
+	{ "test", "[PATH...]", "run the policy tests that lie beside the policies; needs no root",
+	  "picXUj", cmd_test },
 	{ "suggest", "[FILE...]", "the smallest edit of the policies that lets denied flows pass",
 	  "picdmnjFTP", cmd_suggest, .takes_files = true },
 	{ "apply", "", "make every namespace's kernel match the policies", "picdmnkDwSjC",

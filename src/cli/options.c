@@ -17,6 +17,7 @@ static const struct option_spec {
 	const char *name, *argument, *help;
 	size_t offset; /* of a const char * (with argument) or a bool in struct cli_options */
 	bool many;     /* of a struct cli_words */
+	char letter;   /* also -LETTER; 0: none */
 } specs[] = {
 	{ 'p', "policies", "PATH", "policy file or directory; may be repeated", 0 },
 	{ 'i', "inventory", "FILE", "take the endpoints from this file and from nowhere else",
@@ -96,6 +97,10 @@ static const struct option_spec {
 	  offsetof(struct cli_options, summary) },
 	{ 'g', "signals", NULL, "also what is worth waking for: first denials, scans, ...",
 	  offsetof(struct cli_options, signals) },
+	{ 'U', "junit", "FILE", "also write the results as JUnit XML (- for stdout, and no text)",
+	  offsetof(struct cli_options, junit) },
+	{ 'X', "verbose", NULL, "each expectation, with the line that decides it",
+	  offsetof(struct cli_options, verbose), .letter = 'v' },
 	{ 's', "strict", NULL, "audit, off, unmanaged and shared endpoints count as findings too",
 	  offsetof(struct cli_options, strict) },
 	{ 'S', "strict", NULL, "refuse if anything that is selected cannot be held",
@@ -154,6 +159,29 @@ static size_t build_longopts(const struct cli_verb *v, struct option *out)
 	return n;
 }
 
+/* ":h" and the letters of the verb's own options. */
+static void build_letters(const struct cli_verb *v, char out[N_SPECS + 3])
+{
+	*out++ = ':';
+	*out++ = 'h';
+	for (size_t i = 0; i < N_SPECS; i++)
+		if (specs[i].letter && strchr(v->options, specs[i].id))
+			*out++ = specs[i].letter;
+	*out = '\0';
+}
+
+/* What getopt_long() gave, as an index; N_SPECS: no option of the verb's. */
+static size_t spec_of(const struct cli_verb *v, int c)
+{
+	size_t i = 0;
+
+	if (c >= 256)
+		return (size_t)c - 256;
+	while (i < N_SPECS && (specs[i].letter != c || !strchr(v->options, specs[i].id)))
+		i++;
+	return i;
+}
+
 static int bad_option(const struct cli_verb *v, int c, char **argv)
 {
 	char shown[128];
@@ -195,20 +223,22 @@ static int take_operands(const struct cli_verb *v, int argc, char **argv, struct
 int cli_parse(const struct cli_verb *v, int argc, char **argv, struct cli_options *ret)
 {
 	struct option longopts[N_SPECS + 2];
+	char letters[N_SPECS + 3];
 	int c;
 
 	*ret = (struct cli_options) { 0 };
 	build_longopts(v, longopts);
+	build_letters(v, letters);
 	opterr = 0;
 	optind = 1;
-	while ((c = getopt_long(argc, argv, ":h", longopts, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, letters, longopts, NULL)) != -1) {
 		if (c == 'h') {
 			cli_print_verb_help(v, stdout);
 			return -1;
 		}
-		if (c < 256)
+		if (c == '?' || c == ':' || spec_of(v, c) == N_SPECS)
 			return bad_option(v, c, argv);
-		if (take(&specs[c - 256], optarg, ret))
+		if (take(&specs[spec_of(v, c)], optarg, ret))
 			return CLI_USAGE;
 	}
 	return take_operands(v, argc, argv, ret);
@@ -238,8 +268,8 @@ void cli_print_verb_help(const struct cli_verb *v, FILE *out)
 
 		if (!strchr(v->options, s->id))
 			continue;
-		snprintf(left, sizeof(left), "--%s%s%s", s->name, s->argument ? " " : "",
-			 s->argument ? s->argument : "");
+		snprintf(left, sizeof(left), "--%s%s%s%s%c", s->name, s->argument ? " " : "",
+			 s->argument ? s->argument : "", s->letter ? ", -" : "", s->letter);
 		fprintf(out, "  %-22s %s\n", left, s->help);
 	}
 }

@@ -10,8 +10,8 @@
 /* A policy set while it is being read. */
 
 /* What has a name of its own. */
-enum name_kind { NAME_SERVICE, NAME_GROUP, NAME_SCOPE, NAME_GUARDRAIL };
-#define NAME_KINDS 4
+enum name_kind { NAME_SERVICE, NAME_GROUP, NAME_SCOPE, NAME_GUARDRAIL, NAME_TEST };
+#define NAME_KINDS 5
 
 /* A name that was used; whether it exists is known when all files are read. */
 struct ref {
@@ -22,7 +22,7 @@ struct ref {
 
 struct set_builder {
 	struct reader rd;
-	struct bh_vec defs[NAME_KINDS]; /* struct service, group, scope, guardrail */
+	struct bh_vec defs[NAME_KINDS]; /* struct service, group, scope, guardrail, policy_test */
 	struct bh_vec refs;             /* struct ref */
 	bool incomplete; /* something was not read: names may be missing that do exist */
 };
@@ -37,6 +37,7 @@ int service_read(struct set_builder *b, const struct node *root);
 int group_read(struct set_builder *b, const struct node *root);
 int scope_read(struct set_builder *b, const struct node *root);
 int guardrail_read(struct set_builder *b, const struct node *root);
+int test_read(struct set_builder *b, const struct node *root);
 
 /*
  * A new definition of that kind, zeroed. NULL: *ret_error is -ENOMEM, or 0 when there are too many

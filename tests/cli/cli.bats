@@ -118,7 +118,7 @@ write_policy() { printf '%s\n' "$@" >"$dir/p.yaml"; }
 }
 
 @test "check: kinds of documents that a later version reads are refused, not ignored" {
-	for document in 'test: x' 'kind: NetworkPolicy'; do
+	for document in 'apiVersion: networking.k8s.io/v1' 'kind: NetworkPolicy'; do
 		write_policy "$document"
 		run "$bulkhead" check "$dir/p.yaml"
 		[ "$status" -eq 2 ]

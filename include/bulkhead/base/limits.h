@@ -27,6 +27,9 @@
 #define BH_GUARDRAILS_MAX        1024
 #define BH_GUARDRAIL_DENIES_MAX  256
 #define BH_DENY_UNLESS_MAX       256
+#define BH_TESTS_MAX             10000
+#define BH_TEST_EXPECTS_MAX      10000 /* of one test: document */
+#define BH_TEST_NAME_MAX         255   /* bytes */
 #define BH_DIAGS_MAX             1000 /* further mistakes are counted, not kept */
 
 /* Host file */
