@@ -54,6 +54,7 @@ int cmd_check(struct cli_options *o);
 int cmd_endpoints(struct cli_options *o);
 int cmd_explain(struct cli_options *o);
 int cmd_test(struct cli_options *o);
+int cmd_diff(struct cli_options *o);
 int cmd_suggest(struct cli_options *o);
 int cmd_apply(struct cli_options *o);
 int cmd_plan(struct cli_options *o);

@@ -16,6 +16,8 @@ const struct cli_verb cli_verbs[] = {
 	  "picdmnjFTPB", cmd_explain },
 	{ "test", "[PATH...]", "run the policy tests that lie beside the policies; needs no root",
 	  "picXUj", cmd_test },
+	{ "diff", "DIR1 DIR2", "which flows open and which close from one policy set to another",
+	  "icj", cmd_diff, .takes_files = true },
 	{ "suggest", "[FILE...]", "the smallest edit of the policies that lets denied flows pass",
 	  "picdmnjFTP", cmd_suggest, .takes_files = true },
 	{ "apply", "", "make every namespace's kernel match the policies", "picdmnkDwSjC",

@@ -94,6 +94,7 @@ static struct bh_addr choose(const struct policy_set *const *sets, size_t n, uns
 
 void standin_block_choose(const struct policy_set *const *sets, size_t n, struct standin_block *ret)
 {
+	*ret = (struct standin_block) { 0 };
 	for (unsigned family = 0; family < 2; family++)
 		ret->first[family] = choose(sets, n, family);
 }
@@ -257,7 +258,15 @@ int standin_add(struct endpoint_builder *b, const struct standin_block *block,
 {
 	const struct bh_addr addrs[] = { standin_addr(block, number, AF_INET),
 					 standin_addr(block, number, AF_INET6) };
-	struct endpoint e = { .id = id, .addrs = addrs, .n_addrs = BH_ARRAY_SIZE(addrs) };
+	const struct bh_addr resolvers[] = { standin_addr(block, STANDIN_RESOLVER, AF_INET),
+					     standin_addr(block, STANDIN_RESOLVER, AF_INET6) };
+	struct endpoint e = {
+		.id = id,
+		.addrs = addrs,
+		.n_addrs = BH_ARRAY_SIZE(addrs),
+		.resolvers = resolvers,
+		.n_resolvers = block->resolver ? BH_ARRAY_SIZE(resolvers) : 0,
+	};
 	struct bh_arena *arena = bh_arena_new();
 	int r = arena ? make(arena, s, labels, n_labels, &e) : -ENOMEM;
 

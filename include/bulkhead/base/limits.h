@@ -99,6 +99,8 @@
 #define BH_RULESET_ENTRIES_MAX 1000000 /* entries of one kind in one ruleset */
 #define BH_RULESET_RULES_MAX   8192    /* policy rules that meet in one ruleset */
 
+#define BH_FLOWMAP_ENDS_MAX    4000000 /* pairs of services that one direction of diff and graph has */
+
 /* Kernel table */
 #define BH_NFT_COMMENT_MAX      127 /* bytes, without the NUL: what nft(8) takes and prints */
 #define BH_NFT_NAME_MAX         127 /* our own bound, below the kernel's 255 */

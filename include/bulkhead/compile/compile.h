@@ -160,14 +160,17 @@ enum explain_verdict explain_verdict(const struct explainer *x, const struct exp
  * nothing else (a wildcard is the word stand-in), an address of each family, and no name of its own.
  * So a policy set can be asked what it means where there are no containers.
  */
+#define STANDINS_MAX 100000
 struct standin_block {
 	struct bh_addr first[2]; /* IPv4, IPv6: from here on they count up */
+	bool resolver;           /* all of them ask the one at STANDIN_RESOLVER */
 };
+#define STANDIN_RESOLVER (STANDINS_MAX - 1)
+#define STANDIN_HOST	 (STANDINS_MAX - 2) /* for whoever gives the host an address */
 /* Addresses that no prefix in the N sets names, if there are any among those for benchmarks, shared
  * or otherwise not in use; else ones that only wide prefixes cover. */
 void standin_block_choose(const struct policy_set *const *sets, size_t n,
 			  struct standin_block *ret);
-#define STANDINS_MAX 100000
 /* The address of that number, below STANDINS_MAX. */
 struct bh_addr standin_addr(const struct standin_block *block, uint32_t number, uint8_t family);
 /*
