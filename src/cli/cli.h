@@ -26,7 +26,7 @@ struct cli_options {
 	size_t n_policies;
 	bool policies_given;
 	const char *inventory, *config, *netns_dir, *docker_socket, *podman_socket, *socket;
-	const char *from, *to, *port, *batch, *format, *endpoint, *pcap, *junit;
+	const char *from, *to, *port, *batch, *format, *endpoint, *pcap, *junit, *compare;
 	const char *store;
 	struct cli_words services, containers, peers, ports, directions, rules, verdicts, uids, by;
 	const char *since, *until, *sort, *limit, *page;
@@ -104,6 +104,9 @@ struct cli_question {
 };
 int cli_question_parse(const struct site *s, const char *from, const char *to, const char *port,
 		       struct cli_question *ret, struct bh_err *err);
+
+/* One port or ICMP type. -errno with the reason in ERR. */
+int cli_port_parse(const char *port, struct port_spec *ret, struct bh_err *err);
 
 /* history --generations */
 int cli_list_generations(const struct cli_options *o);

@@ -13,7 +13,7 @@ const struct cli_verb cli_verbs[] = {
 	{ "check", "[PATH...]", "validate policies, all mistakes at once; needs no root",
 	  "piecdmnSj", cmd_check },
 	{ "explain", "", "would this flow pass, and which line says so; needs no root",
-	  "picdmnjFTPB", cmd_explain },
+	  "picdmnjFTPBQ", cmd_explain },
 	{ "test", "[PATH...]", "run the policy tests that lie beside the policies; needs no root",
 	  "picXUj", cmd_test },
 	{ "diff", "DIR1 DIR2", "which flows open and which close from one policy set to another",

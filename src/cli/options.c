@@ -40,6 +40,8 @@ static const struct option_spec {
 	  offsetof(struct cli_options, port) },
 	{ 'B', "batch", "FILE", "questions, one 'FROM TO PORT' a line (- for stdin)",
 	  offsetof(struct cli_options, batch) },
+	{ 'Q', "compare", "DIR", "also under the policies of this directory; 1 if answers differ",
+	  offsetof(struct cli_options, compare) },
 	{ 'O', "format", "FORMAT", "nft", offsetof(struct cli_options, format) },
 	{ 'o', "format", "FORMAT", "text (without), json, ocsf or ecs: docs/outputs.md",
 	  offsetof(struct cli_options, format) },

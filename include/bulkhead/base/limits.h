@@ -101,6 +101,8 @@
 
 #define BH_FLOWMAP_ENDS_MAX    4000000 /* pairs of services that one direction of diff and graph has */
 
+#define BH_WORDS_CACHED_MAX    262144 /* names, and ports, of explain --batch that are remembered */
+
 /* Kernel table */
 #define BH_NFT_COMMENT_MAX      127 /* bytes, without the NUL: what nft(8) takes and prints */
 #define BH_NFT_NAME_MAX         127 /* our own bound, below the kernel's 255 */
