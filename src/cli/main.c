@@ -29,7 +29,7 @@ const struct cli_verb cli_verbs[] = {
 	  "picdmnHaAvtrqIJKuyzRlLMjfgox", cmd_denied },
 	{ "endpoints", "", "the containers and namespaces that policies can select", "picdmnj",
 	  cmd_endpoints },
-	{ "export", "", "the rules as text for nft -f", "picdmnOE", cmd_export },
+	{ "export", "", "the rules as text for nft -f, or who may reach whom as a graph", "picdmnOE", cmd_export },
 	{ "history", "[GENERATION]", "what was changed, by whom, when; one change with its diff",
 	  "DGVj", cmd_history, true },
 	{ "rollback", "[GENERATION]", "back to an earlier policy set: files and kernel",

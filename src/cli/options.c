@@ -42,7 +42,7 @@ static const struct option_spec {
 	  offsetof(struct cli_options, batch) },
 	{ 'Q', "compare", "DIR", "also under the policies of this directory; 1 if answers differ",
 	  offsetof(struct cli_options, compare) },
-	{ 'O', "format", "FORMAT", "nft", offsetof(struct cli_options, format) },
+	{ 'O', "format", "FORMAT", "nft; or of the policies alone: mermaid, dot, json", offsetof(struct cli_options, format) },
 	{ 'o', "format", "FORMAT", "text (without), json, ocsf or ecs: docs/outputs.md",
 	  offsetof(struct cli_options, format) },
 	{ 'x', "pcap", "FILE", "also write the packets that were kept (- for stdout, and no text)",

@@ -103,6 +103,8 @@
 
 #define BH_WORDS_CACHED_MAX    262144 /* names, and ports, of explain --batch that are remembered */
 
+#define BH_GRAPH_BYTES_MAX     (256u << 20) /* of what export draws */
+
 /* Kernel table */
 #define BH_NFT_COMMENT_MAX      127 /* bytes, without the NUL: what nft(8) takes and prints */
 #define BH_NFT_NAME_MAX         127 /* our own bound, below the kernel's 255 */

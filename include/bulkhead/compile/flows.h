@@ -59,4 +59,55 @@ int policy_diff(const struct policy_set *before, const struct policy_set *after,
 		struct bh_err *err);
 void policy_diff_free(struct policy_diff *d); /* takes NULL */
 
+/* --- the graph ------------------------------------------------------------------------------- */
+
+enum flow_node_kind {
+	FLOW_NODE_SERVICE,
+	FLOW_NODE_ENTITY,
+	FLOW_NODE_LABELS,
+	FLOW_NODE_GROUP,
+	FLOW_NODE_CIDR
+};
+const char *flow_node_word(enum flow_node_kind kind); /* "service", "entity", ... */
+
+struct flow_node {
+	enum flow_node_kind kind;
+	const char *name; /* "web", "web {team=shop}", "host", "world", "acquirers", "10.0.0.0/8" */
+	const struct service *service; /* of a service; else NULL */
+};
+
+enum flow_edge_state { FLOW_EDGE_BOTH, FLOW_EDGE_SOURCE_ONLY, FLOW_EDGE_DESTINATION_ONLY };
+const char *flow_edge_word(enum flow_edge_state state); /* "allowed", "source-only", ... */
+
+struct flow_edge_rule {
+	const char *ports;
+	const char *places[2]; /* [direction]: FILE:LINE, or NULL */
+};
+
+struct flow_edge {
+	size_t from, to; /* nodes */
+	enum flow_edge_state state;
+	const char *ports;
+	const struct flow_edge_rule *rules; /* the same, by the rules that allow it */
+	size_t n_rules;
+};
+
+/* What policies allow: services by name, then who else they name; edges by their ends. */
+struct flow_graph {
+	struct bh_arena *arena; /* everything lives in it */
+	const struct flow_node *nodes;
+	size_t n_nodes;
+	const struct flow_edge *edges;
+	size_t n_edges;
+	size_t labels_left_out; /* as in struct policy_diff */
+};
+
+/*
+ * Borrows from POLICIES. What guardrails deny is left out; where one end allows what the other one
+ * refuses, the state says which. Errors as policy_diff().
+ */
+int flow_graph_new(const struct policy_set *policies, const struct host_config *host, int64_t now,
+		   struct flow_graph **ret, struct bh_err *err);
+void flow_graph_free(struct flow_graph *g); /* takes NULL */
+
 #endif
