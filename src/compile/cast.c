@@ -208,6 +208,12 @@ void cast_done(struct cast *c)
 	*c = (struct cast) { 0 };
 }
 
+struct bh_range cast_block(const struct cast *c, uint8_t family)
+{
+	return (struct bh_range) { standin_addr(&c->block, 0, family),
+				   standin_addr(&c->block, STANDINS_MAX - 1, family) };
+}
+
 const struct party *cast_party(const struct cast *c, uint32_t number)
 {
 	return number == STANDIN_HOST       ? &c->host

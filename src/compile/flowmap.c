@@ -344,13 +344,6 @@ static struct bh_range whole(uint8_t family)
 	return r;
 }
 
-/* The stand-ins, none of which is outside. */
-static struct bh_range block_of(const struct cast *c, uint8_t family)
-{
-	return (struct bh_range) { standin_addr(&c->block, 0, family),
-				   standin_addr(&c->block, STANDINS_MAX - 1, family) };
-}
-
 static int point_cmp(const void *a, const void *b)
 {
 	return bh_addr_cmp(a, b);
@@ -359,7 +352,7 @@ static int point_cmp(const void *a, const void *b)
 static int collect_points(const struct flowmap *m, const struct ruleset *r, enum direction d,
 			  uint8_t family, struct bh_vec *v)
 {
-	struct bh_range all = whole(family), block = block_of(m->cast, family);
+	struct bh_range all = whole(family), block = cast_block(m->cast, family);
 	int error = add_point(v, &all.lo);
 
 	if (error >= 0)
@@ -406,7 +399,7 @@ static int keep_outside(struct bh_vec *v, uint32_t party, const struct bh_range 
 static int sweep(const struct flowmap *m, enum direction d, uint32_t party, uint8_t family,
 		 bool guarded, struct bh_vec *ret)
 {
-	struct bh_range all = whole(family), block = block_of(m->cast, family);
+	struct bh_range all = whole(family), block = cast_block(m->cast, family);
 	const struct ruleset *rules = m->ruleset_of[party];
 	const struct bh_addr *points;
 	struct bh_vec v;
@@ -484,12 +477,12 @@ static int enforce_all(struct flowmap *m, struct bh_arena *arena, const struct p
 	return 0;
 }
 
-static int add_standins(struct flowmap *m, struct endpoint_builder *b, uint32_t **ret_party,
+/* PARTY: of each endpoint, in their order. */
+static int add_standins(struct flowmap *m, struct endpoint_builder *b, uint32_t *party,
 			struct bh_err *err)
 {
-	uint32_t *party = calloc(m->cast->n + 1, sizeof(*party));
 	size_t n = 0;
-	int r = party ? 0 : bh_err_oom(err);
+	int r = 0;
 
 	for (uint32_t i = 0; r >= 0 && i < m->cast->n; i++) {
 		const struct party *p = &m->cast->parties[i];
@@ -503,23 +496,21 @@ static int add_standins(struct flowmap *m, struct endpoint_builder *b, uint32_t 
 		if (r > 0)
 			party[n++] = i;
 	}
-	*ret_party = party;
 	return r;
 }
 
-static int populate(struct flowmap *m, uint32_t **ret_party, struct bh_err *err)
+static int populate(struct flowmap *m, uint32_t *party, struct bh_err *err)
 {
 	struct endpoint_builder *b = endpoint_builder_new();
 	int r = b ? 0 : bh_err_oom(err);
 
-	*ret_party = NULL;
 	for (size_t i = 0; r >= 0 && i < BH_ARRAY_SIZE(families); i++) {
 		struct bh_addr a = standin_addr(&m->cast->block, STANDIN_HOST, families[i]);
 
 		r = endpoint_builder_add_host_addr(b, &a);
 	}
 	if (r >= 0)
-		r = add_standins(m, b, ret_party, err);
+		r = add_standins(m, b, party, err);
 	if (r >= 0)
 		r = endpoint_builder_finish(b, &m->endpoints, err);
 	endpoint_builder_free(b);
@@ -530,10 +521,13 @@ static int compile(struct flowmap *m, struct bh_arena *arena, const struct host_
 		   struct bh_err *err)
 {
 	struct compile_input in = { &m->policies, NULL, host, m->now };
-	bh_autofree uint32_t *party = NULL;
+	uint32_t *party = bh_arena_array(arena, m->cast->n + 1, sizeof(*party));
 	struct diag_list diags;
-	int r = populate(m, &party, err);
+	int r;
 
+	if (!party)
+		return bh_err_oom(err);
+	r = populate(m, party, err);
 	in.endpoints = m->endpoints;
 	diag_list_init(&diags);
 	if (r >= 0)
@@ -566,7 +560,7 @@ static int find_world(struct flowmap *m)
 	if (r >= 0 && known.n)
 		r = bh_rangeset_universe(&m->world);
 	for (size_t i = 0; r >= 0 && i < BH_ARRAY_SIZE(families); i++) {
-		struct bh_range block = block_of(m->cast, families[i]);
+		struct bh_range block = cast_block(m->cast, families[i]);
 
 		r = bh_rangeset_add(&known, &block);
 	}
@@ -631,118 +625,4 @@ void flowmap_done(struct flowmap *m)
 	ruleset_list_free(m->rulesets);
 	endpoint_set_free(m->endpoints);
 	*m = (struct flowmap) { 0 };
-}
-
-/* --- names of ranges -------------------------------------------------------------------------- */
-
-static void add_ranges(const struct bh_rangeset *s, const char *lead, struct bh_buf *out)
-{
-	char text[BH_RANGE_STR];
-
-	for (size_t i = 0; i < s->n; i++)
-		bh_buf_addf(out, "%s%s", i ? ", " : lead, bh_range_format(text, &s->r[i]));
-}
-
-/* The stand-ins' addresses are in nobody's way: what lies on both sides of them goes through. */
-static int close_gap(const struct flowmap *m, struct bh_rangeset *s)
-{
-	int r = 0;
-
-	for (size_t i = 0; r >= 0 && i < BH_ARRAY_SIZE(families); i++) {
-		struct bh_range block = block_of(m->cast, families[i]);
-		struct bh_addr before = block.lo, behind = block.hi;
-
-		bh_addr_prev(&before);
-		bh_addr_next(&behind);
-		if (bh_rangeset_contains(s, &before) && bh_rangeset_contains(s, &behind))
-			r = bh_rangeset_add(s, &block);
-	}
-	return r;
-}
-
-/* S as NAME, and what it has more, or less, than OF; 1: so it is shortest. */
-static int name_as(const struct bh_rangeset *s, const struct bh_rangeset *of, const char *name,
-		   struct bh_buf *out)
-{
-	struct bh_rangeset more, less;
-	int r;
-
-	bh_rangeset_init(&more);
-	bh_rangeset_init(&less);
-	r = bh_rangeset_add_all(&more, s);
-	if (r >= 0)
-		r = bh_rangeset_subtract(&more, of);
-	if (r >= 0)
-		r = bh_rangeset_add_all(&less, of);
-	if (r >= 0)
-		r = bh_rangeset_subtract(&less, s);
-	if (r >= 0 && more.n + less.n + 1 < s->n + (s->n == of->n)) {
-		bh_buf_addstr(out, name);
-		add_ranges(&more, " and ", out);
-		add_ranges(&less, " but ", out);
-		r = 1;
-	}
-	bh_rangeset_done(&more);
-	bh_rangeset_done(&less);
-	return r;
-}
-
-/* The part of one family; 0: of both. */
-static int of_family(const struct bh_rangeset *s, uint8_t family, struct bh_rangeset *ret)
-{
-	int r = 0;
-
-	for (size_t i = 0; r >= 0 && i < s->n; i++)
-		if (!family || s->r[i].lo.family == family)
-			r = bh_rangeset_add(ret, &s->r[i]);
-	return r;
-}
-
-/* The world, or one family of it. 1: so it was named. */
-static int name_world(const struct flowmap *m, const struct bh_rangeset *s, struct bh_buf *out)
-{
-	static const struct {
-		uint8_t family;
-		const char *name;
-	} worlds[] = {
-		{ 0, "the world" },
-		{ AF_INET, "the world (IPv4)" },
-		{ AF_INET6, "the world (IPv6)" },
-	};
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < BH_ARRAY_SIZE(worlds); i++) {
-		struct bh_rangeset world;
-
-		bh_rangeset_init(&world);
-		r = of_family(&m->world, worlds[i].family, &world);
-		if (r >= 0)
-			r = name_as(s, &world, worlds[i].name, out);
-		bh_rangeset_done(&world);
-	}
-	return r;
-}
-
-void flowmap_name_ranges(const struct flowmap *m, const struct bh_rangeset *s, struct bh_buf *out)
-{
-	struct bh_rangeset all, closed;
-	int r;
-
-	bh_rangeset_init(&all);
-	bh_rangeset_init(&closed);
-	r = bh_rangeset_add_all(&closed, s);
-	if (r >= 0)
-		r = close_gap(m, &closed);
-	if (r >= 0)
-		r = bh_rangeset_universe(&all);
-	if (r >= 0)
-		r = name_world(m, s, out);
-	if (r == 0)
-		r = name_as(&closed, &all, "any address", out);
-	if (r == 0)
-		add_ranges(&closed, "", out);
-	if (r < 0)
-		out->error = r;
-	bh_rangeset_done(&all);
-	bh_rangeset_done(&closed);
 }

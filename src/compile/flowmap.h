@@ -40,6 +40,8 @@ struct cast {
 /* Everything lives in CAST's arena, and borrows from the N sets. -ENOMEM, -E2BIG. */
 int cast_make(const struct policy_set *const *sets, size_t n, struct cast *ret, struct bh_err *err);
 void cast_done(struct cast *c);
+/* All addresses of the stand-ins, none of which is outside. */
+struct bh_range cast_block(const struct cast *c, uint8_t family);
 const struct party *cast_party(const struct cast *c, uint32_t number);
 
 /* What one end allows of flows from SOURCE to DESTINATION. */

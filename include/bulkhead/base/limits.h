@@ -30,7 +30,7 @@
 #define BH_TESTS_MAX             10000
 #define BH_TEST_EXPECTS_MAX      10000 /* of one test: document */
 #define BH_TEST_NAME_MAX         255   /* bytes */
-#define BH_DIAGS_MAX             1000 /* further mistakes are counted, not kept */
+#define BH_DIAGS_MAX             1000  /* further mistakes are counted, not kept */
 
 /* Host file */
 #define BH_AUDIT_FILES_DEFAULT      64 /* files of the audit trail that are kept */
@@ -99,11 +99,11 @@
 #define BH_RULESET_ENTRIES_MAX 1000000 /* entries of one kind in one ruleset */
 #define BH_RULESET_RULES_MAX   8192    /* policy rules that meet in one ruleset */
 
-#define BH_FLOWMAP_ENDS_MAX    4000000 /* pairs of services that one direction of diff and graph has */
+#define BH_FLOWMAP_ENDS_MAX 4000000 /* pairs of services that one direction of diff and graph has */
 
-#define BH_WORDS_CACHED_MAX    262144 /* names, and ports, of explain --batch that are remembered */
+#define BH_WORDS_CACHED_MAX 262144 /* names, and ports, of explain --batch that are remembered */
 
-#define BH_GRAPH_BYTES_MAX     (256u << 20) /* of what export draws */
+#define BH_GRAPH_BYTES_MAX (256u << 20) /* of what export draws */
 
 /* Kernel table */
 #define BH_NFT_COMMENT_MAX      127 /* bytes, without the NUL: what nft(8) takes and prints */

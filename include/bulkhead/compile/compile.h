@@ -166,7 +166,7 @@ struct standin_block {
 	bool resolver;           /* all of them ask the one at STANDIN_RESOLVER */
 };
 #define STANDIN_RESOLVER (STANDINS_MAX - 1)
-#define STANDIN_HOST	 (STANDINS_MAX - 2) /* for whoever gives the host an address */
+#define STANDIN_HOST     (STANDINS_MAX - 2) /* for whoever gives the host an address */
 /* Addresses that no prefix in the N sets names, if there are any among those for benchmarks, shared
  * or otherwise not in use; else ones that only wide prefixes cover. */
 void standin_block_choose(const struct policy_set *const *sets, size_t n,
