@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "byname.h"
 
+#include "select.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -142,13 +144,54 @@ static int compare_settings(struct namer *n, const struct service *before,
 
 /* --- what is there and what is not -------------------------------------------------------------- */
 
+/* Namespaces by labels that only a host knows, and ports by names that only containers have. */
+static bool is_not_compared(const struct rule *r)
+{
+	for (size_t i = 0; i < r->n_peers; i++)
+		if (r->peers[i].pods && !standin_fits_pods(r->peers[i].pods))
+			return true;
+	return r->n_named > 0;
+}
+
+static bool has_more(const struct service *s)
+{
+	for (unsigned d = 0; d < DIRECTIONS; d++)
+		for (size_t i = 0; i < s->n_rules[d]; i++)
+			if (is_not_compared(&s->rules[d][i]))
+				return true;
+	return false;
+}
+
+static bool selects_other_pods(const struct service *a, const struct service *b)
+{
+	const struct pods *x = a->select.pods, *y = b->select.pods;
+
+	return x && y ? pods_cmp(x, y) != 0 : x != y;
+}
+
+static int compare_both(struct namer *n, const struct service *before, const struct service *after)
+{
+	int r = compare_settings(n, before, after);
+
+	if (r >= 0 && selects_other_pods(before, after))
+		r = add(n, "service", after->name, "selects other pods", &before->loc, &after->loc);
+
+	if (r < 0 || (!has_more(before) && !has_more(after)))
+		return r;
+	return add(
+		n, "service", after->name,
+		"is worded otherwise, and what it says of namespaces by their labels and of ports "
+		"by their names is not compared",
+		&before->loc, &after->loc);
+}
+
 static int compare_service(struct namer *n, const struct policy_change *c)
 {
 	const struct service *before = policy_set_service(n->sets[0], c->name);
 	const struct service *after = policy_set_service(n->sets[1], c->name);
 
 	if (before && after)
-		return compare_settings(n, before, after);
+		return compare_both(n, before, after);
 	if (after)
 		return add(n, "service", c->name,
 			   bh_arena_printf(n->arena, "is new, mode %s", mode_name(after->mode)),

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "flowmap.h"
 
+#include "select.h"
+
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +22,7 @@ struct collector {
 	struct bh_arena *arena;
 	struct bh_vec names;  /* const char * */
 	struct bh_vec labels; /* struct label_list */
+	struct bh_vec pods;   /* const struct pods * */
 };
 
 static int label_cmp(const void *a, const void *b)
@@ -56,12 +60,30 @@ static int add_labels(struct collector *c, const struct label *labels, size_t n)
 	return 0;
 }
 
+static int pods_ptr_cmp(const void *a, const void *b)
+{
+	return pods_cmp(*(const struct pods *const *)a, *(const struct pods *const *)b);
+}
+
+static int add_pods(struct collector *c, const struct pods *p)
+{
+	const struct pods **slot = bh_vec_push(&c->pods);
+
+	if (!slot)
+		return c->pods.n == c->pods.max ? -E2BIG : -ENOMEM;
+	*slot = p;
+	return 0;
+}
+
 static int add_rule(struct collector *c, const struct rule *rule)
 {
 	int r = 0;
 
-	for (size_t i = 0; r >= 0 && i < rule->n_peers; i++)
+	for (size_t i = 0; r >= 0 && i < rule->n_peers; i++) {
 		r = add_labels(c, rule->peers[i].labels, rule->peers[i].n_labels);
+		if (r >= 0 && rule->peers[i].pods)
+			r = add_pods(c, rule->peers[i].pods);
+	}
 	return r;
 }
 
@@ -153,6 +175,62 @@ static int add_parties(struct cast *c, const char *service, const struct label_l
 	return 0;
 }
 
+static void say_query(const struct label_query *q, const char *lead, struct bh_buf *out)
+{
+	static const char *const ops[] = { [LABEL_IN] = "=",
+					   [LABEL_NOT_IN] = "!=",
+					   [LABEL_EXISTS] = "",
+					   [LABEL_DOES_NOT_EXIST] = "" };
+
+	for (size_t i = 0; i < q->n; i++) {
+		const struct label_match *m = &q->match[i];
+
+		bh_buf_addf(out, "%s%s%s%s", i ? ", " : lead,
+			    m->op == LABEL_DOES_NOT_EXIST ? "no " : "", m->key, ops[m->op]);
+		for (size_t k = 0; k < m->n_values; k++)
+			bh_buf_addf(out, "%s%s", k ? "|" : "", m->values[k]);
+	}
+}
+
+/* "pods of shop {app=web}" */
+static const char *pods_name(struct bh_arena *arena, const struct pods *p)
+{
+	const char *name = NULL;
+	struct bh_buf b;
+
+	bh_buf_init(&b, 1 << 24);
+	bh_buf_addf(&b, "pods of %s", p->namespace ? p->namespace : "namespaces");
+	if (!p->namespace)
+		say_query(&p->namespaces, " with ", &b);
+	bh_buf_addstr(&b, " {");
+	say_query(&p->labels, "", &b);
+	bh_buf_addstr(&b, "}");
+	if (!bh_buf_error(&b))
+		name = bh_arena_strdup(arena, bh_buf_str(&b));
+	bh_buf_done(&b);
+	return name;
+}
+
+static int add_pod_parties(struct cast *c, const struct bh_vec *pods)
+{
+	const struct pods *const *p = pods->data;
+
+	for (size_t i = 0; i < pods->n; i++) {
+		const char *name = pods_name(c->arena, p[i]);
+
+		if (!name)
+			return -ENOMEM;
+		c->parties[c->n] = (struct party) {
+			.kind = PARTY_PODS,
+			.name = name,
+			.base = (uint32_t)c->n,
+			.pods = p[i],
+		};
+		c->n++;
+	}
+	return 0;
+}
+
 static int make_parties(struct cast *c, struct collector *from)
 {
 	const struct label_list *labels = from->labels.data;
@@ -164,17 +242,21 @@ static int make_parties(struct cast *c, struct collector *from)
 	make_unique(&from->labels, labels_cmp);
 	services = from->names.n;
 	n_labels = from->labels.n;
-	room = services ? STANDIN_HOST / services - 2 : 0;
+	make_unique(&from->pods, pods_ptr_cmp);
+	if (from->pods.n > STANDIN_HOST / 2)
+		return -E2BIG;
+	room = services ? (STANDIN_HOST - from->pods.n) / services - 2 : 0;
 	if (n_labels > room) {
 		c->labels_left_out = n_labels - room;
 		n_labels = room;
 	}
-	c->parties = bh_arena_array(c->arena, services * (2 + n_labels) + 1, sizeof(*c->parties));
+	c->parties = bh_arena_array(c->arena, services * (2 + n_labels) + from->pods.n + 1,
+				    sizeof(*c->parties));
 	if (!c->parties)
 		return -ENOMEM;
 	for (size_t i = 0; r >= 0 && i < services; i++)
 		r = add_parties(c, names[i], labels, n_labels);
-	return r;
+	return r < 0 ? r : add_pod_parties(c, &from->pods);
 }
 
 int cast_make(const struct policy_set *const *sets, size_t n, struct cast *ret, struct bh_err *err)
@@ -184,6 +266,7 @@ int cast_make(const struct policy_set *const *sets, size_t n, struct cast *ret, 
 
 	bh_vec_init(&c.names, sizeof(const char *), 2 * BH_SERVICES_MAX);
 	bh_vec_init(&c.labels, sizeof(struct label_list), BH_RANGES_MAX);
+	bh_vec_init(&c.pods, sizeof(const struct pods *), BH_RANGES_MAX);
 	*ret = (struct cast) {
 		.arena = c.arena,
 		.host = { PARTY_HOST, "the host" },
@@ -197,6 +280,7 @@ int cast_make(const struct policy_set *const *sets, size_t n, struct cast *ret, 
 	ret->block.resolver = true;
 	bh_vec_done(&c.names);
 	bh_vec_done(&c.labels);
+	bh_vec_done(&c.pods);
 	if (r == -E2BIG)
 		return bh_err_set(err, r, "the peers of these policies name too many labels");
 	return r < 0 ? bh_err_oom(err) : 0;

@@ -135,7 +135,7 @@ static bool numbers_in(const struct standin_block *b, const struct bh_range *r, 
 
 static bool is_there(const struct flowmap *m, uint32_t number)
 {
-	return number >= STANDIN_HOST || (number < m->cast->n && m->ruleset_of[number] != NULL);
+	return number >= STANDIN_HOST || (number < m->cast->n && m->there[number]);
 }
 
 /* Whom the entries of a direction may speak of, each once: a bit a party. */
@@ -281,6 +281,12 @@ int flowmap_half(const struct flowmap *m, enum direction d, uint32_t source, uin
 	return r;
 }
 
+/* It is outside, or a pod that no policy selects. */
+static bool is_held_by_nobody(const struct flowmap *m, uint32_t number)
+{
+	return number >= STANDIN_HOST || (m->there[number] && !m->ruleset_of[number]);
+}
+
 int flowmap_both(const struct flowmap *m, uint32_t source, uint32_t destination, struct pieces *ret)
 {
 	struct piece_of_ports all = { 0, PIECE_LAST };
@@ -289,9 +295,9 @@ int flowmap_both(const struct flowmap *m, uint32_t source, uint32_t destination,
 	const struct end_flow *in = flowmap_find(m, DIRECTION_INGRESS, source, destination);
 	int r = 0;
 
-	if (party_is_outside(cast_party(m->cast, source)))
+	if (is_held_by_nobody(m, source))
 		out = &everything;
-	if (party_is_outside(cast_party(m->cast, destination)))
+	if (is_held_by_nobody(m, destination))
 		in = &everything;
 	for (size_t i = 0; r >= 0 && out && in && i < BH_ARRAY_SIZE(families); i++) {
 		struct pieces one = { 0 };
@@ -486,13 +492,16 @@ static int add_standins(struct flowmap *m, struct endpoint_builder *b, uint32_t 
 
 	for (uint32_t i = 0; r >= 0 && i < m->cast->n; i++) {
 		const struct party *p = &m->cast->parties[i];
-		const struct service *s = policy_set_service(&m->policies, p->service);
+		const struct service *s =
+			p->service ? policy_set_service(&m->policies, p->service) : NULL;
 		char id[16];
 
-		if (!s)
-			continue;
 		snprintf(id, sizeof(id), "%010u", i); /* so that their order is that of numbers */
-		r = standin_add(b, &m->cast->block, s, p->labels, p->n_labels, i, id, err);
+		r = 0;
+		if (p->pods)
+			r = standin_add_pods(b, &m->cast->block, p->pods, i, id, err);
+		else if (s)
+			r = standin_add(b, &m->cast->block, s, p->labels, p->n_labels, i, id, err);
 		if (r > 0)
 			party[n++] = i;
 	}
@@ -534,11 +543,13 @@ static int compile(struct flowmap *m, struct bh_arena *arena, const struct host_
 		r = compile_rulesets(&in, true, &m->rulesets, &diags, err);
 	diag_list_done(&diags);
 	m->ruleset_of = bh_arena_array(arena, m->cast->n + 1, sizeof(*m->ruleset_of));
-	if (r >= 0 && !m->ruleset_of)
+	m->there = bh_arena_array(arena, m->cast->n + 1, sizeof(*m->there));
+	if (r >= 0 && (!m->ruleset_of || !m->there))
 		r = bh_err_oom(err);
 	for (size_t i = 0; r >= 0 && i < m->endpoints->n; i++) {
 		const struct ruleset_item *item = ruleset_list_find(m->rulesets, i);
 
+		m->there[party[i]] = true;
 		m->ruleset_of[party[i]] = item ? item->ruleset : NULL;
 	}
 	return r;

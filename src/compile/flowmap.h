@@ -16,7 +16,14 @@
  */
 
 /* Who may be an end of a flow. Numbers are those of the stand-ins' addresses. */
-enum party_kind { PARTY_SERVICE, PARTY_LABELLED, PARTY_ANOTHER, PARTY_HOST, PARTY_RESOLVER };
+enum party_kind {
+	PARTY_SERVICE,
+	PARTY_LABELLED,
+	PARTY_ANOTHER,
+	PARTY_PODS,
+	PARTY_HOST,
+	PARTY_RESOLVER
+};
 
 struct party {
 	enum party_kind kind;
@@ -24,7 +31,8 @@ struct party {
 	const char *service; /* or NULL */
 	const struct label *labels;
 	size_t n_labels;
-	uint32_t base; /* its service's first party */
+	uint32_t base;           /* its service's first party */
+	const struct pods *pods; /* that a peer names, whoever selects them */
 };
 
 /* All parties of one set of policies, or of two that are compared: the same numbers for both. */
@@ -62,7 +70,8 @@ struct flowmap {
 	struct policy_set policies; /* as they are, but none is in audit or off */
 	struct endpoint_set *endpoints;
 	struct ruleset_list *rulesets;
-	const struct ruleset **ruleset_of; /* [party], NULL: there is no such party here */
+	bool *there;                       /* [party]: is there one here? */
+	const struct ruleset **ruleset_of; /* [party], NULL: it is not there, or nothing holds it */
 	struct bh_vec ends[DIRECTIONS];    /* struct end_flow, by source and destination */
 	struct bh_vec outside[DIRECTIONS]; /* struct outside_flow, by party and address */
 	struct bh_rangeset world;          /* what entity: world means, but for the stand-ins */

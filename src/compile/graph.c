@@ -91,6 +91,8 @@ static int node_of_party(struct drawer *x, uint32_t number, size_t *ret)
 
 	if (p->kind == PARTY_ANOTHER)
 		number = p->base;
+	if (p->kind == PARTY_PODS)
+		return node_named(x, FLOW_NODE_LABELS, p->name, ret);
 	if (party_is_outside(p))
 		return node_named(x, FLOW_NODE_ENTITY, p->kind == PARTY_HOST ? "host" : "resolver",
 				  ret);

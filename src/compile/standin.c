@@ -206,11 +206,29 @@ static size_t pod_labels(const struct label_query *q, struct label *out)
 	return n;
 }
 
-static int make_pod(struct bh_arena *arena, const struct service *s, const struct label *labels,
+/* The namespace that they are in, or one that may be meant; NULL: it takes labels that nobody knows. */
+static const char *namespace_of(const struct pods *p)
+{
+	const struct label_query *q = &p->namespaces;
+
+	if (p->namespace)
+		return p->namespace;
+	if (!q->n)
+		return "default";
+	if (q->n == 1 && q->match[0].op == LABEL_IN &&
+	    strcmp(q->match[0].key, "kubernetes.io/metadata.name") == 0)
+		return q->match[0].values[0];
+	return NULL;
+}
+
+bool standin_fits_pods(const struct pods *p)
+{
+	return namespace_of(p) != NULL;
+}
+
+static int make_pod(struct bh_arena *arena, const struct pods *p, const struct label *labels,
 		    size_t n_labels, struct endpoint *e)
 {
-	static const struct endpoint_set nobody;
-	const struct pods *p = s->select.pods;
 	struct label *own = bh_arena_array(arena, p->labels.n + 1, sizeof(*own));
 	struct label *all = bh_arena_array(arena, p->labels.n + n_labels + 1, sizeof(*all));
 	struct selector as = { .labels = own };
@@ -219,12 +237,12 @@ static int make_pod(struct bh_arena *arena, const struct service *s, const struc
 		return -ENOMEM;
 	as.n_labels = pod_labels(&p->labels, own);
 	e->name = "";
-	e->namespace = p->namespace;
+	e->namespace = namespace_of(p);
 	e->runtime = ENDPOINT_INVENTORY;
-	if (!join_labels(&as, labels, n_labels, all, &e->n_labels))
+	if (!e->namespace || !join_labels(&as, labels, n_labels, all, &e->n_labels))
 		return 0;
 	e->labels = all;
-	return select_matches(&s->select, &nobody, e, false);
+	return 1;
 }
 
 static int make(struct bh_arena *arena, const struct service *s, const struct label *labels,
@@ -234,8 +252,11 @@ static int make(struct bh_arena *arena, const struct service *s, const struct la
 	struct label *all = bh_arena_array(arena, s->select.n_labels + n_labels + 1, sizeof(*all));
 	static const struct endpoint_set nobody;
 
-	if (s->select.pods)
-		return make_pod(arena, s, labels, n_labels, e);
+	if (s->select.pods) {
+		int r = make_pod(arena, s->select.pods, labels, n_labels, e);
+
+		return r <= 0 ? r : select_matches(&s->select, &nobody, e, false);
+	}
 	e->name = s->select.name ? without_wildcards(arena, s->select.name) : "";
 	e->image = without_wildcards(arena, s->select.image);
 	e->runtime = runtime_of(s->select.runtime);
@@ -252,9 +273,10 @@ static int make(struct bh_arena *arena, const struct service *s, const struct la
 	return select_matches(&s->select, &nobody, e, false);
 }
 
-int standin_add(struct endpoint_builder *b, const struct standin_block *block,
-		const struct service *s, const struct label *labels, size_t n_labels,
-		uint32_t number, const char *id, struct bh_err *err)
+/* S, or else the pods P. */
+static int add(struct endpoint_builder *b, const struct standin_block *block,
+	       const struct service *s, const struct pods *p, const struct label *labels,
+	       size_t n_labels, uint32_t number, const char *id, struct bh_err *err)
 {
 	const struct bh_addr addrs[] = { standin_addr(block, number, AF_INET),
 					 standin_addr(block, number, AF_INET6) };
@@ -268,14 +290,29 @@ int standin_add(struct endpoint_builder *b, const struct standin_block *block,
 		.n_resolvers = block->resolver ? BH_ARRAY_SIZE(resolvers) : 0,
 	};
 	struct bh_arena *arena = bh_arena_new();
-	int r = arena ? make(arena, s, labels, n_labels, &e) : -ENOMEM;
+	int r = -ENOMEM;
 
+	if (arena)
+		r = s ? make(arena, s, labels, n_labels, &e) : make_pod(arena, p, NULL, 0, &e);
 	if (r == -ENOMEM)
 		bh_err_oom(err);
-	if (r > 0)
+	if (r > 0) {
 		r = endpoint_builder_add(b, &e, err);
-	else if (r == 0)
-		r = -ENOENT;
+		r = r < 0 ? r : 1;
+	}
 	bh_arena_free(arena);
-	return r == -ENOENT ? 0 : r < 0 ? r : 1;
+	return r;
+}
+
+int standin_add(struct endpoint_builder *b, const struct standin_block *block,
+		const struct service *s, const struct label *labels, size_t n_labels,
+		uint32_t number, const char *id, struct bh_err *err)
+{
+	return add(b, block, s, NULL, labels, n_labels, number, id, err);
+}
+
+int standin_add_pods(struct endpoint_builder *b, const struct standin_block *block,
+		     const struct pods *p, uint32_t number, const char *id, struct bh_err *err)
+{
+	return add(b, block, NULL, p, NULL, 0, number, id, err);
 }

@@ -82,6 +82,37 @@ setup() {
 	grep -q 'refused by new/no.yaml:4$' <<<"$output"
 }
 
+@test "NetworkPolicies: pods that no policy selects are ends as well" {
+	mkdir k1 k2
+	cat >k1/a.yaml <<-'END'
+		apiVersion: networking.k8s.io/v1
+		kind: NetworkPolicy
+		metadata: {name: db, namespace: shop}
+		spec:
+		  podSelector: {matchLabels: {app: db}}
+		  ingress:
+		    - from: [{podSelector: {matchLabels: {app: web}}}]
+		      ports: [{port: 5432}]
+	END
+	sed 's/5432/5433/' k1/a.yaml >k2/a.yaml
+	run "$bulkhead" diff k1 k2
+	[ "$status" -eq 1 ]
+	grep -qxF -e '- closes  pods of shop {app=web} -> k8s:shop/db  5432/tcp' <<<"$output"
+	grep -qxF -e '+ opens  pods of shop {app=web} -> k8s:shop/db  5433/tcp' <<<"$output"
+	[ "${lines[-1]}" = "1 open, 1 close, 0 end otherwise; 0 of one end only; 0 changes by name" ]
+	# what cannot be known without containers is never called the same
+	sed 's/port: 5432/port: sql/' k1/a.yaml >k2/a.yaml
+	run "$bulkhead" diff k1 k2
+	[ "$status" -eq 1 ]
+	[[ $output == *"ports by their names is not compared"* ]]
+	sed 's/{app: db}/{app: sql}/' k1/a.yaml >k2/a.yaml
+	run "$bulkhead" diff k1 k2
+	[ "$status" -eq 1 ]
+	[[ $output == *"~ service k8s:shop/db  selects other pods"* ]]
+	run "$bulkhead" diff k1 k1
+	[ "$status" -eq 0 ]
+}
+
 @test "--json has it all" {
 	sed -i 's|8080/tcp|8080-8081/tcp|' new/web.yaml new/catalog.yaml
 	sed -i 's/^select:/mode: audit\n&/' new/cache.yaml

@@ -181,6 +181,13 @@ int standin_add(struct endpoint_builder *b, const struct standin_block *block,
 		const struct service *s, const struct label *labels, size_t n_labels,
 		uint32_t number, const char *id, struct bh_err *err);
 
+/* The same for pods that a peer names, whoever selects them. 0: also when it is not known which
+ * namespace has the labels that are asked for. */
+int standin_add_pods(struct endpoint_builder *b, const struct standin_block *block,
+		     const struct pods *p, uint32_t number, const char *id, struct bh_err *err);
+/* Can there be a stand-in for them? */
+bool standin_fits_pods(const struct pods *p);
+
 /* --- policy tests ---------------------------------------------------------------------------- */
 
 /*
