@@ -10,6 +10,7 @@
 #   make fuzz                         libFuzzer targets in build/fuzz (clang)
 
 BUILD ?= release
+PREFIX ?= /usr/local
 O     := build/$(BUILD)
 CC    ?= cc
 
@@ -17,7 +18,11 @@ VERSION := 0.1.0
 PKGS    := libnftnl libmnl libnetfilter_log jansson yaml-0.1 libcurl libsystemd nettle \
 	   libmicrohttpd sqlite3 libpcap libcap libseccomp
 
-STD      := -std=gnu11 -D_GNU_SOURCE -Iinclude -DBULKHEAD_VERSION='"$(VERSION)"'
+# Where SARIF says that what a finding means is written; a distribution may have it on its site.
+DOCS_URI ?= file://$(PREFIX)/share/doc/bulkhead
+
+STD      := -std=gnu11 -D_GNU_SOURCE -Iinclude -DBULKHEAD_VERSION='"$(VERSION)"' \
+	    -DBULKHEAD_DOCS_URI='"$(DOCS_URI)"'
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	    -Wwrite-strings -Wvla -Wformat=2 -Wno-unused-parameter -Wno-missing-field-initializers
 HARDEN   := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE
@@ -41,10 +46,11 @@ ALL_CFLAGS  = $(STD) $(WARN) $(REPRO) $(CFLAGS_$(BUILD)) $(PKG_CFLAGS) $(CFLAGS)
 ALL_LDFLAGS = $(LDFLAGS_$(BUILD)) $(LDFLAGS)
 
 # --- the house: which rooms a room may lean on (docs/architecture.md; tests/layers checks it) ---
-ROOMS := base model policy compile advise sys nft runtime flow ctl store outputs enforce logger daemon cli
+ROOMS := base model policy import compile advise sys nft runtime flow ctl store outputs enforce logger daemon cli
 NEEDS_base    :=
 NEEDS_model   := base
 NEEDS_policy  := model base
+NEEDS_import  := model base
 NEEDS_compile := model base
 NEEDS_advise  := policy compile model base
 NEEDS_sys     := base
@@ -57,7 +63,7 @@ NEEDS_outputs := sys model base
 NEEDS_logger  := outputs store flow nft sys model base
 NEEDS_enforce := policy compile nft runtime flow sys model base
 NEEDS_daemon  := logger enforce outputs store ctl policy compile nft runtime flow sys model base
-NEEDS_cli     := enforce advise outputs store ctl policy compile nft runtime flow sys model base
+NEEDS_cli     := enforce advise outputs store ctl import policy compile nft runtime flow sys model base
 
 src_of  = $(sort $(wildcard src/$(1)/*.c))
 objs_of = $(patsubst %.c,$(O)/%.o,$(call src_of,$(1)))
@@ -168,10 +174,10 @@ lint:
 clean:
 	rm -rf build
 
-PREFIX ?= /usr/local
 install: all
 	install -D -m 0755 $(O)/bulkhead $(DESTDIR)$(PREFIX)/sbin/bulkhead
 	install -D -m 0755 $(O)/bulkheadd $(DESTDIR)$(PREFIX)/sbin/bulkheadd
 	install -D -m 0755 $(O)/bulkhead-logger $(DESTDIR)$(PREFIX)/sbin/bulkhead-logger
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/doc/bulkhead docs/lint.md docs/policy-format.md
 
 -include $(shell find build -name '*.d' 2>/dev/null)

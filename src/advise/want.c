@@ -160,6 +160,20 @@ static int refuse_k8s(struct adviser *a, struct chosen *f, const struct service 
 			  s->name + strlen(K8S_NAME_PREFIX), place);
 }
 
+/* The last of them when NetworkPolicies alone select it, or NULL. */
+static const struct service *only_k8s(const struct adviser *a, uint32_t endpoint)
+{
+	struct services l = services_of(a, endpoint);
+	const struct service *last = NULL;
+
+	for (size_t i = 0; i < l.n; i++) {
+		last = &a->in->policies->services[l.i[i]];
+		if (!last->is_k8s)
+			return NULL;
+	}
+	return last;
+}
+
 /* One end of a flow denies it. */
 static int want_side(struct adviser *a, size_t i, enum direction d, const struct explanation *x,
 		     bool other_wants, struct bh_err *err)
@@ -175,6 +189,8 @@ static int want_side(struct adviser *a, size_t i, enum direction d, const struct
 	base.dns = asks_resolver(a, self->endpoint, &base);
 	if (!services_of(a, self->endpoint).n)
 		return refuse_unmanaged(a, f, self->endpoint, err);
+	if (only_k8s(a, self->endpoint))
+		return refuse_k8s(a, f, only_k8s(a, self->endpoint), err);
 	if (!base.dns && far->endpoint != NONE && !services_of(a, far->endpoint).n)
 		return refuse_unmanaged(a, f, far->endpoint, err);
 	find_best(a, &base, self->endpoint, far->endpoint, &c);

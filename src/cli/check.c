@@ -4,9 +4,14 @@
 
 #include <jansson.h>
 
+#include <bulkhead/base/buf.h>
+#include <bulkhead/base/cleanup.h>
 #include <bulkhead/base/text.h>
+#include <bulkhead/policy/lint.h>
 
 #include "cli.h"
+
+#define FILE_NAME_MAX (64u << 10)
 
 static size_t count_rules(const struct policy_set *p)
 {
@@ -27,25 +32,31 @@ static size_t count_k8s(const struct policy_set *p)
 	return n;
 }
 
-static void print_summary(const struct site *s, bool json)
+static void print_summary(const struct site *s, const struct diag_list *diags, bool json)
 {
 	const struct policy_set *p = s->policies;
+	size_t accepted = diags->accepted->warnings;
 	size_t k8s = count_k8s(p);
 
 	if (json) {
 		printf("{\"files\": %zu, \"services\": %zu, \"network_policies\": %zu, "
-		       "\"groups\": %zu, \"rules\": %zu, "
-		       "\"guardrails\": %zu, \"scopes\": %zu, \"digest\": \"%s\"}\n",
+		       "\"groups\": %zu, \"rules\": %zu, \"guardrails\": %zu, "
+		       "\"scopes\": %zu, \"warnings\": %zu, \"accepted\": %zu, "
+		       "\"digest\": \"%s\"}\n",
 		       p->n_files, p->n_services - k8s, k8s, p->n_groups, count_rules(p),
-		       p->n_guardrails, p->n_scopes, p->digest);
+		       p->n_guardrails, p->n_scopes, diags->warnings, accepted, p->digest);
 		return;
 	}
 	printf("valid: %zu %s, %zu services, ", p->n_files, p->n_files == 1 ? "file" : "files",
 	       p->n_services - k8s);
 	if (k8s)
 		printf("%zu NetworkPolicies, ", k8s);
-	printf("%zu groups, %zu rules, %zu guardrails\n", p->n_groups, count_rules(p),
+	printf("%zu groups, %zu rules, %zu guardrails", p->n_groups, count_rules(p),
 	       p->n_guardrails);
+	if (accepted)
+		printf("; %zu %s accepted", accepted,
+		       accepted == 1 ? "warning is" : "warnings are");
+	putchar('\n');
 }
 
 /* One line an endpoint: which services it is. An endpoint of two services gets their union. */
@@ -70,25 +81,165 @@ static void print_endpoint(const struct site *s, size_t i, bool json)
 	json_decref(obj);
 }
 
-int cmd_check(struct cli_options *o)
+/* --- what was found ----------------------------------------------------------------------- */
+
+enum check_format { FORMAT_TEXT, FORMAT_JSON, FORMAT_SARIF };
+
+static int parse_format(const struct cli_options *o, enum check_format *ret)
 {
+	static const char *const words[] = { "text", "json", "sarif" };
+	char shown[128];
+
+	*ret = o->json ? FORMAT_JSON : FORMAT_TEXT;
+	for (unsigned i = 0; o->format && i < BH_ARRAY_SIZE(words); i++) {
+		if (strcmp(words[i], o->format) != 0)
+			continue;
+		if (o->json && i != FORMAT_JSON)
+			return cli_fail(CLI_USAGE, "check: --json and --format %s: choose one",
+					words[i]);
+		*ret = (enum check_format)i;
+		return CLI_YES;
+	}
+	if (o->format)
+		return cli_fail(CLI_USAGE, "check: --format takes text, json or sarif, not '%s'",
+				bh_escape_str(shown, sizeof(shown), o->format));
+	return CLI_YES;
+}
+
+static json_t *file_name(const char *file)
+{
+	struct bh_buf name;
+	json_t *o;
+
+	bh_buf_init(&name, FILE_NAME_MAX);
+	bh_escape(&name, file, strlen(file));
+	o = json_string(bh_buf_str(&name));
+	bh_buf_done(&name);
+	return o;
+}
+
+static void print_diag_json(const struct diag *d)
+{
+	const struct lint_info *info = lint_find(d->id);
+	json_t *o = json_pack("{s:s, s:s, s:s, s:s*, s:s*, s:s*}", "severity",
+			      d->severity == DIAG_ERROR ? "error" : "warning", "id", d->id,
+			      "message", d->text, "fix", d->hint, "why", info ? info->why : NULL,
+			      "accepted", d->accepted);
+
+	if (d->file)
+		json_object_set_new(o, "file", file_name(d->file));
+	if (d->file && d->line) {
+		json_object_set_new(o, "line", json_integer(d->line));
+		json_object_set_new(o, "column", json_integer(d->column));
+	}
+	cli_print_object(o);
+	json_decref(o);
+}
+
+static void print_list_json(const struct diag_list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		print_diag_json(&l->d[i]);
+}
+
+static bool is_said(const struct diag_list *l, const char *id)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (strcmp(l->d[i].id, id) == 0)
+			return true;
+	return false;
+}
+
+/* Under the list what is bad about each kind of warning, once. */
+static void print_text(const struct diag_list *l)
+{
+	diag_list_print(l, stderr, cli_colour(stderr));
+	for (size_t i = 0; i < lints_n; i++)
+		if (is_said(l, lints[i].id))
+			fprintf(stderr, "  %s: %s\n", lints[i].id, lints[i].why);
+}
+
+static void print_found(const struct diag_list *l, enum check_format format)
+{
+	if (format == FORMAT_TEXT)
+		print_text(l);
+	if (format != FORMAT_JSON)
+		return;
+	print_list_json(l);
+	print_list_json(l->accepted);
+	if (l->errors)
+		printf("{\"errors\": %zu, \"warnings\": %zu, \"accepted\": %zu}\n", l->errors,
+		       l->warnings, l->accepted->warnings);
+}
+
+/* --- the verb ----------------------------------------------------------------------------- */
+
+/* A pipeline wants to know of each warning, of whatever; not of those that somebody has accepted. */
+static int judge_warnings(const struct diag_list *l)
+{
+	if (!l->warnings)
+		return CLI_YES;
+	return cli_fail(CLI_NO, "check: strict: %zu %s", l->warnings,
+			l->warnings == 1 ? "warning" : "warnings");
+}
+
+static int judge(struct site *s, const struct cli_options *o, const struct diag_list *l,
+		 bool has_endpoints)
+{
+	int code = o->strict ? judge_warnings(l) : CLI_YES, held = CLI_YES;
+
+	if (has_endpoints && (o->strict || s->host.strict))
+		held = cli_preflight(s, o, "check", false);
+	return held > code ? held : code;
+}
+
+static int check(struct cli_options *o, enum check_format format, struct diag_list *diags)
+{
+	bool has_endpoints = o->endpoints || o->inventory;
+	struct bh_err err = BH_ERR_INIT;
 	unsigned need = NEED_POLICIES;
 	struct site s;
-	int code;
+	int code, printed = CLI_YES;
 
-	if (o->strict && !o->endpoints && !o->inventory)
-		return cli_fail(CLI_USAGE, "check: --strict looks at endpoints: "
-					   "add --endpoints or --inventory FILE");
-	if (o->endpoints || o->inventory)
-		need |= NEED_ENDPOINTS | NEED_RULESETS | NEED_ALL_SUBJECTS;
-	code = cli_load(&s, o, need);
+	if (has_endpoints)
+		need |= NEED_ENDPOINTS | NEED_RULESETS | NEED_ALL_SUBJECTS | NEED_LINT;
+	code = cli_load_quietly(&s, o, need, diags, &err);
+	print_found(diags, format);
+	if (format == FORMAT_SARIF)
+		printed = cli_print_sarif(diags);
+	if (code != CLI_YES && err.msg[0])
+		cli_fail(code, "%s", err.msg);
 	if (code == CLI_YES) {
-		print_summary(&s, o->json);
+		if (format != FORMAT_SARIF)
+			print_summary(&s, diags, o->json);
 		for (size_t i = 0; o->endpoints && i < s.endpoints->n; i++)
 			print_endpoint(&s, i, o->json);
-		if ((need & NEED_ENDPOINTS) && (o->strict || s.host.strict))
-			code = cli_preflight(&s, o, "check", false);
+		code = judge(&s, o, diags, has_endpoints);
 	}
 	site_done(&s);
+	return printed != CLI_YES ? printed : code;
+}
+
+int cmd_check(struct cli_options *o)
+{
+	struct diag_list diags, accepted;
+	enum check_format format;
+	int code = parse_format(o, &format);
+
+	if (code != CLI_YES)
+		return code;
+	if (format == FORMAT_SARIF && o->endpoints)
+		return cli_fail(CLI_USAGE, "check: SARIF has no place for --endpoints");
+	o->json = format == FORMAT_JSON;
+	if (o->lints) {
+		cli_print_lints(o->json);
+		return CLI_YES;
+	}
+	diag_list_init(&diags);
+	diag_list_init(&accepted);
+	diags.accepted = &accepted;
+	code = check(o, format, &diags);
+	diag_list_done(&diags);
+	diag_list_done(&accepted);
 	return code;
 }

@@ -28,6 +28,7 @@ struct cli_options {
 	const char *inventory, *config, *netns_dir, *docker_socket, *podman_socket, *socket;
 	const char *from, *to, *port, *batch, *format, *endpoint, *pcap, *junit, *compare;
 	const char *store;
+	const char *output, *project;
 	struct cli_words services, containers, peers, ports, directions, rules, verdicts, uids, by;
 	const char *since, *until, *sort, *limit, *page;
 	const char *confirm;
@@ -36,7 +37,7 @@ struct cli_options {
 	const char *files[CLI_PATHS_MAX]; /* the operands of a verb that takes files */
 	size_t n_files;
 	bool json, strict, clean, follow, endpoints, verify, generations, signals, reverse, summary,
-		verbose;
+		host, write, check, lints, verbose;
 };
 
 /* One verb: src/cli/<verb>.c. The option letters are ids of options.c's table. */
@@ -51,6 +52,9 @@ extern const struct cli_verb cli_verbs[];
 extern const size_t cli_n_verbs;
 
 int cmd_check(struct cli_options *o);
+int cmd_init(struct cli_options *o);
+int cmd_fmt(struct cli_options *o);
+int cmd_schema(struct cli_options *o);
 int cmd_endpoints(struct cli_options *o);
 int cmd_explain(struct cli_options *o);
 int cmd_test(struct cli_options *o);
@@ -75,13 +79,29 @@ int cli_fail(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)
 bool cli_colour(FILE *out); /* a terminal, and NO_COLOR unset */
 
 /* How far a verb's site is loaded. */
-enum cli_need { NEED_POLICIES = 1, NEED_ENDPOINTS = 2, NEED_RULESETS = 4, NEED_ALL_SUBJECTS = 8 };
+enum cli_need {
+	NEED_POLICIES = 1,
+	NEED_ENDPOINTS = 2,
+	NEED_RULESETS = 4,
+	NEED_ALL_SUBJECTS = 8,
+	NEED_LINT = 16, /* of endpoints; with RULESETS */
+};
 
 /*
  * Load a site as the options say; diagnostics go to stderr. CLI_YES, or the exit code after the
  * reason was printed. The caller calls site_done() in either case.
  */
 int cli_load(struct site *s, const struct cli_options *o, unsigned need);
+/*
+ * The same for those who print diagnostics themselves: they are in DIAGS, sorted, and a sentence that
+ * says more is in ERR, or none.
+ */
+int cli_load_quietly(struct site *s, const struct cli_options *o, unsigned need,
+		     struct diag_list *diags, struct bh_err *err);
+
+/* check --format sarif: the run as one object; CLI_YES or CLI_FAILED. check --lints. */
+int cli_print_sarif(const struct diag_list *diags);
+void cli_print_lints(bool json);
 
 /*
  * Ask a running bulkheadd, unless the options name policies or endpoints of their own: FN gets each

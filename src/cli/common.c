@@ -123,6 +123,21 @@ static int load_steps(struct site *s, const struct cli_options *o, unsigned need
 		r = site_compile(s, need & NEED_ALL_SUBJECTS, diags, err);
 		code = judge(r, r != -ENOMEM, diags, err);
 	}
+	if (code == CLI_YES && (need & NEED_LINT)) {
+		r = site_lint_images(s, diags, err);
+		code = judge(r, false, diags, err);
+	}
+	return code;
+}
+
+int cli_load_quietly(struct site *s, const struct cli_options *o, unsigned need,
+		     struct diag_list *diags, struct bh_err *err)
+{
+	int code;
+
+	site_init(s);
+	code = load_steps(s, o, need, diags, err);
+	diag_list_sort(diags);
 	return code;
 }
 
@@ -132,10 +147,8 @@ int cli_load(struct site *s, const struct cli_options *o, unsigned need)
 	struct diag_list diags;
 	int code;
 
-	site_init(s);
 	diag_list_init(&diags);
-	code = load_steps(s, o, need, &diags, &err);
-	diag_list_sort(&diags);
+	code = cli_load_quietly(s, o, need, &diags, &err);
 	diag_list_print(&diags, stderr, cli_colour(stderr));
 	diag_list_done(&diags);
 	return code != CLI_YES && err.msg[0] ? cli_fail(code, "%s", err.msg) : code;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <bulkhead/base/cleanup.h>
@@ -28,6 +29,7 @@ struct list {
 	struct flow_signal signals[SIGNALS_NEXT];
 	size_t n_signals, at_signal;
 	struct flows_cursor after;
+	int64_t followed_since;
 };
 
 /* --- days ------------------------------------------------------------------------------------- */
@@ -183,15 +185,19 @@ static int on_new_signal(const struct flow_signal *s, void *arg)
 	return print_signal(arg, s);
 }
 
-/* What was damaged is set aside, and a new one begun: go on with that, from its beginning or nearly. */
-static int open_again(struct list *l)
+/*
+ * What was damaged is set aside, and a new one begun: go on with that, from its beginning, for what the old
+ * one did not take is in it already.
+ */
+static int open_again(struct list *l, struct bh_err *err)
 {
-	struct bh_err err = BH_ERR_INIT;
 	int r;
 
 	flows_reader_close(l->store->reader);
 	l->store->reader = NULL;
-	r = flows_reader_open(l->store->dir, &l->store->reader, &err);
+	r = flows_reader_open(l->store->dir, &l->store->reader, err);
+	if (r >= 0)
+		r = flows_follow_since(l->store->reader, l->followed_since, err);
 	if (r >= 0)
 		fprintf(stderr, "bulkhead: the history was begun anew\n");
 	return r == -ENOENT || r == -EBUSY ? 0 : r;
@@ -205,7 +211,7 @@ static int look(struct list *l, struct bh_err *err)
 		r = flows_follow(l->store->reader, &l->ask->filter, on_new_record,
 				 l->with_signals ? on_new_signal : NULL, l, err);
 	if (!l->store->reader || r == -ESTALE)
-		r = open_again(l);
+		r = open_again(l, err);
 	return r == -EBUSY ? 0 : r;
 }
 
@@ -240,6 +246,7 @@ int denied_follow(const struct cli_options *o, const struct denied_ask *a, struc
 	if (signals < 0)
 		return cli_fail(CLI_FAILED, "denied: %s", strerrordesc_np(errno));
 	list_begin(&l, o, a, s);
+	l.followed_since = (int64_t)time(NULL) * 1000000;
 	code = printer_begin(&l.out, o);
 	if (code == CLI_YES)
 		code = denied_open(o, s);

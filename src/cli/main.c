@@ -11,9 +11,14 @@
 
 const struct cli_verb cli_verbs[] = {
 	{ "check", "[PATH...]", "validate policies, all mistakes at once; needs no root",
-	  "piecdmnSj", cmd_check },
+	  "piecdmn123j", cmd_check },
+	{ "init", "FILE", "policies to begin with, from a Docker Compose file; needs no root", "NQ",
+	  cmd_init, .takes_word = true },
+	{ "fmt", "[PATH...]", "policies in their canonical form; comments stay; - for stdin", "pWY",
+	  cmd_fmt },
+	{ "schema", "", "a JSON Schema of policies, for editors", "h", cmd_schema },
 	{ "explain", "", "would this flow pass, and which line says so; needs no root",
-	  "picdmnjFTPBQ", cmd_explain },
+	  "picdmnjFTPB4", cmd_explain },
 	{ "test", "[PATH...]", "run the policy tests that lie beside the policies; needs no root",
 	  "picXUj", cmd_test },
 	{ "diff", "DIR1 DIR2", "which flows open and which close from one policy set to another",

@@ -29,23 +29,6 @@ static int found_cmp(const void *a, const void *b)
 	return r ? r : bh_addr_cmp(&x->addr, &y->addr);
 }
 
-static bool target_has(const struct target *t, const struct bh_addr *a)
-{
-	size_t lo = 0, hi = t->n_ranges;
-
-	if (addr_list_contains(&t->singles, a))
-		return true;
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (bh_addr_cmp(&t->ranges[mid].hi, a) < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < t->n_ranges && bh_range_contains(&t->ranges[lo], a);
-}
-
 static int find_at(const struct endpoint *e, const struct port_name *name,
 		   const struct target *where, struct bh_vec *v)
 {

@@ -23,6 +23,9 @@ struct target {
 	bool world;
 };
 
+/* Is A among them? Not of the world: nobody who is known is. */
+bool target_has(const struct target *t, const struct bh_addr *a);
+
 /*
  * Peers and rules that name the same labels, the same pods or ports of the same name, and whom they mean;
  * kept by whoever compiles again and again.

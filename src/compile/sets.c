@@ -18,6 +18,23 @@ const struct bh_range resolver_everything[2] = {
 };
 #undef FF
 
+bool target_has(const struct target *t, const struct bh_addr *a)
+{
+	size_t lo = 0, hi = t->n_ranges;
+
+	if (addr_list_contains(&t->singles, a))
+		return true;
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (bh_addr_cmp(&t->ranges[mid].hi, a) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < t->n_ranges && bh_range_contains(&t->ranges[lo], a);
+}
+
 static int use_cmp(const void *key, const void *use)
 {
 	uintptr_t a = (uintptr_t)key, b = (uintptr_t)((const struct label_use *)use)->of;

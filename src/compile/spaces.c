@@ -167,23 +167,6 @@ static void mark_moved(struct work *w)
 	}
 }
 
-static bool is_in(const struct target *t, const struct bh_addr *a)
-{
-	size_t lo = 0, hi = t->n_ranges;
-
-	if (addr_list_contains(&t->singles, a))
-		return true;
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (bh_addr_cmp(&t->ranges[mid].hi, a) < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < t->n_ranges && bh_range_contains(&t->ranges[lo], a);
-}
-
 static int hunt_address(struct work *w, uint32_t first, const struct bh_addr *a)
 {
 	const struct compiler *c = &w->st->c;
@@ -193,7 +176,7 @@ static int hunt_address(struct work *w, uint32_t first, const struct bh_addr *a)
 		for (uint32_t i = 0; i < c->live[k].n[DIRECTION_INGRESS]; i++) {
 			struct follow_hit *h;
 
-			if (!is_in(&c->live[k].rules[DIRECTION_INGRESS][i].piece.target, a))
+			if (!target_has(&c->live[k].rules[DIRECTION_INGRESS][i].piece.target, a))
 				continue;
 			h = bh_vec_push(&w->fresh);
 			if (!h)

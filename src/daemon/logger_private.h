@@ -21,6 +21,8 @@ struct tap {
 	bool attached, detaching;
 	bool owed; /* the last logger died before it had read the last counts */
 	int64_t detached_at;
+	int64_t second; /* in which ASKS were sent */
+	unsigned asks;
 	bool wanted;
 	const struct ruleset *told; /* as the logger knows it; kept by SHARE */
 	struct ruleset_share *share;

@@ -14,6 +14,7 @@
 
 #define RETIRES_PER_S 64 /* messages of LG_FLOWS_MAX flows, each a commit */
 #define NOTICES_PER_S 10
+#define ASKS_PER_S    128 /* of one namespace: five last looks, of which each is tried again */
 
 /* So many a second of what is dear. */
 static bool may(struct logger_link *k, unsigned *n, unsigned most)
@@ -36,12 +37,23 @@ static void on_ready(struct logger_link *k, const void *m, size_t len)
 	logger_sync_all(k);
 }
 
+/* One that is not sent is not answered, and asked again when that was waited for. */
+static bool may_ask(struct tap *t)
+{
+	int64_t second = logger_link_clock() / 1000000;
+
+	if (second != t->second)
+		t->asks = 0;
+	t->second = second;
+	return t->asks++ < ASKS_PER_S;
+}
+
 static void on_ask(struct logger_link *k, const void *m, size_t len)
 {
 	const struct lg_ask *ask = m;
 	struct tap *t = taps_find(k, ask->head.netns);
 
-	if (t && ask->question < NFT_ASKS)
+	if (t && ask->question < NFT_ASKS && may_ask(t))
 		(void)nft_counts_ask(&t->counts, ask->question, ask->seq, NULL);
 }
 

@@ -139,28 +139,6 @@ int site_load_endpoints(struct site *s, const struct site_options *o, struct dia
 	return r;
 }
 
-/* A selector with a slip of the pen protects nobody: it is the likeliest mistake of all. */
-static void warn_of_nobody(const struct site *s, struct diag_list *diags)
-{
-	for (size_t k = 0; k < s->policies->n_services; k++) {
-		const struct service *v = &s->policies->services[k];
-
-		if (v->mode == MODE_OFF || s->selection->endpoints_of[k].n)
-			continue;
-		if (v->is_k8s)
-			diag_add(diags, DIAG_WARNING, &v->select.loc, "selects-nobody",
-				 "compare podSelector: and the namespace with what bulkhead "
-				 "endpoints --json lists",
-				 "NetworkPolicy %s selects none of the %zu endpoints",
-				 v->name + strlen(K8S_NAME_PREFIX), s->endpoints->n);
-		else
-			diag_add(diags, DIAG_WARNING, &v->loc, "selects-nobody",
-				 "compare select: with what bulkhead endpoints lists",
-				 "service %s selects none of the %zu endpoints", v->name,
-				 s->endpoints->n);
-	}
-}
-
 int site_compile(struct site *s, bool all_subjects, struct diag_list *diags, struct bh_err *err)
 {
 	struct compile_input in = {
@@ -174,7 +152,7 @@ int site_compile(struct site *s, bool all_subjects, struct diag_list *diags, str
 
 	r = selection_new(s->policies, s->endpoints, s->host.image_labels, &s->selection, err);
 	if (r >= 0)
-		warn_of_nobody(s, diags);
+		site_lint_nobody(s, diags); /* the likeliest mistake of all is one in select: */
 	if (r >= 0 && s->state && !all_subjects)
 		r = compile_update(s->state, &in, &s->rulesets, &changes, diags, err);
 	else if (r >= 0)

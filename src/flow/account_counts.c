@@ -237,10 +237,8 @@ int flow_account_end(struct flow_account *a, const struct flow_totals *totals)
 /* An event that comes after the final count would be recorded a second time. */
 static bool may_retire(const struct flow_account *a, const struct flow *f)
 {
-	int64_t age = a->now - f->met_at;
-
 	if (!f->seen || f->present != a->snapshot ||
-	    age < (f->logged ? LOGGED_USEC : UNLOGGED_USEC))
+	    !has_elapsed(f->met_at, a->now, f->logged ? LOGGED_USEC : UNLOGGED_USEC))
 		return false;
 	return f->idle >= IDLE_SNAPSHOTS || f->expires_ms < EXPIRY_MARGIN_MS;
 }

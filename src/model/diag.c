@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <bulkhead/model/diag.h>
 
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +21,7 @@ static void diag_done(struct diag *d)
 	free(d->id);
 	free(d->text);
 	free(d->hint);
+	free(d->accepted);
 }
 
 void diag_list_done(struct diag_list *l)
@@ -52,34 +52,72 @@ static char *copy(const char *s)
 	return s ? strdup(s) : NULL;
 }
 
-void diag_add(struct diag_list *l, enum diag_severity severity, const struct src_loc *loc,
-	      const char *id, const char *hint, const char *fmt, ...)
+static void keep(struct diag_list *l, const struct diag *borrowed, const char *fmt, va_list ap)
+	__attribute__((format(printf, 3, 0)));
+
+static void keep(struct diag_list *l, const struct diag *borrowed, const char *fmt, va_list ap)
 {
 	struct diag *d;
-	va_list ap;
 
+	if (l->n == BH_DIAGS_MAX || !grow(l))
+		return;
+	d = &l->d[l->n];
+	*d = *borrowed;
+	d->file = copy(borrowed->file);
+	d->id = copy(borrowed->id);
+	d->hint = copy(borrowed->hint);
+	d->accepted = copy(borrowed->accepted);
+	if (vasprintf(&d->text, fmt, ap) < 0)
+		d->text = NULL;
+	if (d->text && d->id && (d->accepted || !borrowed->accepted))
+		l->n++;
+	else
+		diag_done(d);
+}
+
+void diag_vadd(struct diag_list *l, enum diag_severity severity, const char *reason,
+	       const struct src_loc *loc, const char *id, const char *hint, const char *fmt,
+	       va_list ap)
+{
+	struct diag d = {
+		.severity = severity,
+		.file = loc ? (char *)loc->file : NULL,
+		.line = loc ? loc->line : 0,
+		.column = loc ? loc->column : 0,
+		.id = (char *)id,
+		.hint = (char *)hint,
+		.accepted = (char *)reason,
+	};
+
+	if (reason)
+		l = l->accepted;
+	if (!l)
+		return;
 	if (severity == DIAG_ERROR)
 		l->errors++;
 	else
 		l->warnings++;
-	if (l->n == BH_DIAGS_MAX || !grow(l))
-		return;
-	d = &l->d[l->n];
-	*d = (struct diag) { .severity = severity, .id = copy(id), .hint = copy(hint) };
-	if (loc) {
-		d->file = copy(loc->file);
-		d->line = loc->line;
-		d->column = loc->column;
-	}
+	keep(l, &d, fmt, ap);
+}
+
+void diag_add(struct diag_list *l, enum diag_severity severity, const struct src_loc *loc,
+	      const char *id, const char *hint, const char *fmt, ...)
+{
+	va_list ap;
+
 	va_start(ap, fmt);
-	if (vasprintf(&d->text, fmt, ap) < 0)
-		d->text = NULL;
+	diag_vadd(l, severity, NULL, loc, id, hint, fmt, ap);
 	va_end(ap);
-	if (!d->text || !d->id) {
-		diag_done(d);
-		return;
-	}
-	l->n++;
+}
+
+void diag_add_accepted(struct diag_list *l, const char *reason, const struct src_loc *loc,
+		       const char *id, const char *hint, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	diag_vadd(l, DIAG_WARNING, reason, loc, id, hint, fmt, ap);
+	va_end(ap);
 }
 
 static int order(const void *a, const void *b)

@@ -36,6 +36,14 @@ const struct scope *policy_set_scope(const struct policy_set *p, const char *nam
 	return NULL;
 }
 
+const struct accept *accepts_find(const struct accepts *a, const char *lint)
+{
+	for (size_t i = 0; i < a->n; i++)
+		if (strcmp(a->a[i].lint, lint) == 0)
+			return &a->a[i];
+	return NULL;
+}
+
 const char *scope_field_name(enum scope_field f)
 {
 	static const char *const names[SCOPE_FIELDS] = {

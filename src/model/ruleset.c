@@ -477,15 +477,16 @@ static const struct entry *nearest_in(const struct ruleset *r, const struct flow
 	return best;
 }
 
-/* Everything with everybody: that is near to nothing. */
-static bool allows_all(const struct entry *e)
+/* Everything with everybody, known or not: that is near to nothing. */
+static bool allows_all(const struct entry_list *ranges, const struct entry *e)
 {
 	static const uint8_t lowest[16];
 	uint8_t highest[16];
 	size_t len = bh_addr_len(e->addr.lo.family);
 
 	memset(highest, 0xff, sizeof(highest));
-	return e->proto_lo == 0 && e->proto_hi == 255 && memcmp(e->addr.lo.b, lowest, len) == 0 &&
+	return e >= ranges->e && e < ranges->e + ranges->n && e->proto_lo == 0 &&
+	       e->proto_hi == 255 && memcmp(e->addr.lo.b, lowest, len) == 0 &&
 	       memcmp(e->addr.hi.b, highest, len) == 0;
 }
 
@@ -504,7 +505,7 @@ const struct entry *ruleset_near_miss(const struct ruleset *r, const struct flow
 	}
 	other.direction = k->direction == DIRECTION_EGRESS ? DIRECTION_INGRESS : DIRECTION_EGRESS;
 	e = ruleset_lookup(r, &other, now);
-	if (!e || allows_all(e))
+	if (!e || allows_all(&r->entries[other.direction][ENTRY_RANGE], e))
 		return NULL;
 	*ret_direction = other.direction;
 	*ret_differs = NEAR_DIRECTION;

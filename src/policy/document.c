@@ -12,9 +12,13 @@
 static const struct kind {
 	const char *key;
 	int (*read)(struct set_builder *b, const struct node *root);
+	const struct schema *schema;
 } kinds[] = {
-	{ "service", service_read }, { "group", group_read }, { "guardrail", guardrail_read },
-	{ "scope", scope_read },     { "test", test_read },
+	{ "service", service_read, &service_schema },
+	{ "group", group_read, &group_schema },
+	{ "guardrail", guardrail_read, &guardrail_schema },
+	{ "scope", scope_read, &scope_schema },
+	{ "test", test_read, &test_schema },
 };
 
 static const struct kind *find_kind(const char *key)
@@ -23,6 +27,23 @@ static const struct kind *find_kind(const char *key)
 		if (strcmp(kinds[i].key, key) == 0)
 			return &kinds[i];
 	return NULL;
+}
+
+bool document_kind(size_t i, struct document_kind *ret)
+{
+	if (i >= BH_ARRAY_SIZE(kinds))
+		return false;
+	*ret = (struct document_kind) { kinds[i].key, kinds[i].schema };
+	return true;
+}
+
+const struct schema *document_schema(const struct node *root)
+{
+	const struct kind *kind = NULL;
+
+	if (root->kind == NODE_MAP && root->first)
+		kind = find_kind(root->first->key->text);
+	return kind ? kind->schema : NULL;
 }
 
 /* The first key says nothing; a later one may. */

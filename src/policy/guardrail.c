@@ -68,20 +68,37 @@ static int read_services(struct reader *rd, const struct field *f, const struct 
 }
 
 static const struct field select_fields[] = {
-	{ .key = "all", .takes = TAKES_TEXT, .read = read_all, .example = "all: true" },
+	{ .key = "all",
+	  .about = "Every container with a network namespace of its own; goes alone",
+	  .shape = "\"const\":true",
+	  .takes = TAKES_TEXT,
+	  .read = read_all,
+	  .example = "all: true" },
 	{ .key = "labels",
+	  .about = "Containers with all these labels",
+	  .shape = SHAPE_LABELS,
 	  .takes = TAKES_MAP,
 	  .read = read_labels,
 	  .example = "labels: {app: web}" },
-	{ .key = "scope", .takes = TAKES_TEXT, .read = read_scope, .example = "scope: NAME" },
+	{ .key = "scope",
+	  .about = "The containers of the services in that scope",
+	  .shape = SHAPE_NAME,
+	  .takes = TAKES_TEXT,
+	  .read = read_scope,
+	  .example = "scope: NAME" },
 	{ .key = "services",
+	  .about = "The containers of these services",
+	  .shape = SHAPE_NAME,
+	  .min = 1,
+	  .max = BH_SERVICES_MAX,
 	  .takes = TAKES_LIST,
 	  .read = read_services,
 	  .example = "services: [web, db]" },
 };
 
 static const struct schema select_schema =
-	SCHEMA("a guardrail's select", select_fields, "select: {all: true}");
+	SCHEMA("a guardrail's select", select_fields, "select: {all: true}",
+	       .shape = SHAPE_NOT_EMPTY ",\"dependentSchemas\":{\"all\":{\"maxProperties\":1}}");
 
 static int read_select(struct reader *rd, const struct field *f, const struct node *n, void *out)
 {
@@ -147,46 +164,69 @@ static int read_unless(struct reader *rd, const struct field *f, const struct no
 }
 
 static const struct field deny_fields[] = {
-	{ .key = "to",
-	  .takes = TAKES_LIST,
-	  .read = read_to,
-	  .example = "to: [{cidr: 169.254.0.0/16}]" },
-	{ .key = "from",
-	  .takes = TAKES_LIST,
-	  .read = read_to,
-	  .example = "from: [{not-scope: cde}]" },
 	{ .key = "name",
+	  .about = "Shown in logs, counters and reports; unique in its direction",
 	  .takes = TAKES_TEXT,
 	  .read = schema_read_name,
 	  .offset = offsetof(struct deny, rule.name),
 	  .example = "name: metadata" },
-	{ .key = "ports", .takes = TAKES_LIST, .read = read_ports, .example = "ports: [443/tcp]" },
+	{ .key = "to",
+	  .about = "The selected containers may not open connections to these",
+	  .of = &guardrail_peer_schema,
+	  .max = BH_PEERS_PER_RULE_MAX,
+	  .takes = TAKES_LIST,
+	  .read = read_to,
+	  .example = "to: [{cidr: 169.254.0.0/16}]" },
+	{ .key = "from",
+	  .about = "The selected containers may not be reached by these",
+	  .of = &guardrail_peer_schema,
+	  .max = BH_PEERS_PER_RULE_MAX,
+	  .takes = TAKES_LIST,
+	  .read = read_to,
+	  .example = "from: [{not-scope: cde}]" },
+	{ .key = "ports",
+	  .about = "Any of these; any port without",
+	  .shape = SHAPE_PORT,
+	  .min = 1,
+	  .max = BH_PORTS_PER_RULE_MAX,
+	  .canon = port_canon,
+	  .takes = TAKES_LIST,
+	  .read = read_ports,
+	  .example = "ports: [443/tcp]" },
 	{ .key = "unless",
+	  .about = "Exceptions: peers, with ports beside them",
+	  .of = &exception_schema,
+	  .max = BH_DENY_UNLESS_MAX,
 	  .takes = TAKES_LIST,
 	  .read = read_unless,
 	  .example = "unless: [{service: web, ports: [8443/tcp]}]" },
 	{ .key = "reason",
+	  .about = "Why this is so, for whoever reviews it",
 	  .takes = TAKES_TEXT,
 	  .read = schema_read_string,
 	  .offset = offsetof(struct deny, rule.reason),
 	  .example = "reason: why this is denied" },
 	{ .key = "ticket",
+	  .about = "The change that brought it",
 	  .takes = TAKES_TEXT,
 	  .read = schema_read_string,
 	  .offset = offsetof(struct deny, rule.ticket),
 	  .example = "ticket: CHG-1042" },
 	{ .key = "reviewed",
+	  .about = "When somebody last looked at it",
 	  .takes = TAKES_TEXT,
 	  .read = schema_read_date,
 	  .offset = offsetof(struct deny, rule.reviewed),
 	  .example = "reviewed: 2026-09-01" },
+	ACCEPT_FIELD(offsetof(struct deny, rule.accepts)),
 	{ .key = "expires",
 	  .refused = "does not belong to a guardrail",
 	  .way_out = "a guardrail ends when it is removed" },
 };
 
 static const struct schema deny_schema =
-	SCHEMA("an entry of deny:", deny_fields, "- to: [{cidr: 169.254.0.0/16}]");
+	SCHEMA("an entry of deny:", deny_fields, "- to: [{cidr: 169.254.0.0/16}]",
+	       .shape = "\"oneOf\":[{\"required\":[\"to\"]},{\"required\":[\"from\"]}]");
 
 /* Counters and records are kept under the name of an entry, so it is unique in its direction. */
 static void check_names(struct reader *rd, const struct deny *deny, size_t n)
@@ -255,26 +295,34 @@ static int read_deny(struct reader *rd, const struct field *f, const struct node
 
 static const struct field fields[] = {
 	{ .key = "guardrail",
+	  .about = "Name of the guardrail, unique in all files; the first key",
 	  .takes = TAKES_TEXT,
 	  .read = schema_read_name,
 	  .offset = offsetof(struct guardrail, name),
 	  .example = "guardrail: NAME" },
 	{ .key = "select",
+	  .about = "Whom it holds for; all that is there must match",
+	  .of = &select_schema,
 	  .takes = TAKES_MAP,
 	  .required = true,
 	  .read = read_select,
 	  .example = "select: {all: true}" },
 	{ .key = "deny",
+	  .about = "What is denied, whatever services allow",
+	  .of = &deny_schema,
+	  .min = 1,
+	  .max = BH_GUARDRAIL_DENIES_MAX,
 	  .takes = TAKES_LIST,
 	  .required = true,
 	  .read = read_deny,
 	  .example = "deny: [{to: [{cidr: 169.254.0.0/16}]}]" },
+	ACCEPT_FIELD(offsetof(struct guardrail, accepts)),
 	{ .key = "mode",
 	  .refused = "does not belong to a guardrail",
 	  .way_out = "a guardrail always holds; try it first as service rules with mode: audit" },
 };
 
-static const struct schema schema = SCHEMA("a guardrail", fields, NULL);
+const struct schema guardrail_schema = SCHEMA("a guardrail", fields, NULL);
 
 int guardrail_read(struct set_builder *b, const struct node *root)
 {
@@ -285,10 +333,10 @@ int guardrail_read(struct set_builder *b, const struct node *root)
 		return r;
 	g->loc = root->first->loc;
 	g->select_loc = g->loc;
-	r = meaning_of(root, &g->meaning);
+	r = meaning_of(root, &guardrail_schema, &g->meaning);
 	if (r < 0)
 		return r;
-	r = schema_read(&b->rd, &schema, root, g);
+	r = schema_read(&b->rd, &guardrail_schema, root, g);
 	if (!g->name)
 		b->incomplete = true;
 	return r;

@@ -37,66 +37,91 @@ static int read_image_labels(struct reader *rd, const struct field *f, const str
 
 static const struct field fields[] = {
 	{ .key = "unmanaged",
+	  .about = "Containers that no service selects: ignore leaves them alone, quarantine "
+		   "denies them everything",
 	  .takes = TAKES_TEXT,
 	  .read = schema_read_word,
 	  .offset = offsetof(struct host_config, unmanaged),
 	  .words = unmanaged_words,
 	  .example = "unmanaged: ignore" },
 	{ .key = "new-namespaces",
+	  .about = "Network namespaces until it is known whose they are",
 	  .takes = TAKES_TEXT,
 	  .read = schema_read_word,
 	  .offset = offsetof(struct host_config, new_namespaces),
 	  .words = new_namespaces_words,
 	  .example = "new-namespaces: quarantine" },
 	{ .key = "image-labels",
+	  .about = "Do labels that are baked into images select?",
 	  .takes = TAKES_TEXT,
 	  .read = read_image_labels,
 	  .words = image_labels_words,
 	  .example = "image-labels: ignore" },
 	{ .key = "strict",
+	  .about = "Change nothing when something that is selected cannot be held",
 	  .takes = TAKES_TEXT,
 	  .read = schema_read_bool,
 	  .offset = offsetof(struct host_config, strict),
 	  .example = "strict: true" },
 	{ .key = "runtimes",
+	  .about = "Where containers are looked for",
+	  .of = &host_runtimes_schema,
 	  .takes = TAKES_MAP,
 	  .read = host_read_runtimes,
 	  .example = "runtimes: {docker: true, podman: true, netns: true}" },
 	{ .key = "policies",
+	  .about = "How bulkheadd reads policies",
+	  .of = &host_policies_schema,
 	  .takes = TAKES_MAP,
 	  .read = host_read_policies,
 	  .example = "policies: {watch: true}" },
 	{ .key = "roles",
+	  .about = "Who may do what on the control socket, besides root",
+	  .of = &host_role_schema,
+	  .max = BH_CTL_GRANTS_MAX,
 	  .takes = TAKES_LIST,
 	  .read = host_read_roles,
 	  .example = "roles: [{group: ops, role: operator}]" },
 	{ .key = "control",
+	  .about = "The sockets of bulkheadd",
+	  .of = &host_control_schema,
 	  .takes = TAKES_MAP,
 	  .read = host_read_control,
 	  .example = "control: {socket: " BH_CTL_SOCKET "}" },
 	{ .key = "metrics",
+	  .about = "Metrics for Prometheus",
+	  .of = &host_metrics_schema,
 	  .takes = TAKES_MAP,
 	  .read = host_read_metrics,
 	  .example = "metrics: {listen: \"127.0.0.1:9467\"}" },
 	{ .key = "retention",
+	  .about = "How much of the past is kept",
+	  .of = &host_retention_schema,
 	  .takes = TAKES_MAP,
 	  .read = host_read_retention,
 	  .example = "retention: {generations: 32}" },
 	{ .key = "outputs",
+	  .about = "Where denied flows and signals go, besides the daemon's own store",
+	  .of = &host_output_schema,
+	  .max = BH_OUTPUTS_MAX,
 	  .takes = TAKES_LIST,
 	  .read = host_read_outputs,
 	  .example = "outputs: [{file: /var/log/bulkhead/denied.json}]" },
 	{ .key = "namespaces",
+	  .about = "Labels of the namespaces that NetworkPolicies select",
+	  .shape = SHAPE_NAMESPACES,
 	  .takes = TAKES_MAP,
 	  .read = host_read_namespaces,
 	  .example = "namespaces: {shop: {team: retail}}" },
 	{ .key = "limits",
+	  .about = "What a flood may cost",
+	  .of = &host_limits_schema,
 	  .takes = TAKES_MAP,
 	  .read = host_read_limits,
 	  .example = "limits: {records-per-second: 100}" },
 };
 
-static const struct schema schema = SCHEMA("the host file", fields, "unmanaged: ignore");
+const struct schema host_schema = SCHEMA("the host file", fields, "unmanaged: ignore");
 
 /* DOCUMENT holds the nodes: of them nothing is left but what readers copy into C's own arena. */
 static int read_documents(struct doc_reader *d, struct bh_arena *document, struct host_config *c)
@@ -106,7 +131,7 @@ static int read_documents(struct doc_reader *d, struct bh_arena *document, struc
 	int r = doc_next(d, document, &root);
 
 	if (r > 0 && root)
-		r = schema_read(&rd, &schema, root, c);
+		r = schema_read(&rd, &host_schema, root, c);
 	if (r < 0)
 		return r;
 	r = doc_next(d, document, &root);

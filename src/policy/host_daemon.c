@@ -16,17 +16,18 @@
 
 static const struct field policies_fields[] = {
 	{ .key = "watch",
+	  .about = "Read policies and this file anew when they change",
 	  .takes = TAKES_TEXT,
 	  .read = schema_read_bool,
 	  .offset = offsetof(struct host_config, watch),
 	  .example = "watch: true" },
 };
 
-static const struct schema policies_schema = SCHEMA("policies", policies_fields, NULL);
+const struct schema host_policies_schema = SCHEMA("policies", policies_fields, NULL);
 
 int host_read_policies(struct reader *rd, const struct field *f, const struct node *n, void *out)
 {
-	return schema_read(rd, &policies_schema, n, out);
+	return schema_read(rd, &host_policies_schema, n, out);
 }
 
 /* --- control --------------------------------------------------------------------------------- */
@@ -60,22 +61,31 @@ static int read_read_only(struct reader *rd, const struct field *f, const struct
 
 static const struct field control_fields[] = {
 	{ .key = "socket",
+	  .about = "Path of the control socket",
+	  .shape = SHAPE_PATH,
 	  .takes = TAKES_TEXT,
 	  .read = read_socket,
 	  .example = "socket: " BH_CTL_SOCKET },
-	{ .key = "group", .takes = TAKES_TEXT, .read = read_group, .example = "group: ops" },
+	{ .key = "group",
+	  .about = "Whose members may connect: a name or an ID",
+	  .shape = SHAPE_ACCOUNT,
+	  .takes = TAKES_TEXT,
+	  .read = read_group,
+	  .example = "group: ops" },
 	{ .key = "read-only-socket",
+	  .about = "false, or the path of a socket where anybody may look",
+	  .shape = SHAPE_PATH_OR_FALSE,
 	  .takes = TAKES_TEXT,
 	  .read = read_read_only,
 	  .example = "read-only-socket: false or /run/bulkhead/read-only.sock" },
 };
 
-static const struct schema control_schema = SCHEMA("control", control_fields, NULL);
+const struct schema host_control_schema = SCHEMA("control", control_fields, NULL);
 
 int host_read_control(struct reader *rd, const struct field *f, const struct node *n, void *out)
 {
 	struct host_config *c = out;
-	int r = schema_read(rd, &control_schema, n, c);
+	int r = schema_read(rd, &host_control_schema, n, c);
 
 	if (r >= 0 && c->control.read_only_socket &&
 	    strcmp(c->control.read_only_socket, c->control.socket) == 0)
@@ -158,42 +168,49 @@ static int read_textfile(struct reader *rd, const struct field *f, const struct 
 
 static const struct field metrics_fields[] = {
 	{ .key = "listen",
+	  .about = "false, or a loopback address and a port",
+	  .shape = SHAPE_LISTEN,
 	  .takes = TAKES_TEXT,
 	  .read = read_listen,
 	  .example = "listen: false or 127.0.0.1:9467" },
 	{ .key = "textfile",
+	  .about = "false, or the path of a file for node_exporter, which ends with .prom",
+	  .shape = SHAPE_PATH_OR_FALSE,
 	  .takes = TAKES_TEXT,
 	  .read = read_textfile,
 	  .example = "textfile: false or "
 		     "/var/lib/prometheus/node-exporter/bulkhead.prom" },
 };
 
-static const struct schema metrics_schema = SCHEMA("metrics", metrics_fields, NULL);
+const struct schema host_metrics_schema = SCHEMA("metrics", metrics_fields, NULL);
 
 int host_read_metrics(struct reader *rd, const struct field *f, const struct node *n, void *out)
 {
-	return schema_read(rd, &metrics_schema, n, out);
+	return schema_read(rd, &host_metrics_schema, n, out);
 }
 
 /* --- retention ------------------------------------------------------------------------------- */
 
-#define NUMBER(name, member, most, text)                                                           \
+#define NUMBER(name, member, most, text, what)                                                     \
 	{                                                                                          \
-		.key = name, .takes = TAKES_TEXT, .read = schema_read_u32,                         \
+		.key = name, .about = (what), .takes = TAKES_TEXT, .read = schema_read_u32,        \
 		.offset = offsetof(struct host_config, retention.member), .min = 1, .max = (most), \
 		.example = name ": " text                                                          \
 	}
 
 static const struct field retention_fields[] = {
-	NUMBER("audit-files", audit_files, BH_AUDIT_FILES_MAX, "8"),
-	NUMBER("generations", generations, BH_GENERATIONS_MAX, "32"),
-	NUMBER("denied-days", denied_days, BH_DENIED_DAYS_MAX, "14"),
-	NUMBER("denied-megabytes", denied_megabytes, BH_DENIED_MEGABYTES_MAX, "256"),
+	NUMBER("audit-files", audit_files, BH_AUDIT_FILES_MAX, "8", "Files of the audit trail"),
+	NUMBER("generations", generations, BH_GENERATIONS_MAX, "32",
+	       "Policy sets that can be rolled back to"),
+	NUMBER("denied-days", denied_days, BH_DENIED_DAYS_MAX, "14",
+	       "Denied flows are kept for so many days,"),
+	NUMBER("denied-megabytes", denied_megabytes, BH_DENIED_MEGABYTES_MAX, "256",
+	       "and in so much room at most"),
 };
 
-static const struct schema retention_schema = SCHEMA("retention", retention_fields, NULL);
+const struct schema host_retention_schema = SCHEMA("retention", retention_fields, NULL);
 
 int host_read_retention(struct reader *rd, const struct field *f, const struct node *n, void *out)
 {
-	return schema_read(rd, &retention_schema, n, out);
+	return schema_read(rd, &host_retention_schema, n, out);
 }

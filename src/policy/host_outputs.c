@@ -69,6 +69,7 @@ static int read_syslog(struct reader *rd, const struct field *f, const struct no
 
 static const struct field rotate_fields[] = {
 	{ .key = "megabytes",
+	  .about = "A file is rotated when it is so large",
 	  .takes = TAKES_TEXT,
 	  .read = schema_read_u32,
 	  .offset = offsetof(struct host_output, rotate_megabytes),
@@ -76,6 +77,7 @@ static const struct field rotate_fields[] = {
 	  .max = BH_OUTPUT_MEGABYTES_MAX,
 	  .example = "megabytes: 64" },
 	{ .key = "keep",
+	  .about = "Files that were rotated away and are kept",
 	  .takes = TAKES_TEXT,
 	  .read = schema_read_u32,
 	  .offset = offsetof(struct host_output, rotate_keep),
@@ -104,31 +106,46 @@ static int read_rotate(struct reader *rd, const struct field *f, const struct no
 
 static const struct field output_fields[] = {
 	{ .key = "file",
+	  .about = "Path of a file",
+	  .shape = SHAPE_PATH,
 	  .takes = TAKES_TEXT,
 	  .read = read_file,
 	  .example = "file: /var/log/bulkhead/denied.json" },
-	{ .key = "journal", .takes = TAKES_TEXT, .read = read_journal, .example = "journal: true" },
+	{ .key = "journal",
+	  .about = "systemd's journal",
+	  .shape = "\"const\":true",
+	  .takes = TAKES_TEXT,
+	  .read = read_journal,
+	  .example = "journal: true" },
 	{ .key = "syslog",
+	  .about = "Path of the socket of a syslog daemon",
+	  .shape = SHAPE_PATH,
 	  .takes = TAKES_TEXT,
 	  .read = read_syslog,
 	  .example = "syslog: /dev/log" },
 	{ .key = "format",
+	  .about = "How a line of the file looks",
 	  .takes = TAKES_TEXT,
 	  .read = schema_read_word,
 	  .offset = offsetof(struct host_output, format),
 	  .words = format_words,
 	  .example = "format: ocsf" },
 	{ .key = "rotate",
+	  .about = "When the file is rotated; false: logrotate does it, or nobody",
+	  .of = &rotate_schema,
+	  .shape = "\"const\":false",
 	  .takes = TAKES_TEXT | TAKES_MAP,
 	  .read = read_rotate,
 	  .example = "rotate: {megabytes: 64, keep: 8}" },
 	{ .key = "facility",
+	  .about = "Of its messages; daemon without",
 	  .takes = TAKES_TEXT,
 	  .read = schema_read_word,
 	  .offset = offsetof(struct host_output, facility),
 	  .words = facility_words,
 	  .example = "facility: local3" },
 	{ .key = "what",
+	  .about = "records, signals, or both (without)",
 	  .takes = TAKES_TEXT,
 	  .read = schema_read_word,
 	  .offset = offsetof(struct host_output, what),
@@ -136,7 +153,12 @@ static const struct field output_fields[] = {
 	  .example = "what: signals" },
 };
 
-static const struct schema output_schema = SCHEMA("an output", output_fields, OUTPUT_EXAMPLE);
+const struct schema host_output_schema =
+	SCHEMA("an output", output_fields, OUTPUT_EXAMPLE,
+	       .shape = "\"oneOf\":[{\"required\":[\"file\"]},{\"required\":[\"journal\"]},{"
+			"\"required\":[\"syslog\"]}],"
+			"\"dependentRequired\":{\"format\":[\"file\"],\"rotate\":[\"file\"],"
+			"\"facility\":[\"syslog\"]}");
 
 static const char *const places[] = {
 	[OUTPUT_FILE] = "file",
@@ -228,7 +250,7 @@ static int read_output(struct reader *rd, const struct node *n, struct host_outp
 		.rotate_megabytes = BH_OUTPUT_MEGABYTES_DEFAULT,
 		.rotate_keep = BH_OUTPUT_KEEP_DEFAULT,
 	};
-	r = schema_read(rd, &output_schema, n, o);
+	r = schema_read(rd, &host_output_schema, n, o);
 	check_output(rd, n, o, rd->diags->errors == errors);
 	if (rd->diags->errors == errors)
 		check_double(rd, n, list, at);
@@ -260,6 +282,7 @@ int host_read_outputs(struct reader *rd, const struct field *f, const struct nod
 
 static const struct field limits_fields[] = {
 	{ .key = "flows",
+	  .about = "Denied flows kept in memory",
 	  .takes = TAKES_TEXT,
 	  .read = schema_read_u32,
 	  .offset = offsetof(struct host_config, limits.flows),
@@ -267,6 +290,7 @@ static const struct field limits_fields[] = {
 	  .max = BH_FLOWS_CEILING,
 	  .example = "flows: 65536" },
 	{ .key = "records-per-second",
+	  .about = "Of one container; what is beyond is aggregated",
 	  .takes = TAKES_TEXT,
 	  .read = schema_read_u32,
 	  .offset = offsetof(struct host_config, limits.records_per_second),
@@ -275,9 +299,9 @@ static const struct field limits_fields[] = {
 	  .example = "records-per-second: 100" },
 };
 
-static const struct schema limits_schema = SCHEMA("limits", limits_fields, NULL);
+const struct schema host_limits_schema = SCHEMA("limits", limits_fields, NULL);
 
 int host_read_limits(struct reader *rd, const struct field *f, const struct node *n, void *out)
 {
-	return schema_read(rd, &limits_schema, n, out);
+	return schema_read(rd, &host_limits_schema, n, out);
 }

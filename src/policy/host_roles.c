@@ -72,9 +72,20 @@ static int read_owners(struct reader *rd, const struct field *f, const struct no
 #define ROLE_EXAMPLE "{group: ops, role: operator}"
 
 static const struct field fields[] = {
-	{ .key = "user", .takes = TAKES_TEXT, .read = read_who, .example = "user: alice" },
-	{ .key = "group", .takes = TAKES_TEXT, .read = read_who, .example = "group: ops" },
+	{ .key = "user",
+	  .about = "A user's name, or an ID",
+	  .shape = SHAPE_ACCOUNT,
+	  .takes = TAKES_TEXT,
+	  .read = read_who,
+	  .example = "user: alice" },
+	{ .key = "group",
+	  .about = "A group's name, or an ID",
+	  .shape = SHAPE_ACCOUNT,
+	  .takes = TAKES_TEXT,
+	  .read = read_who,
+	  .example = "group: ops" },
 	{ .key = "role",
+	  .about = "What they may do",
 	  .takes = TAKES_TEXT,
 	  .required = true,
 	  .read = schema_read_word,
@@ -82,12 +93,18 @@ static const struct field fields[] = {
 	  .words = role_words,
 	  .example = "role: viewer" },
 	{ .key = "owners",
+	  .about = "For services of these owners only; for everything without",
+	  .shape = SHAPE_TEXT,
+	  .min = 1,
+	  .max = BH_CTL_OWNERS_MAX,
 	  .takes = TAKES_LIST,
 	  .read = read_owners,
 	  .example = "owners: [team-a]" },
 };
 
-static const struct schema schema = SCHEMA("a role", fields, ROLE_EXAMPLE);
+const struct schema host_role_schema =
+	SCHEMA("a role", fields, ROLE_EXAMPLE,
+	       .shape = "\"oneOf\":[{\"required\":[\"user\"]},{\"required\":[\"group\"]}]");
 
 /* One of two keys: a table cannot say that. CLEAN: nothing else was wrong with it. */
 static void check_who(struct reader *rd, const struct node *n, bool clean)
@@ -112,7 +129,7 @@ static int read_grant(struct reader *rd, const struct node *n, struct host_grant
 	int r;
 
 	*g = (struct host_grant) { .everything = true };
-	r = schema_read(rd, &schema, n, g);
+	r = schema_read(rd, &host_role_schema, n, g);
 	check_who(rd, n, rd->diags->errors == errors);
 	return r;
 }

@@ -42,23 +42,28 @@ static int read_podman(struct reader *rd, const struct field *f, const struct no
 
 static const struct field fields[] = {
 	{ .key = "docker",
+	  .about = "Docker: true, false, or the path of its API socket",
+	  .shape = SHAPE_SWITCH_OR_PATH,
 	  .takes = TAKES_TEXT,
 	  .read = read_docker,
 	  .example = "docker: true, false or /run/docker.sock" },
 	{ .key = "podman",
+	  .about = "Podman: true, false, or the path of its API socket",
+	  .shape = SHAPE_SWITCH_OR_PATH,
 	  .takes = TAKES_TEXT,
 	  .read = read_podman,
 	  .example = "podman: true, false or /run/podman/podman.sock" },
 	{ .key = "netns",
+	  .about = "Named network namespaces (ip netns)",
 	  .takes = TAKES_TEXT,
 	  .read = schema_read_bool,
 	  .offset = offsetof(struct host_config, netns),
 	  .example = "netns: true" },
 };
 
-static const struct schema schema = SCHEMA("runtimes", fields, NULL);
+const struct schema host_runtimes_schema = SCHEMA("runtimes", fields, NULL);
 
 int host_read_runtimes(struct reader *rd, const struct field *f, const struct node *n, void *out)
 {
-	return schema_read(rd, &schema, n, out);
+	return schema_read(rd, &host_runtimes_schema, n, out);
 }

@@ -155,7 +155,7 @@ static int read_policy(struct set_builder *b, const struct node *root)
 		return r;
 	svc->is_k8s = true;
 	svc->log_denied = true;
-	r = meaning_of(root, &svc->meaning);
+	r = meaning_of(root, NULL, &svc->meaning);
 	if (r >= 0)
 		r = schema_read(&b->rd, &policy_schema, root, &m);
 	return r < 0 ? r : fill(b, root, &m, svc);

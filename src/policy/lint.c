@@ -1,167 +1,178 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "lint.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include <bulkhead/base/limits.h>
+#include <bulkhead/policy/lint.h>
 #include <bulkhead/policy/policy.h>
 
-#include <netinet/in.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/socket.h>
-
-#include "lint.h"
+#include "cover.h"
 #include "schema.h"
 
-#define DAY  86400
-#define SOON (14 * DAY)
-
-enum { V4 = 1, V6 = 2, BOTH = V4 | V6 };
-
-#define warn(l, loc, id, hint, ...) diag_add((l)->diags, DIAG_WARNING, loc, id, hint, __VA_ARGS__)
-
-static unsigned family_bit(const struct bh_prefix *p)
+static const struct accept *find_accept(const struct lint_about *about, const char *id)
 {
-	return p->addr.family == AF_INET ? V4 : V6;
+	const struct accept *a = about->rule ? accepts_find(about->rule, id) : NULL;
+
+	return a ? a : accepts_find(about->document, id);
 }
 
-static bool prefixes_meet(const struct bh_prefix *a, const struct bh_prefix *b)
+void lint_later(struct lint *l, const struct lint_about *about, const char *id)
 {
-	return a->addr.family == b->addr.family &&
-	       (bh_prefix_contains(a, &b->addr) || bh_prefix_contains(b, &a->addr));
+	const struct accept *a = find_accept(about, id);
+
+	if (a)
+		l->used[a->index] = true;
 }
 
-/* Address families this peer can have; 0 = no address at all. */
-static unsigned peer_families(const struct lint *l, const struct peer *p)
+void lint_warn(struct lint *l, const struct lint_about *about, const struct src_loc *loc,
+	       const char *id, const char *hint, const char *fmt, ...)
 {
-	const struct group *g = p->group ? policy_set_group(l->set, p->group) : NULL;
-	unsigned families = p->has_cidr ? family_bit(&p->cidr) : BOTH, in_group = 0;
+	const struct accept *a = find_accept(about, id);
+	va_list ap;
 
-	for (size_t i = 0; p->has_cidr && i < p->n_except; i++)
-		if (p->except[i].len == p->cidr.len)
-			return 0;
-	for (size_t i = 0; g && i < g->n_cidrs && in_group != families; i++)
-		if (!p->has_cidr || prefixes_meet(&p->cidr, &g->cidrs[i]))
-			in_group |= family_bit(&g->cidrs[i]);
-	return g ? families & in_group : families;
+	lint_later(l, about, id);
+	va_start(ap, fmt);
+	diag_vadd(l->diags, DIAG_WARNING, a ? a->reason : NULL, loc, id, hint, fmt, ap);
+	va_end(ap);
 }
 
-static void lint_expiry(const struct lint *l, const struct rule *r)
+const struct service *lint_service(const struct lint *l, const char *name)
 {
-	char when[BH_TIME_STR];
+	const struct name_entry *e = names_find(l->services, l->set->n_services, name);
 
-	if (!r->expires || r->expires > l->now + SOON)
-		return;
-	bh_format_time(when, r->expires * 1000000);
-	if (rule_is_over(r, l->now))
-		warn(l, &r->loc, "expired-rule", "renew expires: or remove the rule",
-		     "this rule expired at %s and allows nothing any more", when);
-	else
-		warn(l, &r->loc, "expires-soon", "renew expires: in time, or let it end",
-		     "this rule expires in %lld days, at %s",
-		     (long long)((r->expires - l->now) / DAY), when);
+	return e ? &l->set->services[e->index] : NULL;
 }
 
-/* 0.0.0.0/0 is more than the Internet: it names the metadata address and every container too. */
-static void lint_everything(const struct lint *l, const struct peer *p, enum direction dir)
+const struct group *lint_group(const struct lint *l, const char *name)
 {
-	char text[BH_PREFIX_STR];
+	const struct name_entry *e = names_find(l->groups, l->set->n_groups, name);
 
-	if (dir == DIRECTION_EGRESS && p->has_cidr && p->cidr.len == 0 && !p->n_except &&
-	    !p->service && !p->n_labels && !p->group && p->entity == ENTITY_NONE)
-		warn(l, &p->loc, "whole-family",
-		     "entity: world leaves out containers, the host and metadata addresses",
-		     "%s includes containers, the host and the cloud metadata address",
-		     bh_prefix_format(text, &p->cidr));
+	return e ? &l->set->groups[e->index] : NULL;
 }
 
-static void lint_icmp(const struct lint *l, const struct rule *r, unsigned families)
+const struct scope *lint_scope(const struct lint *l, const char *name)
 {
-	for (size_t i = 0; i < r->n_ports; i++) {
-		uint16_t proto = r->ports[i].proto;
+	const struct name_entry *e = names_find(l->scopes, l->set->n_scopes, name);
 
-		if (proto == IPPROTO_ICMP && families == V6)
-			warn(l, &r->loc, "icmp-family", "write icmpv6",
-			     "icmp is IPv4, but every peer of this rule is IPv6");
-		else if (proto == IPPROTO_ICMPV6 && families == V4)
-			warn(l, &r->loc, "icmp-family", "write icmp",
-			     "icmpv6 is IPv6, but every peer of this rule is IPv4");
+	return e ? &l->set->scopes[e->index] : NULL;
+}
+
+/* --- entries of accept: that silence nothing ---------------------------------------------- */
+
+/* What needs endpoints may be found on another host. */
+static void report_unused(struct lint *l, const struct accepts *list)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		const struct accept *a = &list->a[i];
+
+		if (!l->used[a->index] && !lint_find(a->lint)->endpoints)
+			diag_add(l->diags, DIAG_WARNING, &a->loc, "unused-accept",
+				 "remove the entry", "there is no \"%s\" here to accept", a->lint);
 	}
 }
 
-static void lint_rule(const struct lint *l, const struct rule *r, enum direction dir)
+static void report_unused_of_rules(struct lint *l, const struct service *svc)
 {
-	const char *key = dir == DIRECTION_EGRESS ? "to" : "from";
-	unsigned families = 0;
-
-	lint_expiry(l, r);
-	if (!r->n_peers)
-		warn(l, &r->loc, "no-peers", "name a peer or remove the rule",
-		     "%s: [] matches nothing", key);
-	for (size_t i = 0; i < r->n_peers; i++) {
-		const struct peer *p = &r->peers[i];
-		unsigned has = peer_families(l, p);
-
-		if (!has)
-			warn(l, &p->loc, "no-address", NULL,
-			     "no address is in all that this peer names: it matches nothing");
-		lint_everything(l, p, dir);
-		families |= has;
-	}
-	lint_icmp(l, r, families);
+	for (unsigned d = 0; d < DIRECTIONS; d++)
+		for (size_t k = 0; k < svc->n_rules[d]; k++)
+			report_unused(l, &svc->rules[d][k].accepts);
 }
 
-/* What is denied needs peers and families as what is allowed does, and may name everything. */
-static void lint_guardrail(const struct lint *l, const struct guardrail *g)
+static void report_all_unused(struct lint *l)
 {
-	for (size_t i = 0; i < g->n_deny; i++) {
-		const struct rule *r = &g->deny[i].rule;
-		unsigned families = 0;
+	const struct policy_set *set = l->set;
 
-		if (!r->n_peers)
-			warn(l, &r->loc, "no-peers", "name a peer or remove the entry",
-			     "%s: [] denies nothing",
-			     g->deny[i].direction == DIRECTION_EGRESS ? "to" : "from");
-		for (size_t k = 0; k < r->n_peers; k++) {
-			unsigned has = peer_families(l, &r->peers[k]);
-
-			if (!has)
-				warn(l, &r->peers[k].loc, "no-address", NULL,
-				     "no address is in all that this peer names: nothing is "
-				     "denied");
-			families |= has;
-		}
-		lint_icmp(l, r, families);
+	for (size_t i = 0; i < set->n_services; i++) {
+		report_unused(l, &set->services[i].accepts);
+		report_unused_of_rules(l, &set->services[i]);
+	}
+	for (size_t i = 0; i < set->n_groups; i++)
+		report_unused(l, &set->groups[i].accepts);
+	for (size_t i = 0; i < set->n_scopes; i++)
+		report_unused(l, &set->scopes[i].accepts);
+	for (size_t i = 0; i < set->n_guardrails; i++) {
+		report_unused(l, &set->guardrails[i].accepts);
+		for (size_t k = 0; k < set->guardrails[i].n_deny; k++)
+			report_unused(l, &set->guardrails[i].deny[k].rule.accepts);
 	}
 }
 
-static void lint_groups(const struct lint *l)
-{
-	for (size_t i = 0; i < l->set->n_groups; i++) {
-		const struct group *g = &l->set->groups[i];
+/* --- one run ------------------------------------------------------------------------------ */
 
-		if (!g->n_cidrs)
-			warn(l, &g->loc, "no-address", "add a prefix to cidrs:",
-			     "group \"%s\" is empty: a peer that names it matches nothing",
-			     g->name);
-	}
+static void end(struct lint *l)
+{
+	overlaps_done(&l->overlaps);
+	group_covers_free(l->group_covers, l->set->n_groups);
+	free(l->services);
+	free(l->groups);
+	free(l->scopes);
+	free(l->used);
+}
+
+#define NAMES(l, kind)                                                                             \
+	do {                                                                                       \
+		for (size_t i_ = 0; i_ < (l)->set->n_##kind; i_++)                                 \
+			(l)->kind[i_] = (struct name_entry) { (l)->set->kind[i_].name, i_ };       \
+		names_sort((l)->kind, (l)->set->n_##kind);                                         \
+	} while (0)
+
+static int begin(struct lint *l)
+{
+	const struct policy_set *set = l->set;
+
+	l->steps = BH_LINT_STEPS_MAX;
+	l->services = calloc(set->n_services + 1, sizeof(*l->services));
+	l->groups = calloc(set->n_groups + 1, sizeof(*l->groups));
+	l->scopes = calloc(set->n_scopes + 1, sizeof(*l->scopes));
+	l->used = calloc(set->n_accepts + 1, sizeof(*l->used));
+	l->group_covers = group_covers_new(set);
+	if (overlaps_init(&l->overlaps, set) < 0 || !l->services || !l->groups || !l->scopes ||
+	    !l->used || !l->group_covers)
+		return -ENOMEM;
+	NAMES(l, services);
+	NAMES(l, groups);
+	NAMES(l, scopes);
+	return 0;
+}
+
+static int run(struct lint *l)
+{
+	int r = begin(l);
+
+	if (r < 0)
+		return r;
+	lint_rules(l);
+	r = lint_scopes(l);
+	if (r >= 0)
+		r = lint_names(l);
+	if (r >= 0)
+		r = lint_flows(l);
+	if (r >= 0)
+		r = lint_covered(l);
+	if (r >= 0 && !l->exhausted)
+		report_all_unused(l);
+	return r;
 }
 
 void policy_lint(const struct policy_set *set, int64_t now, struct diag_list *diags)
 {
-	struct lint l = { set, now, diags };
-	struct src_loc nowhere = { 0 };
+	struct lint l = { .set = set, .now = now, .diags = diags };
+	const struct src_loc nowhere = { 0 };
+	int r;
 
 	if (!set->n_services && !set->n_guardrails)
-		warn(&l, &nowhere, "no-service", NULL,
-		     "there is no service in the policies: no container is protected");
-	for (size_t i = 0; i < set->n_services; i++)
-		for (unsigned d = 0; !set->services[i].is_k8s && d < DIRECTIONS; d++)
-			for (size_t k = 0; k < set->services[i].n_rules[d]; k++)
-				lint_rule(&l, &set->services[i].rules[d][k], (enum direction)d);
-	for (size_t i = 0; i < set->n_guardrails; i++)
-		lint_guardrail(&l, &set->guardrails[i]);
-	lint_groups(&l);
-	if (lint_scopes(&l) < 0)
-		warn(&l, &nowhere, "not-checked", NULL,
-		     "out of memory: flows that cross a scope were not looked for");
-	if (lint_one_sided(&l) < 0)
-		warn(&l, &nowhere, "not-checked", NULL,
-		     "out of memory: one-sided flows were not looked for");
+		diag_add(diags, DIAG_WARNING, &nowhere, "no-service", NULL,
+			 "there is no service in the policies: no container is protected");
+	r = run(&l);
+	if (r < 0)
+		diag_add(diags, DIAG_WARNING, &nowhere, "not-checked", NULL,
+			 "out of memory: not all was looked for");
+	else if (l.exhausted)
+		diag_add(diags, DIAG_WARNING, &nowhere, "not-checked",
+			 "split rules with very many peers, or use groups",
+			 "%d comparisons were not enough: not all was looked for",
+			 BH_LINT_STEPS_MAX);
+	end(&l);
 }

@@ -6,10 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <bulkhead/base/cleanup.h>
 #include <bulkhead/base/text.h>
 
-#include "set.h"
+#include "cover.h"
 
 #define DAY 86400
 
@@ -17,18 +16,13 @@
  * A flow crosses a scope when one end is in it and the other may lie outside. What a rule outside
  * says of labels, prefixes or everybody is not taken for a crossing: the scope's own rule is.
  */
-struct crossing {
-	const struct lint *l;
-	struct name_entry *names; /* of all services, sorted */
-};
 
 /* The scope of the service that a peer names, or NULL. */
-static const char *scope_of(const struct crossing *c, const struct peer *p)
+static const char *scope_of(const struct lint *l, const struct peer *p)
 {
-	const struct name_entry *e =
-		p->service ? names_find(c->names, c->l->set->n_services, p->service) : NULL;
+	const struct service *s = p->service ? lint_service(l, p->service) : NULL;
 
-	return e ? c->l->set->services[e->index].scope : NULL;
+	return s ? s->scope : NULL;
 }
 
 static bool same(const char *a, const char *b)
@@ -37,20 +31,10 @@ static bool same(const char *a, const char *b)
 }
 
 /* Does a rule of a service in SCOPE reach out of it? */
-static bool leaves(const struct crossing *c, const struct rule *r, const char *scope)
+static bool leaves(const struct lint *l, const struct rule *r, const char *scope)
 {
 	for (size_t i = 0; i < r->n_peers; i++)
-		if (!same(scope_of(c, &r->peers[i]), scope))
-			return true;
-	return false;
-}
-
-/* Does a peer before the I-th name this scope already? */
-static bool named_before(const struct crossing *c, const struct rule *r, size_t i,
-			 const char *scope)
-{
-	for (size_t k = 0; k < i; k++)
-		if (same(scope_of(c, &r->peers[k]), scope))
+		if (!same(scope_of(l, &r->peers[i]), scope))
 			return true;
 	return false;
 }
@@ -70,7 +54,7 @@ static bool has_field(const struct service *svc, const struct rule *r, enum scop
 	return true;
 }
 
-static void check_fields(const struct lint *l, const struct service *svc, const struct rule *r,
+static void check_fields(struct lint *l, const struct service *svc, const struct rule *r,
 			 const struct scope *s)
 {
 	char hint[HINT_MAX];
@@ -82,68 +66,101 @@ static void check_fields(const struct lint *l, const struct service *svc, const 
 			continue;
 		snprintf(hint, sizeof(hint), "add %s: to %s %s", name,
 			 f == SCOPE_OWNER ? "service" : "this rule of", svc->name);
-		diag_add(l->diags, DIAG_WARNING, &r->loc, "scope-field", hint,
-			 "this flow crosses scope %s, which requires \"%s\"", s->name, name);
+		lint_warn(l, ABOUT(svc, r), &r->loc, "scope-field", hint,
+			  "this flow crosses scope %s, which requires \"%s\"", s->name, name);
 	}
 }
 
-static void check_review(const struct lint *l, const struct rule *r, const struct scope *s)
+static void check_review(struct lint *l, const struct service *svc, const struct rule *r,
+			 const struct scope *s)
 {
 	int64_t t;
 
-	if (!s->review_days || !r->reviewed || bh_parse_date(r->reviewed, &t) < 0 ||
-	    t + (int64_t)s->review_days * DAY > l->now)
+	if (!s->review_days || (!r->reviewed && s->require[SCOPE_REVIEWED]))
 		return;
-	diag_add(l->diags, DIAG_WARNING, &r->loc, "review-due",
-		 "look at it again and write today's date in reviewed:",
-		 "this flow crosses scope %s and was last reviewed at %s, more than %u days ago",
-		 s->name, r->reviewed, s->review_days);
+	lint_later(l, ABOUT(svc, r), "review-due");
+	if (!r->reviewed)
+		lint_warn(l, ABOUT(svc, r), &r->loc, "review-due",
+			  "look at it and write today's date in reviewed:",
+			  "this flow crosses scope %s, which wants it reviewed every %u days, and "
+			  "says of no review",
+			  s->name, s->review_days);
+	else if (bh_parse_date(r->reviewed, &t) >= 0 && t + (int64_t)s->review_days * DAY <= l->now)
+		lint_warn(l, ABOUT(svc, r), &r->loc, "review-due",
+			  "look at it again and write today's date in reviewed:",
+			  "this flow crosses scope %s and was last reviewed at %s, more than %u "
+			  "days ago",
+			  s->name, r->reviewed, s->review_days);
 }
 
-static void check_scope(const struct lint *l, const struct service *svc, const struct rule *r,
-			const char *name)
+static void check_scope(struct lint *l, const struct service *svc, const struct rule *r,
+			const struct scope *s)
 {
-	const struct scope *s = policy_set_scope(l->set, name);
-
-	if (!s)
-		return;
 	check_fields(l, svc, r, s);
-	check_review(l, r, s);
+	check_review(l, svc, r, s);
 }
 
-static void check_rule(const struct crossing *c, const struct service *svc, const struct rule *r)
-{
-	if (rule_is_over(r, c->l->now))
-		return;
-	if (svc->scope && leaves(c, r, svc->scope))
-		check_scope(c->l, svc, r, svc->scope);
-	for (size_t i = 0; i < r->n_peers; i++) {
-		const char *scope = scope_of(c, &r->peers[i]);
+/* Scopes that were looked at for one rule, so that each is said once. */
+struct seen {
+	size_t *rule_of; /* [scope] */
+	size_t rule;
+};
 
-		if (scope && !same(scope, svc->scope) && !named_before(c, r, i, scope))
-			check_scope(c->l, svc, r, scope);
+static void check_crossing(struct lint *l, const struct service *svc, const struct rule *r,
+			   struct seen *seen)
+{
+	const struct scope *s;
+
+	seen->rule++;
+	if (svc->scope && leaves(l, r, svc->scope) && (s = lint_scope(l, svc->scope)))
+		check_scope(l, svc, r, s);
+	for (size_t i = 0; i < r->n_peers; i++) {
+		const char *name = scope_of(l, &r->peers[i]);
+
+		s = name && !same(name, svc->scope) ? lint_scope(l, name) : NULL;
+		if (!s || seen->rule_of[s - l->set->scopes] == seen->rule)
+			continue;
+		seen->rule_of[s - l->set->scopes] = seen->rule;
+		check_scope(l, svc, r, s);
 	}
 }
 
-int lint_scopes(const struct lint *l)
+static bool is_world(const struct peer *p)
 {
-	size_t n = l->set->n_services;
-	bh_autofree struct name_entry *names = calloc(n + 1, sizeof(*names));
-	const struct crossing c = { l, names };
+	return p->entity == ENTITY_WORLD ? !p->has_cidr || !p->cidr.len
+					 : peer_is_cidr(p) && !p->cidr.len;
+}
 
-	if (!names)
+static void check_world(struct lint *l, const struct service *svc, const struct rule *r)
+{
+	for (size_t i = 0; i < r->n_peers; i++)
+		if (is_world(&r->peers[i]))
+			lint_warn(l, ABOUT(svc, r), &r->peers[i].loc, "world-egress",
+				  "name the destinations with cidr: or group:",
+				  "%s is in scope %s and may send to the whole world from here",
+				  svc->name, svc->scope);
+}
+
+int lint_scopes(struct lint *l)
+{
+	struct seen seen = { calloc(l->set->n_scopes + 1, sizeof(size_t)), 0 };
+
+	if (!seen.rule_of)
 		return -ENOMEM;
-	if (!l->set->n_scopes)
-		return 0;
-	for (size_t i = 0; i < n; i++)
-		names[i] = (struct name_entry) { l->set->services[i].name, i };
-	names_sort(names, n);
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; l->set->n_scopes && i < l->set->n_services; i++) {
 		const struct service *svc = &l->set->services[i];
 
 		for (int d = 0; d < DIRECTIONS; d++)
-			for (size_t k = 0; k < svc->n_rules[d]; k++)
-				check_rule(&c, svc, &svc->rules[d][k]);
+			for (size_t k = 0; k < svc->n_rules[d]; k++) {
+				const struct rule *r = &svc->rules[d][k];
+
+				if (rule_is_over(r, l->now))
+					continue;
+				check_crossing(l, svc, r, &seen);
+				if (svc->scope && d == DIRECTION_EGRESS)
+					check_world(l, svc, r);
+			}
 	}
+	free(seen.rule_of);
 	return 0;
 }

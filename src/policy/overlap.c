@@ -45,8 +45,7 @@ static bool text_differs(const char *a, const char *b)
 	return a && b && strcmp(a, b) != 0;
 }
 
-/* True only if no endpoint can match both. */
-static bool selectors_disjoint(const struct selector *a, const struct selector *b)
+bool selectors_disjoint(const struct selector *a, const struct selector *b)
 {
 	return labels_disjoint(a->labels, a->n_labels, b->labels, b->n_labels) ||
 	       text_differs(a->compose, b->compose) || text_differs(a->runtime, b->runtime) ||
@@ -55,57 +54,64 @@ static bool selectors_disjoint(const struct selector *a, const struct selector *
 }
 
 /*
- * Most selectors name one label, a container name or a Compose service. Of these the values are
- * compared as hashes first, so that looking through thousands of services costs little.
+ * Most selectors name a label, a Compose service or a container name. Services are sorted by what they
+ * say of one of these: of the same label key, or of Compose, only those with an equal value can be one
+ * endpoint, and of names only those of which one begins as the other does. So few are compared.
  */
-struct facts {
-	const char *label_key; /* the first in order, or NULL */
-	uint32_t label_value;  /* 0 = nothing said */
-	uint32_t compose;
-	const char *name;    /* or NULL */
-	size_t name_literal; /* how much of it stands before a wildcard */
+enum said { SAID_NOTHING, SAID_NAME, SAID_COMPOSE, SAID_LABEL };
+
+struct fact {
+	enum said said;
+	const char *key;   /* of the label; "" */
+	const char *value; /* names: what stands before a wildcard counts */
+	size_t len;        /* of the value */
+	uint32_t service;
 };
 
-static uint32_t hash(const char *s)
+static struct fact fact_of(const struct selector *s, uint32_t service)
 {
-	uint32_t h = 2166136261u;
-
-	for (; *s; s++)
-		h = (h ^ (unsigned char)*s) * 16777619u;
-	return h | 1;
-}
-
-static struct facts facts_of(const struct selector *s)
-{
-	struct facts f = { .name = s->name };
+	struct fact f = { SAID_NOTHING, "", "", 0, service };
 
 	for (size_t i = 0; i < s->n_labels; i++) {
-		if (f.label_key && strcmp(s->labels[i].key, f.label_key) > 0)
+		if (f.said == SAID_LABEL && strcmp(s->labels[i].key, f.key) > 0)
 			continue;
-		f.label_key = s->labels[i].key;
-		f.label_value = hash(s->labels[i].value);
+		f.said = SAID_LABEL;
+		f.key = s->labels[i].key;
+		f.value = s->labels[i].value;
 	}
-	if (s->compose)
-		f.compose = hash(s->compose);
-	if (s->name)
-		f.name_literal = strcspn(s->name, "*?");
+	if (f.said == SAID_NOTHING && s->compose) {
+		f.said = SAID_COMPOSE;
+		f.value = s->compose;
+	} else if (f.said == SAID_NOTHING && s->name) {
+		f.said = SAID_NAME;
+		f.value = s->name;
+	}
+	f.len = f.said == SAID_NAME ? strcspn(f.value, "*?") : strlen(f.value);
 	return f;
 }
 
-static size_t min(size_t a, size_t b)
+static int class_cmp(const struct fact *x, const struct fact *y)
 {
-	return a < b ? a : b;
+	if (x->said != y->said)
+		return x->said < y->said ? -1 : 1;
+	return strcmp(x->key, y->key);
 }
 
-static bool facts_disjoint(const struct facts *a, const struct facts *b)
+static int value_cmp(const struct fact *x, const struct fact *y)
 {
-	if (a->label_key && b->label_key && a->label_value != b->label_value &&
-	    strcmp(a->label_key, b->label_key) == 0)
-		return true;
-	if (a->compose && b->compose && a->compose != b->compose)
-		return true;
-	return a->name && b->name &&
-	       memcmp(a->name, b->name, min(a->name_literal, b->name_literal)) != 0;
+	int r = memcmp(x->value, y->value, x->len < y->len ? x->len : y->len);
+
+	return r ? r : (x->len > y->len) - (x->len < y->len);
+}
+
+static int fact_cmp(const void *a, const void *b)
+{
+	const struct fact *x = a, *y = b;
+	int r = class_cmp(x, y);
+
+	if (r == 0)
+		r = value_cmp(x, y);
+	return r ? r : (x->service > y->service) - (x->service < y->service);
 }
 
 int overlaps_init(struct overlaps *o, const struct policy_set *set)
@@ -118,7 +124,8 @@ int overlaps_init(struct overlaps *o, const struct policy_set *set)
 	if (!o->of || !o->facts)
 		return -ENOMEM;
 	for (size_t i = 0; i < set->n_services; i++)
-		o->facts[i] = facts_of(&set->services[i].select);
+		o->facts[i] = fact_of(&set->services[i].select, (uint32_t)i);
+	qsort(o->facts, set->n_services, sizeof(*o->facts), fact_cmp);
 	return 0;
 }
 
@@ -130,11 +137,108 @@ void overlaps_done(struct overlaps *o)
 	free(o->facts);
 }
 
-static bool services_disjoint(const struct overlaps *o, size_t a, size_t b)
+/* The first that is not before F, of the same class or of all. */
+static size_t first_of(const struct overlaps *o, const struct fact *f,
+		       int (*cmp)(const struct fact *, const struct fact *))
 {
-	return a != b &&
-	       (facts_disjoint(&o->facts[a], &o->facts[b]) ||
-		selectors_disjoint(&o->set->services[a].select, &o->set->services[b].select));
+	size_t lo = 0, hi = o->set->n_services;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (cmp(&o->facts[mid], f) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static int class_value_cmp(const struct fact *x, const struct fact *y)
+{
+	int r = class_cmp(x, y);
+
+	return r ? r : value_cmp(x, y);
+}
+
+static bool begins_with(const struct fact *f, const struct fact *with)
+{
+	return f->len >= with->len && memcmp(f->value, with->value, with->len) == 0;
+}
+
+/* Those of F from I on that may be one endpoint with SERVICE, while they are of F's kind. */
+static int take(const struct overlaps *o, size_t service, size_t from, size_t to, struct bh_vec *v)
+{
+	const struct selector *s = &o->set->services[service].select;
+
+	for (size_t i = from; i < to; i++) {
+		uint32_t other = o->facts[i].service, *at;
+
+		if (other != service && selectors_disjoint(s, &o->set->services[other].select))
+			continue;
+		at = bh_vec_push(v);
+		if (!at)
+			return -ENOMEM;
+		*at = other;
+	}
+	return 0;
+}
+
+/* The same class and an equal value; of names those that begin as F does, and with which F begins. */
+static int take_like(const struct overlaps *o, size_t service, const struct fact *f,
+		     struct bh_vec *v)
+{
+	size_t from = first_of(o, f, class_value_cmp), to = from, n = o->set->n_services;
+	int r;
+
+	while (to < n && class_cmp(&o->facts[to], f) == 0 &&
+	       (f->said == SAID_NAME ? begins_with(&o->facts[to], f)
+				     : value_cmp(&o->facts[to], f) == 0))
+		to++;
+	r = take(o, service, from, to, v);
+	for (size_t len = 0; r >= 0 && f->said == SAID_NAME && len < f->len; len++) {
+		struct fact shorter = *f;
+
+		shorter.len = len;
+		from = to = first_of(o, &shorter, class_value_cmp);
+		while (to < n && class_value_cmp(&o->facts[to], &shorter) == 0)
+			to++;
+		r = take(o, service, from, to, v);
+	}
+	return r;
+}
+
+static int number_cmp(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static int find_all(const struct overlaps *o, size_t service, struct bh_vec *v)
+{
+	struct fact f = fact_of(&o->set->services[service].select, (uint32_t)service);
+	size_t n = o->set->n_services, from = first_of(o, &f, class_cmp), to = from;
+	int r = take(o, service, 0, from, v);
+
+	if (f.said != SAID_NOTHING) {
+		if (r >= 0)
+			r = take_like(o, service, &f, v);
+		/* beyond its class */
+		for (size_t hi = n; to < hi;) {
+			size_t mid = to + (hi - to) / 2;
+
+			if (class_cmp(&o->facts[mid], &f) <= 0)
+				to = mid + 1;
+			else
+				hi = mid;
+		}
+	}
+	if (r >= 0)
+		r = take(o, service, to, n, v);
+	if (r >= 0 && v->n)
+		qsort(v->data, v->n, sizeof(uint32_t), number_cmp);
+	return r;
 }
 
 int overlaps_get(struct overlaps *o, size_t service, const struct overlap **ret)
@@ -146,17 +250,9 @@ int overlaps_get(struct overlaps *o, size_t service, const struct overlap **ret)
 	if (out->n)
 		return 0;
 	bh_vec_init(&v, sizeof(uint32_t), o->set->n_services);
-	for (size_t i = 0; i < o->set->n_services; i++) {
-		uint32_t *at;
-
-		if (services_disjoint(o, service, i))
-			continue;
-		at = bh_vec_push(&v);
-		if (!at) {
-			bh_vec_done(&v);
-			return -ENOMEM;
-		}
-		*at = (uint32_t)i;
+	if (find_all(o, service, &v) < 0) {
+		bh_vec_done(&v);
+		return -ENOMEM;
 	}
 	*out = (struct overlap) { v.data, v.n };
 	return 0;

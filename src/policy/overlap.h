@@ -18,14 +18,16 @@ struct overlap {
 /* For all services of a set, each found when first asked for. */
 struct overlaps {
 	const struct policy_set *set;
-	struct overlap *of;  /* [service] */
-	struct facts *facts; /* [service] */
+	struct overlap *of; /* [service] */
+	struct fact *facts; /* of each service, sorted by what they say */
 };
 
 int overlaps_init(struct overlaps *o, const struct policy_set *set); /* 0 or -ENOMEM */
 void overlaps_done(struct overlaps *o);
 int overlaps_get(struct overlaps *o, size_t service, const struct overlap **ret);
 
+/* True only if no endpoint can match both. */
+bool selectors_disjoint(const struct selector *a, const struct selector *b);
 bool labels_disjoint(const struct label *a, size_t na, const struct label *b, size_t nb);
 
 #endif

@@ -118,6 +118,7 @@ static int finish(struct set_builder *b, const struct policy_source *sources, si
 		.n_guardrails = b->defs[NAME_GUARDRAIL].n,
 		.tests = defs[NAME_TEST],
 		.n_tests = b->defs[NAME_TEST].n,
+		.n_accepts = b->n_accepts,
 		.n_files = n,
 	};
 	digest_sources(sources, n, set->digest);

@@ -9,6 +9,8 @@
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/base/limits.h>
 
+#include "cover.h"
+
 static int read_service_ref(struct reader *rd, const struct field *f, const struct node *n,
 			    void *out)
 {
@@ -72,26 +74,42 @@ static int read_entity(struct reader *rd, const struct field *f, const struct no
 
 #define PEER_FIELDS                                                                                \
 	{ .key = "service",                                                                        \
+	  .about = "The containers of that service, now and later",                                \
+	  .shape = SHAPE_NAME,                                                                     \
 	  .takes = TAKES_TEXT,                                                                     \
 	  .read = read_service_ref,                                                                \
 	  .example = "service: NAME" },                                                            \
 		{ .key = "labels",                                                                 \
+		  .about = "Every managed container with all these labels",                        \
+		  .shape = SHAPE_LABELS,                                                           \
 		  .takes = TAKES_MAP,                                                              \
 		  .read = read_labels,                                                             \
 		  .example = "labels: {app: web}" },                                               \
 		{ .key = "group",                                                                  \
+		  .about = "The addresses of a group",                                             \
+		  .shape = SHAPE_NAME,                                                             \
 		  .takes = TAKES_TEXT,                                                             \
 		  .read = read_group_ref,                                                          \
 		  .example = "group: NAME" },                                                      \
 		{ .key = "cidr",                                                                   \
+		  .about = "These addresses, IPv4 or IPv6, whoever has them",                      \
+		  .shape = SHAPE_PREFIX,                                                           \
+		  .canon = prefix_canon,                                                           \
 		  .takes = TAKES_TEXT,                                                             \
 		  .read = read_cidr,                                                               \
 		  .example = "cidr: 203.0.113.0/24" },                                             \
 		{ .key = "except",                                                                 \
+		  .about = "Without these, which lie inside cidr",                                 \
+		  .shape = SHAPE_PREFIX,                                                           \
+		  .max = BH_PEERS_PER_RULE_MAX,                                                    \
+		  .canon = prefix_canon,                                                           \
 		  .takes = TAKES_LIST,                                                             \
 		  .read = read_except,                                                             \
 		  .example = "except: [203.0.113.128/25]" },                                       \
 		{ .key = "entity",                                                                 \
+		  .about = "host: the addresses of this host; world: any that is of no managed "   \
+			   "container, host, link or metadata service; managed: every container "  \
+			   "that some service selects",                                            \
 		  .takes = TAKES_TEXT,                                                             \
 		  .read = read_entity,                                                             \
 		  .words = entity_words,                                                           \
@@ -102,9 +120,15 @@ static int read_entity(struct reader *rd, const struct field *f, const struct no
 	}
 
 #define SCOPE_FIELDS_OF_PEER                                                                       \
-	{ .key = "scope", .takes = TAKES_TEXT, .read = read_scope_ref, .example = "scope: NAME" }, \
+	{ .key = "scope",                                                                          \
+	  .about = "The addresses of the members of that scope",                                   \
+	  .shape = SHAPE_NAME,                                                                     \
+	  .takes = TAKES_TEXT,                                                                     \
+	  .read = read_scope_ref,                                                                  \
+	  .example = "scope: NAME" },                                                              \
 	{                                                                                          \
-		.key = "not-scope", .takes = TAKES_TEXT, .read = read_scope_ref,                   \
+		.key = "not-scope", .about = "Every address that no member of that scope has",     \
+		.shape = SHAPE_NAME, .takes = TAKES_TEXT, .read = read_scope_ref,                  \
 		.example = "not-scope: NAME"                                                       \
 	}
 
@@ -137,14 +161,32 @@ static int read_ports(struct reader *rd, const struct field *f, const struct nod
 static const struct field exception_fields[] = {
 	PEER_FIELDS,
 	SCOPE_FIELDS_OF_PEER,
-	{ .key = "ports", .takes = TAKES_LIST, .read = read_ports, .example = "ports: [443/tcp]" },
+	{ .key = "ports",
+	  .about = "Only these are excepted; any port without",
+	  .shape = SHAPE_PORT,
+	  .min = 1,
+	  .max = BH_PORTS_PER_RULE_MAX,
+	  .canon = port_canon,
+	  .takes = TAKES_LIST,
+	  .read = read_ports,
+	  .example = "ports: [443/tcp]" },
 };
 
-static const struct schema schema = SCHEMA("a peer", fields, "{service: NAME}");
-static const struct schema guardrail_schema =
-	SCHEMA("a peer of a guardrail", guardrail_fields, "{service: NAME}");
-static const struct schema exception_schema =
-	SCHEMA("an entry of unless:", exception_fields, "{service: NAME, ports: [443/tcp]}");
+/* What check_except() and check_keys() say. */
+#define PEER_SHAPE                                                                                 \
+	"\"dependentRequired\":{\"except\":[\"cidr\"]},\"dependentSchemas\":{\"entity\":"          \
+	"{\"properties\":{\"service\":false,\"labels\":false,\"group\":false,\"scope\":false,"     \
+	"\"not-scope\":false}}}"
+
+const struct schema rule_peer_schema =
+	SCHEMA("a peer", fields, "{service: NAME}", .shape = SHAPE_NOT_EMPTY "," PEER_SHAPE);
+const struct schema guardrail_peer_schema =
+	SCHEMA("a peer of a guardrail", guardrail_fields, "{service: NAME}",
+	       .shape = SHAPE_NOT_EMPTY "," PEER_SHAPE);
+const struct schema exception_schema =
+	SCHEMA("an entry of unless:", exception_fields, "{service: NAME, ports: [443/tcp]}",
+	       .shape = SHAPE_NOT_EMPTY
+	       "," PEER_SHAPE ",\"if\":{\"required\":[\"ports\"]},\"then\":{\"minProperties\":2}");
 
 static const struct node *value_of(const struct node *map, const char *key)
 {
@@ -152,12 +194,6 @@ static const struct node *value_of(const struct node *map, const char *key)
 		if (strcmp(c->key->text, key) == 0)
 			return c;
 	return NULL;
-}
-
-static bool prefix_inside(const struct bh_prefix *inner, const struct bh_prefix *outer)
-{
-	return inner->addr.family == outer->addr.family && inner->len >= outer->len &&
-	       bh_prefix_contains(outer, &inner->addr);
 }
 
 static void check_except(struct reader *rd, const struct node *n, const struct peer *p)
@@ -231,7 +267,7 @@ static int read_by(struct reader *rd, const struct schema *s, const struct node 
 
 int peer_read(struct reader *rd, const struct node *n, bool guardrail, struct peer *ret)
 {
-	return read_by(rd, guardrail ? &guardrail_schema : &schema, n, ret);
+	return read_by(rd, guardrail ? &guardrail_peer_schema : &rule_peer_schema, n, ret);
 }
 
 int exception_read(struct reader *rd, const struct node *n, struct exception *ret)

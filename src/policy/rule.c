@@ -51,6 +51,15 @@ static void read_port(struct reader *rd, const struct node *n, struct port_spec 
 			"bad port \"%s\": %s", SHOWN(n->text), why ? why : "not understood");
 }
 
+const char *port_canon(char out[CANON_MAX], const char *text)
+{
+	struct port_spec p;
+	const char *why;
+
+	_Static_assert(PORT_SPEC_STR <= CANON_MAX, "a port fits");
+	return port_spec_parse(text, &p, &why) < 0 ? NULL : port_spec_format(out, &p);
+}
+
 int ports_read(struct reader *rd, const struct node *n, const struct port_spec **ret, size_t *ret_n)
 {
 	struct port_spec *ports;
@@ -78,38 +87,56 @@ static int read_ports(struct reader *rd, const struct field *f, const struct nod
 	return ports_read(rd, n, &rule->ports, &rule->n_ports);
 }
 
+#define RULE_NAME                                                                                  \
+	{                                                                                          \
+		.key = "name",                                                                     \
+		.about = "Shown in logs, counters and reports; unique in its direction",           \
+		.takes = TAKES_TEXT, .read = schema_read_name,                                     \
+		.offset = offsetof(struct rule, name), .example = "name: checkout"                 \
+	}
+
 #define RULE_FIELDS                                                                                \
-	{ .key = "name",                                                                           \
-	  .takes = TAKES_TEXT,                                                                     \
-	  .read = schema_read_name,                                                                \
-	  .offset = offsetof(struct rule, name),                                                   \
-	  .example = "name: checkout" },                                                           \
-		{ .key = "ports",                                                                  \
-		  .takes = TAKES_LIST,                                                             \
-		  .read = read_ports,                                                              \
-		  .example = "ports: [443/tcp]" },                                                 \
+	{ .key = "ports",                                                                          \
+	  .about = "Any of these; any port without",                                               \
+	  .shape = SHAPE_PORT,                                                                     \
+	  .min = 1,                                                                                \
+	  .max = BH_PORTS_PER_RULE_MAX,                                                            \
+	  .canon = port_canon,                                                                     \
+	  .takes = TAKES_LIST,                                                                     \
+	  .read = read_ports,                                                                      \
+	  .example = "ports: [443/tcp]" },                                                         \
 		{ .key = "expires",                                                                \
+		  .about = "Afterwards the rule allows nothing",                                   \
 		  .takes = TAKES_TEXT,                                                             \
 		  .read = schema_read_time,                                                        \
 		  .offset = offsetof(struct rule, expires),                                        \
 		  .example = "expires: 2027-01-31T00:00:00Z" },                                    \
 		{ .key = "reason",                                                                 \
+		  .about = "Why this is so, for whoever reviews it",                               \
 		  .takes = TAKES_TEXT,                                                             \
 		  .read = schema_read_remark,                                                      \
 		  .offset = offsetof(struct rule, reason),                                         \
 		  .example = "reason: why this flow is needed" },                                  \
 		{ .key = "ticket",                                                                 \
+		  .about = "The change that brought it",                                           \
 		  .takes = TAKES_TEXT,                                                             \
 		  .read = schema_read_remark,                                                      \
 		  .offset = offsetof(struct rule, ticket),                                         \
 		  .example = "ticket: CHG-1042" },                                                 \
-	{                                                                                          \
-		.key = "reviewed", .takes = TAKES_TEXT, .read = schema_read_date,                  \
-		.offset = offsetof(struct rule, reviewed), .example = "reviewed: 2026-09-01"       \
-	}
+		{ .key = "reviewed",                                                               \
+		  .about = "When somebody last looked at it",                                      \
+		  .takes = TAKES_TEXT,                                                             \
+		  .read = schema_read_date,                                                        \
+		  .offset = offsetof(struct rule, reviewed),                                       \
+		  .example = "reviewed: 2026-09-01" },                                             \
+		ACCEPT_FIELD(offsetof(struct rule, accepts))
 
 static const struct field ingress_fields[] = {
+	RULE_NAME,
 	{ .key = "from",
+	  .about = "Who may come in: any of these peers",
+	  .of = &rule_peer_schema,
+	  .max = BH_PEERS_PER_RULE_MAX,
 	  .takes = TAKES_LIST,
 	  .required = true,
 	  .read = read_peers,
@@ -122,7 +149,11 @@ static const struct field ingress_fields[] = {
 };
 
 static const struct field egress_fields[] = {
+	RULE_NAME,
 	{ .key = "to",
+	  .about = "Where it may go: any of these peers",
+	  .of = &rule_peer_schema,
+	  .max = BH_PEERS_PER_RULE_MAX,
 	  .takes = TAKES_LIST,
 	  .required = true,
 	  .read = read_peers,
@@ -134,7 +165,7 @@ static const struct field egress_fields[] = {
 	RULE_FIELDS,
 };
 
-static const struct schema schemas[DIRECTIONS] = {
+const struct schema rule_schemas[DIRECTIONS] = {
 	[DIRECTION_INGRESS] = SCHEMA("an ingress rule", ingress_fields, "- from: [{service: web}]"),
 	[DIRECTION_EGRESS] = SCHEMA("an egress rule", egress_fields, "- to: [{service: web}]"),
 };
@@ -181,7 +212,7 @@ int rules_read(struct reader *rd, const struct node *list, enum direction dir, s
 		rule->loc = c->loc;
 		rule->ports = &rule_any_port;
 		rule->n_ports = 1;
-		r = schema_read(rd, &schemas[dir], c, rule);
+		r = schema_read(rd, &rule_schemas[dir], c, rule);
 		if (r < 0)
 			return r;
 	}

@@ -97,9 +97,9 @@ const struct node *node_find(const struct node *map, const char *key)
 	return c;
 }
 
-static const struct field *find_field(const struct schema *s, const char *key)
+const struct field *schema_field(const struct schema *s, const char *key)
 {
-	for (size_t i = 0; key && i < s->n; i++)
+	for (size_t i = 0; s && key && i < s->n; i++)
 		if (strcmp(s->fields[i].key, key) == 0)
 			return &s->fields[i];
 	return NULL;
@@ -123,14 +123,14 @@ static const struct field *report_unknown_key(struct reader *rd, const struct sc
 	}
 	mistake(rd, key, "unknown-key", hint_nearest(hint, key->text, words, n, all),
 		"unknown key \"%s\" in %s", SHOWN(key->text), s->what);
-	return find_field(s, bh_nearest(key->text, words, n));
+	return schema_field(s, bh_nearest(key->text, words, n));
 }
 
 /* *ret_meant: the field that this key is or stands for, or NULL. */
 static int read_field(struct reader *rd, const struct schema *s, const struct node *value,
 		      void *out, const struct field **ret_meant)
 {
-	const struct field *f = find_field(s, value->key->text);
+	const struct field *f = schema_field(s, value->key->text);
 	char what[64];
 
 	*ret_meant = f;
@@ -141,7 +141,7 @@ static int read_field(struct reader *rd, const struct schema *s, const struct no
 	if (f->refused) {
 		mistake(rd, value->key, f->instead ? "misplaced-key" : "not-supported", f->way_out,
 			"\"%s\" %s", f->key, f->refused);
-		*ret_meant = find_field(s, f->instead);
+		*ret_meant = schema_field(s, f->instead);
 		return 0;
 	}
 	if (f->takes & TAKES_ANYTHING)

@@ -8,6 +8,7 @@
 #include <bulkhead/base/text.h>
 #include <bulkhead/model/diag.h>
 
+#include "json_schema.h"
 #include "yaml.h"
 
 /*
@@ -25,6 +26,10 @@ struct reader {
 /* ANYTHING: what stands there, if something does, is not looked at. */
 enum { TAKES_TEXT = 1, TAKES_LIST = 2, TAKES_MAP = 4, TAKES_ANYTHING = 8 };
 
+struct schema;
+#define CANON_MAX 64
+
+/* In the order in which policy_format() writes them. */
 struct field {
 	const char *key;
 	unsigned takes;
@@ -33,11 +38,17 @@ struct field {
 	size_t offset; /* into out, for the readers below */
 	const char *const
 		*words;      /* schema_read_word: the enum's values in order, NULL at the end */
-	uint32_t min, max;   /* schema_read_u32: both may be taken */
+	uint32_t min, max;   /* schema_read_u32: both may be taken; of a list: its entries */
 	const char *example; /* how it is written; shown when it is missing or of wrong type */
 	const char *refused; /* a key people try that is not taken: the message after the key */
 	const char *way_out; /* and its hint */
 	const char *instead; /* the key it stands for, which is then not told to be missing */
+	/* What the JSON Schema says beside what follows from the above; json_schema.h. */
+	const char *about;       /* for people, without a full stop */
+	const struct schema *of; /* of the mapping, or of each entry of the list */
+	const char *shape;       /* of the text, or of each entry of the list: members, as JSON */
+	/* The one spelling of a text that has several, into OUT; NULL: TEXT has none. */
+	const char *(*canon)(char out[CANON_MAX], const char *text);
 };
 
 struct schema {
@@ -45,12 +56,17 @@ struct schema {
 	const struct field *fields;
 	size_t n;
 	const char *example; /* of the whole mapping, for one that is none; or NULL */
+	const char *shape;   /* what no field can say of it in the JSON Schema: members, or NULL */
 };
 
-#define SCHEMA(what, fields, example)                                                              \
+/* Further members may stand behind EXAMPLE. */
+#define SCHEMA(what, fields, example, ...)                                                         \
 	{                                                                                          \
-		what, fields, BH_ARRAY_SIZE(fields), example                                       \
+		what, fields, BH_ARRAY_SIZE(fields), example, ##__VA_ARGS__                        \
 	}
+
+/* The field of that key, or NULL; S may be NULL. */
+const struct field *schema_field(const struct schema *s, const char *key);
 
 /* Read MAP (of any kind: a non-mapping is reported) by its table into OUT. */
 int schema_read(struct reader *rd, const struct schema *s, const struct node *map, void *out);

@@ -59,31 +59,39 @@ static int read_review(struct reader *rd, const struct field *f, const struct no
 
 static const struct field fields[] = {
 	{ .key = "scope",
+	  .about = "Name of the scope, unique in all files; the first key",
 	  .takes = TAKES_TEXT,
 	  .read = schema_read_name,
 	  .offset = offsetof(struct scope, name),
 	  .example = "scope: NAME" },
 	{ .key = "title",
+	  .about = "What it is called in reports",
 	  .takes = TAKES_TEXT,
 	  .read = schema_read_string,
 	  .offset = offsetof(struct scope, title),
 	  .example = "title: Cardholder data environment" },
 	{ .key = "framework",
+	  .about = "What its reports are checked against",
 	  .takes = TAKES_TEXT,
 	  .read = schema_read_string,
 	  .offset = offsetof(struct scope, framework),
 	  .example = "framework: pci-dss-4.0.1" },
 	{ .key = "require",
+	  .about = "What every flow that crosses this scope must carry",
+	  .shape = SHAPE_REQUIRED,
 	  .takes = TAKES_LIST,
 	  .read = read_require,
 	  .example = "require: [reason, owner, reviewed]" },
 	{ .key = "review-every",
+	  .about = "A flow whose reviewed is older is warned about",
+	  .shape = SHAPE_DAYS,
 	  .takes = TAKES_TEXT,
 	  .read = read_review,
 	  .example = "review-every: 180d" },
+	ACCEPT_FIELD(offsetof(struct scope, accepts)),
 };
 
-static const struct schema schema = SCHEMA("a scope", fields, NULL);
+const struct schema scope_schema = SCHEMA("a scope", fields, NULL);
 
 int scope_read(struct set_builder *b, const struct node *root)
 {
@@ -93,10 +101,10 @@ int scope_read(struct set_builder *b, const struct node *root)
 	if (!s)
 		return r;
 	s->loc = root->first->loc;
-	r = meaning_of(root, &s->meaning);
+	r = meaning_of(root, &scope_schema, &s->meaning);
 	if (r < 0)
 		return r;
-	r = schema_read(&b->rd, &schema, root, s);
+	r = schema_read(&b->rd, &scope_schema, root, s);
 	if (!s->name)
 		b->incomplete = true;
 	return r;

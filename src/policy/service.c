@@ -61,32 +61,40 @@ static int read_runtime(struct reader *rd, const struct field *f, const struct n
 
 static const struct field select_fields[] = {
 	{ .key = "labels",
+	  .about = "Labels given when the container was created; all of them, exactly",
+	  .shape = SHAPE_LABELS,
 	  .takes = TAKES_MAP,
 	  .read = read_select_labels,
 	  .example = "labels: {app: web}" },
 	{ .key = "compose",
+	  .about = "Docker Compose project and service, both in full",
+	  .shape = SHAPE_COMPOSE,
 	  .takes = TAKES_TEXT,
 	  .read = read_compose,
 	  .offset = offsetof(struct selector, compose),
 	  .example = "compose: shop/web" },
 	{ .key = "name",
+	  .about = "Name of the container or network namespace; * and ? are wildcards",
 	  .takes = TAKES_TEXT,
 	  .read = schema_read_string,
 	  .offset = offsetof(struct selector, name),
 	  .example = "name: \"web-*\"" },
 	{ .key = "image",
+	  .about = "Image reference; * and ? are wildcards",
 	  .takes = TAKES_TEXT,
 	  .read = schema_read_string,
 	  .offset = offsetof(struct selector, image),
 	  .example = "image: \"registry.example/web@sha256:*\"" },
 	{ .key = "runtime",
+	  .about = "Who runs it",
 	  .takes = TAKES_TEXT,
 	  .read = read_runtime,
 	  .words = runtime_words,
 	  .example = "runtime: docker" },
 };
 
-static const struct schema select_schema = SCHEMA("a select", select_fields, NULL);
+static const struct schema select_schema =
+	SCHEMA("a select", select_fields, NULL, .shape = SHAPE_NOT_EMPTY);
 
 static int read_select(struct reader *rd, const struct field *f, const struct node *n, void *out)
 {
@@ -147,11 +155,13 @@ static int read_scope(struct reader *rd, const struct field *f, const struct nod
 
 static const struct field log_fields[] = {
 	{ .key = "denied",
+	  .about = "false keeps no records of denials; they are counted all the same",
 	  .takes = TAKES_TEXT,
 	  .read = schema_read_bool,
 	  .offset = offsetof(struct service, log_denied),
 	  .example = "denied: true" },
 	{ .key = "allowed",
+	  .about = "true records every connection that is allowed",
 	  .takes = TAKES_TEXT,
 	  .read = schema_read_bool,
 	  .offset = offsetof(struct service, log_allowed),
@@ -175,53 +185,75 @@ static const char *const dns_words[] = { "deny", "allow", NULL };
 
 static const struct field fields[] = {
 	{ .key = "service",
+	  .about = "Name of the service, unique in all files; the first key",
 	  .takes = TAKES_TEXT,
 	  .read = schema_read_name,
 	  .offset = offsetof(struct service, name),
 	  .example = "service: NAME" },
 	{ .key = "owner",
+	  .about = "Who answers for it; free text, used by roles and reports",
 	  .takes = TAKES_TEXT,
 	  .read = schema_read_remark,
 	  .offset = offsetof(struct service, owner),
 	  .example = "owner: team-payments" },
+	{ .key = "scope",
+	  .about = "The declared scope that this service is in",
+	  .shape = SHAPE_NAME,
+	  .takes = TAKES_TEXT,
+	  .read = read_scope,
+	  .example = "scope: NAME" },
 	{ .key = "select",
+	  .about = "Which containers are this service; all lines must match",
+	  .of = &select_schema,
 	  .takes = TAKES_MAP,
 	  .required = true,
 	  .read = read_select,
 	  .example = "select: {labels: {app: web}}" },
 	{ .key = "mode",
+	  .about = "enforce (without); audit: record what would be denied and let it pass; off: no "
+		   "table",
 	  .takes = TAKES_TEXT,
 	  .read = schema_read_word,
 	  .offset = offsetof(struct service, mode),
 	  .words = mode_words,
 	  .example = "mode: enforce" },
 	{ .key = "ingress",
+	  .about = "Who may come in; nobody without",
+	  .of = &rule_schemas[DIRECTION_INGRESS],
 	  .takes = TAKES_LIST,
 	  .read = read_ingress,
 	  .example = "ingress: [] to let nothing in, or a list of rules" },
 	{ .key = "egress",
+	  .about = "Where it may go, or follow: wherever another service's ingress lets it in; "
+		   "nowhere without",
+	  .of = &rule_schemas[DIRECTION_EGRESS],
+	  .shape = "\"const\":\"follow\"",
 	  .takes = TAKES_LIST | TAKES_TEXT,
 	  .read = read_egress,
 	  .example = "egress: [] to let nothing out, a list of rules, or egress: follow" },
 	{ .key = "dns",
+	  .about = "The resolver that the container uses, 53/udp and 53/tcp; deny without",
 	  .takes = TAKES_TEXT,
 	  .read = read_dns,
 	  .words = dns_words,
 	  .example = "dns: allow" },
 	{ .key = "log",
+	  .about = "What is recorded",
+	  .of = &log_schema,
 	  .takes = TAKES_MAP,
 	  .read = read_log,
 	  .example = "log: {denied: true, allowed: false}" },
 	{ .key = "on-deny",
+	  .about = "drop (without), or reject: answer the container that sends at once",
 	  .takes = TAKES_TEXT,
 	  .read = schema_read_word,
 	  .offset = offsetof(struct service, on_deny),
 	  .words = on_deny_words,
 	  .example = "on-deny: drop" },
-	{ .key = "scope", .takes = TAKES_TEXT, .read = read_scope, .example = "scope: NAME" },
+	ACCEPT_FIELD(offsetof(struct service, accepts)),
 };
 
-static const struct schema schema = SCHEMA("a service", fields, NULL);
+const struct schema service_schema = SCHEMA("a service", fields, NULL);
 
 int service_read(struct set_builder *b, const struct node *root)
 {
@@ -235,10 +267,10 @@ int service_read(struct set_builder *b, const struct node *root)
 	svc->dns_loc = svc->loc;
 	for (unsigned d = 0; d < DIRECTIONS; d++)
 		svc->direction_loc[d] = svc->loc;
-	r = meaning_of(root, &svc->meaning);
+	r = meaning_of(root, &service_schema, &svc->meaning);
 	if (r < 0)
 		return r;
-	r = schema_read(&b->rd, &schema, root, svc);
+	r = schema_read(&b->rd, &service_schema, root, svc);
 	if (!svc->name) /* misspelt: peers that name it are not wrong for that */
 		b->incomplete = true;
 	return r;

@@ -3,6 +3,7 @@
 #define BULKHEAD_POLICY_SET_PRIVATE_H
 
 #include <bulkhead/base/buf.h>
+#include <bulkhead/base/limits.h>
 #include <bulkhead/model/policy.h>
 
 #include "schema.h"
@@ -24,14 +25,33 @@ struct set_builder {
 	struct reader rd;
 	struct bh_vec defs[NAME_KINDS]; /* struct service, group, scope, guardrail, policy_test */
 	struct bh_vec refs;             /* struct ref */
+	size_t n_accepts;
 	bool incomplete; /* something was not read: names may be missing that do exist */
 };
 
 /* The root of a non-empty document: recognised by its first key and read. 0 or -ENOMEM. */
 int document_read(struct set_builder *b, const struct node *root);
 
-/* 0 or -ENOMEM. */
-int meaning_of(const struct node *root, struct meaning *ret);
+/* S: of such documents, or NULL. 0 or -ENOMEM. */
+int meaning_of(const struct node *root, const struct schema *s, struct meaning *ret);
+
+/* The I-th kind of document, beginning with KEY; false: there are not so many. */
+struct document_kind {
+	const char *key;
+	const struct schema *schema; /* NULL: read by no table */
+};
+bool document_kind(size_t i, struct document_kind *ret);
+/* By its first key; NULL: no such kind, or read by no table. */
+const struct schema *document_schema(const struct node *root);
+
+extern const struct schema service_schema, group_schema, scope_schema, guardrail_schema,
+	test_schema;
+extern const struct schema rule_schemas[DIRECTIONS];
+extern const struct schema rule_peer_schema, guardrail_peer_schema, exception_schema;
+
+/* For tables. */
+const char *port_canon(char out[CANON_MAX], const char *text);
+const char *prefix_canon(char out[CANON_MAX], const char *text);
 
 int service_read(struct set_builder *b, const struct node *root);
 int group_read(struct set_builder *b, const struct node *root);
@@ -69,6 +89,18 @@ bool prefix_read(struct reader *rd, const struct node *n, struct bh_prefix *ret)
 /* A list of them, MAX at most. 0 (also when some were wrong) or -ENOMEM. */
 int prefixes_read(struct reader *rd, const struct node *list, size_t max, const char *what,
 		  const struct bh_prefix **ret, size_t *ret_n);
+
+/* accept: of a rule or document, for tables: OFFSET is of a struct accepts. */
+int accepts_read(struct reader *rd, const struct field *f, const struct node *n, void *out);
+extern const struct schema accept_schema;
+#define ACCEPT_FIELD(at)                                                                           \
+	{                                                                                          \
+		.key = "accept",                                                                   \
+		.about = "What check warns of here that is right as it is, and why",               \
+		.of = &accept_schema, .max = BH_ACCEPTS_MAX, .takes = TAKES_LIST,                  \
+		.read = accepts_read, .offset = (at),                                              \
+		.example = "accept: [{lint: one-sided, reason: why it is right so}]"               \
+	}
 
 /* Duplicate definitions and names that do not exist. 0 or -ENOMEM. */
 int names_check(struct set_builder *b);

@@ -66,23 +66,30 @@ static int read_verdict(struct reader *rd, const struct field *f, const struct n
 
 static const struct field expect_fields[] = {
 	{ .key = "from",
+	  .about = "Who sends: a service, an endpoint of --inventory, or an address",
+	  .shape = SHAPE_TEXT,
 	  .takes = TAKES_TEXT,
 	  .required = true,
 	  .read = read_party,
 	  .offset = offsetof(struct expectation, from),
 	  .example = "from: web" },
 	{ .key = "to",
+	  .about = "Who is sent to, in the same way",
+	  .shape = SHAPE_TEXT,
 	  .takes = TAKES_TEXT,
 	  .required = true,
 	  .read = read_party,
 	  .offset = offsetof(struct expectation, to),
 	  .example = "to: payments" },
 	{ .key = "port",
+	  .about = "One port, or one type of ICMP",
+	  .shape = SHAPE_PORT,
 	  .takes = TAKES_TEXT,
 	  .required = true,
 	  .read = read_port,
 	  .example = "port: 8443/tcp" },
 	{ .key = "verdict",
+	  .about = "Of both ends and all guardrails together",
 	  .takes = TAKES_TEXT,
 	  .required = true,
 	  .read = read_verdict,
@@ -127,18 +134,24 @@ static int read_name(struct reader *rd, const struct field *f, const struct node
 
 static const struct field fields[] = {
 	{ .key = "test",
+	  .about = "Name of the test, any text, unique in all files; the first key",
+	  .shape = SHAPE_TEXT,
 	  .takes = TAKES_TEXT,
 	  .read = read_name,
 	  .offset = offsetof(struct policy_test, name),
 	  .example = "test: checkout path" },
 	{ .key = "expect",
+	  .about = "Flows, and whether they are to pass",
+	  .of = &expect_schema,
+	  .min = 1,
+	  .max = BH_TEST_EXPECTS_MAX,
 	  .takes = TAKES_LIST,
 	  .required = true,
 	  .read = read_expect,
 	  .example = "expect: [{from: web, to: payments, port: 8443/tcp, verdict: allow}]" },
 };
 
-static const struct schema schema = SCHEMA("a test", fields, NULL);
+const struct schema test_schema = SCHEMA("a test", fields, NULL);
 
 int test_read(struct set_builder *b, const struct node *root)
 {
@@ -148,5 +161,5 @@ int test_read(struct set_builder *b, const struct node *root)
 	if (!t)
 		return r;
 	t->loc = root->first->loc;
-	return schema_read(&b->rd, &schema, root, t);
+	return schema_read(&b->rd, &test_schema, root, t);
 }

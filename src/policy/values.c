@@ -82,6 +82,23 @@ static const char *prefix_hint(const char *s)
 	return "write it like 203.0.113.0/24 or 2001:db8::/32";
 }
 
+const char *prefix_canon(char out[CANON_MAX], const char *text)
+{
+	struct bh_prefix p;
+	char with_len[BH_PREFIX_STR];
+	const char *s;
+
+	if (bh_prefix_parse(text, &p) < 0)
+		return NULL;
+	s = bh_prefix_format(with_len, &p);
+	/* A single address needs no length. */
+	if (p.len == 8 * bh_addr_len(p.addr.family))
+		snprintf(out, CANON_MAX, "%.*s", (int)strcspn(s, "/"), s);
+	else
+		snprintf(out, CANON_MAX, "%s", s);
+	return out;
+}
+
 bool prefix_read(struct reader *rd, const struct node *n, struct bh_prefix *ret)
 {
 	char hint[HINT_MAX], text[BH_PREFIX_STR];

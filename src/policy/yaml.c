@@ -102,6 +102,20 @@ static unsigned text_hash(const char *s)
 	return h;
 }
 
+static bool is_flow(const yaml_event_t *ev)
+{
+	if (ev->type == YAML_SEQUENCE_START_EVENT)
+		return ev->data.sequence_start.style == YAML_FLOW_SEQUENCE_STYLE;
+	return ev->type == YAML_MAPPING_START_EVENT &&
+	       ev->data.mapping_start.style == YAML_FLOW_MAPPING_STYLE;
+}
+
+static void end_at(struct node *n, const yaml_event_t *ev)
+{
+	n->end_line = (unsigned)ev->end_mark.line + 1;
+	n->end_column = (unsigned)ev->end_mark.column + 1;
+}
+
 static int new_node(struct doc_reader *d, const yaml_event_t *ev, enum node_kind kind,
 		    struct node **ret)
 {
@@ -121,6 +135,8 @@ static int new_node(struct doc_reader *d, const yaml_event_t *ev, enum node_kind
 		return -ENOMEM;
 	n->kind = kind;
 	n->loc = loc;
+	n->flow = is_flow(ev);
+	end_at(n, ev);
 	*ret = n;
 	return 0;
 }
@@ -167,6 +183,8 @@ static int read_text(struct doc_reader *d, const yaml_event_t *ev, struct node *
 		n->kind = NODE_BAD;
 	} else {
 		n->plain = ev->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+		n->literal = ev->data.scalar.style == YAML_LITERAL_SCALAR_STYLE ||
+			     ev->data.scalar.style == YAML_FOLDED_SCALAR_STYLE;
 		n->text = bh_arena_strndup(d->arena, s, len);
 		if (!n->text)
 			return -ENOMEM;
@@ -227,6 +245,8 @@ static int read_list(struct doc_reader *d, const yaml_event_t *ev, unsigned dept
 		if (r < 0)
 			return r;
 		end = item.type == YAML_SEQUENCE_END_EVENT;
+		if (end)
+			end_at(list, &item);
 		r = end ? 0 : read_node(d, &item, depth + 1, &child);
 		yaml_event_delete(&item);
 		if (r < 0)
@@ -307,6 +327,8 @@ static int read_map(struct doc_reader *d, const yaml_event_t *ev, unsigned depth
 		if (r < 0)
 			return r;
 		end = key.type == YAML_MAPPING_END_EVENT;
+		if (end)
+			end_at(map, &key);
 		r = end ? 0 : read_pair(d, &key, depth, map, &last);
 		yaml_event_delete(&key);
 		if (r < 0)

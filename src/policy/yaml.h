@@ -20,15 +20,21 @@ enum node_kind {
 	NODE_BAD, /* a mistake that is already reported: skip it */
 };
 
+struct note;
+
 struct node {
 	enum node_kind kind;
 	bool plain;    /* text without quotes */
+	bool literal;  /* text in lines of its own, behind | or > */
+	bool flow;     /* [...] or {...} */
 	unsigned hash; /* of the text */
 	struct src_loc loc;
-	const char *text;          /* NUL-terminated UTF-8 without NUL inside */
-	const struct node *key;    /* for a value of a mapping */
-	struct node *first, *next; /* children: entries of a list, values of a mapping */
+	unsigned end_line, end_column; /* behind its last byte; of text and of [...] and {...} */
+	const char *text;              /* NUL-terminated UTF-8 without NUL inside */
+	const struct node *key;        /* for a value of a mapping */
+	struct node *first, *next;     /* children: entries of a list, values of a mapping */
 	size_t n;
+	struct note *note; /* of policy_format() */
 };
 
 struct doc_reader {

@@ -37,6 +37,16 @@ int flows_follow_begin(struct flows_reader *r, struct bh_err *err)
 	return q;
 }
 
+int flows_follow_since(struct flows_reader *r, int64_t since, struct bh_err *err)
+{
+	struct flows_state state;
+	int q = flows_summary(r, &state, err);
+
+	if (q >= 0 && state.begun >= since)
+		memset(r->seen, 0, sizeof(r->seen));
+	return q;
+}
+
 /* --- is there anything ------------------------------------------------------------------------ */
 
 static int check_file(struct flows_reader *r, struct bh_err *err)

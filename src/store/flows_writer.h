@@ -60,7 +60,7 @@ struct flows {
 	size_t n_held, n_signals;
 	struct account_entry *accounts; /* all of them */
 	size_t n_dirty;
-	uint64_t sums_left_out; /* often: it is told once */
+	uint64_t sums_left_out;            /* often: it is told once */
 	struct flows_loss loss, told_loss; /* the second is in the file */
 	struct flows_trouble trouble;
 	int64_t set_aside_at; /* 0: never */

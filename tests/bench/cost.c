@@ -2,8 +2,8 @@
 /*
  * What a command costs, from its start to its end, with all children it waited for.
  * usage: cost FILE COMMAND [ARGUMENT...]
- * A line "cpu wall" in microseconds is added to FILE; cpu is user and system time. Ends as COMMAND
- * ends.
+ * A line "cpu wall memory" is added to FILE: microseconds, of which cpu is user and system time, and the
+ * most KiB that were resident. Ends as COMMAND ends.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,13 +26,13 @@ static double used_us(const struct rusage *u)
 	       (double)(u->ru_utime.tv_usec + u->ru_stime.tv_usec);
 }
 
-static int write_down(const char *path, double cpu, double wall)
+static int write_down(const char *path, double cpu, double wall, long memory)
 {
 	FILE *f = fopen(path, "a");
 
 	if (!f)
 		return -1;
-	fprintf(f, "%.0f %.0f\n", cpu, wall);
+	fprintf(f, "%.0f %.0f %ld\n", cpu, wall, memory);
 	return fclose(f);
 }
 
@@ -58,7 +58,7 @@ int main(int argc, char **argv)
 		return 125;
 	}
 	end = now_us();
-	if (write_down(argv[1], used_us(&u), end - start) < 0) {
+	if (write_down(argv[1], used_us(&u), end - start, u.ru_maxrss) < 0) {
 		perror(argv[1]);
 		return 125;
 	}

@@ -324,3 +324,28 @@ write_policy() { printf '%s\n' "$@" >"$dir/p.yaml"; }
 	[[ $output == *"p.yaml:"* ]]
 	[[ $output == *"did you mean endpoints?"* ]]
 }
+
+# --- NetworkPolicies of Kubernetes ------------------------------------------------------------------
+
+pods() { "$bulkhead" "$1" --policies examples/kubernetes/policies.yaml --inventory examples/kubernetes/inventory.json "${@:2}"; }
+
+@test "docs/kubernetes.md: the example is what the page shows" {
+	sed -n 's/^    //p' docs/kubernetes.md >"$dir/page"
+	pods check --endpoints >"$dir/said"
+	pods explain --from prometheus --to web --port 9090/tcp >>"$dir/said" && false
+	while read -r line; do
+		grep -qxF -- "    $line" docs/kubernetes.md || grep -qxF -- "      $line" docs/kubernetes.md
+	done <"$dir/said"
+	[ "$(wc -l <"$dir/said")" -eq 5 ]
+}
+
+@test "NetworkPolicies: explained by name and place, counted, and not edited" {
+	run pods explain --from web --to db --port 5432/tcp
+	[ "$status" -eq 0 ]
+	[[ $output == *"web sends by examples/kubernetes/policies.yaml:5 (k8s_shop_default-deny.out.not-isolated)"* ]]
+	run pods check --json
+	[[ $output == *'"services": 0, "network_policies": 3,'* ]]
+	run pods suggest --from prometheus --to web --port 9090/tcp
+	[ "$status" -eq 1 ]
+	[[ $output == *"NetworkPolicy shop/web has a say here"*"policies.yaml:14"* ]]
+}

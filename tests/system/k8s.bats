@@ -2,13 +2,17 @@
 # NetworkPolicies of Kubernetes in the kernel: by real packets, over IPv4 and IPv6.
 
 load lib/net
+load lib/daemon
 
 setup() {
 	net_up web api db mon
 	outsider world
 	describe
 }
-teardown() { net_down; }
+teardown() {
+	daemon_gone
+	net_down
+}
 
 # mon is in a namespace of its own, and some ports have names.
 describe() {
@@ -200,4 +204,23 @@ packets() { # NAME COUNTER
 	is "$(jq -r '[.verdict, .direction, .service, (.rule.file | split("/") | last), .rule.line,
 		.near_miss] | map(tostring) | join(" ")' "$NET_DIR/records" | sort -u)" \
 		"deny ingress k8s:shop/web web.yaml 4 null"
+}
+
+@test "bulkheadd: labels of namespaces from the host file, and others while it runs" {
+	serve db 5432/tcp
+	network_policy db <<-'Y'
+		podSelector: {matchLabels: {app: db}}
+		ingress: [{from: [{namespaceSelector: {matchLabels: {zone: a}}}]}]
+	Y
+	echo 'namespaces: {ops: {zone: a}}' >>"$NET_DIR/bulkhead.yaml"
+	daemon_up
+	is "$(ask mon db 5432/tcp)" "$open"
+	is "$(ask web db 5432/tcp)" "$closed"
+	sed -i 's/^namespaces: .*/namespaces: {shop: {zone: a}}/' "$NET_DIR/bulkhead.yaml"
+	ctl apply
+	is "$(ask mon db 5432/tcp)" "$closed"
+	is "$(ask web db 5432/tcp)" "$open"
+	run ctl status
+	[[ $output == *k8s:shop/db* ]]
+	daemon_stop
 }

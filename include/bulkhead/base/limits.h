@@ -28,9 +28,26 @@
 #define BH_GUARDRAIL_DENIES_MAX  256
 #define BH_DENY_UNLESS_MAX       256
 #define BH_TESTS_MAX             10000
-#define BH_TEST_EXPECTS_MAX      10000 /* of one test: document */
-#define BH_TEST_NAME_MAX         255   /* bytes */
-#define BH_DIAGS_MAX             1000  /* further mistakes are counted, not kept */
+#define BH_TEST_EXPECTS_MAX      10000       /* of one test: document */
+#define BH_TEST_NAME_MAX         255         /* bytes */
+#define BH_ACCEPTS_MAX           64          /* entries of one accept: */
+#define BH_EXPIRES_SOON_DAYS     30          /* before a rule ends, lint tells */
+#define BH_LINT_STEPS_MAX        50000000    /* comparisons; what is left is told, not looked at */
+#define BH_DIAGS_MAX             1000        /* further mistakes are counted, not kept */
+#define BH_JSON_SCHEMA_BYTES_MAX (1u << 20)  /* of what `bulkhead schema` prints */
+#define BH_FORMAT_LINES_MAX      (1u << 20)  /* of a file that `bulkhead fmt` reads */
+#define BH_FORMAT_BYTES_MAX      (64u << 20) /* and of what it writes */
+#define BH_FORMAT_KEY_MAX        1000        /* bytes of a key; a quarter of that with quotes */
+
+/* Compose files that policies are made of */
+#define BH_COMPOSE_BYTES_MAX    (4u << 20)
+#define BH_COMPOSE_SERVICES_MAX 1000
+#define BH_COMPOSE_ENTRIES_MAX  4096        /* of one mapping or list, merged ones included */
+#define BH_COMPOSE_STEPS_MAX    (16u << 20) /* entries looked at in all: aliases repeat them */
+#define BH_COMPOSE_MERGE_DEPTH  16
+#define BH_COMPOSE_TEXT_MAX     1024
+#define BH_COMPOSE_PORTS_MAX    128        /* of one service */
+#define BH_COMPOSE_POLICY_MAX   (1u << 20) /* bytes of one policy that is written */
 
 /* Host file */
 #define BH_AUDIT_FILES_DEFAULT      64 /* files of the audit trail that are kept */

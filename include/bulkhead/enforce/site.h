@@ -55,6 +55,10 @@ int site_load_config(struct site *s, const struct site_options *o, struct diag_l
 /* *ret_is_input: the failure is a mistake in what the user gave, not in the host. */
 int site_load_endpoints(struct site *s, const struct site_options *o, struct diag_list *diags,
 			bool *ret_is_input, struct bh_err *err);
+/* Services that select nobody; site_compile() says so. */
+void site_lint_nobody(const struct site *s, struct diag_list *diags);
+/* Services that would select more if labels of images counted. After site_compile(). 0 or -ENOMEM. */
+int site_lint_images(const struct site *s, struct diag_list *diags, struct bh_err *err);
 /*
  * Endpoints and rulesets anew, for the policies that S has; on failure S stays as it was. *RET_INPUT
  * as above.

@@ -16,8 +16,9 @@
 
 /*
  * What a document says, as policy_parse() read it: the same for the same keys and values, whatever the
- * order of the keys, the layout, the comments and the file. Two that mean the same may differ in it
- * (443 and 443/tcp, with and without quotes); two that mean something else never have the same.
+ * order of the keys, the layout, the comments, the file, and the spelling of ports and prefixes (443 and
+ * 443/tcp). Other texts differ in it with and without quotes; two that mean something else never have the
+ * same.
  */
 struct meaning {
 	char digest[DIGEST_HEX]; /* "" in sets that nobody parsed */
@@ -56,6 +57,22 @@ struct pods {
 /* ALL is everybody: only of rules of a NetworkPolicy that name no peer. */
 enum entity { ENTITY_NONE, ENTITY_HOST, ENTITY_WORLD, ENTITY_MANAGED, ENTITY_ALL };
 
+/* An entry of accept:, what lint is not to say of a rule or a document, and why. */
+struct accept {
+	struct src_loc loc;
+	const char *lint;   /* an id of policy/lint.h */
+	const char *reason; /* as written */
+	size_t index;       /* below policy_set.n_accepts; each has its own */
+};
+
+struct accepts {
+	const struct accept *a;
+	size_t n;
+};
+
+/* The first that is about this lint, or NULL. */
+const struct accept *accepts_find(const struct accepts *a, const char *lint);
+
 /* An entry of from:/to:. Absent keys are NULL/0/NONE; present ones are AND. */
 struct peer {
 	struct src_loc loc;
@@ -92,6 +109,7 @@ struct rule {
 	size_t n_named;
 	int64_t expires;                        /* seconds since the epoch; 0 = never */
 	const char *reason, *ticket, *reviewed; /* as written, or NULL */
+	struct accepts accepts;
 };
 
 /* select: all present lines must match; at least one is present. Patterns are globs. */
@@ -131,6 +149,7 @@ struct service {
 	bool is_k8s;
 	/* it has no say in this direction: whom nobody else isolates in it may do all there */
 	bool leaves_open[DIRECTIONS];
+	struct accepts accepts;
 	struct meaning meaning;
 };
 
@@ -139,6 +158,8 @@ struct group {
 	const char *name;
 	const struct bh_prefix *cidrs;
 	size_t n_cidrs;
+	const struct src_loc *cidr_locs; /* where each stands; NULL in sets that nobody parsed */
+	struct accepts accepts;
 	struct meaning meaning;
 };
 
@@ -154,6 +175,7 @@ struct scope {
 	const char *title, *framework; /* or NULL */
 	bool require[SCOPE_FIELDS];
 	unsigned review_days; /* 0 = no limit */
+	struct accepts accepts;
 	struct meaning meaning;
 };
 
@@ -186,6 +208,7 @@ struct guardrail {
 	size_t n_services;
 	const struct deny *deny;
 	size_t n_deny;
+	struct accepts accepts;
 	struct meaning meaning;
 };
 
@@ -219,6 +242,7 @@ struct policy_set {
 	size_t n_guardrails;
 	const struct policy_test *tests;
 	size_t n_tests;
+	size_t n_accepts; /* all of services, groups, scopes, guardrails and their rules */
 	size_t n_files;
 	char digest[DIGEST_HEX]; /* digest_sources() of all files */
 };

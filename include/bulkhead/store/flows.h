@@ -251,5 +251,7 @@ int flows_follow(struct flows_reader *r, const struct flows_filter *f,
 		 int (*fn)(const struct flow_record *rec, void *arg),
 		 int (*signals)(const struct flow_signal *s, void *arg), void *arg,
 		 struct bh_err *err);
+/* Of a reader that was opened anew: if its file was begun at SINCE or later, what is there is news, too. */
+int flows_follow_since(struct flows_reader *r, int64_t since, struct bh_err *err);
 
 #endif

@@ -130,6 +130,14 @@ static void test_questions(void **state)
 	assert_int_equal(asked, 2);
 }
 
+/* As many as anybody needs, and no more: each is work of the kernel. */
+static void test_too_many_questions(void **state)
+{
+	for (int i = 0; i < 10000; i++)
+		ask(LINK_NETNS, NFT_ASK_FLOWS4);
+	assert_true(asked >= 100 && asked <= 1000);
+}
+
 static void test_retire(void **state)
 {
 	struct lg_flows m = { .head = { .type = LG_RETIRE, .netns = LINK_NETNS }, .last = 7 };
@@ -272,9 +280,10 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_too_short), T(test_unknown),       T(test_questions),   T(test_retire),
-		T(test_who),       T(test_detached),      T(test_stats),       T(test_notice),
-		T(test_ready),     T(test_does_not_read), T(test_closed_line),
+		T(test_too_short),     T(test_unknown),     T(test_questions),
+		T(test_retire),        T(test_who),         T(test_detached),
+		T(test_stats),         T(test_notice),      T(test_ready),
+		T(test_does_not_read), T(test_closed_line), T(test_too_many_questions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

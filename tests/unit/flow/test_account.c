@@ -194,6 +194,21 @@ static void test_clock_set_back(void **state)
 	fixture_done(&x);
 }
 
+/* Flows that were met before would fill the kernel's set for as long. */
+static void test_clock_set_back_retires(void **state)
+{
+	struct fixture x;
+	struct flow_count c = tcp(5432, 3, 3600000), out[4];
+
+	fixture_init(&x, 30 * SEC, 100);
+	feed(&x, 5000 * SEC, true, NULL, 0, 7);
+	feed(&x, 5001 * SEC, false, &c, 1, 10);
+	for (int i = 0; i < 4; i++)
+		feed(&x, (1401 + i) * SEC, false, &c, 1, 10);
+	assert_int_equal(flow_account_candidates(x.a, out, 4), 1);
+	fixture_done(&x);
+}
+
 static void test_late_event_counts_once(void **state)
 {
 	struct fixture x;
@@ -1457,6 +1472,7 @@ int main(void)
 		cmocka_unit_test(test_two_interfaces),
 		cmocka_unit_test(test_unlogged),
 		cmocka_unit_test(test_clock_set_back),
+		cmocka_unit_test(test_clock_set_back_retires),
 		cmocka_unit_test(test_budget),
 		cmocka_unit_test(test_own_flows),
 		cmocka_unit_test(test_budget_full_at_baseline),

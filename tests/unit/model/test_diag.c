@@ -51,6 +51,34 @@ static void test_print(void **state)
 	diag_list_done(&l);
 }
 
+/* What is silenced is no warning of the list; it is kept where somebody wants to see it. */
+static void test_accepted(void **state)
+{
+	struct src_loc place = { "p.yaml", 3, 7 };
+	struct diag_list l, accepted;
+
+	diag_list_init(&l);
+	diag_list_init(&accepted);
+	diag_add_accepted(&l, "nobody looks", &place, "x", NULL, "one");
+	assert_int_equal(l.n + l.warnings + l.errors, 0);
+	l.accepted = &accepted;
+	diag_add_accepted(&l, "it is right", &place, "x", "a hint", "two %d", 2);
+	diag_add(&l, DIAG_WARNING, &place, "y", NULL, "three");
+	assert_int_equal(l.warnings, 1);
+	assert_int_equal(accepted.n, 1);
+	assert_int_equal(accepted.warnings, 1);
+	assert_string_equal(accepted.d[0].accepted, "it is right");
+	assert_string_equal(accepted.d[0].text, "two 2");
+	assert_string_equal(accepted.d[0].file, "p.yaml");
+	assert_null(l.d[0].accepted);
+	for (size_t i = 0; i < BH_DIAGS_MAX + 5; i++) /* they take no room from the others */
+		diag_add_accepted(&l, "r", &place, "x", NULL, "more");
+	assert_int_equal(accepted.n, BH_DIAGS_MAX);
+	assert_int_equal(l.n, 1);
+	diag_list_done(&l);
+	diag_list_done(&accepted);
+}
+
 /* Without colour there is no escape; with it, what is between them is the same. */
 static void test_colour(void **state)
 {
@@ -198,13 +226,10 @@ static void test_cap(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_print),
-		cmocka_unit_test(test_colour),
-		cmocka_unit_test(test_copies),
-		cmocka_unit_test(test_long_text),
-		cmocka_unit_test(test_hostile_file_name),
-		cmocka_unit_test(test_sort),
-		cmocka_unit_test(test_sort_one_place),
+		cmocka_unit_test(test_print),     cmocka_unit_test(test_accepted),
+		cmocka_unit_test(test_colour),    cmocka_unit_test(test_copies),
+		cmocka_unit_test(test_long_text), cmocka_unit_test(test_hostile_file_name),
+		cmocka_unit_test(test_sort),      cmocka_unit_test(test_sort_one_place),
 		cmocka_unit_test(test_cap),
 	};
 

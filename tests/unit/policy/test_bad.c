@@ -4,42 +4,29 @@
 #include <glob.h>
 
 #include <bulkhead/base/limits.h>
-#include <bulkhead/base/text.h>
 
 /*
- * Every tests/policy/bad/NAME.yaml is refused with exactly the words of NAME.expect. With
- * BULKHEAD_WRITE_EXPECT=1 the .expect files are written instead: read them before you commit.
+ * Every tests/policy/bad/NAME.yaml is refused with exactly the words of NAME.expect.
  */
 
 #define BAD "tests/policy/bad/"
 
 static void check_case(const char *path)
 {
-	char expect_path[512], *data, *expect = NULL, *text;
 	struct policy_set *set = NULL;
-	const char *write = getenv("BULKHEAD_WRITE_EXPECT");
 	struct bh_err err = BH_ERR_INIT;
 	struct diag_list diags;
 	struct policy_source src;
+	char *data, *text;
 	size_t len;
-	FILE *f;
 
-	snprintf(expect_path, sizeof(expect_path), "%.*s.expect", (int)strlen(path) - 5, path);
 	assert_int_equal(bh_read_file(path, BH_POLICY_FILE_BYTES_MAX, &data, &len), 0);
 	src = (struct policy_source) { path + strlen(BAD), data, len };
 	diag_list_init(&diags);
 	assert_int_equal(policy_parse(&src, 1, &set, &diags, &err), -EINVAL);
 	assert_null(set);
 	text = diags_text(&diags);
-	if (write && *write == '1') {
-		f = fopen(expect_path, "w");
-		assert_non_null(f);
-		fputs(text, f);
-		fclose(f);
-	}
-	assert_int_equal(bh_read_file(expect_path, 1 << 20, &expect, &len), 0);
-	assert_string_equal(text, expect);
-	free(expect);
+	assert_expected(path, text);
 	free(text);
 	free(data);
 	diag_list_done(&diags);

@@ -54,6 +54,33 @@ static void layout_is_no_change(void **state)
 			 "    tier: '1'\n    app: web\n");
 }
 
+/* What has several spellings means the same in all; a label is a text, whatever it is called. */
+static void spelling_is_no_change(void **state)
+{
+	static const char *const spelt[][2] = {
+		{ "egress: [{to: [{cidr: 192.0.2.9}], ports: [443]}]",
+		  "egress: [{to: [{cidr: '192.0.2.9/32'}], ports: ['443/tcp']}]" },
+		{ "ingress: [{from: [{cidr: '2001:DB8:0::/32', except: ['2001:db8::1/128']}]}]",
+		  "ingress: [{from: [{cidr: '2001:db8::/32', except: ['2001:db8:0::1']}]}]" },
+		{ "egress: [{to: [{entity: world}], ports: [icmp/8, 0080-81/tcp]}]",
+		  "egress: [{to: [{entity: world}], ports: [icmp/echo-request, 80-81]}]" },
+	};
+	char a[256], b[256];
+
+	for (size_t i = 0; i < BH_ARRAY_SIZE(spelt); i++) {
+		snprintf(a, sizeof(a), "{service: s, select: {name: s}, %s}\n", spelt[i][0]);
+		snprintf(b, sizeof(b), "{service: s, select: {name: s}, %s}\n", spelt[i][1]);
+		assert_same(a, b);
+	}
+	assert_same("{group: g, cidrs: [192.0.2.1]}\n", "{group: g, cidrs: [192.0.2.1/32]}\n");
+	assert_one("{service: s, select: {labels: {cidr: 192.0.2.1}}}\n",
+		   "{service: s, select: {labels: {cidr: 192.0.2.1/32}}}\n", POLICY_SERVICE, "s",
+		   false);
+	assert_one("{service: s, select: {labels: {ports: 443}}}\n",
+		   "{service: s, select: {labels: {ports: 443/tcp}}}\n", POLICY_SERVICE, "s",
+		   false);
+}
+
 /* Every key that a service may have, and the values in it. */
 static void every_key_counts(void **state)
 {
@@ -204,10 +231,15 @@ static void copied_files(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(layout_is_no_change),  cmocka_unit_test(every_key_counts),
-		cmocka_unit_test(lists_and_texts),      cmocka_unit_test(owners),
-		cmocka_unit_test(kinds_in_order),       cmocka_unit_test(boundaries),
-		cmocka_unit_test(named_by_a_guardrail), cmocka_unit_test(copied_files),
+		cmocka_unit_test(layout_is_no_change),
+		cmocka_unit_test(spelling_is_no_change),
+		cmocka_unit_test(every_key_counts),
+		cmocka_unit_test(lists_and_texts),
+		cmocka_unit_test(owners),
+		cmocka_unit_test(kinds_in_order),
+		cmocka_unit_test(boundaries),
+		cmocka_unit_test(named_by_a_guardrail),
+		cmocka_unit_test(copied_files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

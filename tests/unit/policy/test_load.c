@@ -430,7 +430,9 @@ static void test_documented_policies(void **state)
 	static const char others[] =
 		"---\nservice: web\nselect: {labels: {app: web}}\negress: follow\n"
 		"---\nservice: ledger\nselect: {labels: {app: ledger}}\n"
-		"ingress: [{from: [{service: payments}], ports: [5432/tcp]}]\n";
+		"ingress: [{from: [{service: payments}], ports: [5432/tcp]}]\n"
+		"---\nservice: vault\nscope: cde\nowner: us\nselect: {labels: {app: vault}}\n"
+		"egress: [{to: [{group: acquirers}], reason: r, reviewed: 2026-09-01}]\n";
 	char *service = example(0), *mdns = example(1), *dhcp = example(2), *all;
 	char *group = example(3), *scope = example(4), *guardrail = example(5);
 

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include <bulkhead/base/text.h>
 #include <bulkhead/policy/policy.h>
 
 /* Diagnostics as a person reads them; free() it. */
@@ -37,6 +38,29 @@ static inline int parse_bytes(const char *data, size_t len, struct policy_set **
 	struct bh_err err = BH_ERR_INIT;
 
 	return policy_parse(&src, 1, ret, diags, &err);
+}
+
+/*
+ * TEXT must be what stands in NAME.expect beside NAME.yaml. With BULKHEAD_WRITE_EXPECT=1 it is written
+ * there instead: read it before you commit.
+ */
+static inline void assert_expected(const char *yaml_path, const char *text)
+{
+	const char *write = getenv("BULKHEAD_WRITE_EXPECT");
+	char path[512], *expect = NULL;
+	size_t len;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%.*s.expect", (int)strlen(yaml_path) - 5, yaml_path);
+	if (write && *write == '1') {
+		f = fopen(path, "w");
+		assert_non_null(f);
+		fputs(text, f);
+		fclose(f);
+	}
+	assert_int_equal(bh_read_file(path, 1 << 20, &expect, &len), 0);
+	assert_string_equal(text, expect);
+	free(expect);
 }
 
 /* A set that must be valid without a word. */

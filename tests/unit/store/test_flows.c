@@ -270,6 +270,23 @@ static int on_signal(const struct flow_signal *s, void *arg)
 	return 0;
 }
 
+/* Its one signal is S now; RET_R is open. */
+static struct flows *keep_signal(const struct flow_signal *s, struct flows_reader **ret_r)
+{
+	const struct flows_filter all = { 0 };
+	const struct flows_order order = { 0 };
+	struct flows *f = begin(NULL, T0);
+
+	assert_int_equal(flows_add_signal(f, s), 0);
+	commit(f, T0);
+	*ret_r = read_it();
+	n_signals = 0;
+	assert_int_equal(
+		flows_query_signals(*ret_r, &all, &order, on_signal, NULL, NULL, NULL, NULL), 0);
+	assert_int_equal(n_signals, 1);
+	return f;
+}
+
 static void signals_round_trip(void **state)
 {
 	struct flow_signal s = { .kind = SIGNAL_PORT_SCAN,
@@ -278,20 +295,13 @@ static void signals_round_trip(void **state)
 				 .ports = 100,
 				 .peers = 3,
 				 .packets = 117,
+				 .record = plain(T0),
 				 .reason = "payments looks at many ports" };
-	const struct flows_filter all = { 0 }, other = { .directions = 1 << DIRECTION_INGRESS };
+	const struct flows_filter other = { .directions = 1 << DIRECTION_INGRESS };
 	const struct flows_order order = { 0 };
-	struct flows *f = begin(NULL, T0);
 	struct flows_reader *r;
+	struct flows *f = keep_signal(&s, &r);
 
-	s.record = plain(T0);
-	assert_int_equal(flows_add_signal(f, &s), 0);
-	commit(f, T0);
-	r = read_it();
-	n_signals = 0;
-	assert_int_equal(flows_query_signals(r, &all, &order, on_signal, NULL, NULL, NULL, NULL),
-			 0);
-	assert_int_equal(n_signals, 1);
 	assert_same(&s.record, &signals[0].record);
 	assert_string_equal(s.reason, signals[0].reason);
 	assert_int_equal(signals[0].kind, s.kind);
@@ -311,24 +321,15 @@ static void signals_round_trip(void **state)
 
 static void scope_round_trip(void **state)
 {
-	struct flow_signal s = { .kind = SIGNAL_INTO_SCOPE,
-				 .when = T0,
-				 .packets = 3,
-				 .scope = "cde",
-				 .reason = "payments was denied vault in cde" };
-	const struct flows_filter all = { 0 };
-	const struct flows_order order = { 0 };
-	struct flows *f = begin(NULL, T0);
+	const struct flow_signal s = { .kind = SIGNAL_INTO_SCOPE,
+				       .when = T0,
+				       .packets = 3,
+				       .scope = "cde",
+				       .record = plain(T0),
+				       .reason = "payments was denied vault in cde" };
 	struct flows_reader *r;
+	struct flows *f = keep_signal(&s, &r);
 
-	s.record = plain(T0);
-	assert_int_equal(flows_add_signal(f, &s), 0);
-	commit(f, T0);
-	r = read_it();
-	n_signals = 0;
-	assert_int_equal(flows_query_signals(r, &all, &order, on_signal, NULL, NULL, NULL, NULL),
-			 0);
-	assert_int_equal(n_signals, 1);
 	assert_string_equal(signals[0].scope, "cde");
 	assert_int_equal(signals[0].packets, 3);
 	flows_reader_close(r);
@@ -434,6 +435,18 @@ static void follows(void **state)
 	flows_follow(r, &filter, on_got, on_signal, NULL, &err);
 	assert_int_equal(flows_follow(r, &filter, on_got, on_signal, NULL, &err), -ESTALE);
 	flows_reader_close(r);
+	f = begin(NULL, T0 + 5); /* what the old one had no place for is in the new one at once */
+	add(f, &a);
+	commit(f, T0 + 5);
+	r = read_it();
+	assert_int_equal(flows_follow_since(r, T0 + 6, &err), 0);
+	assert_int_equal(follow(r, &filter), 0);
+	flows_reader_close(r);
+	r = read_it();
+	assert_int_equal(flows_follow_since(r, T0 + 5, &err), 0);
+	assert_int_equal(follow(r, &filter), 1);
+	flows_reader_close(r);
+	flows_close(f, T0);
 }
 
 static void who_keeps_it(void **state)
