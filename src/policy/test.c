@@ -64,10 +64,17 @@ static int read_verdict(struct reader *rd, const struct field *f, const struct n
 	return r;
 }
 
+/* For the JSON Schema: no prefix, and no more than one port. */
+#define SHAPE_PARTY                                                                                \
+	SHAPE_TEXT ",\"not\":{\"pattern\":\"^([0-9.]+|[0-9a-fA-F]*:[0-9a-fA-F:.]*)/[0-9]+$\"}"
+#define SHAPE_ONE_PORT                                                                             \
+	SHAPE_PORT ",\"not\":{\"anyOf\":[{\"enum\":[\"tcp\",\"udp\",\"sctp\",\"any\"]},"           \
+		   "{\"pattern\":\"^[0-9]+-[0-9]\"}]}"
+
 static const struct field expect_fields[] = {
 	{ .key = "from",
 	  .about = "Who sends: a service, an endpoint of --inventory, or an address",
-	  .shape = SHAPE_TEXT,
+	  .shape = SHAPE_PARTY,
 	  .takes = TAKES_TEXT,
 	  .required = true,
 	  .read = read_party,
@@ -75,7 +82,7 @@ static const struct field expect_fields[] = {
 	  .example = "from: web" },
 	{ .key = "to",
 	  .about = "Who is sent to, in the same way",
-	  .shape = SHAPE_TEXT,
+	  .shape = SHAPE_PARTY,
 	  .takes = TAKES_TEXT,
 	  .required = true,
 	  .read = read_party,
@@ -83,7 +90,7 @@ static const struct field expect_fields[] = {
 	  .example = "to: payments" },
 	{ .key = "port",
 	  .about = "One port, or one type of ICMP",
-	  .shape = SHAPE_PORT,
+	  .shape = SHAPE_ONE_PORT,
 	  .takes = TAKES_TEXT,
 	  .required = true,
 	  .read = read_port,
