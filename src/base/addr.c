@@ -2,6 +2,7 @@
 #include <bulkhead/base/addr.h>
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -65,11 +66,23 @@ const char *bh_addr_format(char out[BH_ADDR_STR], const struct bh_addr *a)
 	return out;
 }
 
+/* Eight bytes in network order: everything is looked up by this. */
+static int word_cmp(const uint8_t *a, const uint8_t *b)
+{
+	uint64_t x, y;
+
+	memcpy(&x, a, sizeof(x));
+	memcpy(&y, b, sizeof(y));
+	x = be64toh(x);
+	y = be64toh(y);
+	return (x > y) - (x < y);
+}
+
 int bh_addr_cmp(const struct bh_addr *a, const struct bh_addr *b)
 {
 	if (a->family != b->family)
 		return a->family == AF_INET ? -1 : 1;
-	return memcmp(a->b, b->b, sizeof(a->b));
+	return word_cmp(a->b, b->b) ?: word_cmp(a->b + 8, b->b + 8);
 }
 
 bool bh_addr_is_loopback(const struct bh_addr *a)

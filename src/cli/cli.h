@@ -26,7 +26,7 @@ struct cli_options {
 	size_t n_policies;
 	bool policies_given;
 	const char *inventory, *config, *netns_dir, *docker_socket, *podman_socket, *socket;
-	const char *from, *to, *port, *batch, *format, *endpoint, *pcap;
+	const char *from, *to, *port, *batch, *format, *endpoint, *pcap, *junit, *compare;
 	const char *store;
 	const char *output, *project;
 	struct cli_words services, containers, peers, ports, directions, rules, verdicts, uids, by;
@@ -37,7 +37,7 @@ struct cli_options {
 	const char *files[CLI_PATHS_MAX]; /* the operands of a verb that takes files */
 	size_t n_files;
 	bool json, strict, clean, follow, endpoints, verify, generations, signals, reverse, summary,
-		host, write, check, lints;
+		host, write, check, lints, verbose;
 };
 
 /* One verb: src/cli/<verb>.c. The option letters are ids of options.c's table. */
@@ -57,6 +57,8 @@ int cmd_fmt(struct cli_options *o);
 int cmd_schema(struct cli_options *o);
 int cmd_endpoints(struct cli_options *o);
 int cmd_explain(struct cli_options *o);
+int cmd_test(struct cli_options *o);
+int cmd_diff(struct cli_options *o);
 int cmd_suggest(struct cli_options *o);
 int cmd_apply(struct cli_options *o);
 int cmd_plan(struct cli_options *o);
@@ -122,6 +124,9 @@ struct cli_question {
 };
 int cli_question_parse(const struct site *s, const char *from, const char *to, const char *port,
 		       struct cli_question *ret, struct bh_err *err);
+
+/* One port or ICMP type. -errno with the reason in ERR. */
+int cli_port_parse(const char *port, struct port_spec *ret, struct bh_err *err);
 
 /* history --generations */
 int cli_list_generations(const struct cli_options *o);

@@ -7,7 +7,7 @@
 #include <bulkhead/base/text.h>
 #include <bulkhead/nft/nft.h>
 
-#include "cli.h"
+#include "graph.h"
 
 static int export_one(const struct site *s, const struct ruleset_item *item, struct bh_buf *out)
 {
@@ -57,11 +57,14 @@ static int export_all(const struct site *s, const struct cli_options *o)
 
 int cmd_export(struct cli_options *o)
 {
+	const struct graph_format *format = o->format ? graph_format_find(o->format) : NULL;
 	struct site s;
 	int code;
 
+	if (format)
+		return graph_export(format, o);
 	if (!o->format || strcmp(o->format, "nft") != 0)
-		return cli_fail(CLI_USAGE, "export: --format nft is the one format there is");
+		return cli_fail(CLI_USAGE, "export: --format takes nft, mermaid, dot or json");
 	code = cli_load(&s, o, NEED_POLICIES | NEED_ENDPOINTS | NEED_RULESETS | NEED_ALL_SUBJECTS);
 	if (code == CLI_YES)
 		code = export_all(&s, o);

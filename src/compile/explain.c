@@ -243,7 +243,7 @@ static int score(const struct question *q)
 
 /* The best of all pairs of addresses in *Q; SCORE_NONE when there is no pair. */
 static int judge_all(const struct explainer *x, struct question *q, const struct addresses *from,
-		     const struct addresses *to, int enough)
+		     const struct addresses *to)
 {
 	int best = SCORE_NONE;
 
@@ -261,11 +261,33 @@ static int judge_all(const struct explainer *x, struct question *q, const struct
 				continue;
 			best = score(&try);
 			*q = try;
-			if (best >= enough)
+			if (best >= SCORE_BEST)
 				return best;
 		}
 	}
 	return best;
+}
+
+/* Does any pair pass? Where one end says no, the other one is not asked. */
+static bool any_passes(const struct explainer *x, struct question *q, const struct addresses *from,
+		       const struct addresses *to)
+{
+	q->source = side_of(x, DIRECTION_EGRESS, from);
+	q->destination = side_of(x, DIRECTION_INGRESS, to);
+	for (size_t i = 0; i < from->n; i++) {
+		for (size_t k = 0; k < to->n; k++) {
+			if (from->a[i].family != to->a[k].family ||
+			    !family_fits(q->proto, from->a[i].family))
+				continue;
+			judge(x, q, &q->source, &to->a[k]);
+			if (!q->source.passes)
+				continue;
+			judge(x, q, &q->destination, &from->a[i]);
+			if (q->destination.passes)
+				return true;
+		}
+	}
+	return false;
 }
 
 bool explain_port_is_one(const struct port_spec *port)
@@ -285,7 +307,7 @@ enum explain_verdict explain_verdict(const struct explainer *x, const struct exp
 		return EXPLAIN_DENY;
 	if (is_local(x, &a, &b))
 		return EXPLAIN_ALLOW;
-	return judge_all(x, &q, &a, &b, SCORE_ALLOW) >= SCORE_ALLOW ? EXPLAIN_ALLOW : EXPLAIN_DENY;
+	return any_passes(x, &q, &a, &b) ? EXPLAIN_ALLOW : EXPLAIN_DENY;
 }
 
 /* Answers that no pair of addresses has to be judged for. */
@@ -325,7 +347,7 @@ int explain(const struct explainer *x, const struct explain_party *from,
 	if (is_local(x, &a, &b))
 		return answer_shortly(x, &a, &b, EXPLAIN_ALLOW,
 				      "loopback and a container's own addresses always pass", ret);
-	best = judge_all(x, &q, &a, &b, SCORE_BEST);
+	best = judge_all(x, &q, &a, &b);
 	if (best == SCORE_NONE)
 		return answer_shortly(x, &a, &b, EXPLAIN_DENY,
 				      "they have no addresses of one family that this could use",

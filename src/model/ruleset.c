@@ -342,6 +342,17 @@ static size_t first_behind(const struct entry_list *l, const struct bh_addr *a)
 	return lo;
 }
 
+const struct entry *entry_list_at(const struct entry_list *l, const struct bh_addr *a,
+				  size_t *ret_n)
+{
+	size_t end = first_behind(l, a), i = end;
+
+	while (i > 0 && bh_range_contains(&l->e[i - 1].addr, a))
+		i--;
+	*ret_n = end - i;
+	return l->e + i;
+}
+
 /* The address intervals of one list are equal or disjoint, so the last begin before A decides. */
 static const struct entry *lookup_list(enum entry_kind kind, const struct entry_list *l,
 				       const struct flow_key *k, int64_t now)

@@ -7,20 +7,18 @@
 #include <bulkhead/base/cleanup.h>
 
 /*
- * A document is what its first key says; one of Kubernetes may have its keys in any order. Kinds of later
- * versions are refused, never ignored.
+ * A document is what its first key says; one of Kubernetes may have its keys in any order.
  */
 static const struct kind {
 	const char *key;
-	int (*read)(struct set_builder *b, const struct node *root); /* NULL: refused */
-	const char *what, *way_out;
+	int (*read)(struct set_builder *b, const struct node *root);
 	const struct schema *schema;
 } kinds[] = {
-	{ "service", service_read, .schema = &service_schema },
-	{ "group", group_read, .schema = &group_schema },
-	{ "guardrail", guardrail_read, .schema = &guardrail_schema },
-	{ "scope", scope_read, .schema = &scope_schema },
-	{ "test", NULL, "a policy test", "remove it or move it out of the policy directory" },
+	{ "service", service_read, &service_schema },
+	{ "group", group_read, &group_schema },
+	{ "guardrail", guardrail_read, &guardrail_schema },
+	{ "scope", scope_read, &scope_schema },
+	{ "test", test_read, &test_schema },
 };
 
 static const struct kind *find_kind(const char *key)
@@ -51,27 +49,28 @@ const struct schema *document_schema(const struct node *root)
 /* The first key says nothing; a later one may. */
 static void report_unknown(struct set_builder *b, const struct node *root)
 {
-	static const char *const words[] = { "service", "group", "guardrail", "scope",
-					     "apiVersion" };
+	static const char *const words[] = { "service", "group", "guardrail",
+					     "scope",   "test",  "apiVersion" };
 	const struct node *first = root->first->key;
 	char hint[HINT_MAX];
 
 	for (const struct node *c = root->first; c; c = c->next) {
 		const struct kind *kind = find_kind(c->key->text);
 
-		if (!kind || !kind->read)
+		if (!kind)
 			continue;
 		snprintf(hint, sizeof(hint), "move \"%s:\" from line %u to the top", kind->key,
 			 c->key->loc.line);
 		mistake(&b->rd, first, "unknown-document", hint,
-			"a document begins with service:, group:, guardrail: or scope:, not with "
-			"\"%s\"",
+			"a document begins with service:, group:, guardrail:, scope: or test:, "
+			"not with \"%s\"",
 			SHOWN(first->text));
 		return;
 	}
 	mistake(&b->rd, first, "unknown-document",
 		hint_nearest(hint, first->text, words, BH_ARRAY_SIZE(words), NULL),
-		"a document begins with service:, group:, guardrail: or scope:, not with \"%s\"",
+		"a document begins with service:, group:, guardrail:, scope: or test:, not with "
+		"\"%s\"",
 		SHOWN(first->text));
 }
 
@@ -83,18 +82,13 @@ int document_read(struct set_builder *b, const struct node *root)
 		if (k8s_is_document(root))
 			return k8s_read(b, root);
 		kind = find_kind(root->first->key->text);
-		if (kind && kind->read)
-			return kind->read(b, root);
 		if (kind)
-			mistake(&b->rd, root->first->key, "not-supported", kind->way_out,
-				"%s (\"%s:\") is not supported by this version", kind->what,
-				kind->key);
-		else
-			report_unknown(b, root);
+			return kind->read(b, root);
+		report_unknown(b, root);
 	} else if (root->kind != NODE_BAD) {
 		mistake(&b->rd, root, "unknown-document", "begin with service: NAME",
-			"a document is a mapping that begins with service:, group:, guardrail: or "
-			"scope:");
+			"a document is a mapping that begins with service:, group:, guardrail:, "
+			"scope: or test:");
 	}
 	b->incomplete = true;
 	return 0;

@@ -46,6 +46,7 @@ static const struct {
 	[NAME_GROUP] = { "group", "duplicate-group", "unknown-group" },
 	[NAME_SCOPE] = { "scope", "duplicate-scope", "unknown-scope" },
 	[NAME_GUARDRAIL] = { "guardrail", "duplicate-guardrail", "unknown-guardrail" },
+	[NAME_TEST] = { "test", "duplicate-test", "unknown-test" },
 };
 
 /* The name of the I-th definition of a kind, or NULL, and its place. */
@@ -65,6 +66,8 @@ static const char *def_of(const struct set_builder *b, enum name_kind kind, size
 		return DEF(scope);
 	case NAME_GUARDRAIL:
 		return DEF(guardrail);
+	case NAME_TEST:
+		return DEF(policy_test);
 	}
 #undef DEF
 	return NULL;
@@ -129,7 +132,7 @@ static void check_duplicates(struct set_builder *b, enum name_kind kind,
 		diag_add(b->rd.diags, DIAG_ERROR, loc_of(b, kind, d->sorted[i].index),
 			 kinds[kind].duplicate, "join the two, or give one another name",
 			 "a second %s named \"%s\", first at %s",
-			 what_of(b, kind, d->sorted[i].index), shown_name(d->sorted[i].name),
+			 what_of(b, kind, d->sorted[i].index), SHOWN(shown_name(d->sorted[i].name)),
 			 place_format(place, loc_of(b, kind, d->sorted[first].index)));
 	}
 }

@@ -71,6 +71,7 @@ static const struct {
 	[NAME_GROUP] = { sizeof(struct group), BH_GROUPS_MAX, "groups" },
 	[NAME_SCOPE] = { sizeof(struct scope), BH_SCOPES_MAX, "scopes" },
 	[NAME_GUARDRAIL] = { sizeof(struct guardrail), BH_GUARDRAILS_MAX, "guardrails" },
+	[NAME_TEST] = { sizeof(struct policy_test), BH_TESTS_MAX, "tests" },
 };
 
 void *set_define(struct set_builder *b, enum name_kind kind, const struct node *root,
@@ -115,6 +116,8 @@ static int finish(struct set_builder *b, const struct policy_source *sources, si
 		.n_scopes = b->defs[NAME_SCOPE].n,
 		.guardrails = defs[NAME_GUARDRAIL],
 		.n_guardrails = b->defs[NAME_GUARDRAIL].n,
+		.tests = defs[NAME_TEST],
+		.n_tests = b->defs[NAME_TEST].n,
 		.n_accepts = b->n_accepts,
 		.n_files = n,
 	};

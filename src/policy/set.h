@@ -11,8 +11,8 @@
 /* A policy set while it is being read. */
 
 /* What has a name of its own. */
-enum name_kind { NAME_SERVICE, NAME_GROUP, NAME_SCOPE, NAME_GUARDRAIL };
-#define NAME_KINDS 4
+enum name_kind { NAME_SERVICE, NAME_GROUP, NAME_SCOPE, NAME_GUARDRAIL, NAME_TEST };
+#define NAME_KINDS 5
 
 /* A name that was used; whether it exists is known when all files are read. */
 struct ref {
@@ -23,7 +23,7 @@ struct ref {
 
 struct set_builder {
 	struct reader rd;
-	struct bh_vec defs[NAME_KINDS]; /* struct service, group, scope, guardrail */
+	struct bh_vec defs[NAME_KINDS]; /* struct service, group, scope, guardrail, policy_test */
 	struct bh_vec refs;             /* struct ref */
 	size_t n_accepts;
 	bool incomplete; /* something was not read: names may be missing that do exist */
@@ -44,7 +44,8 @@ bool document_kind(size_t i, struct document_kind *ret);
 /* By its first key; NULL: no such kind, or read by no table. */
 const struct schema *document_schema(const struct node *root);
 
-extern const struct schema service_schema, group_schema, scope_schema, guardrail_schema;
+extern const struct schema service_schema, group_schema, scope_schema, guardrail_schema,
+	test_schema;
 extern const struct schema rule_schemas[DIRECTIONS];
 extern const struct schema rule_peer_schema, guardrail_peer_schema, exception_schema;
 
@@ -56,6 +57,7 @@ int service_read(struct set_builder *b, const struct node *root);
 int group_read(struct set_builder *b, const struct node *root);
 int scope_read(struct set_builder *b, const struct node *root);
 int guardrail_read(struct set_builder *b, const struct node *root);
+int test_read(struct set_builder *b, const struct node *root);
 
 /*
  * A new definition of that kind, zeroed. NULL: *ret_error is -ENOMEM, or 0 when there are too many

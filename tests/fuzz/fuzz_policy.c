@@ -56,6 +56,18 @@ static void check_service(const struct policy_set *set, const struct service *s)
 	must(!s->egress_follow || !s->n_rules[DIRECTION_EGRESS]);
 }
 
+static void check_test(const struct policy_test *t)
+{
+	must(t->name && t->loc.line && t->n_expect);
+	for (size_t i = 0; i < t->n_expect; i++) {
+		const struct expectation *e = &t->expect[i];
+
+		must(e->from && e->from[0] && e->to && e->to[0] && e->loc.line);
+		must(e->from_loc.line && e->to_loc.line);
+		must(e->port.proto != PROTO_ANY && e->port.lo <= e->port.hi);
+	}
+}
+
 static void check_ports(const struct port_spec *ports, size_t n)
 {
 	must(n > 0);
@@ -109,6 +121,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			check_service(set, &set->services[i]);
 		for (size_t i = 0; i < set->n_guardrails; i++)
 			check_guardrail(set, &set->guardrails[i]);
+		for (size_t i = 0; i < set->n_tests; i++)
+			check_test(&set->tests[i]);
 		policy_lint(set, 1790000000, &diags);
 		must(diags.errors == 0);
 		policy_set_free(set);

@@ -27,9 +27,12 @@
 #define BH_GUARDRAILS_MAX        1024
 #define BH_GUARDRAIL_DENIES_MAX  256
 #define BH_DENY_UNLESS_MAX       256
-#define BH_ACCEPTS_MAX           64       /* entries of one accept: */
-#define BH_EXPIRES_SOON_DAYS     30       /* before a rule ends, lint tells */
-#define BH_LINT_STEPS_MAX        50000000 /* comparisons; what is left is told, not looked at */
+#define BH_TESTS_MAX             10000
+#define BH_TEST_EXPECTS_MAX      10000       /* of one test: document */
+#define BH_TEST_NAME_MAX         255         /* bytes */
+#define BH_ACCEPTS_MAX           64          /* entries of one accept: */
+#define BH_EXPIRES_SOON_DAYS     30          /* before a rule ends, lint tells */
+#define BH_LINT_STEPS_MAX        50000000    /* comparisons; what is left is told, not looked at */
 #define BH_DIAGS_MAX             1000        /* further mistakes are counted, not kept */
 #define BH_JSON_SCHEMA_BYTES_MAX (1u << 20)  /* of what `bulkhead schema` prints */
 #define BH_FORMAT_LINES_MAX      (1u << 20)  /* of a file that `bulkhead fmt` reads */
@@ -112,6 +115,12 @@
 #define BH_RANGES_MAX          1000000 /* ranges in one address set */
 #define BH_RULESET_ENTRIES_MAX 1000000 /* entries of one kind in one ruleset */
 #define BH_RULESET_RULES_MAX   8192    /* policy rules that meet in one ruleset */
+
+#define BH_FLOWMAP_ENDS_MAX 4000000 /* pairs of services that one direction of diff and graph has */
+
+#define BH_WORDS_CACHED_MAX 262144 /* names, and ports, of explain --batch that are remembered */
+
+#define BH_GRAPH_BYTES_MAX (256u << 20) /* of what export draws */
 
 /* Kernel table */
 #define BH_NFT_COMMENT_MAX      127 /* bytes, without the NUL: what nft(8) takes and prints */

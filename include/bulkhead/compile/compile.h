@@ -153,4 +153,63 @@ int explain(const struct explainer *x, const struct explain_party *from,
 enum explain_verdict explain_verdict(const struct explainer *x, const struct explain_party *from,
 				     const struct explain_party *to, const struct port_spec *port);
 
+/* --- without endpoints ----------------------------------------------------------------------- */
+
+/*
+ * A stand-in is an endpoint that nobody runs: it has what the select: of its service names and
+ * nothing else (a wildcard is the word stand-in), an address of each family, and no name of its own.
+ * So a policy set can be asked what it means where there are no containers.
+ */
+#define STANDINS_MAX 100000
+struct standin_block {
+	struct bh_addr first[2]; /* IPv4, IPv6: from here on they count up */
+	bool resolver;           /* all of them ask the one at STANDIN_RESOLVER */
+};
+#define STANDIN_RESOLVER (STANDINS_MAX - 1)
+#define STANDIN_HOST     (STANDINS_MAX - 2) /* for whoever gives the host an address */
+/* Addresses that no prefix in the N sets names, if there are any among those for benchmarks, shared
+ * or otherwise not in use; else ones that only wide prefixes cover. */
+void standin_block_choose(const struct policy_set *const *sets, size_t n,
+			  struct standin_block *ret);
+/* The address of that number, below STANDINS_MAX. */
+struct bh_addr standin_addr(const struct standin_block *block, uint32_t number, uint8_t family);
+/*
+ * Add one with this id, number and further labels. 1: it was; 0: the service selects none that has
+ * these labels. -errno as endpoint_builder_add().
+ */
+int standin_add(struct endpoint_builder *b, const struct standin_block *block,
+		const struct service *s, const struct label *labels, size_t n_labels,
+		uint32_t number, const char *id, struct bh_err *err);
+
+/* The same for pods that a peer names, whoever selects them. 0: also when it is not known which
+ * namespace has the labels that are asked for. */
+int standin_add_pods(struct endpoint_builder *b, const struct standin_block *block,
+		     const struct pods *p, uint32_t number, const char *id, struct bh_err *err);
+/* Can there be a stand-in for them? */
+bool standin_fits_pods(const struct pods *p);
+
+/* --- policy tests ---------------------------------------------------------------------------- */
+
+/*
+ * The tests of a policy set, asked one by one. INVENTORY may be NULL; a service that has no endpoint
+ * in it has two stand-ins. All inputs are borrowed. Errors as compile_rulesets().
+ */
+struct trial;
+int trial_new(const struct policy_set *policies, const struct endpoint_set *inventory,
+	      const struct host_config *host, int64_t now, struct trial **ret,
+	      struct diag_list *diags, struct bh_err *err);
+void trial_free(struct trial *t); /* takes NULL */
+
+struct trial_answer {
+	bool passed;
+	size_t pairs;         /* of endpoints that were asked about, up to the one that decided */
+	struct explanation x; /* of that: the first that is not as expected, else the first */
+};
+/*
+ * Is it as E expects, between each endpoint that from: names and each that to: names (another one,
+ * where there is another)? -ENOENT: a name is nobody's, which DIAGS says; -ENOMEM.
+ */
+int trial_ask(const struct trial *t, const struct expectation *e, struct trial_answer *ret,
+	      struct diag_list *diags, struct bh_err *err);
+
 #endif

@@ -212,6 +212,22 @@ struct guardrail {
 	struct meaning meaning;
 };
 
+/* An entry of expect:, as it was written: what FROM and TO name is known when endpoints are. */
+struct expectation {
+	struct src_loc loc, from_loc, to_loc;
+	const char *from, *to; /* a service, else an endpoint's id or name, else an address */
+	struct port_spec port; /* one port or ICMP type, or `icmp` alone */
+	bool allow;
+};
+
+/* What a policy set is to allow and to deny. It changes nothing: only `bulkhead test` looks at it. */
+struct policy_test {
+	struct src_loc loc; /* of the name */
+	const char *name;   /* any text, unique */
+	const struct expectation *expect;
+	size_t n_expect; /* at least 1 */
+};
+
 struct bh_arena;
 
 struct policy_set {
@@ -224,6 +240,8 @@ struct policy_set {
 	size_t n_scopes;
 	const struct guardrail *guardrails;
 	size_t n_guardrails;
+	const struct policy_test *tests;
+	size_t n_tests;
 	size_t n_accepts; /* all of services, groups, scopes, guardrails and their rules */
 	size_t n_files;
 	char digest[DIGEST_HEX]; /* digest_sources() of all files */

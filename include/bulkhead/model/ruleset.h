@@ -62,6 +62,10 @@ struct entry_list {
 	size_t n;
 };
 
+/* The entries whose addresses hold A, which stand together: the first of *ret_n. O(log n). */
+const struct entry *entry_list_at(const struct entry_list *l, const struct bh_addr *a,
+				  size_t *ret_n);
+
 /*
  * A policy rule that allows something here. name is the kernel counter's name: stable over edits
  * that do not touch the rule, unique in the ruleset, [a-z0-9._-], at most BH_NFT_NAME_MAX:

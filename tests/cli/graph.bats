@@ -1,0 +1,79 @@
+#!/usr/bin/env bats
+# bulkhead export --format mermaid|dot|json: who may reach whom, from policies alone.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	cd "$BATS_TEST_DIRNAME/golden" || return
+	bulkhead=$(realpath "${BULKHEAD:-../../../build/release/bulkhead}")
+	shop=$BATS_TEST_DIRNAME/../../policies
+}
+
+# As golden/graph.yaml; what is written there was read by a person.
+golden() {
+	run --separate-stderr "$bulkhead" export --policies graph.yaml --format "$1"
+	[ "$status" -eq 0 ]
+	diff -u "graph.$1" - <<<"$output"
+}
+
+@test "Mermaid: scopes as boxes, ports on edges, one-sided ones dashed; no name breaks out" {
+	golden mermaid
+	# nothing between quotes but letters, digits, some marks and entities
+	grep -oE '"[^"]*"' graph.mermaid >"$BATS_TEST_TMPDIR/quoted"
+	run ! grep -vE '^"([A-Za-z0-9 ._/,:=-]|#[0-9]+;)*"$' "$BATS_TEST_TMPDIR/quoted"
+	[ "$(grep -c '"' graph.mermaid)" -eq "$(grep -cE '^[^"]*"[^"]*"[^"]*$' graph.mermaid)" ]
+}
+
+@test "DOT: the same, and Graphviz reads the names back as they are" {
+	golden dot
+	[ "$(dot -Tplain graph.dot | grep -c '^edge ')" -eq "$(grep -c -- ' -> ' graph.dot)" ]
+	[ "$(dot -Tplain graph.dot | grep -c '^node ')" -eq 10 ]
+	dot -Tjson graph.dot | jq -e '[.objects[] | select(.label | tostring | contains("<b>"))] | length == 1'
+	"$bulkhead" export --policies "$shop" --format dot | dot -Tsvg >"$BATS_TEST_TMPDIR/shop.svg"
+	grep -q '</svg>' "$BATS_TEST_TMPDIR/shop.svg"
+}
+
+@test "JSON: the same, with the lines" {
+	golden json
+	jq -e '.schema == "bulkhead.graph/1" and (.nodes | length) == 10 and
+		(.nodes | to_entries | all(.key == .value.id))' graph.json
+	jq -e '[.edges[] | {from, to, state}] | length == (unique | length)' graph.json
+	# a guardrail denies it
+	run ! grep -q 169.254 graph.json graph.dot graph.mermaid
+}
+
+@test "the graph is what the policies allow: each edge of the shop, both ways" {
+	"$bulkhead" export --policies "$shop" --format json >"$BATS_TEST_TMPDIR/g.json"
+	cd "$BATS_TEST_TMPDIR"
+	cp -r "$shop" p
+	rm p/tests.yaml
+	# as a policy test: allowed edges between services pass, all other pairs on these ports do not
+	jq -r '.nodes as $n | [$n[] | select(.kind == "service") | .id] as $s |
+		[.edges[] | select(.state == "allowed" and ([.from, .to] - $s == [])) |
+			.from as $f | .to as $t | .ports | split(", ")[] | [$f, $t, .]] as $allowed |
+		"test: graph\nexpect:", ($s[] as $f | $s[] as $t | ($allowed | map(.[2]) | unique[]) as $p |
+		"  - {from: \($n[$f].name), to: \($n[$t].name), port: \($p), verdict: \(
+			if $allowed | index([[$f, $t, $p]]) then "allow" else "deny" end)}")' g.json >p/t.yaml
+	[ "$(grep -c 'verdict: allow' p/t.yaml)" -gt 15 ]
+	sed -i 's/^mode: audit//' p/reports.yaml
+	run "$bulkhead" test p
+	[ "$status" -eq 0 ]
+}
+
+@test "the same text whatever the order of the files" {
+	cp -r "$shop" "$BATS_TEST_TMPDIR/a"
+	cd "$BATS_TEST_TMPDIR"
+	mkdir b
+	for file in a/*.yaml; do { cat "$file"; echo ---; } >>b/all.yaml; done
+	for format in mermaid dot; do
+		cmp <("$bulkhead" export --policies a --format $format) <("$bulkhead" export --policies b --format $format)
+	done
+}
+
+@test "no endpoints are taken, unknown formats are refused" {
+	run "$bulkhead" export --policies graph.yaml --format dot --endpoint web
+	[ "$status" -eq 2 ]
+	run "$bulkhead" export --policies graph.yaml --format svg
+	[ "$status" -eq 2 ]
+	[[ $output == *"nft, mermaid, dot or json"* ]]
+}
