@@ -31,7 +31,7 @@ allows() { ns web nft list ruleset | grep -q "$1"; } # PORT
 taken() { # PORT
 	await allows "$1" || fail "$(cat "$NET_DIR/daemon.log")"
 	await eval '[ "$(itself .state)" = in-force ]'
-	[ "$(itself .generation)" = "$(bulkhead check --json | jq -r .digest)" ]
+	[ "$(itself .generation)" = "$(bulkhead check --json | jq -r "select(.digest).digest")" ]
 }
 # It has looked at the files twice since this call.
 looked_again() {
@@ -260,10 +260,10 @@ readings_at_most() { # by the last writing
 		echo "{group: g$i, cidrs: [10.0.0.0/8]}" >"$dir/g$i.yaml"
 		writes_on
 	done
-	await eval '[ "$(itself .generation)" = "$(bulkhead check --json | jq -r .digest)" ]'
+	await eval '[ "$(itself .generation)" = "$(bulkhead check --json | jq -r "select(.digest).digest")" ]'
 	[ "$(entries | tr ' ' '\n' | grep -c change)" -le "$(readings_at_most)" ]
 	rm "$dir"/g*.yaml
-	await eval '[ "$(itself .generation)" = "$(bulkhead check --json | jq -r .digest)" ]'
+	await eval '[ "$(itself .generation)" = "$(bulkhead check --json | jq -r "select(.digest).digest")" ]'
 	daemon_stop
 }
 
