@@ -261,6 +261,14 @@ static void refuse_literal(struct printer *p, const struct node *n, const char *
 		      "a text behind %s cannot be kept as it is", why);
 }
 
+/* The last line of a file may have no end, and is given one. */
+static bool ends_open(const struct node *n)
+{
+	size_t len = strlen(n->text);
+
+	return len && n->text[len - 1] != '\n';
+}
+
 /* "|" or ">", with or without "-": its lines stay, with another indentation. */
 static void put_literal(struct printer *p, const struct node *n, unsigned indent)
 {
@@ -278,7 +286,7 @@ static void put_literal(struct printer *p, const struct node *n, unsigned indent
 	}
 	while (end >= line && format_is_blank(p->f, end))
 		end--;
-	bh_buf_addf(p->out, "%c%s", *mark, mark[1] == '-' ? "-" : "");
+	bh_buf_addf(p->out, "%c%s", *mark, mark[1] == '-' || ends_open(n) ? "-" : "");
 	for (unsigned i = line; i <= end && !strip; i++)
 		if (!format_is_blank(p->f, i))
 			strip = strspn(format_line(p->f, i).s, " ");

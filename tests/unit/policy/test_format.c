@@ -156,6 +156,10 @@ static void comments_move_with_keys(void **state)
 
 static void texts_in_lines(void **state)
 {
+	/* The last line has no end, and its text none either. */
+	assert_formatted("service: a\nowner: |\n    x\n     y",
+			 "service: a\nowner: |-\n  x\n   y\n");
+	assert_formatted("service: a\nowner: >\n    x", "service: a\nowner: >-\n  x\n");
 	assert_formatted("x: |\n      a\n        b\n\n      c\n\n\ny: >-\n   d\n   e\n",
 			 "x: |\n  a\n    b\n\n  c\n\ny: >-\n  d\n  e\n");
 	assert_formatted("x: a\n  b\ny: \"c\n\n  d\"\n", "x: a b\ny: \"c\\nd\"\n");
