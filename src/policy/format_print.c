@@ -284,12 +284,15 @@ static void put_literal(struct printer *p, const struct node *n, unsigned indent
 		refuse_literal(p, n, "| or > with a number, a + or a comment");
 		return;
 	}
-	while (end >= line && format_is_blank(p->f, end))
-		end--;
 	bh_buf_addf(p->out, "%c%s", *mark, mark[1] == '-' || ends_open(n) ? "-" : "");
 	for (unsigned i = line; i <= end && !strip; i++)
 		if (!format_is_blank(p->f, i))
 			strip = strspn(format_line(p->f, i).s, " ");
+	for (; end >= line && format_is_blank(p->f, end); end--)
+		if (strip && format_line(p->f, end).len > strip)
+			format_refuse(p->f, end, 1, "take the spaces away",
+				      "a line of spaces at the end of a text is text, too, and "
+				      "cannot be kept");
 	for (; line <= end; line++) {
 		struct bh_span l = format_line(p->f, line);
 

@@ -167,6 +167,9 @@ static void texts_in_lines(void **state)
 
 static void what_is_refused(void **state)
 {
+	assert_refused("service: a\nowner: |-\n    x\n      \nmode: off\n",
+		       "p.yaml:4:1: error: a line of spaces at the end of a text is text, too, and "
+		       "cannot be kept (take the spaces away) [not-formatted]\n");
 	assert_refused(
 		"x: &a 1\ny: *a\n",
 		"p.yaml:1:4: error: YAML anchor \"&a\" is not allowed in a policy (remove it; "
