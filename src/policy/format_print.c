@@ -276,15 +276,17 @@ static void put_literal(struct printer *p, const struct node *n, unsigned indent
 	const char *mark = head.s + head.len;
 	unsigned line = n->loc.line + 1, end = n->end_line - (n->end_column == 1);
 	size_t strip = 0;
+	bool dash;
 
 	while (mark > head.s && strchr(" \t", mark[-1]))
 		mark--;
-	mark -= mark > head.s && mark[-1] == '-' ? 2 : 1;
+	dash = mark > head.s && mark[-1] == '-';
+	mark -= dash ? 2 : 1;
 	if (mark < head.s || !strchr("|>", *mark)) {
 		refuse_literal(p, n, "| or > with a number, a + or a comment");
 		return;
 	}
-	bh_buf_addf(p->out, "%c%s", *mark, mark[1] == '-' || ends_open(n) ? "-" : "");
+	bh_buf_addf(p->out, "%c%s", *mark, dash || ends_open(n) ? "-" : "");
 	for (unsigned i = line; i <= end && !strip; i++)
 		if (!format_is_blank(p->f, i))
 			strip = strspn(format_line(p->f, i).s, " ");
