@@ -223,3 +223,35 @@ int bh_rangeset_subtract(struct bh_rangeset *s, const struct bh_rangeset *other)
 	bh_rangeset_done(&rest);
 	return r;
 }
+
+static int add_prefixes(struct bh_rangeset *s, const struct bh_prefix *p, size_t n)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < n; i++) {
+		struct bh_range range = bh_prefix_range(&p[i]);
+
+		r = bh_rangeset_add(s, &range);
+	}
+	return r;
+}
+
+int bh_rangeset_keep_prefixes(struct bh_rangeset *s, const struct bh_prefix *p, size_t n,
+			      const struct bh_prefix *except, size_t n_except)
+{
+	struct bh_rangeset in, out;
+	int r;
+
+	bh_rangeset_init(&in);
+	bh_rangeset_init(&out);
+	r = add_prefixes(&in, p, n);
+	if (r >= 0)
+		r = add_prefixes(&out, except, n_except);
+	if (r >= 0)
+		r = bh_rangeset_subtract(&in, &out);
+	if (r >= 0)
+		r = bh_rangeset_intersect(s, &in);
+	bh_rangeset_done(&in);
+	bh_rangeset_done(&out);
+	return r;
+}

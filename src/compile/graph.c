@@ -297,38 +297,6 @@ static int draw_pairs(struct drawer *x)
 
 /* --- outside ---------------------------------------------------------------------------------- */
 
-static int add_prefixes(struct bh_rangeset *s, const struct bh_prefix *p, size_t n)
-{
-	int r = 0;
-
-	for (size_t i = 0; r >= 0 && i < n; i++) {
-		struct bh_range range = bh_prefix_range(&p[i]);
-
-		r = bh_rangeset_add(s, &range);
-	}
-	return r;
-}
-
-static int keep_prefixes(struct bh_rangeset *s, const struct bh_prefix *p, size_t n,
-			 const struct bh_prefix *except, size_t n_except)
-{
-	struct bh_rangeset in, out;
-	int r;
-
-	bh_rangeset_init(&in);
-	bh_rangeset_init(&out);
-	r = add_prefixes(&in, p, n);
-	if (r >= 0)
-		r = add_prefixes(&out, except, n_except);
-	if (r >= 0)
-		r = bh_rangeset_subtract(&in, &out);
-	if (r >= 0)
-		r = bh_rangeset_intersect(s, &in);
-	bh_rangeset_done(&in);
-	bh_rangeset_done(&out);
-	return r;
-}
-
 /* The addresses of a peer that names nobody managed. */
 static int ranges_of(const struct drawer *x, const struct peer *p, struct bh_rangeset *ret)
 {
@@ -337,9 +305,9 @@ static int ranges_of(const struct drawer *x, const struct peer *p, struct bh_ran
 					  : bh_rangeset_universe(ret);
 
 	if (r >= 0 && p->has_cidr)
-		r = keep_prefixes(ret, &p->cidr, 1, p->except, p->n_except);
+		r = bh_rangeset_keep_prefixes(ret, &p->cidr, 1, p->except, p->n_except);
 	if (r >= 0 && g)
-		r = keep_prefixes(ret, g->cidrs, g->n_cidrs, NULL, 0);
+		r = bh_rangeset_keep_prefixes(ret, g->cidrs, g->n_cidrs, NULL, 0);
 	return r;
 }
 

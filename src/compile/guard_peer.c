@@ -107,39 +107,11 @@ static int keep_endpoints(struct resolver *r, const struct peer *p, bool wide,
 	return ret;
 }
 
-/* What the prefixes come to, less what lies in EXCEPT. */
-static int keep_prefixes(struct bh_rangeset *s, const struct bh_prefix *p, size_t n,
-			 const struct bh_prefix *except, size_t n_except)
-{
-	struct bh_rangeset in, out;
-	int r = 0;
-
-	bh_rangeset_init(&in);
-	bh_rangeset_init(&out);
-	for (size_t i = 0; r >= 0 && i < n; i++) {
-		struct bh_range range = bh_prefix_range(&p[i]);
-
-		r = bh_rangeset_add(&in, &range);
-	}
-	for (size_t i = 0; r >= 0 && i < n_except; i++) {
-		struct bh_range range = bh_prefix_range(&except[i]);
-
-		r = bh_rangeset_add(&out, &range);
-	}
-	if (r >= 0)
-		r = bh_rangeset_subtract(&in, &out);
-	if (r >= 0)
-		r = bh_rangeset_intersect(s, &in);
-	bh_rangeset_done(&in);
-	bh_rangeset_done(&out);
-	return r;
-}
-
 static int keep_group(const struct resolver *r, const char *name, struct bh_rangeset *s)
 {
 	const struct group *g = policy_set_group(r->in->policies, name);
 
-	return keep_prefixes(s, g ? g->cidrs : NULL, g ? g->n_cidrs : 0, NULL, 0);
+	return bh_rangeset_keep_prefixes(s, g ? g->cidrs : NULL, g ? g->n_cidrs : 0, NULL, 0);
 }
 
 static int keep_host(const struct resolver *r, struct bh_rangeset *s)
@@ -196,7 +168,7 @@ int guard_peer(struct resolver *r, const struct peer *p, bool wide, struct bh_ra
 	if (error >= 0 && p->group)
 		error = keep_group(r, p->group, &s);
 	if (error >= 0 && p->has_cidr)
-		error = keep_prefixes(&s, &p->cidr, 1, p->except, p->n_except);
+		error = bh_rangeset_keep_prefixes(&s, &p->cidr, 1, p->except, p->n_except);
 	if (error >= 0 && p->entity == ENTITY_HOST)
 		error = keep_host(r, &s);
 	if (error >= 0 && p->entity == ENTITY_WORLD)

@@ -84,6 +84,9 @@ int bh_rangeset_add(struct bh_rangeset *s, const struct bh_range *r); /* union w
 int bh_rangeset_add_all(struct bh_rangeset *s, const struct bh_rangeset *other);
 int bh_rangeset_universe(struct bh_rangeset *s); /* becomes all of IPv4 and IPv6 */
 int bh_rangeset_intersect(struct bh_rangeset *s, const struct bh_rangeset *other);
+/* Keep of S what lies in a prefix and in none of EXCEPT. Errors as those above; S is whole all the same. */
+int bh_rangeset_keep_prefixes(struct bh_rangeset *s, const struct bh_prefix *p, size_t n,
+			      const struct bh_prefix *except, size_t n_except);
 int bh_rangeset_subtract(struct bh_rangeset *s, const struct bh_rangeset *other);
 bool bh_rangeset_contains(const struct bh_rangeset *s, const struct bh_addr *a); /* O(log n) */
 
