@@ -35,7 +35,6 @@ struct flow_log {
 	bool adopted; /* and no message was read yet */
 	uint32_t next_seq;
 	uint64_t lost;
-	bool overrun;
 };
 
 /* --- one message -------------------------------------------------------------------------- */
@@ -274,11 +273,6 @@ uint64_t flow_log_lost(const struct flow_log *l)
 	return l->lost;
 }
 
-bool flow_log_overrun(const struct flow_log *l)
-{
-	return l->overrun;
-}
-
 /* --- reading ------------------------------------------------------------------------------ */
 
 static void count_gap(struct flow_log *l, const struct flow_log_event *ev)
@@ -345,10 +339,8 @@ static ssize_t read_buffer(struct flow_log *l, void *buf, struct bh_err *err)
 
 	n = recvfrom(l->sock.fd, buf, NLBUFSIZ, MSG_DONTWAIT | MSG_TRUNC, (struct sockaddr *)&from,
 		     &from_len);
-	if (n > NLBUFSIZ || (n < 0 && errno == ENOBUFS)) {
-		l->overrun = true;
+	if (n > NLBUFSIZ || (n < 0 && errno == ENOBUFS))
 		return -ENOBUFS;
-	}
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	if (n < 0)

@@ -105,7 +105,6 @@ void flow_log_end(struct flow_log *l);
 int flow_log_read(struct flow_log *l, int (*fn)(const struct flow_log_event *, void *), void *arg,
 		  struct bh_err *err);
 uint64_t flow_log_lost(const struct flow_log *l); /* by sequence gaps so far */
-bool flow_log_overrun(const struct flow_log *l);  /* ENOBUFS was seen: some more may be lost */
 
 /* --- attribution -------------------------------------------------------------------------- */
 
