@@ -46,7 +46,7 @@ ALL_CFLAGS  = $(STD) $(WARN) $(REPRO) $(CFLAGS_$(BUILD)) $(PKG_CFLAGS) $(CFLAGS)
 ALL_LDFLAGS = $(LDFLAGS_$(BUILD)) $(LDFLAGS)
 
 # --- the house: which rooms a room may lean on (docs/architecture.md; tests/layers checks it) ---
-ROOMS := base model policy import compile advise sys nft runtime flow ctl store outputs enforce logger daemon cli
+ROOMS := base model policy import compile advise sys nft runtime flow ctl store outputs enforce launch oci logger daemon cli
 NEEDS_base    :=
 NEEDS_model   := base
 NEEDS_policy  := model base
@@ -62,6 +62,8 @@ NEEDS_store   := sys model base
 NEEDS_outputs := sys model base
 NEEDS_logger  := outputs store flow nft sys model base
 NEEDS_enforce := policy compile nft runtime flow sys model base
+NEEDS_launch  := ctl policy nft runtime sys model base
+NEEDS_oci     := launch ctl policy nft runtime sys model base
 NEEDS_daemon  := logger enforce outputs store ctl policy compile nft runtime flow sys model base
 NEEDS_cli     := enforce advise outputs store ctl import policy compile nft runtime flow sys model base
 
@@ -70,13 +72,14 @@ objs_of = $(patsubst %.c,$(O)/%.o,$(call src_of,$(1)))
 # Without main(): a test has its own. Of the logger others have the protocol, which is a header.
 room_objs = $(filter-out %/main.o,$(foreach r,$(1) $(filter-out logger,$(NEEDS_$(1))),$(call objs_of,$(r))))
 
-LIB_OBJS    := $(foreach r,$(filter-out cli daemon logger,$(ROOMS)),$(call objs_of,$(r)))
+LIB_OBJS    := $(foreach r,$(filter-out cli daemon logger oci,$(ROOMS)),$(call objs_of,$(r)))
 CLI_OBJS    := $(call objs_of,cli)
 DAEMON_OBJS := $(call objs_of,daemon)
+OCI_OBJS    := $(call objs_of,oci)
 LOGGER_OBJS := $(call objs_of,logger)
 
 .PHONY: all
-all: $(O)/bulkhead $(O)/bulkheadd $(O)/bulkhead-logger
+all: $(O)/bulkhead $(O)/bulkheadd $(O)/bulkhead-logger $(O)/bulkhead-oci-hook
 
 $(O)/bulkheadd: $(DAEMON_OBJS) $(LIB_OBJS)
 	@echo "  LINK  $@"
@@ -86,6 +89,17 @@ $(O)/bulkheadd: $(DAEMON_OBJS) $(LIB_OBJS)
 $(O)/bulkhead-logger: $(LOGGER_OBJS) $(foreach r,$(NEEDS_logger),$(call objs_of,$(r)))
 	@echo "  LINK  $@"
 	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+# What is started with each container: of the rooms no more than it calls, so that it starts fast.
+$(O)/launch.a: $(foreach r,launch $(NEEDS_launch),$(call objs_of,$(r)))
+	@echo "  AR    $@"
+	@rm -f $@ && ar -rcs $@ $^
+
+STARTERS := bulkhead-oci-hook
+$(O)/bulkhead-oci-hook: $(OCI_OBJS)
+$(STARTERS:%=$(O)/%): $(O)/launch.a
+	@echo "  LINK  $@"
+	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Wl,--as-needed -o $@ $(filter %.o,$^) $(O)/launch.a $(PKG_LIBS)
 
 $(O)/bulkhead: $(CLI_OBJS) $(LIB_OBJS)
 	@echo "  LINK  $@"

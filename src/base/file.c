@@ -50,11 +50,22 @@ static ssize_t read_all(int fd, size_t guess, size_t max, char **data)
 	}
 }
 
-int bh_read_fd(int fd, size_t max, char **ret, size_t *ret_len)
+static int read_from(int fd, size_t guess, size_t max, char **ret, size_t *ret_len)
 {
 	bh_autofree char *data = NULL;
+	ssize_t n = read_all(fd, guess, max, &data);
+
+	if (n < 0)
+		return (int)n;
+	data[n] = '\0';
+	*ret_len = (size_t)n;
+	*ret = BH_STEAL_PTR(data);
+	return 0;
+}
+
+int bh_read_fd(int fd, size_t max, char **ret, size_t *ret_len)
+{
 	struct stat st;
-	ssize_t n;
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
@@ -62,13 +73,12 @@ int bh_read_fd(int fd, size_t max, char **ret, size_t *ret_len)
 		return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
 	if ((uint64_t)st.st_size > max)
 		return -EFBIG;
-	n = read_all(fd, st.st_size ? (size_t)st.st_size : 4096, max, &data);
-	if (n < 0)
-		return (int)n;
-	data[n] = '\0';
-	*ret_len = (size_t)n;
-	*ret = BH_STEAL_PTR(data);
-	return 0;
+	return read_from(fd, st.st_size ? (size_t)st.st_size : 4096, max, ret, ret_len);
+}
+
+int bh_read_stream(int fd, size_t max, char **ret, size_t *ret_len)
+{
+	return read_from(fd, 4096, max, ret, ret_len);
 }
 
 int bh_read_file(const char *path, size_t max, char **ret, size_t *ret_len)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "announced.h"
 #include "engines.h"
 #include "fresh.h"
 #include "hints.h"
@@ -14,6 +15,7 @@
 #include "logger.h"
 #include "meters.h"
 #include "park.h"
+#include "protect.h"
 #include "policywatch.h"
 #include "reconcile.h"
 #include "refusals.h"
@@ -66,6 +68,7 @@ bool controller_lists(const struct controller *c, enum endpoint_runtime runtime)
 	case ENDPOINT_PODMAN:
 		return host->podman || o->podman_socket;
 	case ENDPOINT_CNI:
+	case ENDPOINT_OCI:
 	case ENDPOINT_INVENTORY:
 	case ENDPOINT_UNKNOWN:
 		break;
@@ -105,6 +108,16 @@ static int load_settings(struct controller *c, struct bh_err *err)
 	return r;
 }
 
+/* What nobody lists: first what is said, then what has appeared. */
+static int add_more(struct endpoint_builder *b, struct diag_list *diags, void *arg,
+		    struct bh_err *err)
+{
+	struct controller *c = arg;
+	int r = announced_add(c->announced, b, diags, err);
+
+	return r < 0 ? r : fresh_add(b, diags, c->fresh, err);
+}
+
 static int open_all(struct controller *c, struct bh_err *err)
 {
 	int r;
@@ -115,8 +128,8 @@ static int open_all(struct controller *c, struct bh_err *err)
 	c->warnings = warnings_new();
 	if (!c->holds || !c->hints || !c->fresh || !c->warnings)
 		return bh_err_oom(err);
-	c->site_options.add_more = fresh_add;
-	c->site_options.arg = c->fresh;
+	c->site_options.add_more = add_more;
+	c->site_options.arg = c;
 	r = park_new(park_cap(), &c->park, err);
 	if (r < 0)
 		return r;
@@ -132,6 +145,10 @@ static int open_all(struct controller *c, struct bh_err *err)
 		r = trail_open(c->o->store, c->site.host.retention.audit_files, &c->trail, err);
 	if (r >= 0)
 		r = keeping_new(c, &c->keeping, err);
+	if (r >= 0)
+		r = announced_new(c, &c->announced, err);
+	if (r >= 0)
+		r = protect_new(c, &c->protect, err);
 	if (r >= 0)
 		r = refusals_new(c, &c->refusals, err);
 	if (r >= 0)
@@ -184,6 +201,8 @@ void controller_free(struct controller *c)
 	audit_close(c->trail);
 	watches_free(c->watches);
 	sd_event_source_disable_unref(c->timer);
+	protect_free(c->protect);
+	announced_free(c->announced);
 	fresh_free(c->fresh);
 	warnings_free(c->warnings);
 	hints_free(c->hints);

@@ -17,12 +17,14 @@
 
 #define SUPERVISOR_STATUS_MAX 1024
 
+struct announced;
 struct engines;
 struct fresh;
 struct hints;
 struct warnings;
 struct keeping;
 struct logger_link;
+struct protect;
 struct meters;
 struct refusals;
 struct policywatch;
@@ -48,6 +50,8 @@ struct controller {
 	bool failed;          /* some of it was not, the last time */
 	struct hints *hints;  /* what has to be asked about */
 	struct fresh *fresh;
+	struct announced *announced;
+	struct protect *protect;   /* who waits for a start */
 	struct warnings *warnings; /* of looks at the endpoints */
 	struct ctl_server *server;
 	struct audit *trail;

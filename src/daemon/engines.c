@@ -122,6 +122,13 @@ int engines_join(struct engines *e, int netns_fd, const char *path, uint64_t num
 	return r;
 }
 
+int engines_named(struct engines *e, enum endpoint_runtime runtime, const char *container,
+		  int netns_fd, const char *path, struct endpoint_builder *b,
+		  struct diag_list *diags, struct bh_err *err)
+{
+	return 0; /* until runtime_early_named() is there */
+}
+
 /* --- life ------------------------------------------------------------------------------------- */
 
 static int follow(struct engine *e, const char *path, struct runtime_images *images,

@@ -382,6 +382,31 @@ void logger_sync_all(struct logger_link *k)
 	logger_sync(k);
 }
 
+static bool is_attached(struct logger_link *k, uint64_t ino)
+{
+	const struct tap *t = taps_find(k, ino);
+
+	return t && t->attached && !t->detaching;
+}
+
+/* Not at their turns, which are later: a container waits for it with its start. */
+bool logger_listens(struct logger_link *k, uint64_t ino)
+{
+	bool members;
+
+	if (is_attached(k, ino))
+		return true;
+	note_changes(k);
+	taps_sync(k);
+	if (!k->ready || k->line.n)
+		return false;
+	members = k->tell_members;
+	k->tell_members = k->tell_rulesets = false;
+	logger_tell_site(k, members);
+	taps_attach(k);
+	return is_attached(k, ino);
+}
+
 void logger_reload(struct logger_link *k)
 {
 	const struct lg_head reopen = { .type = LG_REOPEN };

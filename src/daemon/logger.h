@@ -21,6 +21,14 @@ void logger_sync(struct logger_link *k);
 /* The host file is another; files and sockets are opened anew. */
 void logger_reload(struct logger_link *k);
 
+/*
+ * Does the logger read the log of this namespace? What is known already is told it at once, so that it
+ * soon does.
+ */
+bool logger_listens(struct logger_link *k, uint64_t netns_ino);
+
+int64_t logger_link_clock(void); /* CLOCK_MONOTONIC, microseconds */
+
 #define LOGGER_GRACE_S 5
 struct logger_state {
 	bool runs;

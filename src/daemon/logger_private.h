@@ -64,7 +64,6 @@ struct logger_link {
 	struct lg_stats last; /* of this run */
 };
 
-int64_t logger_link_clock(void); /* CLOCK_MONOTONIC, microseconds */
 /* The line is of no use any more: it is ended, and started again. */
 void logger_fail(struct logger_link *k, const char *why);
 /* Read what it says, and do it; false: it will say nothing more. */

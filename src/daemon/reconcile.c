@@ -10,11 +10,13 @@
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/enforce/report.h>
 
+#include "announced.h"
 #include "fresh.h"
 #include "hints.h"
 #include "logger.h"
 #include "meters.h"
 #include "park.h"
+#include "protect.h"
 #include "supervisor.h"
 #include "warnings.h"
 #include "watches.h"
@@ -79,14 +81,16 @@ static void on_gone(uint64_t ino, void *arg)
 static void release_gone(struct controller *c)
 {
 	const struct endpoint_set *all = c->site.endpoints;
-	size_t n = all->n + fresh_count(c->fresh);
+	size_t n = all->n + fresh_count(c->fresh) + announced_count(c->announced);
 	bh_autofree uint64_t *inos = calloc(n + 1, sizeof(*inos));
 
 	if (!inos)
 		return; /* the next look does it */
 	for (size_t i = 0; i < all->n; i++)
 		inos[i] = all->endpoints[i].netns_ino;
-	fresh_list(c->fresh, inos + all->n); /* no endpoints yet, if an engine did not answer */
+	/* no endpoints yet, if an engine did not answer */
+	fresh_list(c->fresh, inos + all->n);
+	announced_list(c->announced, inos + all->n + fresh_count(c->fresh));
 	qsort(inos, n, sizeof(*inos), order_ino);
 	holds_keep_only(c->holds, inos, n, on_gone, c);
 }
@@ -287,6 +291,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
 		look_at_some(c);
 	else
 		arm(c);
+	protect_settle(c->protect);
 	return 0;
 }
 

@@ -12,7 +12,9 @@
 #include "answer.h"
 #include "change_verbs.h"
 #include "grants.h"
+#include "announcement.h"
 #include "keeping.h"
+#include "protect.h"
 #include "reconcile.h"
 #include "reload.h"
 #include "self.h"
@@ -143,6 +145,15 @@ static const struct ctl_verb verbs[] = {
 	  .run = change_run_confirm,
 	  .more = answer_more,
 	  .gone = answer_gone },
+	{ .name = "protect",
+	  .least = CTL_ROLE_ADMIN,
+	  .args = announcement_args,
+	  .run = protect_run,
+	  .gone = protect_gone },
+	{ .name = "released",
+	  .least = CTL_ROLE_ADMIN,
+	  .args = protect_released_args,
+	  .run = protect_run_released },
 };
 
 int verbs_serve(struct controller *c, struct ctl_server **ret, struct bh_err *err)

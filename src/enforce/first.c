@@ -20,15 +20,7 @@
 static int deny(struct hold *h, struct bh_err *err)
 {
 	char who[32];
-	const struct ruleset nothing = {
-		.endpoint = who,
-		.services = "",
-		.generation = "0000000000000000",
-		.deny_where = { "host file", "host file" },
-		.mode = MODE_ENFORCE,
-		.on_deny = ON_DENY_DROP,
-		.log_denied = true,
-	};
+	struct ruleset nothing;
 	const struct nft_state nothing_there = { 0 };
 	struct nft_frames frames;
 	struct nft_want want;
@@ -37,6 +29,7 @@ static int deny(struct hold *h, struct bh_err *err)
 	if (r < 0)
 		return r;
 	snprintf(who, sizeof(who), "net:[%llu]", (unsigned long long)hold_ino(h));
+	ruleset_deny_all(&nothing, who);
 	want_of(&nothing, &frames, true, &want);
 	return nft_apply(hold_socket(h), &want, &nothing_there, NULL, err);
 }

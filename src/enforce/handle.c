@@ -77,28 +77,13 @@ int endpoint_netns_open(const struct endpoint *e, int *ret_fd, uint64_t *ret_ino
 	return 0;
 }
 
-/* Who has no IPv4 address of its own for good asks for one by DHCP. */
-static void take_device(struct nft_frames *f, const struct net_device *d)
-{
-	memcpy(f->devices[f->n_devices++], d->name, sizeof(d->name));
-	if (d->ethernet && !d->permanent4)
-		memcpy(f->dhcp[f->n_dhcp++], d->mac, sizeof(d->mac));
-}
-
-void frames_from(const struct net_devices *devices, struct nft_frames *ret)
-{
-	*ret = (struct nft_frames) { .more = devices->more };
-	for (size_t i = 0; i < devices->n; i++)
-		take_device(ret, &devices->d[i]);
-}
-
 int frames_of(int netns_fd, struct nft_frames *ret, struct bh_err *err)
 {
 	struct net_devices devices;
 	int r = runtime_devices(netns_fd, &devices, err);
 
 	if (r >= 0)
-		frames_from(&devices, ret);
+		nft_frames_of(&devices, ret);
 	return r;
 }
 

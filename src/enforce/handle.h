@@ -34,9 +34,7 @@ int endpoint_netns_open(const struct endpoint *e, int *ret_fd, uint64_t *ret_ino
 int handles_open(struct handles *h, const struct endpoint *e, struct nlsock **ret,
 		 struct nft_frames *frames, struct bh_err *err);
 
-/* Of devices that were listed; and the same without keeping a socket. */
-struct net_devices;
-void frames_from(const struct net_devices *devices, struct nft_frames *ret);
+/* The same without keeping a socket. */
 int frames_of(int netns_fd, struct nft_frames *ret, struct bh_err *err);
 
 #endif

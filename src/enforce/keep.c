@@ -127,7 +127,7 @@ static int learn_devices(struct hold *h, bool ask, struct net_devices *asked, st
 	if (!ask)
 		t->frames = hold_standing(h)->frames;
 	else if (r >= 0)
-		frames_from(asked, &t->frames);
+		nft_frames_of(asked, &t->frames);
 	return r;
 }
 
@@ -271,4 +271,15 @@ int enforce_keep(struct site *s, enum keep_care care,
 	k.later = NULL;
 	r = r < 0 ? r : keep_later(&k, later, true);
 	return r < 0 ? r : keep_later(&k, later, false);
+}
+
+bool enforce_stands(const struct site *s, size_t endpoint)
+{
+	const struct ruleset_item *item = site_item_of(s, endpoint);
+	struct hold *h = holds_find(s->holds, s->endpoints->endpoints[endpoint].netns_ino);
+	const struct standing *st = h ? hold_standing(h) : NULL;
+
+	if (!item)
+		return !h;
+	return st && st->known && !st->stale && st->ruleset == item->ruleset;
 }

@@ -25,9 +25,8 @@ static bool has_id(const struct endpoint_set *s, const char *id)
 
 static bool is_missing(const struct endpoint *e, const struct endpoint_set *now)
 {
-	bool of_engine = e->runtime == ENDPOINT_DOCKER || e->runtime == ENDPOINT_PODMAN;
-
-	return of_engine && e->pid && e->netns_ino && !has_id(now, e->id) && lives(e);
+	return endpoint_is_of_engine(e->runtime) && e->pid && e->netns_ino && !has_id(now, e->id) &&
+	       lives(e);
 }
 
 static int add_missing(const struct endpoint_set *before, struct endpoint_set **now,

@@ -222,10 +222,10 @@ struct some {
 /* As if it were listed: unless it is asked about, or only add_more() can tell. */
 static bool stays(const struct endpoint *e, const void *arg)
 {
-	bool of_engine = e->runtime == ENDPOINT_DOCKER || e->runtime == ENDPOINT_PODMAN;
 	const struct some *some = arg;
 
-	if (e->runtime == ENDPOINT_UNKNOWN || (of_engine && !e->pid))
+	if (e->runtime == ENDPOINT_UNKNOWN || endpoint_is_announced(e->runtime) ||
+	    (endpoint_is_of_engine(e->runtime) && !e->pid))
 		return false;
 	for (size_t i = 0; i < some->n; i++)
 		if (some->hints[i].runtime == e->runtime && strcmp(some->hints[i].id, e->id) == 0)
@@ -241,6 +241,8 @@ static int ask_about(const struct site *s, const struct site_options *o, const s
 
 	int r;
 
+	if (!endpoint_is_of_engine(h->runtime) && h->runtime != ENDPOINT_NETNS)
+		return 0; /* add_more() tells */
 	if (h->runtime == ENDPOINT_NETNS)
 		return runtime_netns_one(o->netns_dir, h->id, b, diags, err);
 	r = runtime_docker_container(h->runtime == ENDPOINT_PODMAN ? podman : docker, h->id,

@@ -43,8 +43,9 @@ static void read_and_judge(const struct members *m, struct handles *h, struct en
 	nft_state_done(&have);
 }
 
-int enforce_status(struct site *s, int (*fn)(const struct endpoint_status *, void *), void *arg,
-		   struct bh_err *err)
+/* Those from FIRST to before END. */
+static int look_at(struct site *s, size_t first, size_t end,
+		   int (*fn)(const struct endpoint_status *, void *), void *arg, struct bh_err *err)
 {
 	struct members m;
 	struct handles h;
@@ -53,7 +54,7 @@ int enforce_status(struct site *s, int (*fn)(const struct endpoint_status *, voi
 	if (r < 0)
 		return r;
 	handles_init(&h);
-	for (size_t i = 0; i < s->endpoints->n && r >= 0; i++) {
+	for (size_t i = first; i < end && r >= 0; i++) {
 		struct endpoint_status st = { .endpoint = i };
 
 		if (!judge_endpoint(&m, &st))
@@ -63,6 +64,19 @@ int enforce_status(struct site *s, int (*fn)(const struct endpoint_status *, voi
 	handles_done(&h);
 	members_done(&m);
 	return r;
+}
+
+int enforce_status(struct site *s, int (*fn)(const struct endpoint_status *, void *), void *arg,
+		   struct bh_err *err)
+{
+	return look_at(s, 0, s->endpoints->n, fn, arg, err);
+}
+
+int enforce_status_of(struct site *s, size_t endpoint,
+		      int (*fn)(const struct endpoint_status *, void *), void *arg,
+		      struct bh_err *err)
+{
+	return look_at(s, endpoint, endpoint + 1, fn, arg, err);
 }
 
 int enforce_kernel_status(struct kernel_status *ret, struct bh_err *err)

@@ -18,9 +18,10 @@
 const char *endpoint_runtime_name(enum endpoint_runtime r)
 {
 	static const char *const names[] = {
-		[ENDPOINT_NETNS] = "netns",         [ENDPOINT_DOCKER] = "docker",
-		[ENDPOINT_PODMAN] = "podman",       [ENDPOINT_CNI] = "cni",
-		[ENDPOINT_INVENTORY] = "inventory", [ENDPOINT_UNKNOWN] = "unknown",
+		[ENDPOINT_NETNS] = "netns",     [ENDPOINT_DOCKER] = "docker",
+		[ENDPOINT_PODMAN] = "podman",   [ENDPOINT_CNI] = "cni",
+		[ENDPOINT_OCI] = "oci",         [ENDPOINT_INVENTORY] = "inventory",
+		[ENDPOINT_UNKNOWN] = "unknown",
 	};
 
 	return names[r];
@@ -406,6 +407,16 @@ const struct endpoint *endpoint_builder_find_netns(const struct endpoint_builder
 	return NULL;
 }
 
+const struct endpoint *endpoint_builder_find(const struct endpoint_builder *b, const char *id)
+{
+	const struct endpoint *e = b->endpoints.data;
+
+	for (size_t i = 0; i < b->endpoints.n; i++)
+		if (strcmp(e[i].id, id) == 0)
+			return &e[i];
+	return NULL;
+}
+
 void endpoint_builder_drop(struct endpoint_builder *b, const char *id, int pid)
 {
 	struct endpoint *e = b->endpoints.data;
@@ -448,9 +459,10 @@ static int order_addr(const void *a, const void *b)
 	return bh_addr_cmp(a, b);
 }
 
-static bool is_of_engine(const struct endpoint *e)
+/* Whoever says what lives in a namespace. */
+static bool is_told(const struct endpoint *e)
 {
-	return e->runtime == ENDPOINT_DOCKER || e->runtime == ENDPOINT_PODMAN;
+	return endpoint_is_of_engine(e->runtime) || endpoint_is_announced(e->runtime);
 }
 
 /* A name in the file system, and nothing that says what lives there. */
@@ -488,12 +500,12 @@ static bool is_unknown(const struct endpoint *e)
 }
 
 /*
- * Container engines keep their namespaces where `ip netns` looks, too: such a one is listed once,
+ * Container engines and CNI keep their namespaces where `ip netns` looks, too: such a one is listed once,
  * as the container, or as unknown as long as it is not said whose it is.
  */
 static int drop_engine_namespaces(struct bh_vec *v)
 {
-	int r = drop_told(v, is_of_engine);
+	int r = drop_told(v, is_told);
 
 	return r < 0 ? r : drop_told(v, is_unknown);
 }

@@ -24,6 +24,7 @@ void host_config_init(struct host_config *c)
 			.flows = BH_FLOWS_MAX,
 			.records_per_second = BH_RECORDS_PER_S_DEFAULT,
 		},
+		.starts = { .wait_s = BH_STARTS_WAIT_S },
 		.watch = true,
 	};
 }

@@ -511,3 +511,16 @@ const struct entry *ruleset_near_miss(const struct ruleset *r, const struct flow
 	*ret_differs = NEAR_DIRECTION;
 	return e;
 }
+
+void ruleset_deny_all(struct ruleset *ret, const char *endpoint)
+{
+	*ret = (struct ruleset) {
+		.endpoint = endpoint,
+		.services = "",
+		.generation = "0000000000000000",
+		.deny_where = { "host file", "host file" },
+		.mode = MODE_ENFORCE,
+		.on_deny = ON_DENY_DROP,
+		.log_denied = true,
+	};
+}

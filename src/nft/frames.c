@@ -6,6 +6,7 @@
 
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/base/text.h>
+#include <bulkhead/model/device.h>
 #include <bulkhead/nft/nft.h>
 
 /*
@@ -208,4 +209,19 @@ bool nft_frames_equal(const struct nft_frames *want, const struct nft_frames *ha
 				   "other devices than those with leased addresses may use DHCP",
 				   "");
 	return true;
+}
+
+/* Who has no IPv4 address of its own for good asks for one by DHCP. */
+static void take_device(struct nft_frames *f, const struct net_device *d)
+{
+	memcpy(f->devices[f->n_devices++], d->name, sizeof(d->name));
+	if (d->ethernet && !d->permanent4)
+		memcpy(f->dhcp[f->n_dhcp++], d->mac, sizeof(d->mac));
+}
+
+void nft_frames_of(const struct net_devices *devices, struct nft_frames *ret)
+{
+	*ret = (struct nft_frames) { .more = devices->more };
+	for (size_t i = 0; i < devices->n; i++)
+		take_device(ret, &devices->d[i]);
 }

@@ -17,11 +17,12 @@ int host_read_retention(struct reader *rd, const struct field *f, const struct n
 int host_read_outputs(struct reader *rd, const struct field *f, const struct node *n, void *out);
 int host_read_namespaces(struct reader *rd, const struct field *f, const struct node *n, void *out);
 int host_read_limits(struct reader *rd, const struct field *f, const struct node *n, void *out);
+int host_read_starts(struct reader *rd, const struct field *f, const struct node *n, void *out);
 
 extern const struct schema host_schema, host_runtimes_schema, host_policies_schema,
 	host_role_schema;
 extern const struct schema host_control_schema, host_metrics_schema, host_retention_schema;
-extern const struct schema host_output_schema, host_limits_schema;
+extern const struct schema host_output_schema, host_limits_schema, host_starts_schema;
 
 /* The bytes of a path: of a socket (with its NUL it fits an address), of any file. */
 #define HOST_SOCKET_MAX 107

@@ -74,6 +74,7 @@ static const struct {
 	{ "days",
 	  "\"type\":\"string\",\"pattern\":\"^0*([1-9][0-9]{0,2}|[12][0-9]{3}|3[0-5][0-9]{2}|"
 	  "36[0-4][0-9]|3650)d$\"" },
+	{ "duration", "\"type\":\"string\",\"pattern\":\"^[0-9]{1,15}[smh]$\"" },
 	{ "path", "\"type\":\"string\",\"pattern\":\"^" PATH "$\"" },
 	{ "path-or-false", "\"anyOf\":[{\"const\":false},{" SHAPE_PATH "}]" },
 	{ "switch-or-path", "\"anyOf\":[{\"type\":\"boolean\"},{" SHAPE_PATH "}]" },

@@ -27,6 +27,7 @@
 #define SHAPE_SWITCH_OR_PATH SHAPE_REF("switch-or-path")
 #define SHAPE_ACCOUNT        SHAPE_REF("account")
 #define SHAPE_LISTEN         SHAPE_REF("listen")
+#define SHAPE_DURATION       SHAPE_REF("duration")
 #define SHAPE_LINT           SHAPE_REF("lint")
 #define SHAPE_NAMESPACES     SHAPE_REF("namespaces")
 

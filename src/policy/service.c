@@ -46,7 +46,7 @@ static int read_compose(struct reader *rd, const struct field *f, const struct n
 	return 0;
 }
 
-static const char *const runtime_words[] = { "docker", "podman", "netns", "cni", NULL };
+static const char *const runtime_words[] = { "docker", "podman", "netns", "cni", "oci", NULL };
 
 static int read_runtime(struct reader *rd, const struct field *f, const struct node *n, void *out)
 {

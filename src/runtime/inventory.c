@@ -247,9 +247,9 @@ static void ep_resolvers(struct reader *rd, json_t *v, void *target)
 
 static void ep_runtime(struct reader *rd, json_t *v, void *target)
 {
-	static const enum endpoint_runtime all[] = { ENDPOINT_NETNS, ENDPOINT_DOCKER,
+	static const enum endpoint_runtime all[] = { ENDPOINT_NETNS,  ENDPOINT_DOCKER,
 						     ENDPOINT_PODMAN, ENDPOINT_CNI,
-						     ENDPOINT_INVENTORY };
+						     ENDPOINT_OCI,    ENDPOINT_INVENTORY };
 	const char *s = take_string(rd, v);
 
 	if (!s)
@@ -259,7 +259,7 @@ static void ep_runtime(struct reader *rd, json_t *v, void *target)
 			((struct endpoint *)target)->runtime = all[i];
 			return;
 		}
-	mistake(rd, "bad-runtime", NULL, "must be netns, docker, podman, cni or inventory");
+	mistake(rd, "bad-runtime", NULL, "must be netns, docker, podman, cni, oci or inventory");
 }
 
 /* What only the one who wrote the file can know: here nobody is asked. */

@@ -58,6 +58,8 @@
 #define BH_DENIED_DAYS_MAX          3650
 #define BH_DENIED_MEGABYTES_DEFAULT 256 /* and in so much room at most */
 #define BH_DENIED_MEGABYTES_MAX     (1u << 20)
+#define BH_STARTS_WAIT_S            10 /* that a start waits for its policy */
+#define BH_STARTS_WAIT_MAX_S        600
 #define BH_ACCOUNT_NAME_MAX         255 /* bytes of a user's or group's name */
 
 /* Outputs of records and signals */
@@ -210,12 +212,21 @@
 #define BH_SUGGEST_PAIRS_MAX   200000 /* pairs of endpoints that are looked at for these */
 #define BH_SUGGEST_TEXT_MAX    (128u << 20) /* bytes of all files that are edited */
 
+/* What a runtime hands to its hook */
+#define BH_OCI_STATE_BYTES_MAX  (1u << 20)
+#define BH_OCI_CONFIG_BYTES_MAX (16u << 20)
+#define BH_OCI_DEPTH_MAX        64
+
 /* Daemon */
 #define BH_WATCH_FOLDERS_MAX    16 /* in which namespaces come and go */
 #define BH_HINTS_MAX            512 /* containers and namespaces asked about by name; more: all are */
-#define BH_HINT_ID_MAX          255  /* bytes */
-#define BH_WARNINGS_MAX         64   /* that last, of looks at the endpoints; more are one line */
-#define BH_FRESH_MAX            1024 /* new namespaces of which it is not known whose they are */
+#define BH_HINT_ID_MAX          255   /* bytes */
+#define BH_WARNINGS_MAX         64    /* that last, of looks at the endpoints; more are one line */
+#define BH_FRESH_MAX            1024  /* new namespaces of which it is not known whose they are */
+#define BH_ANNOUNCED_MAX        16384 /* containers that their starters told of */
+#define BH_ANNOUNCED_BYTES_MAX  (1u << 30) /* of the file that keeps them */
+#define BH_PROTECT_WAIT_MAX_MS  600000     /* that a start waits for its policy */
+#define BH_PROTECT_LISTEN_MS    2000       /* and then for a logger that is being started again */
 #define BH_MONITOR_RCVBUF       (4 << 20) /* notices of commits, a KiB each; if more, numbers tell */
 #define BH_WATCH_READS_MAX      64        /* notices read from one source before the others' turn */
 #define BH_WATCH_UNREAD_MAX     (1 << 20) /* bytes of notices kept while an engine is waited for */

@@ -68,5 +68,7 @@ const char *bh_format_time_usec(char out[BH_TIME_STR], int64_t usec_since_epoch)
 int bh_read_file(const char *path, size_t max, char **ret, size_t *ret_len);
 /* The same for a file that is open, from where it stands to its end; FD stays the caller's. */
 int bh_read_fd(int fd, size_t max, char **ret, size_t *ret_len);
+/* The same of a pipe, or of whatever can be read; waits as long as its end does not come. */
+int bh_read_stream(int fd, size_t max, char **ret, size_t *ret_len);
 
 #endif

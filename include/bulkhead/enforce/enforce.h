@@ -54,6 +54,17 @@ struct endpoint_status {
 int enforce_status(struct site *s, int (*fn)(const struct endpoint_status *, void *), void *arg,
 		   struct bh_err *err);
 
+/* Of one of them. FN's as above; a look into its namespace. */
+int enforce_status_of(struct site *s, size_t endpoint,
+		      int (*fn)(const struct endpoint_status *, void *), void *arg,
+		      struct bh_err *err);
+
+/*
+ * Does S->holds know that what is wanted stands in the endpoint's namespace (or nothing, where nothing
+ * is wanted)? Nothing is looked at.
+ */
+bool enforce_stands(const struct site *s, size_t endpoint);
+
 /* Can this kernel hold what our tables are made of? */
 struct kernel_status {
 	bool finding;           /* it cannot, or it is not known */

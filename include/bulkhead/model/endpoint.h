@@ -15,12 +15,23 @@ enum endpoint_runtime {
 	ENDPOINT_NETNS,
 	ENDPOINT_DOCKER,
 	ENDPOINT_PODMAN,
-	ENDPOINT_CNI,
+	ENDPOINT_CNI, /* a pod, as who set its network up told it */
+	ENDPOINT_OCI, /* a container that its hook told of */
 	ENDPOINT_INVENTORY,
 	/* a namespace that has just been made, and nobody has said whose it is: no policy can name it */
 	ENDPOINT_UNKNOWN,
 };
 const char *endpoint_runtime_name(enum endpoint_runtime r);
+/* One of a container engine, which lists its containers. */
+static inline bool endpoint_is_of_engine(enum endpoint_runtime r)
+{
+	return r == ENDPOINT_DOCKER || r == ENDPOINT_PODMAN;
+}
+/* One that nobody lists: it is known from its start, by who started it. */
+static inline bool endpoint_is_announced(enum endpoint_runtime r)
+{
+	return r == ENDPOINT_CNI || r == ENDPOINT_OCI;
+}
 
 /* Why an endpoint with a netns cannot be held (invariant 15); NONE = it can. */
 enum endpoint_obstacle {
@@ -133,6 +144,8 @@ int endpoint_builder_add_set(struct endpoint_builder *b, const struct endpoint_s
 /* The endpoint of an engine, or of the inventory, that lives in this namespace; NULL: none. */
 const struct endpoint *endpoint_builder_find_netns(const struct endpoint_builder *b,
 						   uint64_t netns_ino);
+/* The first that was added with this id; NULL: none. */
+const struct endpoint *endpoint_builder_find(const struct endpoint_builder *b, const char *id);
 /* Not the one with this id, if it lives by this process. */
 void endpoint_builder_drop(struct endpoint_builder *b, const char *id, int pid);
 /* Of two with this id, the one that was added first goes. */

@@ -79,6 +79,14 @@ struct host_limits {
 		records_per_second; /* of one endpoint; what is beyond becomes aggregated records */
 };
 
+/* starts: what who starts a container does when bulkheadd does not answer, and for how long it waits. */
+enum starts_without { STARTS_FAIL, STARTS_QUARANTINE };
+
+struct host_starts {
+	enum starts_without without_daemon;
+	uint32_t wait_s;
+};
+
 struct namespace_label; /* model/endpoint.h */
 
 struct host_config {
@@ -99,6 +107,7 @@ struct host_config {
 	const struct host_output *outputs;
 	size_t n_outputs;
 	struct host_limits limits;
+	struct host_starts starts;
 	/* namespaces: by namespace, in the order of the file; one key of a namespace once */
 	const struct namespace_label *namespace_labels;
 	size_t n_namespace_labels;

@@ -183,6 +183,9 @@ struct ruleset_list {
 	size_t n_shares;
 };
 
+/* Nothing passes, either way, by word of the host file. It borrows ENDPOINT, and owns nothing. */
+void ruleset_deny_all(struct ruleset *ret, const char *endpoint);
+
 void ruleset_list_free(struct ruleset_list *l); /* takes NULL */
 /* What keeps the ruleset of an item of L; NULL: L alone does. No reference is taken. */
 struct ruleset_share *ruleset_list_share(const struct ruleset_list *l,

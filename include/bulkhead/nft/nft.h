@@ -48,6 +48,9 @@ struct nft_frames {
  */
 bool nft_frames_equal(const struct nft_frames *want, const struct nft_frames *have, char *out,
 		      size_t cap);
+/* What the devices of a namespace, as they were listed, ask of its table. */
+struct net_devices;
+void nft_frames_of(const struct net_devices *devices, struct nft_frames *ret);
 /* Hook the names that devices get which come later (eth0 to eth15), beside those that are there. */
 void nft_frames_add_late(struct nft_frames *f);
 

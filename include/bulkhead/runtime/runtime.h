@@ -39,6 +39,13 @@ int runtime_netns_one(const char *dir, const char *name, struct endpoint_builder
 		      struct diag_list *diags, struct bh_err *err);
 
 /*
+ * One that its starter told of: SAID, with the addresses that are in its namespace (loopback and
+ * link-local ones left out). Failures are those of the kernel, and of endpoint_builder_add().
+ */
+int runtime_announced(int netns_fd, const struct endpoint *said, struct endpoint_builder *b,
+		      struct diag_list *diags, struct bh_err *err);
+
+/*
  * Docker, or Podman by its Docker-compatible API, over a Unix socket: every running container
  * (docs/endpoints.md). All or nothing: one that cannot be read fails the whole, for the others'
  * policies speak of it. -ECONNREFUSED, -ENOENT, -EACCES: nobody answers there; -ETIMEDOUT; -EFBIG;

@@ -58,7 +58,7 @@ def endpoint(c, i, used):
     if c.percent(30):
         e["compose"] = c.of(COMPOSE)
     if c.percent(40):
-        e["runtime"] = c.of(["docker", "podman", "netns", "cni"])
+        e["runtime"] = c.of(["docker", "podman", "netns", "cni", "oci"])
     if c.percent(70):
         e["namespace"] = c.of(SPACES)
     elif c.percent(30):

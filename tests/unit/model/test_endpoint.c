@@ -577,7 +577,8 @@ static void test_builder_is_empty_afterwards(void **state)
 
 static void test_words(void **state)
 {
-	static const char *const runtimes[] = { "netns", "docker", "podman", "cni", "inventory" };
+	static const char *const runtimes[] = { "netns", "docker", "podman",
+						"cni",   "oci",    "inventory" };
 
 	for (size_t i = 0; i < BH_ARRAY_SIZE(runtimes); i++)
 		assert_string_equal(endpoint_runtime_name((enum endpoint_runtime)i), runtimes[i]);

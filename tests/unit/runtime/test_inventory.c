@@ -196,7 +196,7 @@ static void test_all_mistakes(void **state)
 		"i.json: error: endpoints[0].addresses[1]: must be a string [wrong-type]\n"
 		"i.json: error: endpoints[1]: has no id (add \"id\") [missing-id]\n"
 		"i.json: error: endpoints[2].labels.x: must be a string [wrong-type]\n"
-		"i.json: error: endpoints[2].runtime: must be netns, docker, podman, cni or "
+		"i.json: error: endpoints[2].runtime: must be netns, docker, podman, cni, oci or "
 		"inventory [bad-runtime]\n"
 		"i.json: error: endpoints[2].compose: must be PROJECT/SERVICE [bad-compose]\n"
 		"i.json: error: endpoints[3].ports[0].port: must be a number from 1 to 65535 "

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef DAEMON_ANNOUNCED_H
+#define DAEMON_ANNOUNCED_H
+
+#include "announcement.h"
+#include "controller.h"
+
+/*
+ * Containers that their starters told of (`protect`): a source of endpoints beside the engines. One of
+ * OCI or CNI, which nobody lists, is known as long as its namespace is there; one of an engine until
+ * the engine lists it. They are kept in a file of the store, so that the next daemon knows them.
+ */
+struct announced;
+
+/* Those of the last daemon are there again, as far as they live. */
+int announced_new(struct controller *c, struct announced **ret, struct bh_err *err);
+void announced_free(struct announced *n); /* takes NULL; the file stays */
+
+/*
+ * Denies all in its namespace at once, if nothing of ours stands there, and takes A over, whose netns_ino is
+ * set. -EINVAL: the namespace is none, or the host's own; -ESTALE: another than A says; -E2BIG; others
+ * are of the kernel. What A has is the table's then, or stays the caller's on failure.
+ */
+int announced_take(struct announced *n, struct announcement *a, struct bh_err *err);
+/* The container is gone. False: it was not known. */
+bool announced_release(struct announced *n, enum endpoint_runtime runtime, const char *id);
+
+/* What is known of it; NULL: nothing. */
+const struct announcement *announced_find(const struct announced *n, enum endpoint_runtime runtime,
+					  const char *id);
+
+/* The endpoints that they are. For site_options, before fresh_add(). */
+int announced_add(struct announced *n, struct endpoint_builder *b, struct diag_list *diags,
+		  struct bh_err *err);
+
+size_t announced_count(const struct announced *n);
+/* The namespaces of all announced_count() of them. */
+void announced_list(const struct announced *n, uint64_t *ret_inos);
+
+#endif

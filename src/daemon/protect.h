@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef DAEMON_PROTECT_H
+#define DAEMON_PROTECT_H
+
+#include "controller.h"
+
+/*
+ * The verbs of those who start containers. `protect` is answered when the kernel has the policy of the
+ * container and the logger the log of its namespace, or when it is clear that this does not come about.
+ */
+struct protect;
+
+int protect_new(struct controller *c, struct protect **ret, struct bh_err *err);
+void protect_free(struct protect *p); /* takes NULL; after the server, whose calls it answers */
+
+/* Something was brought about: whoever waits for it is answered. */
+void protect_settle(struct protect *p);
+
+extern const struct ctl_arg protect_released_args[];
+void protect_run(struct ctl_call *call, const json_t *args, void *arg);
+void protect_run_released(struct ctl_call *call, const json_t *args, void *arg);
+void protect_gone(struct ctl_call *call, void *arg);
+
+#endif

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <bulkhead/launch/launch.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include <bulkhead/base/cleanup.h>
+#include <bulkhead/ctl/ctl.h>
+
+/* The daemon gives up when this much of the time is over, and so says why. */
+#define DAEMONS_PART(ms) ((ms) / 10 * 9)
+
+/* --- the request ------------------------------------------------------------------------------ */
+
+static void put_text(json_t *o, const char *key, const char *s)
+{
+	if (s && s[0])
+		json_object_set_new(o, key, json_string(s));
+}
+
+static void put_number(json_t *o, const char *key, uint64_t v)
+{
+	if (v)
+		json_object_set_new(o, key, json_integer((json_int_t)v));
+}
+
+static json_t *label_text(const struct label *l)
+{
+	size_t key = strlen(l->key), value = strlen(l->value);
+	bh_autofree char *text = malloc(key + value + 2);
+
+	if (!text)
+		return NULL;
+	memcpy(text, l->key, key);
+	text[key] = '=';
+	memcpy(text + key + 1, l->value, value + 1);
+	return json_string(text);
+}
+
+static json_t *request_args(const struct launch_request *rq, const struct launch_options *o)
+{
+	json_t *args = json_object(), *labels = json_array();
+
+	put_text(args, "runtime", endpoint_runtime_name(rq->runtime));
+	put_text(args, "id", rq->id);
+	put_text(args, "name", rq->name);
+	put_text(args, "image", rq->image);
+	put_text(args, "netns", rq->netns);
+	put_text(args, "obstacle", endpoint_obstacle_word(rq->obstacle));
+	put_number(args, "netns_ino", rq->netns_ino);
+	put_number(args, "pid", rq->pid > 0 ? (uint64_t)rq->pid : 0);
+	put_number(args, "wait", DAEMONS_PART(o->wait_ms));
+	for (size_t i = 0; i < rq->n_labels; i++)
+		json_array_append_new(labels, label_text(&rq->labels[i]));
+	if (json_array_size(labels) != rq->n_labels) { /* out of memory, or no UTF-8 */
+		json_decref(args);
+		args = NULL;
+	}
+	if (args)
+		json_object_set(args, "labels", labels);
+	json_decref(labels);
+	return args;
+}
+
+/* --- asking ----------------------------------------------------------------------------------- */
+
+/* Items up to the end: the last one's state. */
+static int read_answer(struct ctl_client *c, char *ret_state, struct ctl_end *end,
+		       struct bh_err *err)
+{
+	json_t *item = NULL;
+	int r;
+
+	while ((r = ctl_client_next(c, &item, end, err)) > 0) {
+		const char *state = json_string_value(json_object_get(item, "state"));
+
+		if (state && ret_state)
+			snprintf(ret_state, LAUNCH_STATE_MAX, "%s", state);
+		json_decref(item);
+	}
+	return r;
+}
+
+static const struct {
+	int exit, r;
+} endings[] = {
+	{ CTL_EXIT_YES, 0 },
+	{ CTL_EXIT_NO, -EPERM },
+	{ CTL_EXIT_USAGE, -EINVAL },
+};
+
+static int result_of(const struct ctl_end *end, struct bh_err *err)
+{
+	int r = -EAGAIN; /* it could not: as if it were not there */
+
+	for (size_t i = 0; i < BH_ARRAY_SIZE(endings); i++)
+		if (endings[i].exit == end->exit)
+			r = endings[i].r;
+	return r < 0 ? bh_err_set(err, r, "%s", end->error) : 0;
+}
+
+/* Takes ARGS. */
+static int ask(const char *verb, json_t *args, const struct launch_options *o, char *ret_state,
+	       struct bh_err *err)
+{
+	struct ctl_client *c;
+	struct ctl_end end;
+	int r;
+
+	if (!args)
+		return bh_err_set(err, -EINVAL, "a label, or the name, is no UTF-8");
+	r = ctl_client_connect(o->socket, (int)o->wait_ms, &c, err);
+	if (r < 0) {
+		json_decref(args);
+		return r;
+	}
+	r = ctl_client_request(c, verb, args, (int)o->wait_ms, err);
+	if (r >= 0)
+		r = read_answer(c, ret_state, &end, err);
+	ctl_client_free(c);
+	return r < 0 ? r : result_of(&end, err);
+}
+
+/* --- what is done with the answer ------------------------------------------------------------- */
+
+/* The daemon has said no, and why: to go on in quarantine would be to pass over it. */
+static bool was_refused(int r)
+{
+	return r == -EPERM || r == -EINVAL || r == -EMSGSIZE;
+}
+
+static int go_without(const struct launch_request *rq, const struct launch_options *o, int r,
+		      enum launch_outcome *ret, struct bh_err *err)
+{
+	struct bh_err why = BH_ERR_INIT;
+	int denied = launch_deny(rq->netns, rq->netns_ino, &why);
+
+	if (denied < 0)
+		return bh_err_prefix(err, r, "its namespace could not be closed (%.200s), and",
+				     why.msg);
+	if (!o->quarantine || was_refused(r))
+		return r;
+	*ret = LAUNCH_QUARANTINED;
+	return 0;
+}
+
+int launch_hold(const struct launch_request *rq, const struct launch_options *o,
+		enum launch_outcome *ret, char *ret_state, struct bh_err *err)
+{
+	struct bh_err why = BH_ERR_INIT;
+	int r = ask("protect", request_args(rq, o), o, ret_state, &why);
+
+	*ret = LAUNCH_IN_FORCE;
+	if (r < 0) {
+		if (err)
+			*err = why;
+		r = go_without(rq, o, r, ret, err);
+	}
+	return r;
+}
+
+int launch_release(enum endpoint_runtime runtime, const char *id, const struct launch_options *o,
+		   struct bh_err *err)
+{
+	json_t *args = json_pack("{s:s, s:s}", "runtime", endpoint_runtime_name(runtime), "id", id);
+
+	return ask("released", args, o, NULL, err);
+}
