@@ -14,7 +14,7 @@ struct engine {
 	struct controller *c;
 	enum endpoint_runtime runtime;
 	struct runtime_events *events;
-	struct runtime_early *early; /* NULL: new namespaces are not denied */
+	struct runtime_early *early;
 };
 
 struct engines {
@@ -61,8 +61,7 @@ static void on_event(const struct runtime_event *event, void *arg)
 
 	if (event->kind == RUNTIME_EVENT_UNREADABLE)
 		reconcile_touch(e->c);
-	if (e->early)
-		runtime_early_event(e->early, event);
+	runtime_early_event(e->early, event);
 	if (is_worth_asking(e, event))
 		reconcile_hint(e->c, e->runtime, event->container, 0);
 }
@@ -71,8 +70,7 @@ static void on_connected(void *arg)
 {
 	struct engine *e = arg;
 
-	if (e->early)
-		runtime_early_resync(e->early);
+	runtime_early_resync(e->early);
 	reconcile_touch(e->c);
 }
 
@@ -122,11 +120,17 @@ int engines_join(struct engines *e, int netns_fd, const char *path, uint64_t num
 	return r;
 }
 
-int engines_named(struct engines *e, enum endpoint_runtime runtime, const char *container,
-		  int netns_fd, const char *path, struct endpoint_builder *b,
-		  struct diag_list *diags, struct bh_err *err)
+int engines_named(struct engines *e, enum endpoint_runtime runtime, const char *id, int netns_fd,
+		  const char *path, struct endpoint_builder *b, struct diag_list *diags,
+		  struct bh_err *err)
 {
-	return 0; /* until runtime_early_named() is there */
+	struct engine *one = runtime == ENDPOINT_DOCKER   ? &e->docker
+			     : runtime == ENDPOINT_PODMAN ? &e->podman
+							  : NULL;
+
+	if (!one || !one->early)
+		return 0;
+	return runtime_early_named(one->early, id, netns_fd, path, b, diags, err);
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -135,11 +139,8 @@ static int follow(struct engine *e, const char *path, struct runtime_images *ima
 		  struct bh_err *err)
 {
 	struct controller *c = e->c;
-	int r = 0;
+	int r = runtime_early_new(c->event, path, e->runtime, images, on_known, e, &e->early, err);
 
-	if (c->site.host.new_namespaces == NEW_NAMESPACES_QUARANTINE)
-		r = runtime_early_new(c->event, path, e->runtime, images, on_known, e, &e->early,
-				      err);
 	return r < 0 ? r
 		     : runtime_events_new(c->event, path, e->runtime, &callbacks, e, &e->events,
 					  err);

@@ -24,10 +24,13 @@ int engines_join(struct engines *e, int netns_fd, const char *path, uint64_t num
 		 struct endpoint_builder *b, char ret_id[RUNTIME_ID_SIZE], struct diag_list *diags,
 		 struct bh_err *err);
 
-/* runtime_early_named() with the engine of this runtime. 0: it does not know the container. */
-int engines_named(struct engines *e, enum endpoint_runtime runtime, const char *container,
-		  int netns_fd, const char *path, struct endpoint_builder *b,
-		  struct diag_list *diags, struct bh_err *err);
+/*
+ * The endpoint of the container with this id of Docker or Podman, whose start is held: as
+ * runtime_early_named(). 0 too when that engine is not followed.
+ */
+int engines_named(struct engines *e, enum endpoint_runtime runtime, const char *id, int netns_fd,
+		  const char *path, struct endpoint_builder *b, struct diag_list *diags,
+		  struct bh_err *err);
 
 /* Add to LIST, an array, an object for each that is followed: "engine", "state", "since". */
 void engines_report(const struct engines *e, json_t *list);

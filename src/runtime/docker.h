@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <jansson.h>
+
 #include <bulkhead/base/arena.h>
 #include <bulkhead/base/buf.h>
 #include <bulkhead/base/err.h>
@@ -51,8 +53,14 @@ struct docker_container {
 	size_t n_gateways;
 };
 
+struct reply;
+/* The labels at KEY of the object O, which may be NULL; *RET_N of them. */
+const struct label *docker_labels(struct reply *d, const json_t *o, const char *key, size_t *ret_n);
+
 /* 64 hexadecimal digits: nothing else goes into a URL. */
 bool docker_id_is_valid(const char *id);
+/* Letters, digits and "._-/:@" as in "localhost/app:1.2": it may go into a URL. */
+bool docker_image_name_is_plain(const char *name);
 /* "sha256:" and 64 hexadecimal digits, or these alone. */
 bool docker_image_id_is_valid(const char *id);
 /* At most 64 letters, digits, '_', '-' and '.', this not first. */
@@ -88,9 +96,21 @@ int docker_parse_network(const char *json, size_t len, struct runtime_attachment
 int docker_parse_remains(const char *json, size_t len, struct bh_arena *arena, const char *id,
 			 struct docker_container *ret);
 
+/*
+ * What Podman tells of the making of a container, GET /events?stream=false&filters={"container":["ID"],
+ * "event":["create"]}, also while it starts it: id, name, image (as it was named) and labels
+ * (undivided). Those called "name", "image", "podId" and "containerExitCode" are not told. -ENOENT: it
+ * tells of none; -EBADMSG.
+ */
+int docker_parse_told(const char *json, size_t len, struct bh_arena *arena,
+		      struct docker_container *ret, struct bh_err *err);
+
 /* The labels of GET /images/ID/json. */
 int docker_parse_image(const char *json, size_t len, struct bh_arena *arena,
 		       const struct label **ret_labels, size_t *ret_n, struct bh_err *err);
+
+/* "Id" of GET /images/NAME/json, into the arena; NULL: it says none, or it is out of memory. */
+const char *docker_parse_image_id(const char *json, size_t len, struct bh_arena *arena);
 
 /*
  * Divide the container's labels: those that its image has with the same value are the image's,

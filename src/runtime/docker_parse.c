@@ -20,9 +20,10 @@
 /* --- labels ---------------------------------------------------------------------------------- */
 
 /* One that no policy can name, being too long, cannot select either: it is left out. */
-static const struct label *labels(struct reply *d, const json_t *o, size_t *ret_n)
+const struct label *docker_labels(struct reply *d, const json_t *o, const char *key_of,
+				  size_t *ret_n)
 {
-	json_t *v = reply_member(d, o, "Labels", JSON_OBJECT), *item;
+	json_t *v = reply_member(d, o, key_of, JSON_OBJECT), *item;
 	struct label *out = bh_arena_array(d->arena, json_object_size(v), sizeof(*out));
 	const char *key;
 
@@ -33,7 +34,7 @@ static const struct label *labels(struct reply *d, const json_t *o, size_t *ret_
 		struct label l;
 
 		if (!out || !json_is_string(item)) {
-			reply_wrong(d, "Labels", "has a value that is no string");
+			reply_wrong(d, key_of, "has a value that is no string");
 			break;
 		}
 		if (strlen(key) > BH_RUNTIME_LABEL_BYTES_MAX ||
@@ -194,7 +195,7 @@ static void take_identity(struct reply *d, struct docker_container *c)
 		reply_wrong(d, "Id", "is not 64 hexadecimal digits");
 	take_name(d, c);
 	c->e.image = reply_text(d, config, "Image");
-	c->e.labels = labels(d, config, &c->e.n_labels);
+	c->e.labels = docker_labels(d, config, "Labels", &c->e.n_labels);
 	take_image_id(d, c);
 	c->resolv_conf = reply_path(d, d->root, "ResolvConfPath");
 }
@@ -332,7 +333,7 @@ static void take_listed(struct reply *d, const json_t *item, struct docker_conta
 	image = reply_borrow(d, item, "ImageID");
 	if (image && docker_image_id_is_valid(image))
 		c->image_id = reply_text(d, item, "ImageID");
-	c->e.labels = labels(d, item, &c->e.n_labels);
+	c->e.labels = docker_labels(d, item, "Labels", &c->e.n_labels);
 	c->e.obstacle = ENDPOINT_RAW_SOCKETS;
 	state = reply_borrow(d, item, "State");
 	c->alive = !state || (strcmp(state, "created") != 0 && !has_ended(d, item));
@@ -372,7 +373,7 @@ int docker_parse_image(const char *json, size_t len, struct bh_arena *arena,
 
 	if (r < 0)
 		return r;
-	found = labels(&d, reply_member(&d, d.root, "Config", JSON_OBJECT), &n);
+	found = docker_labels(&d, reply_member(&d, d.root, "Config", JSON_OBJECT), "Labels", &n);
 	json_decref(d.root);
 	if (d.r < 0)
 		return d.r;

@@ -27,7 +27,8 @@ static void unlearn(struct container *c)
 		c->early->asking--;
 	docker_call_cancel(c->call);
 	docker_call_cancel(c->listed);
-	c->call = c->listed = NULL;
+	docker_call_cancel(c->image);
+	c->call = c->listed = c->image = NULL;
 	bh_arena_free(c->arena);
 	c->arena = NULL;
 	c->partial = false;
@@ -51,7 +52,8 @@ struct container *early_find(struct runtime_early *early, const char *id)
 	return c;
 }
 
-/* Room for one more, at the cost of one that runs: it is of use only when it is started again. */
+/* Room for one more, at the cost of one that runs: it is of use only when it is started again. Or of one
+ * that nothing is known of. */
 static bool make_room(struct runtime_early *early)
 {
 	struct container *c, *next;
@@ -59,7 +61,7 @@ static bool make_room(struct runtime_early *early)
 	if (HASH_COUNT(early->containers) < BH_EARLY_MAX)
 		return true;
 	HASH_ITER (hh, early->containers, c, next)
-		if (c->running) {
+		if (c->running || c->state == CONTAINER_REFUSED) {
 			early_forget(c);
 			return true;
 		}
@@ -126,7 +128,7 @@ static void renamed(struct runtime_early *early, const char *id)
 static void turn(struct container *c, bool running)
 {
 	c->running = running;
-	c->unsure = false;
+	c->unsure = c->named = false;
 	c->n_places = 0;
 	if (c->state == CONTAINER_REFUSED)
 		c->state = CONTAINER_UNKNOWN;
@@ -154,6 +156,17 @@ static void waits(struct runtime_early *early, const char *id)
 		turn(c, false);
 }
 
+/* Podman may not answer about it any more: it may be in the middle of its start. */
+static void made(struct runtime_early *early, const char *id)
+{
+	struct container *c;
+
+	waits(early, id);
+	c = early->runtime == ENDPOINT_PODMAN ? early_find(early, id) : NULL;
+	if (c && c->state <= CONTAINER_ASKED && !c->arena)
+		early_ask_listed(c);
+}
+
 static void connected(struct runtime_early *early, const struct runtime_event *event)
 {
 	bool known = early_find(early, event->container) != NULL;
@@ -174,6 +187,8 @@ void runtime_early_event(struct runtime_early *early, const struct runtime_event
 
 	switch (event->kind) {
 	case RUNTIME_EVENT_CREATE:
+		made(early, event->container);
+		break;
 	case RUNTIME_EVENT_DIE:
 		waits(early, event->container);
 		break;
@@ -261,24 +276,24 @@ static bool is_confirmed(struct runtime_early *early, struct place *p, uint64_t 
 	return false;
 }
 
-/* Its engine's addresses and those inside, each once. */
-static size_t all_addrs(const struct container *c, const struct bh_addr *inner, size_t n_inner,
-			struct bh_addr out[BH_ENDPOINT_ADDRS_MAX])
+/* Its engine's addresses in so many places and those inside, each once. */
+static size_t all_addrs(const struct place *places, size_t n_places, const struct bh_addr *inner,
+			size_t n_inner, struct bh_addr out[BH_ENDPOINT_ADDRS_MAX])
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < c->n_places; i++)
-		for (size_t k = 0; k < c->places[i].n_addrs; k++)
-			if (!has_addr(out, n, &c->places[i].addrs[k]))
-				out[n++] = c->places[i].addrs[k];
+	for (size_t i = 0; i < n_places; i++)
+		for (size_t k = 0; k < places[i].n_addrs; k++)
+			if (!has_addr(out, n, &places[i].addrs[k]))
+				out[n++] = places[i].addrs[k];
 	for (size_t i = 0; i < n_inner && n < BH_ENDPOINT_ADDRS_MAX; i++)
 		if (!has_addr(out, n, &inner[i]))
 			out[n++] = inner[i];
 	return n;
 }
 
-static int add_endpoint(const struct container *c, const struct bh_addr *inner, size_t n_inner,
-			const char *path, uint64_t ino, struct endpoint_builder *b,
+static int add_endpoint(const struct container *c, size_t n_places, const struct bh_addr *inner,
+			size_t n_inner, const char *path, uint64_t ino, struct endpoint_builder *b,
 			struct bh_err *err)
 {
 	struct bh_addr resolvers[BH_ENDPOINT_RESOLVERS_MAX], addrs[BH_ENDPOINT_ADDRS_MAX];
@@ -288,7 +303,7 @@ static int add_endpoint(const struct container *c, const struct bh_addr *inner, 
 	e.netns_ino = ino;
 	e.pid = 0;
 	e.addrs = addrs;
-	e.n_addrs = all_addrs(c, inner, n_inner, addrs);
+	e.n_addrs = all_addrs(c->places, n_places, inner, n_inner, addrs);
 	e.resolvers = resolvers;
 	e.n_resolvers = c->partial ? 0
 				   : docker_resolvers_expected(&c->doc, resolvers,
@@ -322,7 +337,7 @@ int runtime_early_match(struct runtime_early *early, const struct net_devices *d
 	}
 	if (!found || !is_confirmed(early, place, number))
 		return 0;
-	r = add_endpoint(found, addrs, n_addrs, path, netns_ino, b, err);
+	r = add_endpoint(found, found->n_places, addrs, n_addrs, path, netns_ino, b, err);
 	if (r < 0)
 		return r;
 	if (ret_id)
@@ -351,6 +366,55 @@ int runtime_early_join(struct runtime_early *early, int netns_fd, const char *pa
 		return r;
 	return runtime_early_match(early, &early->devices, addrs, n, path, st.st_ino, number, b,
 				   ret_id, diags, err);
+}
+
+/* --- who is known by name ------------------------------------------------------------------------ */
+
+static int add_named(struct container *c, int netns_fd, const char *path,
+		     struct endpoint_builder *b, struct bh_err *err)
+{
+	struct bh_addr addrs[BH_ENDPOINT_ADDRS_MAX];
+	struct stat st;
+	size_t n = 0;
+	int r;
+
+	if (fstat(netns_fd, &st) < 0)
+		return bh_err_errno(err, -errno, "a network namespace");
+	r = runtime_netns_addrs(netns_fd, addrs, BH_ARRAY_SIZE(addrs), &n, err);
+	if (r < 0 && r != -E2BIG)
+		return r;
+	r = add_endpoint(c, 0, addrs, n, path, st.st_ino, b, err);
+	return r < 0 ? r : 1;
+}
+
+int runtime_early_named(struct runtime_early *early, const char *container, int netns_fd,
+			const char *path, struct endpoint_builder *b, struct diag_list *diags,
+			struct bh_err *err)
+{
+	struct container *c;
+
+	if (!docker_id_is_valid(container))
+		return bh_err_set(err, -EINVAL, "a container's id has 64 hexadecimal digits");
+	c = early_find(early, container);
+	if (!c) {
+		c = early_add(early, container);
+		if (c)
+			c->unsure = true;
+	}
+	if (!c) {
+		diag_add(diags, DIAG_WARNING, NULL, "too-many-starts", NULL,
+			 "%s: more than %d containers: it is not known before it runs what %.12s "
+			 "is",
+			 early->who, BH_EARLY_MAX, container);
+		return 0;
+	}
+	if (!c->named)
+		c->tries = 0;
+	c->named = true;
+	if (c->state == CONTAINER_KNOWN)
+		return add_named(c, netns_fd, path, b, err);
+	early_ask_named(c);
+	return 0;
 }
 
 /* --- the handle ------------------------------------------------------------------------------- */
@@ -399,9 +463,27 @@ void runtime_early_free(struct runtime_early *early)
 	free(early);
 }
 
+/* What a container is does not change while its start is held. That it went on was perhaps missed. */
+static void forget_what_may_change(struct runtime_early *early)
+{
+	struct container *c, *next;
+
+	early_cancel_questions(early);
+	HASH_ITER (hh, early->containers, c, next) {
+		if (!c->named) {
+			early_forget(c);
+			continue;
+		}
+		c->n_places = 0;
+		c->unsure = true;
+		c->tries = 0;
+		early_ask_named(c);
+	}
+}
+
 void runtime_early_resync(struct runtime_early *early)
 {
-	forget_all(early);
+	forget_what_may_change(early);
 	early_ask_list(early);
 }
 

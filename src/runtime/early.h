@@ -42,10 +42,12 @@ struct container {
 	enum container_state state;
 	bool running;                /* nothing to find any more, until it dies */
 	bool unsure;                 /* no event said whether it runs: the answer will */
+	bool named;                  /* its start is held: somebody waits to know it */
+	unsigned tries;              /* how often it was asked about for that */
 	struct bh_arena *arena;      /* of `doc` */
 	struct docker_container doc; /* labels divided once it is known */
-	bool partial;                /* from the list: its name servers are not known */
-	struct docker_call *call, *listed;
+	bool partial;                /* not its document: its name servers are not known */
+	struct docker_call *call, *listed, *image;
 	struct place places[BH_EARLY_NETWORKS_MAX];
 	size_t n_places;
 	UT_hash_handle hh;
@@ -93,8 +95,13 @@ void early_leave(struct container *c, const char *network);
 
 /* About those that nothing is known of, BH_EARLY_ASKING_MAX at a time. */
 void early_ask_containers(struct runtime_early *early);
-/* It is being started, and what it was asked for is not answered: Docker's list always is. */
+/*
+ * It is being started, and its document is not answered. Docker's list is; of Podman, what it tells of
+ * the making of it.
+ */
 void early_ask_listed(struct container *c);
+/* All that may answer, for who holds its start. */
+void early_ask_named(struct container *c);
 void early_ask_network(struct runtime_early *early, const char *network);
 bool early_asks_network(const struct runtime_early *early, const char *network);
 void early_ask_list(struct runtime_early *early);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <bulkhead/base/cleanup.h>
 
@@ -14,7 +15,9 @@ static void tell_known(struct container *c)
 {
 	struct runtime_early *early = c->early;
 
-	if (c->state == CONTAINER_KNOWN && !c->running && c->n_places && early->on_known)
+	bool placed = !c->running && c->n_places;
+
+	if (c->state == CONTAINER_KNOWN && (c->named || placed) && early->on_known)
 		early->on_known(c->id, early->arg);
 }
 
@@ -48,17 +51,26 @@ static void divide(struct container *c, const struct docker_image *image)
 	answered(c, r < 0 ? CONTAINER_REFUSED : CONTAINER_KNOWN);
 }
 
+/* What an image's name says was asked for by that name, for who has no id of it. */
+static const char *image_id(struct container *c, const struct bh_buf *body)
+{
+	if (!c->doc.image_id)
+		c->doc.image_id = docker_parse_image_id(bh_buf_str(body), body->len, c->arena);
+	return c->doc.image_id;
+}
+
 static void on_image(int r, const struct bh_buf *body, const struct bh_err *why, void *arg)
 {
 	const struct docker_image *image;
 	struct container *c = arg;
+	bool gone = r == -ESRCH && c->doc.image_id;
 
-	c->call = NULL;
-	if (r < 0 && r != -ESRCH) {
+	c->image = NULL;
+	if ((r < 0 && !gone) || (!gone && !image_id(c, body))) {
 		answered(c, CONTAINER_REFUSED);
 		return;
 	}
-	r = docker_images_add(c->early->images, c->doc.image_id, r < 0 ? NULL : bh_buf_str(body),
+	r = docker_images_add(c->early->images, c->doc.image_id, gone ? NULL : bh_buf_str(body),
 			      body->len, &image, NULL);
 	if (r < 0)
 		answered(c, CONTAINER_REFUSED);
@@ -66,86 +78,137 @@ static void on_image(int r, const struct bh_buf *body, const struct bh_err *why,
 		divide(c, image);
 }
 
+/* By its id, or by what it was called when Podman made a container of it, a moment ago. */
+static int ask_image_called(struct container *c, const char *name)
+{
+	char path[BH_EARLY_IMAGE_NAME_MAX + 32];
+
+	if (!docker_image_name_is_plain(name))
+		return -EINVAL;
+	snprintf(path, sizeof(path), "/images/%s/json", name);
+	return docker_async_get(c->early->http, path, BH_EARLY_CONTAINER_BYTES, BH_EARLY_ASK_MS,
+				on_image, c, &c->image, NULL);
+}
+
+/* Of one that was told of and has no name of an image, it is not known that it has none. */
 static void ask_image(struct container *c)
 {
+	bool told = c->partial && c->early->runtime == ENDPOINT_PODMAN;
 	const struct docker_image *image = NULL;
-	char path[160];
+	const char *name = c->doc.image_id;
 
-	if (c->doc.image_id)
-		image = docker_images_find(c->early->images, c->doc.image_id);
-	if (image || !c->doc.image_id) {
+	if (name)
+		image = docker_images_find(c->early->images, name);
+	else if (told)
+		name = c->doc.e.image ? c->doc.e.image : "";
+	if (image || !name)
 		divide(c, image);
-		return;
-	}
-	snprintf(path, sizeof(path), "/images/%s/json", c->doc.image_id);
-	if (docker_async_get(c->early->http, path, BH_EARLY_CONTAINER_BYTES, BH_EARLY_ASK_MS,
-			     on_image, c, &c->call, NULL) < 0)
+	else if (ask_image_called(c, name) < 0)
 		answered(c, CONTAINER_REFUSED);
 }
 
-/* What it is stands in ->doc. */
-static void learned(struct container *c)
+/* What it is stands in DOC, whose strings are ARENA's. */
+static void learned(struct container *c, struct bh_arena *arena, const struct docker_container *doc,
+		    bool partial)
 {
+	docker_call_cancel(c->image);
+	c->image = NULL;
+	bh_arena_free(c->arena);
+	c->arena = arena;
+	c->doc = *doc;
 	c->doc.e.runtime = c->early->runtime;
-	if (c->unsure)
+	c->partial = partial;
+	c->early->asking += c->state != CONTAINER_ASKED;
+	c->state = CONTAINER_ASKED;
+	if (c->unsure && !(partial && c->early->runtime == ENDPOINT_PODMAN)) {
 		c->running = c->doc.alive;
-	c->unsure = false;
+		c->unsure = false;
+	}
 	ask_image(c);
+}
+
+/* What is known from elsewhere stays. */
+static void no_document(struct container *c, int r)
+{
+	if (r == -ESRCH && c->named)
+		early_forget(c);
+	else if (c->state == CONTAINER_ASKED && !c->arena)
+		answered(c, CONTAINER_REFUSED);
 }
 
 static void on_container(int r, const struct bh_buf *body, const struct bh_err *why, void *arg)
 {
+	struct bh_arena *arena = bh_arena_new();
+	struct docker_container doc = { 0 };
 	struct container *c = arg;
 
 	c->call = NULL;
-	c->arena = bh_arena_new();
 	if (r >= 0)
-		r = c->arena ? docker_parse_container(bh_buf_str(body), body->len, c->arena,
-						      &c->doc, NULL)
-			     : -ENOMEM;
-	if (r < 0 || strcmp(c->doc.e.id, c->id) != 0) {
-		answered(c, CONTAINER_REFUSED);
+		r = arena ? docker_parse_container(bh_buf_str(body), body->len, arena, &doc, NULL)
+			  : -ENOMEM;
+	if (r < 0 || strcmp(doc.e.id, c->id) != 0) {
+		bh_arena_free(arena);
+		no_document(c, r);
 		return;
 	}
 	docker_call_cancel(c->listed);
 	c->listed = NULL;
-	learned(c);
+	learned(c, arena, &doc, false);
+}
+
+/* One that was too slow is asked again, for who waits for it. */
+static void not_listed(struct container *c, int r)
+{
+	if (c->named && r == -ETIMEDOUT)
+		early_ask_named(c);
 }
 
 /* It may have come second, and then does not count. */
 static void on_listed(int r, const struct bh_buf *body, const struct bh_err *why, void *arg)
 {
+	bool told = ((struct container *)arg)->early->runtime == ENDPOINT_PODMAN;
+	struct bh_arena *arena = bh_arena_new();
+	struct docker_container doc = { 0 };
 	struct container *c = arg;
 
 	c->listed = NULL;
-	if (c->state > CONTAINER_ASKED || c->arena)
-		return;
-	c->arena = bh_arena_new();
 	if (r >= 0)
-		r = c->arena ? docker_parse_listed(bh_buf_str(body), body->len, c->arena, &c->doc,
-						   NULL)
-			     : -ENOMEM;
-	if (r < 0 || strcmp(c->doc.e.id, c->id) != 0) {
-		bh_arena_free(c->arena);
-		c->arena = NULL;
+		r = arena ? (told ? docker_parse_told : docker_parse_listed)(
+				    bh_buf_str(body), body->len, arena, &doc, NULL)
+			  : -ENOMEM;
+	if (r >= 0 && !c->arena && strcmp(doc.e.id, c->id) == 0) {
+		learned(c, arena, &doc, true);
 		return;
 	}
-	docker_call_cancel(c->call);
-	c->call = NULL;
-	c->early->asking += c->state == CONTAINER_UNKNOWN;
-	c->state = CONTAINER_ASKED;
-	c->partial = true;
-	learned(c);
+	bh_arena_free(arena);
+	if (r < 0 && !c->arena)
+		not_listed(c, r);
+}
+
+/* Podman's clock is ours. It ends the answer where it has nothing more to tell. */
+static void path_of_told(const char *id, char *path, size_t size)
+{
+	long long since = (long long)time(NULL) - BH_EARLY_TOLD_S;
+
+	snprintf(path, size,
+		 "/events?stream=false&since=%lld&filters=%%7B%%22container%%22%%3A%%5B%%22%s%%22%%"
+		 "5D"
+		 "%%2C%%22event%%22%%3A%%5B%%22create%%22%%5D%%7D",
+		 since, id);
 }
 
 void early_ask_listed(struct container *c)
 {
-	char path[192];
+	char path[256];
 
 	if (c->listed)
 		return;
-	snprintf(path, sizeof(path),
-		 "/containers/json?all=1&filters=%%7B%%22id%%22%%3A%%5B%%22%s%%22%%5D%%7D", c->id);
+	if (c->early->runtime == ENDPOINT_PODMAN)
+		path_of_told(c->id, path, sizeof(path));
+	else
+		snprintf(path, sizeof(path),
+			 "/containers/json?all=1&filters=%%7B%%22id%%22%%3A%%5B%%22%s%%22%%5D%%7D",
+			 c->id);
 	if (docker_async_get(c->early->http, path, BH_EARLY_CONTAINER_BYTES, BH_EARLY_ASK_MS,
 			     on_listed, c, &c->listed, NULL) < 0)
 		c->listed = NULL;
@@ -159,8 +222,22 @@ static void ask_container(struct container *c)
 	if (docker_async_get(c->early->http, path, BH_EARLY_CONTAINER_BYTES, BH_EARLY_ASK_MS,
 			     on_container, c, &c->call, NULL) < 0)
 		return;
+	if (c->state == CONTAINER_KNOWN)
+		return; /* it stays so until the answer is there */
+	c->early->asking += c->state != CONTAINER_ASKED;
 	c->state = CONTAINER_ASKED;
-	c->early->asking++;
+}
+
+/* Not one of those that wait for their turn. */
+void early_ask_named(struct container *c)
+{
+	if (c->tries >= BH_EARLY_TRIES_MAX)
+		return;
+	c->tries += !c->listed;
+	if (!c->call)
+		ask_container(c);
+	if (!c->arena)
+		early_ask_listed(c);
 }
 
 void early_ask_containers(struct runtime_early *early)

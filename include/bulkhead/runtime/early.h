@@ -88,6 +88,23 @@ int runtime_early_match(struct runtime_early *early, const struct net_devices *d
 			uint64_t netns_ino, uint64_t number, struct endpoint_builder *b,
 			char ret_id[RUNTIME_ID_SIZE], struct diag_list *diags, struct bh_err *err);
 
+/*
+ * The same for who knows which container it is, and holds its start meanwhile: a hook. The addresses
+ * are those inside; nothing else of the namespace counts. 1: added to B. 0: not known yet; it has been
+ * asked, and on_known() tells, or nobody will: so the caller has a deadline of its own. It stays known
+ * until an event says that it started, or is gone, and over runtime_early_resync().
+ *
+ * It is never told half: a container whose labels cannot be told from its image's is not known.
+ * Docker answers its list while it starts a container. Podman answers nothing about it, but tells of
+ * its making, with the labels and what its image was called; that is believed for BH_EARLY_TOLD_S,
+ * after which the name may be another image's, and needs `events_logger` not to be "none". What was
+ * asked before its start (when it was made, or at runtime_early_resync()) is complete.
+ * -EINVAL: CONTAINER is no id.
+ */
+int runtime_early_named(struct runtime_early *early, const char *container, int netns_fd,
+			const char *path, struct endpoint_builder *b, struct diag_list *diags,
+			struct bh_err *err);
+
 /* How many containers are remembered, and how many of them could be joined now. */
 size_t runtime_early_count(const struct runtime_early *early, size_t *ret_waiting);
 

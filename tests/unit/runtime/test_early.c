@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -54,17 +56,22 @@ static void on_known(const char *container, void *arg)
 	w->n_known++;
 }
 
-static struct world *start(void)
+static struct world *start_of(enum endpoint_runtime runtime)
 {
 	struct world *w = calloc(1, sizeof(*w));
 
 	assert_non_null(w);
 	engine_init(&w->engine);
 	assert_int_equal(runtime_images_new(&w->images, NULL), 0);
-	assert_int_equal(runtime_early_new(w->engine.event, w->engine.path, ENDPOINT_DOCKER,
-					   w->images, on_known, w, &w->early, NULL),
+	assert_int_equal(runtime_early_new(w->engine.event, w->engine.path, runtime, w->images,
+					   on_known, w, &w->early, NULL),
 			 0);
 	return w;
+}
+
+static struct world *start(void)
+{
+	return start_of(ENDPOINT_DOCKER);
 }
 
 static void stop(struct world *w)
@@ -110,7 +117,12 @@ static int asked_on(struct world *w, int a, int b)
 #define INSPECT(id)  "/containers/" id "/json"
 #define IMAGE_PATH   "/images/" IMAGE "/json"
 #define NETWORK_PATH "/networks/" NET
-#define LIST_ONE     "/containers/json?all=1&filters=%7B%22id%22%3A%5B%22" ONE "%22%5D%7D"
+#define TOLD                                                                                       \
+	"{\"status\":\"create\",\"id\":\"" ONE "\",\"from\":\"localhost/box:1\",\"Type\":"         \
+	"\"container\",\"Action\":\"create\",\"Actor\":{\"ID\":\"" ONE "\",\"Attributes\":{"       \
+	"\"app\":\"one\",\"baked\":\"yes\",\"containerExitCode\":\"0\",\"image\":"                 \
+	"\"localhost/box:1\",\"name\":\"one\",\"podId\":\"\"}},\"scope\":\"local\"}\n"
+#define LIST_ONE "/containers/json?all=1&filters=%7B%22id%22%3A%5B%22" ONE "%22%5D%7D"
 
 /* One is made and known, by a connection that stays. */
 static int create_one(struct world *w)
@@ -539,6 +551,260 @@ static void test_bounded(void **state)
 	stop(w);
 }
 
+/* --- by its id, its start being held ---------------------------------------------------------- */
+
+/* Its endpoint, in the namespace of the test itself; the caller frees it. */
+static struct endpoint_set *name(struct world *w, const char *id, int r)
+{
+	struct endpoint_builder *b = endpoint_builder_new();
+	int fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	struct endpoint_set *set;
+	struct diag_list diags;
+
+	assert_true(fd >= 0);
+	diag_list_init(&diags);
+	assert_int_equal(runtime_early_named(w->early, id, fd, "/proc/7/ns/net", b, &diags, NULL),
+			 r);
+	assert_int_equal(endpoint_builder_finish(b, &set, NULL), 0);
+	assert_int_equal(set->n, r > 0);
+	endpoint_builder_free(b);
+	diag_list_done(&diags);
+	close(fd);
+	return set;
+}
+
+static void is_named(struct world *w, bool partial)
+{
+	struct endpoint_set *set = name(w, ONE, 1);
+	const struct endpoint *e = &set->endpoints[0];
+
+	assert_string_equal(e->id, ONE);
+	assert_string_equal(e->name, "one");
+	assert_string_equal(endpoint_label(e, "app", false), "one");
+	assert_null(endpoint_label(e, "baked", false));
+	assert_string_equal(endpoint_label(e, "baked", true), "yes");
+	assert_string_equal(e->netns, "/proc/7/ns/net");
+	assert_int_equal(e->n_resolvers, !partial);
+	assert_int_equal(e->obstacle, partial ? ENDPOINT_RAW_SOCKETS : ENDPOINT_HOLDABLE);
+	endpoint_set_free(set);
+}
+
+static void is_unnamed(struct world *w)
+{
+	endpoint_set_free(name(w, ONE, 0));
+}
+
+/* Where is this asked? One of three, the others stay open. */
+static int find_question(struct world *w, const int *fds, int n, const char *begin)
+{
+	int found = -1;
+
+	for (int i = 0; i < n; i++) {
+		char path[512];
+
+		await(&w->engine, is_readable(fds[i]));
+		engine_read(&w->engine, fds[i], path);
+		if (strncmp(path, begin, strlen(begin)) == 0)
+			found = fds[i];
+	}
+	assert_true(found >= 0);
+	return found;
+}
+
+static void test_named_known(void **state)
+{
+	struct world *w = start();
+	int fd = create_one(w);
+
+	is_named(w, false);
+	tell(w, RUNTIME_EVENT_START, ONE);
+	tell(w, RUNTIME_EVENT_DIE, ONE);
+	is_named(w, false); /* again, at its restart */
+	assert_int_equal(w->n_known, 0);
+	tell(w, RUNTIME_EVENT_DESTROY, ONE);
+	is_unnamed(w);
+	close(fd);
+	stop(w);
+}
+
+/* Nobody has told of it: after a start of the daemon, or an event that was missed. */
+static void test_named_locked(void **state)
+{
+	struct world *w = start();
+	int fds[2], list;
+
+	is_unnamed(w);
+	for (int i = 0; i < 2; i++)
+		fds[i] = engine_accept(&w->engine);
+	list = find_question(w, fds, 2, LIST_ONE);
+	is_unnamed(w); /* asked again, once is enough */
+	engine_answer(list, 200, LISTED);
+	is_asked(w, list, IMAGE_PATH);
+	engine_answer(list, 200, LABELS);
+	await(&w->engine, w->n_known == 1);
+	assert_string_equal(w->known, ONE);
+	is_named(w, true);
+	for (int i = 0; i < 2; i++)
+		close(fds[i]);
+	stop(w);
+}
+
+/* What is known of it is known, also when its events were missed for a while. */
+static void test_named_resync(void **state)
+{
+	struct world *w = start();
+	int fd = create_one(w), more;
+	char path[512];
+
+	is_named(w, false);
+	runtime_early_resync(w->early);
+	is_named(w, false);
+	assert_int_equal(runtime_early_count(w->early, NULL), 1);
+	engine_read(&w->engine, fd, path);
+	more = engine_accept(&w->engine);
+	/* Its document says anew what it is: it was called otherwise meanwhile. */
+	if (strcmp(path, INSPECT(ONE)) == 0)
+		engine_answer(fd, 200, CONTAINER(ONE, "uno", CREATED));
+	else
+		engine_answer(more, 200, CONTAINER(ONE, "uno", CREATED));
+	await(&w->engine, w->n_known == 1);
+	{
+		struct endpoint_set *set = name(w, ONE, 1);
+
+		assert_string_equal(set->endpoints[0].name, "uno");
+		endpoint_set_free(set);
+	}
+	close(fd);
+	close(more);
+	stop(w);
+}
+
+/* It was asked for when the engine went away, and is when it is there again. */
+static void test_named_lost(void **state)
+{
+	struct world *w = start();
+	int fds[3], list;
+
+	engine_deaf(&w->engine);
+	is_unnamed(w);
+	turns(&w->engine, 5);
+	engine_listen(&w->engine);
+	runtime_early_resync(w->early);
+	for (int i = 0; i < 3; i++)
+		fds[i] = engine_accept(&w->engine);
+	list = find_question(w, fds, 3, LIST_ONE);
+	engine_answer(list, 200, LISTED);
+	is_asked(w, list, IMAGE_PATH);
+	engine_answer(list, 200, LABELS);
+	await(&w->engine, w->n_known == 1);
+	is_named(w, true);
+	for (int i = 0; i < 3; i++)
+		close(fds[i]);
+	stop(w);
+}
+
+/* There is none: it is not kept. */
+static void test_named_nobody(void **state)
+{
+	struct world *w = start();
+	int fds[2];
+
+	is_unnamed(w);
+	for (int i = 0; i < 2; i++) {
+		fds[i] = engine_accept(&w->engine);
+		engine_answer(fds[i], 404, "{}");
+	}
+	await(&w->engine, runtime_early_count(w->early, NULL) == 0);
+	endpoint_set_free(name(w, "../../version", -EINVAL));
+	for (int i = 0; i < 2; i++)
+		close(fds[i]);
+	stop(w);
+}
+
+#define TOLD_PATH  "/events?stream=false&since="
+#define NAMED_PATH "/images/localhost/box:1/json"
+
+/* Podman says nothing about it, but what it has told of its making. */
+static int podman_tells(struct world *w, int fds[2], const char *told)
+{
+	int list;
+
+	tell(w, RUNTIME_EVENT_CREATE, ONE);
+	for (int i = 0; i < 2; i++)
+		fds[i] = engine_accept(&w->engine);
+	list = find_question(w, fds, 2, TOLD_PATH);
+	engine_answer(list, 200, told);
+	return list;
+}
+
+static void test_named_podman(void **state)
+{
+	struct world *w = start_of(ENDPOINT_PODMAN);
+	int fds[2], list = podman_tells(w, fds, TOLD), other = fds[list == fds[0]];
+
+	is_asked(w, list, NAMED_PATH);
+	is_unnamed(w); /* what its labels are, its image decides */
+	engine_answer(list, 200,
+		      "{\"Id\":\"" IMAGE "\",\"Config\":{\"Labels\":{\"baked\":\"yes\"}}}");
+	await(&w->engine, w->n_known == 1);
+	is_named(w, true);
+	/* All that can be known, where it is answered in time. */
+	engine_answer(other, 200, CONTAINER(ONE, "one", CREATED));
+	await(&w->engine, w->n_known == 2);
+	is_named(w, false);
+	for (int i = 0; i < 2; i++)
+		close(fds[i]);
+	stop(w);
+}
+
+/* What is not certain makes nobody known: a label may be the image's. */
+static void test_named_podman_unsure(void **state)
+{
+	static const struct {
+		const char *told, *image;
+		int status;
+	} cases[] = {
+		{ "", NULL, 0 },
+		{ "{}", NULL, 0 },
+		{ "[]\n", NULL, 0 },
+		{ "{\"Type\":\"container\",\"Action\":\"start\",\"Actor\":{\"ID\":\"" ONE
+		  "\",\"Attributes\":{\"image\":\"localhost/box:1\"}}}\n",
+		  NULL, 0 },
+		{ "{\"Type\":\"container\",\"Action\":\"create\",\"Actor\":{\"ID\":\"" TWO
+		  "\",\"Attributes\":{\"image\":\"localhost/box:1\"}}}\n",
+		  NULL, 0 },
+		{ "{\"Type\":\"container\",\"Action\":\"create\",\"Actor\":{\"ID\":\"" ONE
+		  "\",\"Attributes\":{\"image\":\"../version\"}}}\n",
+		  NULL, 0 },
+		{ "{\"Type\":\"container\",\"Action\":\"create\",\"Actor\":{\"ID\":\"" ONE
+		  "\",\"Attributes\":{\"image\":\"\"}}}\n",
+		  NULL, 0 },
+		{ "{\"Type\":\"container\",\"Action\":\"create\",\"Actor\":{\"ID\":\"" ONE
+		  "\",\"Attributes\":{\"image\":\"x\",\"app\":7}}}\n",
+		  NULL, 0 },
+		{ TOLD, "{}", 404 },
+		{ TOLD, "{\"Config\":{\"Labels\":{}}}", 200 },
+		{ TOLD, "{\"Id\":\"sha256:1\",\"Config\":{\"Labels\":{}}}", 200 },
+		{ TOLD, "no JSON", 200 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct world *w = start_of(ENDPOINT_PODMAN);
+		int fds[2], list = podman_tells(w, fds, cases[i].told);
+
+		if (cases[i].image) {
+			is_asked(w, list, NAMED_PATH);
+			engine_answer(list, cases[i].status, cases[i].image);
+		}
+		turns(&w->engine, 5);
+		is_unnamed(w);
+		assert_int_equal(w->n_known, 0);
+		for (int k = 0; k < 2; k++)
+			close(fds[k]);
+		stop(w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -554,6 +820,13 @@ int main(void)
 		cmocka_unit_test(test_resync),
 		cmocka_unit_test(test_hostile),
 		cmocka_unit_test(test_bounded),
+		cmocka_unit_test(test_named_known),
+		cmocka_unit_test(test_named_locked),
+		cmocka_unit_test(test_named_resync),
+		cmocka_unit_test(test_named_lost),
+		cmocka_unit_test(test_named_nobody),
+		cmocka_unit_test(test_named_podman),
+		cmocka_unit_test(test_named_podman_unsure),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
