@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <uthash.h>
@@ -20,6 +19,7 @@
 #include <bulkhead/sys/netns.h>
 
 #include "announced_file.h"
+#include "announced_life.h"
 #include "engines.h"
 #include "fresh.h"
 #include "reconcile.h"
@@ -27,6 +27,10 @@
 struct one {
 	struct announcement said;
 	char *key; /* runtime and id */
+	struct announced *in;
+	bool ended; /* its process */
+	struct bh_addr *addrs; /* NULL: not read yet */
+	size_t n_addrs;
 	sd_event_source *process;
 	UT_hash_handle hh;
 };
@@ -78,6 +82,7 @@ static void forget(struct announced *n, struct one *o)
 	HASH_DEL(n->all, o);
 	sd_event_source_disable_unref(o->process);
 	announcement_done(&o->said);
+	free(o->addrs);
 	free(o->key);
 	free(o);
 	n->dirty = true;
@@ -85,24 +90,26 @@ static void forget(struct announced *n, struct one *o)
 
 static int on_end(sd_event_source *source, int fd, uint32_t revents, void *arg)
 {
-	struct announced *n = arg;
+	struct one *o = arg;
 
 	sd_event_source_set_enabled(source, SD_EVENT_OFF);
-	reconcile_changed(n->c);
+	o->ended = true;
+	reconcile_changed(o->in->c);
 	return 0;
 }
 
-/* Of one that has ended already, the next look finds it. */
+/* It may have ended already, and its number be another's. */
 static void watch_process(struct announced *n, struct one *o)
 {
 	bh_autoclose int fd = o->said.pid ? pidfd_open(o->said.pid, 0) : -1;
 
-	if (fd < 0 || sd_event_add_io(n->c->event, &o->process, fd, EPOLLIN, on_end, n) < 0)
+	if (fd < 0 || sd_event_add_io(n->c->event, &o->process, fd, EPOLLIN, on_end, o) < 0)
 		return;
 	if (sd_event_source_set_io_fd_own(o->process, true) >= 0)
 		BH_STEAL_FD(fd);
 	else
 		o->process = sd_event_source_disable_unref(o->process);
+	o->ended = !announced_life_lasts(&o->said);
 }
 
 /* What A has is the table's then. */
@@ -123,6 +130,7 @@ static int remember(struct announced *n, struct announcement *a, struct bh_err *
 		return bh_err_oom(err);
 	}
 	o->said = *a;
+	o->in = n;
 	HASH_ADD_KEYPTR(hh, n->all, o->key, strlen(o->key), o);
 	watch_process(n, o);
 	n->dirty = true;
@@ -150,62 +158,47 @@ static void save(struct announced *n)
 
 /* --- taking one ------------------------------------------------------------------------------- */
 
-/* What a path leads to, and that it is what the starter saw. */
-static int check_netns(const struct announcement *a, uint64_t *ret_ino, struct bh_err *err)
+/*
+ * Who runs in there already, of whom it is known that nobody wants him held, goes on: the one that joins him
+ * waits for its policy.
+ */
+static bool is_lived_in(const struct announced *n, uint64_t ino)
 {
-	bh_autoclose int fd = -1;
-	int r = netns_open(a->netns, &fd, ret_ino, err);
+	const struct endpoint_set *all = n->c->site.endpoints;
 
-	if (r < 0)
-		return bh_err_prefix(err, r, "\"netns\"");
-	if (*ret_ino == netns_own_ino())
-		return bh_err_set(err, -EINVAL,
-				  "\"netns\": its namespace is the host's own, where nothing is "
-				  "enforced");
-	if (a->netns_ino && *ret_ino != a->netns_ino)
-		return bh_err_set(err, -ESTALE, "\"netns\" is another namespace by now");
-	return 0;
+	for (size_t i = 0; all && i < all->n; i++)
+		if (all->endpoints[i].netns_ino == ino &&
+		    all->endpoints[i].runtime != ENDPOINT_UNKNOWN &&
+		    all->endpoints[i].runtime != ENDPOINT_NETNS)
+			return true;
+	return false;
 }
 
-/* The process is the container's own: else its end would not be that of the container. */
-static int check_pid(const struct announcement *a, uint64_t ino, struct bh_err *err)
+static int deny(struct announced *n, const struct announcement *a, struct bh_err *err)
 {
-	char path[64];
-	struct stat st;
+	uint64_t ino = a->netns_ino;
+	int r = is_lived_in(n, ino) ? 0 : enforce_deny_first(n->c->holds, a->netns, &ino, err);
 
-	if (!a->pid)
-		return 0;
-	snprintf(path, sizeof(path), "/proc/%d/ns/net", a->pid);
-	if (stat(path, &st) < 0)
-		return bh_err_set(err, -ESRCH, "\"pid\": there is no process %d", a->pid);
-	if (st.st_ino != ino)
-		return bh_err_set(err, -EINVAL, "\"pid\": process %d is in another namespace",
-				  a->pid);
-	return 0;
+	if (r == -EAGAIN || (r >= 0 && ino != a->netns_ino))
+		return bh_err_set(err, -ESTALE, "\"netns\" is another namespace by now");
+	return r == -EEXIST ? 0 : r;
 }
 
 int announced_take(struct announced *n, struct announcement *a, struct bh_err *err)
 {
-	uint64_t ino, denied;
-	int r = check_netns(a, &ino, err);
+	int r = announced_life_begin(a, err);
 
+	if (r >= 0 && a->netns)
+		r = deny(n, a, err);
 	if (r >= 0)
-		r = check_pid(a, ino, err);
+		r = remember(n, a, err);
 	if (r < 0)
 		return r;
-	r = enforce_deny_first(n->c->holds, a->netns, &denied, err);
-	if (r < 0 && r != -EEXIST)
-		return r == -EAGAIN ? -ESTALE : r;
-	if (denied != ino)
-		return bh_err_set(err, -ESTALE, "\"netns\" is another namespace by now");
-	if (json_object_set_new(a->said, "netns_ino", json_integer((json_int_t)ino)) < 0)
-		return bh_err_oom(err);
-	a->netns_ino = ino;
-	r = remember(n, a, err);
-	if (r >= 0)
-		save(n);
-	reconcile_changed(n->c);
-	return r;
+	save(n);
+	if (n->c->o->inventory) /* which is a file: it alone tells */
+		reconcile_touch(n->c);
+	reconcile_urgent(n->c);
+	return 0;
 }
 
 bool announced_release(struct announced *n, enum endpoint_runtime runtime, const char *id)
@@ -220,16 +213,23 @@ bool announced_release(struct announced *n, enum endpoint_runtime runtime, const
 	return true;
 }
 
-/* --- as endpoints ----------------------------------------------------------------------------- */
-
-static bool lives(const struct announcement *a)
+/* Whose process is watched says so. */
+static bool is_over(const struct one *o)
 {
-	char path[64];
-	struct stat st;
-
-	snprintf(path, sizeof(path), "/proc/%d/ns/net", a->pid);
-	return stat(a->pid ? path : a->netns, &st) == 0 && st.st_ino == a->netns_ino;
+	return o->ended || (!o->process && !announced_life_lasts(&o->said));
 }
+
+void announced_look(struct announced *n)
+{
+	struct one *o, *next;
+
+	HASH_ITER (hh, n->all, o, next)
+		if (is_over(o))
+			forget(n, o);
+	save(n);
+}
+
+/* --- as endpoints ----------------------------------------------------------------------------- */
 
 /* Nobody has said whose it is: it stays denied. Of two in one namespace, one tells. */
 static int add_unknown(const struct announced *n, const struct announcement *a,
@@ -250,44 +250,81 @@ static int add_unknown(const struct announced *n, const struct announcement *a,
 	return endpoint_builder_add(b, &e, err);
 }
 
-static int add_said(int fd, const struct announcement *a, struct endpoint_builder *b,
-		    struct diag_list *diags, struct bh_err *err)
+/* As they were read last, unless they may be others: only of what is held is that told. */
+static int read_addrs(struct one *o, struct hold *h, int fd, struct diag_list *diags,
+		      struct bh_err *err)
+{
+	struct bh_addr addrs[BH_ENDPOINT_ADDRS_MAX];
+	char shown[128];
+	size_t n = 0;
+	int r;
+
+	if (o->addrs && h && hold_is_sure(h))
+		return 0;
+	r = runtime_netns_addrs(fd, addrs, BH_ARRAY_SIZE(addrs), &n, err);
+	/* Root inside may add addresses; this must not stop the work for all others. */
+	if (r == -E2BIG)
+		diag_add(diags, DIAG_WARNING, NULL, "too-many-addresses", NULL,
+			 "container %s has more than %d addresses: none of them count",
+			 bh_escape_str(shown, sizeof(shown), o->said.id), BH_ENDPOINT_ADDRS_MAX);
+	else if (r < 0)
+		return r;
+	n = r < 0 ? 0 : n;
+	free(o->addrs);
+	o->addrs = calloc(n + 1, sizeof(*addrs));
+	if (!o->addrs)
+		return bh_err_oom(err);
+	memcpy(o->addrs, addrs, n * sizeof(*addrs));
+	o->n_addrs = n;
+	return 0;
+}
+
+/* As its starter says. */
+static int add_said(const struct one *o, struct endpoint_builder *b, struct diag_list *diags,
+		    struct bh_err *err)
 {
 	struct endpoint e;
 	char shown[128];
+	int r;
 
-	announcement_endpoint(a, &e);
-	if (!endpoint_builder_find(b, a->id)) {
-		int r = runtime_announced(fd, &e, b, diags, err);
-
+	announcement_endpoint(&o->said, &e);
+	e.addrs = o->addrs;
+	e.n_addrs = o->n_addrs;
+	if (!endpoint_builder_find(b, e.id)) {
+		r = endpoint_builder_add(b, &e, err);
 		return r < 0 ? r : 1;
 	}
 	diag_add(diags, DIAG_WARNING, NULL, "same-id", NULL,
 		 "two containers have the id %s: all is denied to the second",
-		 bh_escape_str(shown, sizeof(shown), a->id));
+		 bh_escape_str(shown, sizeof(shown), e.id));
 	return 0;
 }
 
 /* 1: it was added; 0: it is not known what it is. */
-static int add_one(struct announced *n, const struct announcement *a, struct endpoint_builder *b,
+static int add_one(struct announced *n, struct one *o, struct endpoint_builder *b,
 		   struct diag_list *diags, struct bh_err *err)
 {
-	const struct hold *h = holds_find(n->c->holds, a->netns_ino);
+	const struct announcement *a = &o->said;
+	struct hold *h = holds_find(n->c->holds, a->netns_ino);
 	bh_autoclose int opened = -1;
-	int r = h ? 0 : netns_open(a->netns, &opened, NULL, err);
+	int fd, r;
 
+	if (!a->netns)
+		return add_said(o, b, diags, err);
+	r = h ? 0 : netns_open(a->netns, &opened, NULL, err);
+	fd = h ? hold_netns(h) : opened;
 	if (r < 0)
 		return r;
-	if (endpoint_is_announced(a->runtime))
-		return add_said(h ? hold_netns(h) : opened, a, b, diags, err);
-	return engines_named(n->c->engines, a->runtime, a->id, h ? hold_netns(h) : opened, a->netns,
-			     b, diags, err);
+	if (!endpoint_is_announced(a->runtime))
+		return engines_named(n->c->engines, a->runtime, a->id, fd, a->netns, b, diags, err);
+	r = read_addrs(o, h, fd, diags, err);
+	return r < 0 ? r : add_said(o, b, diags, err);
 }
 
 /* Does an engine say what it is? Of OCI and CNI, it knows the namespace. */
 static bool is_listed(const struct announcement *a, const struct endpoint_builder *b)
 {
-	const struct endpoint *e = endpoint_is_announced(a->runtime)
+	const struct endpoint *e = endpoint_is_announced(a->runtime) && a->netns
 					   ? endpoint_builder_find_netns(b, a->netns_ino)
 					   : endpoint_builder_find(b, a->id);
 
@@ -300,15 +337,16 @@ int announced_add(struct announced *n, struct endpoint_builder *b, struct diag_l
 	struct one *o, *next;
 	int r = 0;
 
+	announced_look(n);
 	HASH_ITER (hh, n->all, o, next) {
 		bool listed = is_listed(&o->said, b);
 
-		if (!lives(&o->said) || (listed && !endpoint_is_announced(o->said.runtime))) {
+		if (listed && !endpoint_is_announced(o->said.runtime)) {
 			forget(n, o);
 			continue;
 		}
-		r = listed ? 1 : add_one(n, &o->said, b, diags, err);
-		if (r <= 0)
+		r = listed ? 1 : add_one(n, o, b, diags, err);
+		if (r <= 0 && r != -ENOMEM && o->said.netns)
 			r = add_unknown(n, &o->said, b, err);
 		if (r < 0)
 			return r;
@@ -329,7 +367,7 @@ static void restore(struct announced *n, json_t *list)
 	json_array_foreach (list, i, item) {
 		if (announcement_parse(item, &a, NULL) < 0)
 			continue;
-		if (!lives(&a) || remember(n, &a, &err) < 0)
+		if (!announced_life_lasts(&a) || remember(n, &a, &err) < 0)
 			announcement_done(&a);
 	}
 	n->dirty = true;

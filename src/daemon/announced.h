@@ -17,13 +17,15 @@ int announced_new(struct controller *c, struct announced **ret, struct bh_err *e
 void announced_free(struct announced *n); /* takes NULL; the file stays */
 
 /*
- * Denies all in its namespace at once, if nothing of ours stands there, and takes A over, whose netns_ino is
- * set. -EINVAL: the namespace is none, or the host's own; -ESTALE: another than A says; -E2BIG; others
- * are of the kernel. What A has is the table's then, or stays the caller's on failure.
+ * Denies all in its namespace at once, if nothing of ours stands there and nobody is known to live in it, and
+ * takes A over, whose netns_ino is set. Errors of announced_life_begin() and the kernel, and -E2BIG. What A has is the table's then, or stays the caller's on failure.
  */
 int announced_take(struct announced *n, struct announcement *a, struct bh_err *err);
 /* The container is gone. False: it was not known. */
 bool announced_release(struct announced *n, enum endpoint_runtime runtime, const char *id);
+
+/* Those that are over are forgotten. */
+void announced_look(struct announced *n);
 
 /* What is known of it; NULL: nothing. */
 const struct announcement *announced_find(const struct announced *n, enum endpoint_runtime runtime,

@@ -13,7 +13,7 @@
 const struct ctl_arg announcement_args[] = {
 	{ "runtime", CTL_TYPE_STRING, true },
 	{ "id", CTL_TYPE_STRING, true },
-	{ "netns", CTL_TYPE_STRING, true },
+	{ "netns", CTL_TYPE_STRING, false },
 	{ "netns_ino", CTL_TYPE_INTEGER, false },
 	{ "pid", CTL_TYPE_INTEGER, false },
 	{ "name", CTL_TYPE_STRING, false },
@@ -84,6 +84,8 @@ static int take_netns(struct announcement *a, struct bh_err *err)
 {
 	int r = take_string(a->said, "netns", PATH_MAX - 1, &a->netns, err);
 
+	if (r >= 0 && a->obstacle == ENDPOINT_HOST_NETWORK && !a->netns)
+		return a->pid ? 0 : bh_err_set(err, -EINVAL, "\"pid\" is missing");
 	if (r >= 0 && (!a->netns || a->netns[0] != '/'))
 		return bh_err_set(err, -EINVAL, "\"netns\" takes an absolute path");
 	return r;
@@ -160,18 +162,16 @@ static int take_all(struct announcement *a, struct bh_err *err)
 	if (r >= 0)
 		r = take_string(a->said, "image", BH_RUNTIME_LABEL_BYTES_MAX, &a->image, err);
 	if (r >= 0)
-		r = take_netns(a, err);
-	if (r >= 0)
 		r = take_number(a->said, "netns_ino", INT64_MAX, &ino, err);
 	if (r >= 0)
 		r = take_number(a->said, "pid", INT_MAX, &pid, err);
 	if (r >= 0)
 		r = take_obstacle(a, err);
-	if (r >= 0)
-		r = take_labels(a, err);
 	a->netns_ino = (uint64_t)ino;
 	a->pid = (int)pid;
-	return r;
+	if (r >= 0)
+		r = take_netns(a, err);
+	return r < 0 ? r : take_labels(a, err);
 }
 
 int announcement_parse(json_t *said, struct announcement *ret, struct bh_err *err)

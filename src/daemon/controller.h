@@ -64,6 +64,7 @@ struct controller {
 	struct park *park;
 	struct logger_link *logger;
 	struct holds *holds;
+	uint64_t listings;   /* of the endpoints, that were made */
 	struct site site;    /* the policies in force, and the endpoints of the last look */
 	uint64_t apply_usec; /* of the last changes */
 	bool loaded;         /* `site` is there */

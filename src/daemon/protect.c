@@ -30,6 +30,7 @@ struct waiter {
 	struct ctl_call *call;
 	enum endpoint_runtime runtime;
 	uint64_t netns_ino;
+	uint64_t listings; /* of the endpoints, when it began */
 	uint64_t until;        /* monotonic, microseconds */
 	uint64_t listen_until; /* the same: for the logger; 0: it was not waited for yet */
 	const char *lacks;     /* what is waited for */
@@ -78,26 +79,34 @@ void protect_gone(struct ctl_call *call, void *arg)
 
 /* --- is it in force? -------------------------------------------------------------------------- */
 
-/*
- * The endpoint that it is, or, where an engine or the inventory knows its namespace by another id, that
- * one. False: it is not known.
- */
+/* An engine, or the inventory, may know its namespace by another id. */
+static bool stands_for(const struct waiter *w, const struct endpoint *e)
+{
+	if (w->p->c->o->inventory)
+		return true;
+	return endpoint_is_announced(w->runtime) && endpoint_is_of_engine(e->runtime);
+}
+
+/* What it is, as it was found out since it was asked. False: that is not known. */
 static bool find_endpoint(const struct waiter *w, size_t *ret)
 {
-	const struct endpoint_set *all = w->p->c->site.endpoints;
-	bool any = endpoint_is_announced(w->runtime) || w->p->c->o->inventory, found = false;
+	const struct controller *c = w->p->c;
+	const struct endpoint_set *all = c->site.endpoints;
+	bool found = false;
 
-	for (size_t i = 0; all && i < all->n; i++) {
+	for (size_t i = 0; c->listings > w->listings && i < all->n; i++) {
 		const struct endpoint *e = &all->endpoints[i];
-		bool same = strcmp(e->id, w->id) == 0;
 
 		if (e->netns_ino != w->netns_ino || e->runtime == ENDPOINT_UNKNOWN)
 			continue;
-		if (same || (any && !endpoint_is_announced(e->runtime)))
+		if (e->runtime == w->runtime && strcmp(e->id, w->id) == 0) {
 			*ret = i;
-		found |= same || (any && !endpoint_is_announced(e->runtime));
-		if (same)
-			break;
+			return true;
+		}
+		if (stands_for(w, e)) {
+			*ret = i;
+			found = true;
+		}
 	}
 	return found;
 }
@@ -251,6 +260,7 @@ static struct waiter *add_waiter(struct protect *p, struct ctl_call *call, const
 	w->call = call;
 	w->runtime = a->runtime;
 	w->netns_ino = a->netns_ino;
+	w->listings = p->c->listings;
 	w->until = now_usec() + wait_usec(args);
 	memcpy(w->id, a->id, size);
 	w->next = p->all;

@@ -157,6 +157,12 @@ void reconcile_changed(struct controller *c)
 	arm(c);
 }
 
+void reconcile_urgent(struct controller *c)
+{
+	c->rests_until = 0;
+	reconcile_changed(c);
+}
+
 void reconcile_hint(struct controller *c, enum endpoint_runtime runtime, const char *id,
 		    int ended_pid)
 {
@@ -195,7 +201,8 @@ static int bring_about(struct controller *c, enum keep_care care, struct handing
 	c->changed = false;
 	r = enforce_keep(&c->site, care, on_result, h, err);
 	c->apply_usec = usec_of(CLOCK_MONOTONIC) - start;
-	release_gone(c); /* last: closing what it held waits for RCU, up to 20 ms */
+	protect_settle(c->protect); /* who waits for a start waits for no more than this */
+	release_gone(c);            /* closing what it held waits for RCU, up to 20 ms */
 	watches_sync(c->watches, &c->site, c->holds, care != KEEP_CHANGED);
 	logger_sync(c->logger);
 	c->failed = r < 0 || h->failed;
@@ -223,10 +230,23 @@ int reconcile_refresh(struct controller *c, struct bh_err *err)
 
 	diag_list_init(&diags);
 	r = site_refresh(&c->site, &c->site_options, &diags, &input, err);
+	c->listings += r >= 0;
 	if (r >= 0)
 		warnings_take(c->warnings, &diags, true, controller_log, NULL);
 	diag_list_done(&diags);
 	return r;
+}
+
+/* An engine does not answer; what starters say needs none. */
+static void take_announced(struct controller *c)
+{
+	struct diag_list diags;
+
+	if (c->o->inventory || !c->site.endpoints || !announced_count(c->announced))
+		return;
+	diag_list_init(&diags);
+	c->listings += site_refresh_some(&c->site, &c->site_options, NULL, 0, &diags, NULL) >= 0;
+	diag_list_done(&diags);
 }
 
 /* Everything is asked for anew. */
@@ -237,6 +257,8 @@ static void look(struct controller *c)
 	struct bh_err err = BH_ERR_INIT;
 	int r = reconcile_refresh(c, &err);
 
+	if (r < 0)
+		take_announced(c);
 	if (c->site.endpoints) { /* those that cannot be listed now are held on to as they were */
 		bring_about(c, KEEP_LOOK, &h, r < 0 ? NULL : &err);
 	} else { /* none were ever listed: nothing less than a look is of use, when it is its turn */
@@ -263,11 +285,15 @@ static void look_at_some(struct controller *c)
 	c->changed = false;
 	c->apply_usec = 0;
 	diag_list_init(&diags);
-	if (!c->o->inventory)
+	if (!c->o->inventory) {
 		r = site_refresh_some(&c->site, &c->site_options, due, n, &diags, &err);
+		c->listings += r >= 0;
+	}
 	if (r > 0)
 		warnings_take(c->warnings, &diags, false, controller_log, NULL);
 	diag_list_done(&diags);
+	if (r < 0)
+		take_announced(c);
 	hints_asked(c->hints, began.wall);
 	if (to_do || r != 0)
 		bring_about(c, KEEP_CHANGED, &h, &err);
@@ -285,13 +311,13 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
 
 	if (!c->loaded)
 		return 0;
+	announced_look(c->announced);
 	if (c->look_at <= now || !c->site.endpoints)
 		look(c);
 	else if (c->changed || hints_next(c->hints) <= now)
 		look_at_some(c);
 	else
 		arm(c);
-	protect_settle(c->protect);
 	return 0;
 }
 

@@ -23,6 +23,8 @@ void reconcile_hint(struct controller *c, enum endpoint_runtime runtime, const c
 void reconcile_namespace(struct controller *c, uint64_t netns_ino, int ended_pid);
 /* What has become known without asking (a new namespace, a doubt) is brought about at once. */
 void reconcile_changed(struct controller *c);
+/* The same, without a rest before: an administrator waits for it. */
+void reconcile_urgent(struct controller *c);
 
 /* --- for who changes what is wanted ----------------------------------------------------------- */
 

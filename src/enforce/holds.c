@@ -229,6 +229,13 @@ int hold_netns(const struct hold *h)
 	return h->netns_fd;
 }
 
+bool hold_is_sure(struct hold *h)
+{
+	const struct standing *st = hold_standing(h);
+
+	return st->known && !st->stale;
+}
+
 void hold_doubt(struct hold *h)
 {
 	h->standing.stale = true;

@@ -277,9 +277,8 @@ bool enforce_stands(const struct site *s, size_t endpoint)
 {
 	const struct ruleset_item *item = site_item_of(s, endpoint);
 	struct hold *h = holds_find(s->holds, s->endpoints->endpoints[endpoint].netns_ino);
-	const struct standing *st = h ? hold_standing(h) : NULL;
 
 	if (!item)
 		return !h;
-	return st && st->known && !st->stale && st->ruleset == item->ruleset;
+	return h && hold_is_sure(h) && hold_standing(h)->ruleset == item->ruleset;
 }

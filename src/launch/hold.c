@@ -9,10 +9,11 @@
 #include <jansson.h>
 
 #include <bulkhead/base/cleanup.h>
-#include <bulkhead/ctl/ctl.h>
 
-/* The daemon gives up when this much of the time is over, and so says why. */
-#define DAEMONS_PART(ms) ((ms) / 10 * 9)
+#include "ask.h"
+
+/* A container that has ended waits for nothing. */
+#define RELEASE_MS 500
 
 /* --- the request ------------------------------------------------------------------------------ */
 
@@ -53,7 +54,7 @@ static json_t *request_args(const struct launch_request *rq, const struct launch
 	put_text(args, "obstacle", endpoint_obstacle_word(rq->obstacle));
 	put_number(args, "netns_ino", rq->netns_ino);
 	put_number(args, "pid", rq->pid > 0 ? (uint64_t)rq->pid : 0);
-	put_number(args, "wait", DAEMONS_PART(o->wait_ms));
+	put_number(args, "wait", o->wait_ms);
 	for (size_t i = 0; i < rq->n_labels; i++)
 		json_array_append_new(labels, label_text(&rq->labels[i]));
 	if (json_array_size(labels) != rq->n_labels) { /* out of memory, or no UTF-8 */
@@ -64,65 +65,6 @@ static json_t *request_args(const struct launch_request *rq, const struct launch
 		json_object_set(args, "labels", labels);
 	json_decref(labels);
 	return args;
-}
-
-/* --- asking ----------------------------------------------------------------------------------- */
-
-/* Items up to the end: the last one's state. */
-static int read_answer(struct ctl_client *c, char *ret_state, struct ctl_end *end,
-		       struct bh_err *err)
-{
-	json_t *item = NULL;
-	int r;
-
-	while ((r = ctl_client_next(c, &item, end, err)) > 0) {
-		const char *state = json_string_value(json_object_get(item, "state"));
-
-		if (state && ret_state)
-			snprintf(ret_state, LAUNCH_STATE_MAX, "%s", state);
-		json_decref(item);
-	}
-	return r;
-}
-
-static const struct {
-	int exit, r;
-} endings[] = {
-	{ CTL_EXIT_YES, 0 },
-	{ CTL_EXIT_NO, -EPERM },
-	{ CTL_EXIT_USAGE, -EINVAL },
-};
-
-static int result_of(const struct ctl_end *end, struct bh_err *err)
-{
-	int r = -EAGAIN; /* it could not: as if it were not there */
-
-	for (size_t i = 0; i < BH_ARRAY_SIZE(endings); i++)
-		if (endings[i].exit == end->exit)
-			r = endings[i].r;
-	return r < 0 ? bh_err_set(err, r, "%s", end->error) : 0;
-}
-
-/* Takes ARGS. */
-static int ask(const char *verb, json_t *args, const struct launch_options *o, char *ret_state,
-	       struct bh_err *err)
-{
-	struct ctl_client *c;
-	struct ctl_end end;
-	int r;
-
-	if (!args)
-		return bh_err_set(err, -EINVAL, "a label, or the name, is no UTF-8");
-	r = ctl_client_connect(o->socket, (int)o->wait_ms, &c, err);
-	if (r < 0) {
-		json_decref(args);
-		return r;
-	}
-	r = ctl_client_request(c, verb, args, (int)o->wait_ms, err);
-	if (r >= 0)
-		r = read_answer(c, ret_state, &end, err);
-	ctl_client_free(c);
-	return r < 0 ? r : result_of(&end, err);
 }
 
 /* --- what is done with the answer ------------------------------------------------------------- */
@@ -152,7 +94,7 @@ int launch_hold(const struct launch_request *rq, const struct launch_options *o,
 		enum launch_outcome *ret, char *ret_state, struct bh_err *err)
 {
 	struct bh_err why = BH_ERR_INIT;
-	int r = ask("protect", request_args(rq, o), o, ret_state, &why);
+	int r = launch_ask(o->socket, o->wait_ms, "protect", request_args(rq, o), ret_state, &why);
 
 	*ret = LAUNCH_IN_FORCE;
 	if (r < 0) {
@@ -168,5 +110,7 @@ int launch_release(enum endpoint_runtime runtime, const char *id, const struct l
 {
 	json_t *args = json_pack("{s:s, s:s}", "runtime", endpoint_runtime_name(runtime), "id", id);
 
-	return ask("released", args, o, NULL, err);
+	unsigned wait = o->wait_ms < RELEASE_MS ? o->wait_ms : RELEASE_MS;
+
+	return launch_ask(o->socket, wait, "released", args, NULL, err);
 }

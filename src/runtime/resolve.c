@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <bulkhead/runtime/runtime.h>
+
 #include "resolve.h"
 
 #include <errno.h>

@@ -15,13 +15,6 @@
 uint64_t runtime_netns_ino(const char *path);
 
 /*
- * The addresses in a namespace, loopback and link-local ones left out. At most CAP; *ret_n of them.
- * -E2BIG when there are more.
- */
-int runtime_netns_addrs(int netns_fd, struct bh_addr *out, size_t cap, size_t *ret_n,
-			struct bh_err *err);
-
-/*
  * The nameservers of a resolv.conf, loopback ones left out; *ret_embedded tells that Docker's own
  * server (127.0.0.11) is one of them. Absent or unreadable: none.
  */

@@ -41,6 +41,8 @@ uint64_t hold_ino(const struct hold *h);
 
 /* Its devices or tables may have changed: the next look asks the kernel. */
 void hold_doubt(struct hold *h);
+/* Is there no such doubt about its devices and addresses? */
+bool hold_is_sure(struct hold *h);
 /* Somebody may have changed tables, in whichever of them: the next look asks each for its commits. */
 void holds_ask_numbers(struct holds *h);
 /* What stands there, as far as the daemon knows. H's. */

@@ -39,11 +39,11 @@ int runtime_netns_one(const char *dir, const char *name, struct endpoint_builder
 		      struct diag_list *diags, struct bh_err *err);
 
 /*
- * One that its starter told of: SAID, with the addresses that are in its namespace (loopback and
- * link-local ones left out). Failures are those of the kernel, and of endpoint_builder_add().
+ * The addresses in a namespace, loopback and link-local ones left out. At most CAP; *ret_n of them.
+ * -E2BIG when there are more.
  */
-int runtime_announced(int netns_fd, const struct endpoint *said, struct endpoint_builder *b,
-		      struct diag_list *diags, struct bh_err *err);
+int runtime_netns_addrs(int netns_fd, struct bh_addr *out, size_t cap, size_t *ret_n,
+			struct bh_err *err);
 
 /*
  * Docker, or Podman by its Docker-compatible API, over a Unix socket: every running container
