@@ -79,7 +79,11 @@ static int go_without(const struct launch_request *rq, const struct launch_optio
 		      enum launch_outcome *ret, struct bh_err *err)
 {
 	struct bh_err why = BH_ERR_INIT;
-	int denied = launch_deny(rq->netns, rq->netns_ino, &why);
+	int denied;
+
+	if (!rq->netns) /* the host's own is never touched */
+		return r;
+	denied = launch_deny(rq->netns, rq->netns_ino, &why);
 
 	if (denied < 0)
 		return bh_err_prefix(err, r, "its namespace could not be closed (%.200s), and",

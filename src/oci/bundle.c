@@ -152,6 +152,8 @@ int oci_labels(const json_t *annotations, struct label *ret, size_t *ret_n, stru
 	json_t *v;
 
 	json_object_foreach ((json_t *)annotations, key, v) {
+		if (strchr(key, '=')) /* no policy can name it, and it would be read as another */
+			continue;
 		if (n == BH_LABELS_MAX)
 			return bh_err_set(err, -E2BIG, "\"annotations\" has more than %d",
 					  BH_LABELS_MAX);

@@ -26,8 +26,8 @@ int oci_config_read(const char *bundle, struct oci_config *ret, struct bh_err *e
 void oci_config_done(struct oci_config *c);
 
 /*
- * Annotations as labels: at most BH_LABELS_MAX (-E2BIG), none longer than BH_RUNTIME_LABEL_BYTES_MAX (-EINVAL, which
- * names it). RET has room for BH_LABELS_MAX and borrows.
+ * Annotations as labels, without those whose key has a "=": at most BH_LABELS_MAX (-E2BIG), none longer
+ * than BH_RUNTIME_LABEL_BYTES_MAX (-EINVAL, which names it). RET has room for BH_LABELS_MAX and borrows.
  */
 int oci_labels(const json_t *annotations, struct label *ret, size_t *ret_n, struct bh_err *err);
 

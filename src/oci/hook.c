@@ -50,6 +50,14 @@ static int find_netns(const struct oci_state *s, const struct oci_config *c, cha
 	return 0;
 }
 
+/* In the host's network nothing is enforced: may it start there? */
+static void share_host(struct launch_request *rq, char *note)
+{
+	rq->netns = NULL;
+	rq->obstacle = ENDPOINT_HOST_NETWORK;
+	snprintf(note, BH_ERR_MAX, "%s", endpoint_obstacle_text(rq->obstacle));
+}
+
 static int hold(const struct oci_state *s, const struct oci_config *c,
 		enum endpoint_runtime runtime, const struct launch_options *o, char *note,
 		struct bh_err *err)
@@ -67,17 +75,21 @@ static int hold(const struct oci_state *s, const struct oci_config *c,
 	};
 	enum launch_outcome outcome;
 	char path[64];
-	int r = find_netns(s, c, path, sizeof(path), &rq.netns_ino, err);
+	int r = 0;
 
-	rq.netns = path;
-	if (r >= 0 && endpoint_is_announced(runtime))
+	if (endpoint_is_announced(runtime))
 		r = oci_labels(said, labels, &rq.n_labels, err);
-	if (r < 0)
+	rq.netns = path;
+	if (!c->own_network)
+		share_host(&rq, note);
+	else if (r >= 0)
+		r = find_netns(s, c, path, sizeof(path), &rq.netns_ino, err);
+	if (r < 0 || (!c->own_network && !endpoint_is_announced(runtime)))
 		return r;
 	r = launch_hold(&rq, o, &outcome, NULL, err);
 	if (r >= 0 && outcome == LAUNCH_QUARANTINED)
 		snprintf(note, BH_ERR_MAX, "it starts with everything denied: %.400s",
-			 err && err->msg[0] ? err->msg : "bulkheadd did not answer");
+			 err->msg[0] ? err->msg : "bulkheadd did not answer");
 	return r;
 }
 
@@ -93,11 +105,7 @@ int oci_hook_start(const struct oci_state *s, enum endpoint_runtime runtime,
 	r = oci_config_read(s->bundle, &c, err);
 	if (r < 0)
 		return r;
-	if (c.own_network)
-		r = hold(s, &c, runtime, o, note, err);
-	else
-		snprintf(note, BH_ERR_MAX,
-			 "it shares the host's network namespace, where nothing is enforced");
+	r = hold(s, &c, runtime, o, note, err);
 	oci_config_done(&c);
 	return r;
 }

@@ -19,10 +19,11 @@ struct launch_request {
 	enum endpoint_runtime runtime; /* docker, podman, oci or cni */
 	const char *id;
 	const char *name, *image; /* NULL: not known; of oci and cni they count, as labels do */
-	const char *netns;        /* absolute path of its network namespace */
+	/* absolute path of its network namespace; NULL: the host's own, with that obstacle and a PID */
+	const char *netns;
 	uint64_t netns_ino;       /* that the starter saw there; 0: it did not look */
 	int pid;                  /* its first process; 0: there is none yet */
-	const struct label *labels;
+	const struct label *labels; /* no key has a "=" */
 	size_t n_labels;
 	enum endpoint_obstacle obstacle; /* what it may do, if the starter knows */
 };
@@ -43,7 +44,8 @@ enum launch_outcome { LAUNCH_IN_FORCE, LAUNCH_QUARANTINED };
 /*
  * Ask the daemon and wait until the policy is in force. When it cannot be asked, does not answer in
  * time or dies meanwhile, everything is denied in the namespace, unless tables of ours stand there
- * already: then LAUNCH_QUARANTINED if the options say so, else an error. Never 0 with the namespace open.
+ * already: then LAUNCH_QUARANTINED if the options say so, else an error. Never 0 with the namespace open;
+ * in that of the host, which nobody closes, nobody is quarantined.
  * -EPERM: the daemon says that this must not start; ERR has why. STATE (32 bytes, may be NULL) gets the word
  * of the daemon for how it stands: "protected", "unmanaged", ...
  */

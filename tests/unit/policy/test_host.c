@@ -422,6 +422,26 @@ static void test_file_name_length(void **state)
 	assert_wrong(text, "h.yaml:1:18: error: a file's name has 250 bytes at most [bad-value]\n");
 }
 
+static void test_starts(void **state)
+{
+	assert_valid("starts: {}");
+	assert_int_equal(config.starts.without_daemon, STARTS_FAIL);
+	assert_int_equal(config.starts.wait_s, BH_STARTS_WAIT_S);
+	host_config_done(&config);
+	assert_valid("starts: {without-daemon: quarantine, wait: 2m}");
+	assert_int_equal(config.starts.without_daemon, STARTS_QUARANTINE);
+	assert_int_equal(config.starts.wait_s, 120);
+	host_config_done(&config);
+	assert_wrong("starts: {without-daemon: open, wait: 0s}",
+		       "h.yaml:1:26: error: \"without-daemon\" takes fail or quarantine, not \"open\" "
+		       "[bad-value]\n"
+		       "h.yaml:1:38: error: \"wait\" takes a time from 1s to 10m, not \"0s\" (write it "
+		       "as 10s or 1m) [bad-value]\n");
+	assert_wrong("starts: {wait: 11m}",
+		       "h.yaml:1:16: error: \"wait\" takes a time from 1s to 10m, not \"11m\" (write it "
+		       "as 10s or 1m) [bad-value]\n");
+}
+
 static void test_limits(void **state)
 {
 	assert_valid("limits: {flows: 256, records-per-second: 100000}");
@@ -573,6 +593,7 @@ int main(void)
 		cmocka_unit_test(test_double_outputs),
 		cmocka_unit_test(test_file_name_length),
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_starts),
 		cmocka_unit_test(test_namespaces),
 		cmocka_unit_test(test_example),
 	};
