@@ -15,6 +15,7 @@
 #   docker_up [OPTION...]     the host, with dockerd on its default socket; the default bridge is
 #                             172.17.0.0/16, $RESOLVER is its name server's address, on the host.
 #                             OPTION is dockerd's
+#   host_up                   the host alone, until docker_down
 #   docker_down               ends and removes everything; silent when there is nothing
 #   dockerd_stop              ends dockerd as a restart of its service does; containers stay with
 #                             --live-restore
@@ -84,6 +85,10 @@ sleep infinity &
 wait'
 
 docker_up() { # [OPTION-OF-DOCKERD...]
+	host_up && dockerd_start "$@"
+}
+
+host_up() {
 	local unshared
 	export NET_DIR=$BATS_FILE_TMPDIR/docker DOCKER_HOST_PID='' DOCKER_CGROUP=bulkhead-test-$$
 	mkdir -p "$NET_DIR/data" "$NET_DIR/policies" "$NET_DIR/root"
@@ -94,7 +99,6 @@ docker_up() { # [OPTION-OF-DOCKERD...]
 	await eval "[ -e '$NET_DIR/ready' ] || ! kill -0 $unshared"
 	DOCKER_HOST_PID=$(pgrep --parent $unshared) || fail "$(cat "$NET_DIR/log")" || return
 	echo 1 >"$NET_DIR/host.pid"
-	dockerd_start "$@"
 }
 
 dockerd_start() { # [OPTION...]
@@ -116,7 +120,7 @@ docker_down() {
 	[ -n "${DOCKER_HOST_PID:-}" ] || return 0
 	[ ! -e "$NET_DIR/containers.conf" ] || podman rm --all --force --time 0 >/dev/null 2>&1
 	# shellcheck disable=SC2046
-	docker rm -f $(docker ps -aq) >/dev/null 2>&1
+	[ ! -e "$NET_DIR/data/containers" ] || docker rm -f $(docker ps -aq) >/dev/null 2>&1
 	kill -KILL "$DOCKER_HOST_PID"
 	await eval "! kill -0 $DOCKER_HOST_PID"
 	find /sys/fs/cgroup -depth -type d \( -path "*/$DOCKER_CGROUP*" -o -path "*/libpod_parent*" \) \

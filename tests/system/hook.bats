@@ -1,0 +1,268 @@
+#!/usr/bin/env bats
+# A container that its runtime starts with the hook runs no instruction before its policy is in force:
+# with plain runc and with Podman, and when the daemon is away, hangs, is killed or started again.
+# shellcheck disable=SC2034,SC2154
+
+bats_require_minimum_version 1.5.0
+load lib/oci
+
+setup_file() {
+	cd "$BATS_TEST_DIRNAME/../.." || return
+	oci_up
+	policy web <<-'Y'
+		service: web
+		select: {runtime: oci, labels: {app: web}}
+		on-deny: reject
+		egress: [{to: [{cidr: 10.88.0.2/32}], ports: [5432/tcp]}]
+		---
+		service: idle
+		select: {labels: {app: idle}}
+	Y
+}
+teardown_file() { docker_down; }
+setup() {
+	cd "$BATS_TEST_DIRNAME/../.." || return
+	mkdir -p "$NET_DIR/store"
+	HOOK_OPTIONS='--wait 5s'
+}
+teardown() {
+	oci_gone
+	guard_gone
+	rm -rf "$NET_DIR/store"
+}
+
+quiet() { # nothing is held, nor known
+	[ -z "$(states)" ] && [ "$(ctl status --json | jq 'select(.daemon) | .namespaces_held')" = 0 ]
+}
+announced() { jq '.containers | length' "$NET_DIR/store/announced.json"; }
+has_tables() { # ID
+	local pid
+	pid=$(oci state "$1" | jq .pid)
+	on_host nsenter --net --target "$pid" nft list tables | sort | xargs
+}
+
+@test "the policy is in force at the first instruction, and each denial is recorded" {
+	bundle web app=web
+	guard_up
+	for i in {1..10}; do
+		run oci run web "web$i"
+		[ "$status $output" = "0 open shut" ] || fail "start $i: $output; $(cat "$NET_DIR/guard.log")"
+	done
+	await quiet
+	[ "$(announced)" = 0 ]
+	denied() { on_host "$(realpath "$bulkhead_program")" denied --store "$NET_DIR/store" --json | jq -s '[.[] | select(.destination.port == 9999)] | length'; }
+	await eval '[ "$(denied)" = 10 ]' || fail "$(denied) of 10 denials are recorded"
+}
+
+@test "a container without a service runs unheld, and one with raw sockets is weak only without a daemon" {
+	bundle free app=nobody
+	bundle raw app=web -- sleep 100
+	config raw '.process.capabilities.bounding += ["CAP_NET_RAW"]'
+	guard_up
+	[ "$(oci run free free)" = "open open" ]
+	oci run raw --detach raw1 >"$NET_DIR/raw.log" 2>&1 </dev/null 3>&-
+	[ "$(states)" = "raw1 protected" ]
+}
+
+@test "one that exits at once leaves nothing behind" {
+	bundle short app=web -- sh -c :
+	guard_up
+	ctl status --json >/dev/null
+	before=$(on_host find "/proc/$(cat "$NET_DIR/guard.pid")/fd" -type l | wc -l)
+	runs=()
+	for i in {1..5}; do
+		oci run short "short$i" 3>&- &
+		runs+=($!)
+	done
+	wait "${runs[@]}"
+	await quiet
+	[ "$(announced)" = 0 ]
+	await eval '[ "$(on_host find "/proc/$(cat "$NET_DIR/guard.pid")/fd" -type l | wc -l)" -le '"$before"' ]'
+}
+
+@test "without the daemon a start fails, or goes on with everything denied" {
+	HOOK_OPTIONS='--wait 1s'
+	bundle web app=web
+	run oci run web web
+	[ "$status" -eq 1 ]
+	[[ $output == *"container web: it does not start: socket $NET_DIR/control: "* ]]
+	[[ $output != *open* && $output != *shut* ]]
+	HOOK_OPTIONS='--wait 1s --without-daemon quarantine'
+	bundle web app=web
+	run oci run web web
+	[ "$status $output" = "0 shut shut" ]
+
+	# and the daemon, when it comes, takes it over by being told again of nothing
+	bundle web app=web -- sleep 100
+	oci run web --detach web >"$NET_DIR/run.log" 2>&1 </dev/null 3>&-
+	[ "$(has_tables web)" = "table inet bulkhead table netdev bulkhead" ]
+}
+
+@test "what the host file says of starts counts, and the command line wins" {
+	echo 'starts: {without-daemon: quarantine, wait: 1s}' >>"$NET_DIR/bulkhead.yaml"
+	HOOK_OPTIONS=''
+	bundle web app=web
+	run oci run web web
+	HOOK_OPTIONS='--without-daemon fail'
+	bundle web app=web
+	first="$status $output"
+	run oci run web web
+	sed -i '/^starts:/d' "$NET_DIR/bulkhead.yaml"
+	[ "$first" = "0 shut shut" ]
+	[ "$status" -eq 1 ]
+}
+
+@test "a daemon that hangs: the start fails in time, or goes on with everything denied" {
+	HOOK_OPTIONS='--wait 1s'
+	bundle web app=web
+	guard_up
+	guard_signal STOP
+	run oci run web web
+	[ "$status" -eq 1 ]
+	[[ $output == *"the daemon did not answer in time"* ]]
+	HOOK_OPTIONS='--wait 1s --without-daemon quarantine'
+	bundle web app=web
+	run oci run web web
+	[ "$status $output" = "0 shut shut" ]
+	guard_signal CONT
+	await quiet
+}
+
+asking() { on_host ss --unix --no-header state connected src "$NET_DIR/control" | grep -q . ||
+	on_host pgrep -x bulkhead-oci-ho >/dev/null; }
+
+@test "a daemon that is killed in the middle: the start waits for the next one, or fails" {
+	HOOK_OPTIONS='--wait 8s'
+	bundle web app=web
+	guard_up
+	guard_signal STOP
+	oci run web web >"$NET_DIR/run.log" 2>&1 </dev/null 3>&- &
+	runs=$!
+	await asking
+	guard_kill
+	guard_up
+	wait $runs
+	[ "$(cat "$NET_DIR/run.log")" = "open shut" ]
+
+	HOOK_OPTIONS='--wait 2s'
+	bundle web app=web
+	guard_signal STOP
+	oci run web web >"$NET_DIR/run.log" 2>&1 </dev/null 3>&- &
+	runs=$!
+	await asking
+	guard_kill
+	status=0
+	wait $runs || status=$?
+	[ "$status" -eq 1 ]
+	! grep -Eq '^(open|shut)' "$NET_DIR/run.log"
+}
+
+@test "a daemon that is started again knows its containers, and holds them as before" {
+	bundle idle app=web -- sleep 100
+	guard_up
+	for name in one two; do
+		oci run idle --detach "$name" >"$NET_DIR/run.log" 2>&1 </dev/null 3>&-
+	done
+	[ "$(states)" = $'one protected\ntwo protected' ]
+	guard_kill
+	[ "$(has_tables one)" = "table inet bulkhead table netdev bulkhead" ]
+	oci delete --force two
+	guard_up
+	[ "$(states)" = "one protected" ]
+	[ "$(oci exec one first)" = "open shut" ]
+	[ "$(announced)" = 1 ]
+	oci delete --force one
+	await quiet
+}
+
+@test "the host's network: it starts, is told of, and with strict it does not" {
+	bundle host app=web -- sh -c :
+	config host 'del(.linux.namespaces[] | select(.type == "network")) | .hooks.createRuntime |= .[1:]'
+	guard_up
+	run oci run host host
+	[ "$status" -eq 0 ]
+	for name in web idle; do # strict refuses services that select nobody
+		bundle "$name" "app=$name" -- sleep 100
+		oci run "$name" --detach "$name" >"$NET_DIR/run.log" 2>&1 </dev/null 3>&-
+	done
+	echo 'strict: true' >>"$NET_DIR/bulkhead.yaml"
+	ctl apply >/dev/null
+	run oci run host host
+	sed -i '/^strict:/d' "$NET_DIR/bulkhead.yaml"
+	[ "$status" -eq 1 ]
+	[[ $output == *"host-network: it shares the host's network namespace"* ]]
+}
+
+# --- what a runtime must not say -------------------------------------------------------------
+
+hook() { # runs it on standard input; the state's bundle is of the test
+	run on_host "$hook_program" --socket "$NET_DIR/control" --config "$NET_DIR/bulkhead.yaml" --wait 1s
+}
+
+state() { # JQ-FILTER: a good state, changed
+	jq -n --arg bundle "$NET_DIR/bundles/idle" --argjson pid "$victim" \
+		'{ociVersion: "1.0.2", id: "x", status: "created", pid: $pid, bundle: $bundle,
+		  annotations: {app: "web"}} | '"$1"
+}
+
+@test "bad states: each is refused, and what is wrong is named" {
+	bundle idle app=web -- sleep 100
+	guard_up
+	on_host unshare --net sh -c 'echo $$ >"$0"; exec sleep infinity' "$NET_DIR/victim" \
+		>/dev/null 2>&1 </dev/null 3>&- &
+	await test -s "$NET_DIR/victim"
+	victim=$(cat "$NET_DIR/victim")
+	while IFS='|' read -r filter says; do
+		hook < <(state "$filter")
+		[ "$status" -eq 1 ] && [[ $output == *"$says"* ]] || fail "$filter: $status $output"
+	done <<-'END'
+		"nonsense"|it is not JSON
+		[]|it is not a JSON object
+		del(.id)|"id" must be a name
+		.id = "../../run"|"id" must be a name, without "/"
+		.id = ("a" * 300)|"id" must have 1 to 255 bytes, not 300
+		del(.pid)|"pid" is missing
+		.pid = 0|"pid" is missing
+		.pid = "4"|"pid" must be the number of a process
+		.pid = 2147483647|"pid": there is no process 2147483647
+		.pid = 1|"pid": process 1 is in the host's network namespace
+		.bundle = "relative"|"bundle" must be an absolute path
+		.bundle = "/nonexistent"|/nonexistent/config.json: No such file
+		.annotations = {"a": 7}|"annotations": "a" must be a string
+		.annotations = {"a": ("x" * 5000)}|"annotations": "a" has more than 4096 bytes
+		.annotations = {"a": ("x" * 1048576)}|the state: it has more than 1048576 bytes
+		.annotations = ([range(300)] \| map({"k\(.)": "v"}) \| add)|"annotations" has more than 256
+		.annotations = ([range(200)] \| map({"k\(.)": ("v" * 1000)}) \| add)|has more than 65536 bytes
+	END
+	printf 'garbage \377' | { hook && true; }
+	[ "$status" -eq 1 ] && [[ $output == *"the state: it is not JSON"* ]]
+	config idle '.linux.namespaces |= map(if .type == "network" then .path = "/proc/1/ns/net" else . end)'
+	hook < <(state .)
+	[ "$status" -eq 1 ] && [[ $output == *"is in another network namespace than the bundle says"* ]]
+	# nobody was taken for a container, and the namespace of a stranger was left as it was
+	[ -z "$(states)" ]
+	[ -z "$(on_host nsenter --net --target "$victim" nft list tables)" ]
+	on_host kill "$victim"
+}
+
+# --- Podman ----------------------------------------------------------------------------------
+
+@test "Podman's hooks directory" {
+	podman_up
+	mkdir -p "$NET_DIR/hooks"
+	jq --arg hook "$hook_program" --arg socket "$NET_DIR/control" --arg config "$NET_DIR/bulkhead.yaml" \
+		'.hook.path = $hook | .hook.args = ["bulkhead-oci-hook", "--runtime", "oci", "--socket", $socket,
+			"--config", $config]' examples/hooks/bulkhead.json >"$NET_DIR/hooks/bulkhead.json"
+	pack | podman import - box:1 >/dev/null
+	guard_up
+	podman --hooks-dir "$NET_DIR/hooks" run --detach --name p --annotation app=web localhost/box:1 \
+		sleep 100 >/dev/null
+	id=$(podman inspect --format '{{.Id}}' p)
+	[ "$(states)" = "$id protected" ]
+	podman rm --force --time 0 p >/dev/null
+	await quiet
+	guard_kill
+	run podman --hooks-dir "$NET_DIR/hooks" run --rm --annotation app=web localhost/box:1 echo ran
+	[ "$status" -ne 0 ]
+	[[ $output == *"it does not start"* && $output != ran* ]]
+}
