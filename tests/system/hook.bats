@@ -231,8 +231,8 @@ state() { # JQ-FILTER: a good state, changed
 		.annotations = {"a": 7}|"annotations": "a" must be a string
 		.annotations = {"a": ("x" * 5000)}|"annotations": "a" has more than 4096 bytes
 		.annotations = {"a": ("x" * 1048576)}|the state: it has more than 1048576 bytes
-		.annotations = ([range(300)] \| map({"k\(.)": "v"}) \| add)|"annotations" has more than 256
-		.annotations = ([range(200)] \| map({"k\(.)": ("v" * 1000)}) \| add)|has more than 65536 bytes
+		.annotations = reduce range(300) as $i ({}; .["k\($i)"] = "v")|"annotations" has more than 256
+		.annotations = reduce range(200) as $i ({}; .["k\($i)"] = ("v" * 1000))|has more than 65536 bytes
 	END
 	printf 'garbage \377' | { hook && true; }
 	[ "$status" -eq 1 ] && [[ $output == *"the state: it is not JSON"* ]]
