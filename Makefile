@@ -193,6 +193,7 @@ clean:
 install: all
 	install -D -m 0755 $(O)/bulkhead $(DESTDIR)$(PREFIX)/sbin/bulkhead
 	install -D -m 0755 $(O)/bulkheadd $(DESTDIR)$(PREFIX)/sbin/bulkheadd
+	install -D -m 0755 $(O)/bulkhead-oci-hook $(DESTDIR)$(PREFIX)/sbin/bulkhead-oci-hook
 	install -D -m 0755 $(O)/bulkhead-logger $(DESTDIR)$(PREFIX)/sbin/bulkhead-logger
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/doc/bulkhead docs/lint.md docs/policy-format.md
 

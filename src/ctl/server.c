@@ -223,6 +223,14 @@ int ctl_server_listen(struct ctl_server *s, const char *path, gid_t group, struc
 	return add_listener(s, path, false, group, err);
 }
 
+int ctl_server_fd(const struct ctl_server *s)
+{
+	for (size_t i = 0; i < s->n_listeners; i++)
+		if (!s->listeners[i].restricted)
+			return s->listeners[i].sock.fd;
+	return -1;
+}
+
 int ctl_server_listen_restricted(struct ctl_server *s, const char *path, struct bh_err *err)
 {
 	return add_listener(s, path, true, (gid_t)-1, err);

@@ -28,7 +28,7 @@ struct one {
 	struct announcement said;
 	char *key; /* runtime and id */
 	struct announced *in;
-	bool ended; /* its process */
+	bool ended;            /* its process */
 	struct bh_addr *addrs; /* NULL: not read yet */
 	size_t n_addrs;
 	sd_event_source *process;
@@ -158,27 +158,35 @@ static void save(struct announced *n)
 
 /* --- taking one ------------------------------------------------------------------------------- */
 
-/*
- * Who runs in there already, of whom it is known that nobody wants him held, goes on: the one that joins him
- * waits for its policy.
- */
-static bool is_lived_in(const struct announced *n, uint64_t ino)
+/* Somebody else who is known to live in this namespace; NULL: nobody is. */
+static const struct endpoint *inhabitant(const struct announced *n, const struct announcement *a)
 {
 	const struct endpoint_set *all = n->c->site.endpoints;
 
 	for (size_t i = 0; all && i < all->n; i++)
-		if (all->endpoints[i].netns_ino == ino &&
+		if (all->endpoints[i].netns_ino == a->netns_ino &&
 		    all->endpoints[i].runtime != ENDPOINT_UNKNOWN &&
-		    all->endpoints[i].runtime != ENDPOINT_NETNS)
-			return true;
-	return false;
+		    all->endpoints[i].runtime != ENDPOINT_NETNS &&
+		    strcmp(all->endpoints[i].id, a->id) != 0)
+			return &all->endpoints[i];
+	return NULL;
 }
 
+/*
+ * Who runs in there already, of whom it is known that nobody wants him held, goes on: the one that joins him
+ * waits for its policy.
+ */
 static int deny(struct announced *n, const struct announcement *a, struct bh_err *err)
 {
+	const struct endpoint *other = inhabitant(n, a);
 	uint64_t ino = a->netns_ino;
-	int r = is_lived_in(n, ino) ? 0 : enforce_deny_first(n->c->holds, a->netns, &ino, err);
+	char who[128];
+	int r;
 
+	if (other && a->own)
+		return bh_err_set(err, -EINVAL, "its network namespace is that of %s",
+				  endpoint_format(who, sizeof(who), other));
+	r = other ? 0 : enforce_deny_first(n->c->holds, a->netns, &ino, err);
 	if (r == -EAGAIN || (r >= 0 && ino != a->netns_ino))
 		return bh_err_set(err, -ESTALE, "\"netns\" is another namespace by now");
 	return r == -EEXIST ? 0 : r;

@@ -70,8 +70,10 @@ static int check_process(struct announcement *a, uint64_t ino, struct bh_err *er
 	if (!read_started(a->pid, started))
 		return bh_err_set(err, -ESRCH, "\"pid\": there is no process %d", a->pid);
 	if (!is_in(a->pid, ino))
-		return bh_err_set(err, -EINVAL, "\"pid\": process %d is in another network "
-						"namespace", a->pid);
+		return bh_err_set(err, -EINVAL,
+				  "\"pid\": process %d is in another network "
+				  "namespace",
+				  a->pid);
 	return json_object_set_new(a->said, "started", json_string(started)) < 0 ? bh_err_oom(err)
 										 : 0;
 }

@@ -14,6 +14,7 @@ const struct ctl_arg announcement_args[] = {
 	{ "runtime", CTL_TYPE_STRING, true },
 	{ "id", CTL_TYPE_STRING, true },
 	{ "netns", CTL_TYPE_STRING, false },
+	{ "own", CTL_TYPE_BOOLEAN, false }, /* the namespace was made for it */
 	{ "netns_ino", CTL_TYPE_INTEGER, false },
 	{ "pid", CTL_TYPE_INTEGER, false },
 	{ "name", CTL_TYPE_STRING, false },
@@ -167,6 +168,7 @@ static int take_all(struct announcement *a, struct bh_err *err)
 		r = take_number(a->said, "pid", INT_MAX, &pid, err);
 	if (r >= 0)
 		r = take_obstacle(a, err);
+	a->own = json_is_true(json_object_get(a->said, "own"));
 	a->netns_ino = (uint64_t)ino;
 	a->pid = (int)pid;
 	if (r >= 0)

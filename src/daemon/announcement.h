@@ -15,6 +15,7 @@ struct announcement {
 	json_t *said; /* the object itself; the strings below are in it, or in TEXT */
 	enum endpoint_runtime runtime;
 	const char *id, *name, *image, *netns;
+	bool own;           /* the namespace was made for it: nobody else is in there */
 	uint64_t netns_ino; /* that the starter saw; 0: it did not say */
 	int pid;            /* 0: it did not say */
 	enum endpoint_obstacle obstacle;

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <time.h>
 
+#include <bulkhead/runtime/runtime.h>
+
 #include "announced.h"
 #include "engines.h"
 #include "fresh.h"
@@ -142,6 +144,8 @@ static int open_all(struct controller *c, struct bh_err *err)
 	if (r >= 0)
 		r = verbs_serve(c, &c->server, err);
 	if (r >= 0)
+		runtime_patience(ctl_server_fd(c->server));
+	if (r >= 0)
 		r = trail_open(c->o->store, c->site.host.retention.audit_files, &c->trail, err);
 	if (r >= 0)
 		r = keeping_new(c, &c->keeping, err);
@@ -191,6 +195,7 @@ void controller_free(struct controller *c)
 {
 	if (!c)
 		return;
+	runtime_patience(-1);
 	ctl_server_free(c->server);
 	logger_free(c->logger);
 	policywatch_free(c->policywatch);

@@ -43,12 +43,13 @@ struct controller {
 	sd_event *event;
 	sd_event_source *timer; /* of the next comparison, whichever it is */
 	/* CLOCK_MONOTONIC, microseconds: */
-	uint64_t look_at;     /* when everything is looked at next */
-	uint64_t pause;       /* between such looks, at the moment */
-	uint64_t rests_until; /* no comparison before this */
-	bool changed;         /* something that is known already has to be brought about */
-	bool failed;          /* some of it was not, the last time */
-	struct hints *hints;  /* what has to be asked about */
+	uint64_t look_at;       /* when everything is looked at next */
+	uint64_t pause;         /* between such looks, at the moment */
+	uint64_t put_off_since; /* a look is due, and a container starts; 0: none is */
+	uint64_t rests_until;   /* no comparison before this */
+	bool changed;           /* something that is known already has to be brought about */
+	bool failed;            /* some of it was not, the last time */
+	struct hints *hints;    /* what has to be asked about */
 	struct fresh *fresh;
 	struct announced *announced;
 	struct protect *protect;   /* who waits for a start */

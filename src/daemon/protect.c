@@ -29,8 +29,9 @@ struct waiter {
 	struct protect *p;
 	struct ctl_call *call;
 	enum endpoint_runtime runtime;
+	enum endpoint_obstacle obstacle; /* as its starter says */
 	uint64_t netns_ino;
-	uint64_t listings; /* of the endpoints, when it began */
+	uint64_t listings;     /* of the endpoints, when it began */
 	uint64_t until;        /* monotonic, microseconds */
 	uint64_t listen_until; /* the same: for the logger; 0: it was not waited for yet */
 	const char *lacks;     /* what is waited for */
@@ -129,6 +130,12 @@ struct verdict {
 	json_t *item;
 };
 
+/* Its engine may not know yet what its bundle says; raw sockets are held, or the state says so. */
+static bool gets_round(enum endpoint_obstacle o)
+{
+	return o == ENDPOINT_NET_ADMIN || o == ENDPOINT_PRIVILEGED || o == ENDPOINT_OWN_STACK;
+}
+
 /* What has to be mended first is waited for. */
 static int on_status(const struct endpoint_status *st, void *arg)
 {
@@ -142,12 +149,18 @@ static int on_status(const struct endpoint_status *st, void *arg)
 	}
 	v->settled = true;
 	v->item = report_endpoint(s, st);
+	if (!v->item)
+		v->item = json_object();
 	json_object_set_new(v->item, "netns_ino", json_integer((json_int_t)v->w->netns_ino));
 	json_object_set_new(v->item, "recorded", json_boolean(v->recorded));
 	if (s->host.strict && endpoint_state_is_finding(st->state)) {
 		v->exit = CTL_EXIT_NO;
 		snprintf(v->why, sizeof(v->why), "%s: %.480s", endpoint_state_name(st->state),
 			 st->why);
+	} else if (s->host.strict && site_item_of(s, st->endpoint) && gets_round(v->w->obstacle)) {
+		v->exit = CTL_EXIT_NO;
+		snprintf(v->why, sizeof(v->why), "%s: %s", endpoint_state_name(STATE_WEAK),
+			 endpoint_obstacle_text(v->w->obstacle));
 	}
 	return 0;
 }
@@ -219,6 +232,11 @@ static void arm(struct protect *p)
 	sd_event_source_set_enabled(p->timer, SD_EVENT_ONESHOT);
 }
 
+bool protect_waits(const struct protect *p)
+{
+	return p->all != NULL;
+}
+
 void protect_settle(struct protect *p)
 {
 	struct waiter *w, *next;
@@ -259,6 +277,7 @@ static struct waiter *add_waiter(struct protect *p, struct ctl_call *call, const
 	w->p = p;
 	w->call = call;
 	w->runtime = a->runtime;
+	w->obstacle = a->obstacle;
 	w->netns_ino = a->netns_ino;
 	w->listings = p->c->listings;
 	w->until = now_usec() + wait_usec(args);

@@ -13,6 +13,9 @@ struct protect;
 int protect_new(struct controller *c, struct protect **ret, struct bh_err *err);
 void protect_free(struct protect *p); /* takes NULL; after the server, whose calls it answers */
 
+/* Does anybody wait? */
+bool protect_waits(const struct protect *p);
+
 /* Something was brought about: whoever waits for it is answered. */
 void protect_settle(struct protect *p);
 

@@ -24,7 +24,8 @@
 /* Changes come in bursts: a container that starts makes a dozen within some milliseconds. */
 #define SETTLE_USEC 20000
 /* What no event told is found by then. */
-#define LOOK_USEC 30000000
+#define LOOK_USEC    30000000
+#define PUT_OFF_USEC 100000 /* while a container starts */
 /* When it is not known what has changed, it may not be complete yet: more looks follow, ever later. */
 #define PAUSE_GROWTH 2
 /* Whoever makes events without end gets half the time for looks: each is followed by as long a rest. */
@@ -304,6 +305,26 @@ static void look_at_some(struct controller *c)
 	arm(c);
 }
 
+/*
+ * Podman does not answer while it starts a container, which waits for us: engines are asked when it has
+ * started. Not for ever, if there is always one that starts.
+ */
+static bool is_put_off(struct controller *c, uint64_t now)
+{
+	if (!c->site.endpoints || !protect_waits(c->protect)) {
+		c->put_off_since = 0;
+		return false;
+	}
+	if (!c->put_off_since)
+		c->put_off_since = now;
+	if (now - c->put_off_since > LOOK_USEC) {
+		c->put_off_since = 0;
+		return false;
+	}
+	c->look_at = now + PUT_OFF_USEC;
+	return true;
+}
+
 static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
 {
 	struct controller *c = arg;
@@ -312,7 +333,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
 	if (!c->loaded)
 		return 0;
 	announced_look(c->announced);
-	if (c->look_at <= now || !c->site.endpoints)
+	if ((c->look_at <= now || !c->site.endpoints) && !is_put_off(c, now))
 		look(c);
 	else if (c->changed || hints_next(c->hints) <= now)
 		look_at_some(c);

@@ -52,6 +52,8 @@ static json_t *request_args(const struct launch_request *rq, const struct launch
 	put_text(args, "image", rq->image);
 	put_text(args, "netns", rq->netns);
 	put_text(args, "obstacle", endpoint_obstacle_word(rq->obstacle));
+	if (rq->own_netns)
+		json_object_set_new(args, "own", json_true());
 	put_number(args, "netns_ino", rq->netns_ino);
 	put_number(args, "pid", rq->pid > 0 ? (uint64_t)rq->pid : 0);
 	put_number(args, "wait", o->wait_ms);
@@ -81,14 +83,14 @@ static int go_without(const struct launch_request *rq, const struct launch_optio
 	struct bh_err why = BH_ERR_INIT;
 	int denied;
 
-	if (!rq->netns) /* the host's own is never touched */
+	if (!rq->netns || was_refused(r)) /* the host's own is never touched, nor a stranger's */
 		return r;
 	denied = launch_deny(rq->netns, rq->netns_ino, &why);
 
 	if (denied < 0)
 		return bh_err_prefix(err, r, "its namespace could not be closed (%.200s), and",
 				     why.msg);
-	if (!o->quarantine || was_refused(r))
+	if (!o->quarantine)
 		return r;
 	*ret = LAUNCH_QUARANTINED;
 	return 0;

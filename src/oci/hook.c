@@ -70,6 +70,7 @@ static int hold(const struct oci_state *s, const struct oci_config *c,
 		.name = first_of(said, name_keys),
 		.image = first_of(said, image_keys),
 		.pid = s->pid,
+		.own_netns = c->own_network && !c->netns,
 		.labels = labels,
 		.obstacle = c->obstacle,
 	};

@@ -39,13 +39,28 @@ void runtime_while_waiting(int fd, void (*fn)(void *arg), void *arg)
 	meanwhile.arg = arg;
 }
 
-static void wait_for_more(CURLM *multi)
-{
-	struct curl_waitfd other = { .fd = meanwhile.fd, .events = CURL_WAIT_POLLIN };
+static int patience_fd = -1;
 
-	curl_multi_poll(multi, &other, meanwhile.fn ? 1 : 0, WAIT_MS, NULL);
-	if (meanwhile.fn && other.revents)
+void runtime_patience(int fd)
+{
+	patience_fd = fd;
+}
+
+/* False: what is waited for is given up. */
+static bool wait_for_more(CURLM *multi, int64_t began_ms)
+{
+	struct curl_waitfd other[2] = {
+		{ .fd = meanwhile.fd, .events = CURL_WAIT_POLLIN },
+		{ .fd = patience_fd, .events = CURL_WAIT_POLLIN },
+	};
+	bool impatient = patience_fd >= 0 && now_ms() - began_ms >= BH_RUNTIME_PATIENCE_MS;
+	unsigned first = meanwhile.fn ? 0 : 1, n = (impatient ? 2 : 1) - first;
+
+	curl_multi_poll(multi, other + first, n, impatient ? WAIT_MS : BH_RUNTIME_PATIENCE_MS,
+			NULL);
+	if (meanwhile.fn && other[0].revents)
 		meanwhile.fn(meanwhile.arg);
+	return !(impatient && other[1].revents);
 }
 
 static CURLcode result_of(CURLM *multi)
@@ -59,13 +74,17 @@ static CURLcode result_of(CURLM *multi)
 static CURLcode perform(struct docker_api *api)
 {
 	CURLcode code = CURLE_OUT_OF_MEMORY;
+	int64_t began = now_ms();
+	bool patient = true;
 	int running = 1;
 
 	if (curl_multi_add_handle(api->multi, api->t.curl) != CURLM_OK)
 		return code;
-	while (curl_multi_perform(api->multi, &running) == CURLM_OK && running)
-		wait_for_more(api->multi);
-	if (!running)
+	while (patient && curl_multi_perform(api->multi, &running) == CURLM_OK && running)
+		patient = wait_for_more(api->multi, began);
+	if (!patient)
+		code = CURLE_ABORTED_BY_CALLBACK;
+	else if (!running)
 		code = result_of(api->multi);
 	curl_multi_remove_handle(api->multi, api->t.curl);
 	return code;
@@ -118,6 +137,7 @@ int docker_api_get(struct docker_api *api, const char *path, struct bh_buf *body
 		   struct bh_err *err)
 {
 	int64_t left = api->deadline_ms ? api->deadline_ms - now_ms() : BH_RUNTIME_REPLY_MS;
+	CURLcode code;
 	int r;
 
 	if (left <= 0)
@@ -126,5 +146,9 @@ int docker_api_get(struct docker_api *api, const char *path, struct bh_buf *body
 	r = docker_transfer_prepare(&api->t, path, body, (long)left, err);
 	if (r < 0)
 		return r;
-	return docker_transfer_result(&api->t, perform(api), err);
+	code = perform(api);
+	if (code == CURLE_ABORTED_BY_CALLBACK)
+		return bh_err_set(err, -EBUSY, "%s does not answer, and a container waits to start",
+				  api->t.who);
+	return docker_transfer_result(&api->t, code, err);
 }

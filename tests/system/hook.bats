@@ -232,37 +232,74 @@ state() { # JQ-FILTER: a good state, changed
 		.annotations = {"a": ("x" * 5000)}|"annotations": "a" has more than 4096 bytes
 		.annotations = {"a": ("x" * 1048576)}|the state: it has more than 1048576 bytes
 		.annotations = reduce range(300) as $i ({}; .["k\($i)"] = "v")|"annotations" has more than 256
-		.annotations = reduce range(200) as $i ({}; .["k\($i)"] = ("v" * 1000))|has more than 65536 bytes
 	END
-	printf 'garbage \377' | { hook && true; }
+	hook < <(printf 'garbage \377')
 	[ "$status" -eq 1 ] && [[ $output == *"the state: it is not JSON"* ]]
+	cp "$NET_DIR/bundles/idle/config.json" "$NET_DIR/config.json"
 	config idle '.linux.namespaces |= map(if .type == "network" then .path = "/proc/1/ns/net" else . end)'
 	hook < <(state .)
 	[ "$status" -eq 1 ] && [[ $output == *"is in another network namespace than the bundle says"* ]]
-	# nobody was taken for a container, and the namespace of a stranger was left as it was
+	cp "$NET_DIR/config.json" "$NET_DIR/bundles/idle/config.json"
 	[ -z "$(states)" ]
+	# nor may the namespace of a container that is known be called one's own
+	oci run idle --detach one >"$NET_DIR/run.log" 2>&1 </dev/null 3>&-
+	bundle idle app=web -- sleep 100
+	hook < <(state ".pid = $(oci state one | jq .pid)")
+	[ "$status" -eq 1 ] && [[ $output == *"its network namespace is that of one"* ]]
+	# and the daemon cannot be told so much of it
+	hook < <(state 'reduce range(200) as $i (.; .annotations["k\($i)"] = ("v" * 1000))')
+	[ "$status" -eq 1 ] && [[ $output == *"has more than 65536 bytes"* ]]
+	# nobody was taken for a container, and the namespace of a stranger was left as it was
+	[ "$(states)" = "one protected" ]
 	[ -z "$(on_host nsenter --net --target "$victim" nft list tables)" ]
 	on_host kill "$victim"
 }
 
 # --- Podman ----------------------------------------------------------------------------------
 
-@test "Podman's hooks directory" {
-	podman_up
+with_hooks() { podman --hooks-dir "$NET_DIR/hooks" "$@"; }
+
+hooks_of() { # RUNTIME: Podman's directory, with the example
 	mkdir -p "$NET_DIR/hooks"
 	jq --arg hook "$hook_program" --arg socket "$NET_DIR/control" --arg config "$NET_DIR/bulkhead.yaml" \
-		'.hook.path = $hook | .hook.args = ["bulkhead-oci-hook", "--runtime", "oci", "--socket", $socket,
-			"--config", $config]' examples/hooks/bulkhead.json >"$NET_DIR/hooks/bulkhead.json"
-	pack | podman import - box:1 >/dev/null
+		--arg runtime "$1" '.hook.path = $hook | .hook.args = ["bulkhead-oci-hook", "--runtime",
+			$runtime, "--socket", $socket, "--config", $config, "--wait", "5s"]' \
+		examples/hooks/bulkhead.json >"$NET_DIR/hooks/bulkhead.json"
+	[ -e "$NET_DIR/containers.conf" ] || {
+		podman_up file
+		pack | podman import - box:1 >/dev/null
+	}
+}
+
+@test "Podman's hooks directory: what its annotations say" {
+	hooks_of oci
 	guard_up
-	podman --hooks-dir "$NET_DIR/hooks" run --detach --name p --annotation app=web localhost/box:1 \
-		sleep 100 >/dev/null
+	with_hooks run --detach --name p --annotation app=web localhost/box:1 sleep 100 >/dev/null
 	id=$(podman inspect --format '{{.Id}}' p)
 	[ "$(states)" = "$id protected" ]
 	podman rm --force --time 0 p >/dev/null
 	await quiet
 	guard_kill
-	run podman --hooks-dir "$NET_DIR/hooks" run --rm --annotation app=web localhost/box:1 echo ran
+	run with_hooks run --rm --annotation app=web localhost/box:1 echo ran
 	[ "$status" -ne 0 ]
 	[[ $output == *"it does not start"* && $output != ran* ]]
+}
+
+@test "Podman's hooks directory: what Podman knows of it" {
+	hooks_of podman
+	policy podman <<-'Y'
+		service: pod
+		select: {runtime: podman, labels: {app: pod}, image: "localhost/box:1"}
+	Y
+	guard_up --podman-socket /run/podman/podman.sock
+	for i in {1..3}; do
+		with_hooks run --rm --name "p$i" --label app=pod localhost/box:1 sh -c :
+	done
+	with_hooks run --detach --name p --label app=pod localhost/box:1 sleep 100 >/dev/null
+	id=$(podman inspect --format '{{.Id}}' p)
+	states >"$NET_DIR/states"
+	podman rm --force --time 0 p >/dev/null
+	rm "$NET_DIR/policies/podman.yaml"
+	[ "$(cat "$NET_DIR/states")" = "$id protected" ]
+	for i in {1..3}; do grep -q "p$i.*: updated" "$NET_DIR/guard.log"; done
 }

@@ -89,6 +89,7 @@
 #define BH_RUNTIME_HEADER_BYTES_MAX (64u << 10)
 #define BH_RUNTIME_CONNECT_MS       5000
 #define BH_RUNTIME_REPLY_MS         15000 /* for one answer, from its question to its end */
+#define BH_RUNTIME_PATIENCE_MS      500   /* while somebody waits who may be what it waits for */
 #define BH_RUNTIME_LABEL_BYTES_MAX  4096  /* a policy cannot name a longer one */
 #define BH_RUNTIME_ONE_MS           250   /* for all questions about one container, or network */
 #define BH_RUNTIME_JOINS_MAX        4     /* containers, each in the namespace of the next */
@@ -109,11 +110,11 @@
 /* Early identities */
 #define BH_EARLY_MAX             4096 /* containers that are remembered */
 #define BH_EARLY_CONTAINER_BYTES (1u << 20)
-#define BH_EARLY_NETWORKS_MAX    16   /* of one container */
-#define BH_EARLY_ASKING_MAX      4    /* containers asked about at a time */
-#define BH_EARLY_TRIES_MAX       5    /* how often one that is being started is asked about */
-#define BH_EARLY_IMAGE_NAME_MAX  300  /* bytes */
-#define BH_EARLY_TOLD_S          60   /* since it was made: what its image was called then still is */
+#define BH_EARLY_NETWORKS_MAX    16  /* of one container */
+#define BH_EARLY_ASKING_MAX      4   /* containers asked about at a time */
+#define BH_EARLY_TRIES_MAX       5   /* how often one that is being started is asked about */
+#define BH_EARLY_IMAGE_NAME_MAX  300 /* bytes */
+#define BH_EARLY_TOLD_S          60 /* since it was made: what its image was called then still is */
 #define BH_EARLY_ASK_MS          2000 /* for one answer; nothing waits for it */
 
 /* Compile */

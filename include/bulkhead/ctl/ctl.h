@@ -178,6 +178,9 @@ void ctl_server_free(struct ctl_server *s);
  */
 int ctl_server_listen(struct ctl_server *s, const char *path, gid_t group, struct bh_err *err);
 
+/* The full socket, to be polled only: readable when somebody waits to be let in. -1: there is none. */
+int ctl_server_fd(const struct ctl_server *s);
+
 /* The same with mode 0666: whoever connects is a viewer and finds the read-only verbs. */
 int ctl_server_listen_restricted(struct ctl_server *s, const char *path, struct bh_err *err);
 

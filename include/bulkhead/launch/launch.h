@@ -21,8 +21,9 @@ struct launch_request {
 	const char *name, *image; /* NULL: not known; of oci and cni they count, as labels do */
 	/* absolute path of its network namespace; NULL: the host's own, with that obstacle and a PID */
 	const char *netns;
-	uint64_t netns_ino;       /* that the starter saw there; 0: it did not look */
-	int pid;                  /* its first process; 0: there is none yet */
+	bool own_netns;             /* made for it: nobody else may be in there */
+	uint64_t netns_ino;         /* that the starter saw there; 0: it did not look */
+	int pid;                    /* its first process; 0: there is none yet */
 	const struct label *labels; /* no key has a "=" */
 	size_t n_labels;
 	enum endpoint_obstacle obstacle; /* what it may do, if the starter knows */

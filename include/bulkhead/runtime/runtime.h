@@ -62,6 +62,13 @@ int runtime_docker_list(const char *socket_path, enum endpoint_runtime runtime,
 void runtime_while_waiting(int fd, void (*fn)(void *arg), void *arg);
 
 /*
+ * Who waits at FD (readable) does not wait for an engine longer than BH_RUNTIME_PATIENCE_MS: its answer is
+ * given up, -EBUSY. An engine may be waiting for that one, as Podman is for the hook of a container that it
+ * starts. One for the whole process; -1: nobody.
+ */
+void runtime_patience(int fd);
+
+/*
  * The labels of images, remembered by image id over several calls: at most BH_IMAGES_CACHED_MAX, and
  * BH_IMAGES_CACHED_BYTES_MAX. Shared by all engines of a host.
  */

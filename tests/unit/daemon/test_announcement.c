@@ -41,12 +41,13 @@ static void test_all(void **state)
 	struct announcement a;
 	struct endpoint e;
 
-	assert_int_equal(parse(BASE ",\"netns_ino\":4026533000,\"pid\":12,\"name\":\"w\","
-				    "\"image\":\"i:1\",\"obstacle\":\"net-admin\",\"labels\":[\"app=web\","
-				    "\"url=a=b\",\"empty=\",\"com.docker.compose.project=shop\"],"
-				    "\"wait\":100",
-			       &a, &err),
-			 0);
+	assert_int_equal(
+		parse(BASE ",\"netns_ino\":4026533000,\"pid\":12,\"name\":\"w\","
+			   "\"image\":\"i:1\",\"obstacle\":\"net-admin\",\"labels\":[\"app=web\","
+			   "\"url=a=b\",\"empty=\",\"com.docker.compose.project=shop\"],"
+			   "\"wait\":100",
+		      &a, &err),
+		0);
 	announcement_endpoint(&a, &e);
 	assert_int_equal(e.runtime, ENDPOINT_OCI);
 	assert_string_equal(e.id, "web");
@@ -226,9 +227,9 @@ static void test_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_all),        cmocka_unit_test(test_host_network),
-		cmocka_unit_test(test_bad),        cmocka_unit_test(test_labels_bounds),
-		cmocka_unit_test(test_beginning),  cmocka_unit_test(test_life),
+		cmocka_unit_test(test_all),       cmocka_unit_test(test_host_network),
+		cmocka_unit_test(test_bad),       cmocka_unit_test(test_labels_bounds),
+		cmocka_unit_test(test_beginning), cmocka_unit_test(test_life),
 		cmocka_unit_test(test_file),
 	};
 

@@ -80,7 +80,8 @@ static void test_bad(void **state)
 		struct bh_err err = BH_ERR_INIT;
 		struct oci_config c;
 
-		assert_int_equal(oci_config_parse(bad[i].text, strlen(bad[i].text), &c, &err), -EINVAL);
+		assert_int_equal(oci_config_parse(bad[i].text, strlen(bad[i].text), &c, &err),
+				 -EINVAL);
 		if (!strstr(err.msg, bad[i].says))
 			fail_msg("%s: \"%s\" and not \"%s\"", bad[i].text, err.msg, bad[i].says);
 	}
@@ -137,7 +138,8 @@ static void test_labels(void **state)
 	assert_labels(NULL, 0, 0, "");
 	assert_labels(many(BH_LABELS_MAX), 0, BH_LABELS_MAX, "");
 	assert_labels(many(BH_LABELS_MAX + 1), -E2BIG, 0, "\"annotations\" has more than 256");
-	assert_labels(large("app"), -EINVAL, 0, "\"annotations\": \"app\" has more than 4096 bytes");
+	assert_labels(large("app"), -EINVAL, 0,
+		      "\"annotations\": \"app\" has more than 4096 bytes");
 	assert_labels(json_pack("{s:s}", "", "x"), -EINVAL, 0, "\"annotations\": \"\"");
 	assert_labels(json_pack("{s:s}", "app=web", ""), 0, 0, "");
 }

@@ -69,7 +69,8 @@ static const struct {
 	{ HEAD ",\"pid\":1.5}", "\"pid\" must be the number of a process" },
 	{ HEAD ",\"pid\":4294967296}", "\"pid\" must be the number of a process" },
 	{ HEAD ",\"annotations\":[]}", "\"annotations\" must be an object" },
-	{ HEAD ",\"annotations\":{\"a\\u001b[2J\":1}}", "\"annotations\": \"a\\x1b[2J\" must be a string" },
+	{ HEAD ",\"annotations\":{\"a\\u001b[2J\":1}}",
+	  "\"annotations\": \"a\\x1b[2J\" must be a string" },
 };
 
 static void assert_refused(const char *data, size_t len, const char *says)

@@ -432,14 +432,16 @@ static void test_starts(void **state)
 	assert_int_equal(config.starts.without_daemon, STARTS_QUARANTINE);
 	assert_int_equal(config.starts.wait_s, 120);
 	host_config_done(&config);
-	assert_wrong("starts: {without-daemon: open, wait: 0s}",
-		       "h.yaml:1:26: error: \"without-daemon\" takes fail or quarantine, not \"open\" "
-		       "[bad-value]\n"
-		       "h.yaml:1:38: error: \"wait\" takes a time from 1s to 10m, not \"0s\" (write it "
-		       "as 10s or 1m) [bad-value]\n");
-	assert_wrong("starts: {wait: 11m}",
-		       "h.yaml:1:16: error: \"wait\" takes a time from 1s to 10m, not \"11m\" (write it "
-		       "as 10s or 1m) [bad-value]\n");
+	assert_wrong(
+		"starts: {without-daemon: open, wait: 0s}",
+		"h.yaml:1:26: error: \"without-daemon\" takes fail or quarantine, not \"open\" "
+		"[bad-value]\n"
+		"h.yaml:1:38: error: \"wait\" takes a time from 1s to 10m, not \"0s\" (write it "
+		"as 10s or 1m) [bad-value]\n");
+	assert_wrong(
+		"starts: {wait: 11m}",
+		"h.yaml:1:16: error: \"wait\" takes a time from 1s to 10m, not \"11m\" (write it "
+		"as 10s or 1m) [bad-value]\n");
 }
 
 static void test_limits(void **state)
