@@ -32,6 +32,15 @@ static json_t *labels(const struct label *l, size_t n)
 	return obj;
 }
 
+static json_t *texts(const char *const *v, size_t n)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, text(v[i]));
+	return list;
+}
+
 static json_t *addresses(const struct bh_addr *a, size_t n)
 {
 	json_t *list = json_array();
@@ -51,6 +60,8 @@ static void print_json(const struct endpoint *e)
 	json_object_set_new(obj, "namespace", text(e->namespace));
 	json_object_set_new(obj, "runtime", json_string(endpoint_runtime_name(e->runtime)));
 	json_object_set_new(obj, "image", text(e->image));
+	json_object_set_new(obj, "image_id", text(e->image_id));
+	json_object_set_new(obj, "image_digests", texts(e->image_digests, e->n_image_digests));
 	json_object_set_new(obj, "labels", labels(e->labels, e->n_labels));
 	json_object_set_new(obj, "image_labels", labels(e->image_labels, e->n_image_labels));
 	json_object_set_new(obj, "addresses", addresses(e->addrs, e->n_addrs));

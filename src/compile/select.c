@@ -8,6 +8,7 @@
 #include <bulkhead/base/buf.h>
 #include <bulkhead/base/limits.h>
 #include <bulkhead/base/text.h>
+#include <bulkhead/model/image.h>
 
 static int term_cmp_value(const struct term *a, const struct term *b)
 {
@@ -155,7 +156,7 @@ static bool selector_matches(const struct selector *s, const struct endpoint_set
 		return false;
 	if (s->name && (!e->name || !bh_glob_match(s->name, e->name)))
 		return false;
-	if (s->image && (!e->image || !bh_glob_match(s->image, e->image)))
+	if (s->image && !image_is(s->image, e))
 		return false;
 	if (s->compose && !compose_matches(e, s->compose))
 		return false;

@@ -113,6 +113,8 @@ struct bh_addr standin_addr(const struct standin_block *block, uint32_t number, 
 /* --- endpoints -------------------------------------------------------------------------------- */
 
 /* A text that the glob matches. NULL stays NULL. */
+#define STANDIN_DIGEST "0000000000000000000000000000000000000000000000000000000000000000"
+
 static const char *without_wildcards(struct bh_arena *arena, const char *glob)
 {
 	struct bh_buf b;
@@ -129,6 +131,31 @@ static const char *without_wildcards(struct bh_arena *arena, const char *glob)
 	s = bh_buf_error(&b) ? NULL : bh_arena_strdup(arena, bh_buf_str(&b));
 	bh_buf_done(&b);
 	return s;
+}
+
+/* One that has the digest: of a registry's, any will do. */
+static int take_image(struct bh_arena *arena, const char *pattern, struct endpoint *e)
+{
+	const char *at = pattern ? strchr(pattern, '@') : NULL, **digests;
+	struct bh_buf b;
+
+	e->image = without_wildcards(arena, pattern);
+	if (!at)
+		return !pattern || e->image ? 0 : -ENOMEM;
+	bh_buf_init(&b, 16 * BH_YAML_SCALAR_MAX);
+	bh_buf_addf(&b, "%.*s", e->image ? (int)strcspn(e->image, "@") : 0,
+		    e->image ? e->image : "");
+	bh_buf_addf(&b, "@sha256:%s", strchr(at, '*') ? STANDIN_DIGEST : at + strlen("@sha256:"));
+	digests = bh_arena_array(arena, 1, sizeof(*digests));
+	if (digests && !bh_buf_error(&b))
+		digests[0] = bh_arena_strdup(arena, bh_buf_str(&b));
+	bh_buf_done(&b);
+	if (!e->image || !digests || !digests[0])
+		return -ENOMEM;
+	e->image = digests[0];
+	e->image_digests = digests;
+	e->n_image_digests = 1;
+	return 0;
 }
 
 static enum endpoint_runtime runtime_of(const char *word)
@@ -258,14 +285,15 @@ static int make(struct bh_arena *arena, const struct service *s, const struct la
 		return r <= 0 ? r : select_matches(&s->select, &nobody, e, false);
 	}
 	e->name = s->select.name ? without_wildcards(arena, s->select.name) : "";
-	e->image = without_wildcards(arena, s->select.image);
+	if (take_image(arena, s->select.image, e) < 0)
+		return -ENOMEM;
 	e->runtime = runtime_of(s->select.runtime);
 	if (slash) {
 		e->compose_project = bh_arena_strndup(arena, s->select.compose,
 						      (size_t)(slash - s->select.compose));
 		e->compose_service = slash + 1;
 	}
-	if (!all || !e->name || (s->select.image && !e->image) || (slash && !e->compose_project))
+	if (!all || !e->name || (slash && !e->compose_project))
 		return -ENOMEM;
 	if (!join_labels(&s->select, labels, n_labels, all, &e->n_labels))
 		return 0;

@@ -65,6 +65,20 @@ static void put_totals(json_t *o, const struct nft_totals *t)
 	put_number(o, "forwarded_packets", t->forwarded);
 }
 
+/* Of several digests one tells a person enough. */
+static void put_image(json_t *o, const struct endpoint *e)
+{
+	char shown[1024];
+
+	if (e->image)
+		put_text(o, "image", bh_escape_str(shown, sizeof(shown), e->image));
+	if (e->image_id)
+		put_text(o, "image_id", bh_escape_str(shown, sizeof(shown), e->image_id));
+	if (e->n_image_digests)
+		put_text(o, "image_digest",
+			 bh_escape_str(shown, sizeof(shown), e->image_digests[0]));
+}
+
 json_t *report_endpoint(const struct site *s, const struct endpoint_status *st)
 {
 	const struct ruleset_item *item = site_item_of(s, st->endpoint);
@@ -74,6 +88,7 @@ json_t *report_endpoint(const struct site *s, const struct endpoint_status *st)
 	put_text(o, "state", endpoint_state_name(st->state));
 	json_object_set_new(o, "finding", json_boolean(endpoint_state_is_finding(st->state)));
 	put_text(o, "scope", site_scopes_of(s, st->endpoint, scopes, sizeof(scopes)));
+	put_image(o, &s->endpoints->endpoints[st->endpoint]);
 	put_text(o, "why", st->why);
 	put_reasons(o, s, st);
 	if (item) {

@@ -216,6 +216,17 @@ static const char *keep(struct bh_arena *a, const char *s, bool *failed)
 	return copy;
 }
 
+static const char *const *keep_texts(struct bh_arena *a, const char *const *v, size_t n,
+				     bool *failed)
+{
+	const char **out = bh_arena_array(a, n, sizeof(*out));
+
+	*failed |= !out;
+	for (size_t i = 0; out && i < n; i++)
+		out[i] = keep(a, v[i], failed);
+	return out;
+}
+
 static const struct label *keep_labels(struct bh_arena *a, const struct label *l, size_t n,
 				       bool *failed)
 {
@@ -266,6 +277,8 @@ static bool keep_endpoint(struct bh_arena *a, const struct endpoint *src, struct
 	dst->name = keep(a, src->name ? src->name : src->id, &failed);
 	dst->namespace = keep(a, namespace_of(src), &failed);
 	dst->image = keep(a, src->image, &failed);
+	dst->image_id = keep(a, src->image_id, &failed);
+	dst->image_digests = keep_texts(a, src->image_digests, src->n_image_digests, &failed);
 	dst->compose_project = keep(a, src->compose_project, &failed);
 	dst->compose_service = keep(a, src->compose_service, &failed);
 	dst->netns = keep(a, src->netns, &failed);

@@ -40,11 +40,22 @@ static bool same_ports(const struct endpoint *a, const struct endpoint *b)
 	return true;
 }
 
+static bool same_image(const struct endpoint *a, const struct endpoint *b)
+{
+	if (!same_text(a->image, b->image) || !same_text(a->image_id, b->image_id) ||
+	    a->n_image_digests != b->n_image_digests)
+		return false;
+	for (size_t i = 0; i < a->n_image_digests; i++)
+		if (strcmp(a->image_digests[i], b->image_digests[i]) != 0)
+			return false;
+	return true;
+}
+
 bool endpoint_looks_same(const struct endpoint *a, const struct endpoint *b)
 {
 	return a->runtime == b->runtime && a->obstacle == b->obstacle &&
 	       a->netns_ino == b->netns_ino && same_text(a->netns, b->netns) &&
-	       same_text(a->name, b->name) && same_text(a->image, b->image) &&
+	       same_text(a->name, b->name) && same_image(a, b) &&
 	       same_text(a->namespace, b->namespace) && same_ports(a, b) &&
 	       same_text(a->compose_project, b->compose_project) &&
 	       same_text(a->compose_service, b->compose_service) &&

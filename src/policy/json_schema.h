@@ -20,6 +20,7 @@
 #define SHAPE_PORT           SHAPE_REF("port")
 #define SHAPE_PREFIX         SHAPE_REF("prefix")
 #define SHAPE_COMPOSE        SHAPE_REF("compose")
+#define SHAPE_IMAGE          SHAPE_REF("image")
 #define SHAPE_REQUIRED       SHAPE_REF("required")
 #define SHAPE_DAYS           SHAPE_REF("days")
 #define SHAPE_PATH           SHAPE_REF("path")

@@ -28,6 +28,12 @@ const struct lint_info lints[] = {
 	  .title = "ICMP of one address family is allowed for peers of the other.",
 	  .why = "icmp is IPv4 and icmpv6 is IPv6: no packet is both, so the port matches nothing.",
 	  .fix = "Write icmp for IPv4 peers and icmpv6 for IPv6 peers." },
+	{ .id = "image-digest",
+	  .title = "A container is a service in everything but the digest of its image.",
+	  .why = "What it runs is not what the policy names, or it is not known what it runs: the "
+		 "container is not that service, and has none of what is allowed to it.",
+	  .fix = "Start it from the image that is meant, or correct the digest.",
+	  .endpoints = true },
 	{ .id = "image-label",
 	  .title = "A service would select a container only by a label that its image has.",
 	  .why = "Whoever makes an image writes its labels, so they select nothing unless the host "

@@ -31,6 +31,12 @@ static bool globs_disjoint(const char *a, const char *b)
 	return false;
 }
 
+/* A reference says nothing of a digest, and an image may have several names and digests. */
+static bool images_disjoint(const char *a, const char *b)
+{
+	return !strchr(a, '@') && !strchr(b, '@') && globs_disjoint(a, b);
+}
+
 bool labels_disjoint(const struct label *a, size_t na, const struct label *b, size_t nb)
 {
 	for (size_t i = 0; i < na; i++)
@@ -50,7 +56,7 @@ bool selectors_disjoint(const struct selector *a, const struct selector *b)
 	return labels_disjoint(a->labels, a->n_labels, b->labels, b->n_labels) ||
 	       text_differs(a->compose, b->compose) || text_differs(a->runtime, b->runtime) ||
 	       (a->name && b->name && globs_disjoint(a->name, b->name)) ||
-	       (a->image && b->image && globs_disjoint(a->image, b->image));
+	       (a->image && b->image && images_disjoint(a->image, b->image));
 }
 
 /*

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <bulkhead/base/cleanup.h>
+#include <bulkhead/model/image.h>
 
 /* schema_read_word() stores an int. */
 _Static_assert(sizeof(enum mode) == sizeof(int), "mode is read as an int");
@@ -46,6 +47,16 @@ static int read_compose(struct reader *rd, const struct field *f, const struct n
 	return 0;
 }
 
+static int read_image(struct reader *rd, const struct field *f, const struct node *n, void *out)
+{
+	const char *hint, *wrong = image_pattern_mistake(n->text, &hint);
+
+	if (!wrong)
+		return schema_read_string(rd, f, n, out);
+	mistake(rd, n, "bad-image", hint, "image \"%s\" %s", SHOWN(n->text), wrong);
+	return 0;
+}
+
 static const char *const runtime_words[] = { "docker", "podman", "netns", "cni", "oci", NULL };
 
 static int read_runtime(struct reader *rd, const struct field *f, const struct node *n, void *out)
@@ -80,9 +91,12 @@ static const struct field select_fields[] = {
 	  .offset = offsetof(struct selector, name),
 	  .example = "name: \"web-*\"" },
 	{ .key = "image",
-	  .about = "Image reference; * and ? are wildcards",
+	  .about = "Reference of the image, or NAME@sha256:DIGEST of what is really run; * and ? "
+		   "are "
+		   "wildcards",
+	  .shape = SHAPE_IMAGE,
 	  .takes = TAKES_TEXT,
-	  .read = schema_read_string,
+	  .read = read_image,
 	  .offset = offsetof(struct selector, image),
 	  .example = "image: \"registry.example/web@sha256:*\"" },
 	{ .key = "runtime",

@@ -69,6 +69,15 @@ static int divide_labels(struct listing *l, struct docker_container *c)
 		r = find_image(l, c->image_id, &img);
 	if (r < 0)
 		return r;
+	if (img && img->cut)
+		diag_add(l->diags, DIAG_WARNING, NULL, "image-digests", NULL,
+			 "%s container %s: its image has more than %d digests; those behind do not "
+			 "select",
+			 l->who, shown_name(c, name, sizeof(name)), BH_ENDPOINT_DIGESTS_MAX);
+	if (img && !img->gone)
+		r = docker_take_digests(c, img, l->arena, l->err);
+	if (r < 0)
+		return r;
 	if (img && !img->gone)
 		return docker_divide_labels(c, img->labels, img->n_labels, l->arena, l->err);
 	diag_add(l->diags, DIAG_WARNING, NULL, "image-gone", "start the container again",

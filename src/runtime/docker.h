@@ -59,6 +59,8 @@ const struct label *docker_labels(struct reply *d, const json_t *o, const char *
 
 /* 64 hexadecimal digits: nothing else goes into a URL. */
 bool docker_id_is_valid(const char *id);
+/* The id of its image, a valid one: with "sha256:" before it. */
+void docker_take_image_id(struct docker_container *c, const char *id, struct reply *d);
 /* Letters, digits and "._-/:@" as in "localhost/app:1.2": it may go into a URL. */
 bool docker_image_name_is_plain(const char *name);
 /* "sha256:" and 64 hexadecimal digits, or these alone. */
@@ -105,12 +107,27 @@ int docker_parse_remains(const char *json, size_t len, struct bh_arena *arena, c
 int docker_parse_told(const char *json, size_t len, struct bh_arena *arena,
 		      struct docker_container *ret, struct bh_err *err);
 
-/* The labels of GET /images/ID/json. */
-int docker_parse_image(const char *json, size_t len, struct bh_arena *arena,
-		       const struct label **ret_labels, size_t *ret_n, struct bh_err *err);
+/* What a container's identity needs of its image. */
+struct docker_image {
+	const struct label *labels;
+	size_t n_labels;
+	const char *const *digests; /* "NAME@sha256:...", of registries */
+	size_t n_digests;
+	bool cut;  /* there are more digests than BH_ENDPOINT_DIGESTS_MAX */
+	bool gone; /* or cannot be read */
+};
 
-/* "Id" of GET /images/NAME/json, into the arena; NULL: it says none, or it is out of memory. */
-const char *docker_parse_image_id(const char *json, size_t len, struct bh_arena *arena);
+/* GET /images/ID/json. */
+int docker_parse_image(const char *json, size_t len, struct bh_arena *arena,
+		       struct docker_image *ret, struct bh_err *err);
+
+/* "Id" of GET /images/NAME/json, if it says one, is the id of the image of C, whose strings are ARENA's. */
+void docker_parse_image_id(const char *json, size_t len, struct bh_arena *arena,
+			   struct docker_container *c);
+
+/* The digests of IMAGE, copied to ARENA. -ENOMEM with ERR set. */
+int docker_take_digests(struct docker_container *c, const struct docker_image *image,
+			struct bh_arena *arena, struct bh_err *err);
 
 /*
  * Divide the container's labels: those that its image has with the same value are the image's,

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <uthash.h>
 
@@ -16,6 +17,7 @@ struct entry {
 	struct docker_image image;
 	struct bh_arena *arena;
 	const char *id;
+	uint64_t when; /* now_ms() */
 	UT_hash_handle hh;
 };
 
@@ -66,18 +68,27 @@ void runtime_images_free(struct runtime_images *images)
 	free(images);
 }
 
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 const struct docker_image *docker_images_find(const struct runtime_images *images, const char *id)
 {
 	struct entry *e;
 
 	HASH_FIND_STR(images->all, id, e);
-	return e ? &e->image : NULL;
+	return e && now_ms() - e->when <= BH_IMAGES_FRESH_MS ? &e->image : NULL;
 }
 
 static int fill(struct entry *e, const char *id, const char *json, size_t len, struct bh_err *err)
 {
 	int r;
 
+	e->when = now_ms();
 	e->arena = bh_arena_new();
 	e->id = e->arena ? bh_arena_strdup(e->arena, id) : NULL;
 	if (!e->id)
@@ -86,7 +97,7 @@ static int fill(struct entry *e, const char *id, const char *json, size_t len, s
 		e->image.gone = true;
 		return 0;
 	}
-	r = docker_parse_image(json, len, e->arena, &e->image.labels, &e->image.n_labels, NULL);
+	r = docker_parse_image(json, len, e->arena, &e->image, NULL);
 	e->image.gone = r == -EBADMSG;
 	return r == -ENOMEM ? bh_err_oom(err) : 0;
 }

@@ -9,18 +9,17 @@
 #include <bulkhead/model/policy.h>
 #include <bulkhead/runtime/runtime.h>
 
-/* The labels of images by their id, which is a digest: they never change. */
+#include "docker.h"
 
-struct docker_image {
-	const struct label *labels;
-	size_t n_labels;
-	bool gone; /* or cannot be read */
-};
+/*
+ * What is known of images, by their id. That is a digest, so labels never change; but a registry may get
+ * to know an image, by a digest of its own. So what was heard long ago is asked again.
+ */
 
 /* A cache that remembers also what is gone: for one listing. */
 int docker_images_new_listing(struct runtime_images **ret, struct bh_err *err);
 
-/* NULL: not known. Valid until the next call of docker_images_add(). */
+/* NULL: not known, or not for BH_IMAGES_FRESH_MS. Valid until the next call of docker_images_add(). */
 const struct docker_image *docker_images_find(const struct runtime_images *images, const char *id);
 
 /*

@@ -11,6 +11,7 @@
 
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/base/text.h>
+#include <bulkhead/model/image.h>
 #include <bulkhead/runtime/runtime.h>
 
 #include "reply.h"
@@ -172,6 +173,17 @@ static void take_name(struct reply *d, struct docker_container *c)
 	c->e.name = name && name[0] == '/' && name[1] ? name + 1 : name;
 }
 
+/* Some leave "sha256:" out. */
+void docker_take_image_id(struct docker_container *c, const char *id, struct reply *d)
+{
+	char full[80];
+
+	snprintf(full, sizeof(full), "%s%s", id[6] == ':' ? "" : "sha256:", id);
+	c->image_id = c->e.image_id = bh_arena_strdup(d->arena, full);
+	if (!c->image_id)
+		reply_oom(d);
+}
+
 /* Podman writes "sha256:" and no reference of a container that was made of a --rootfs. */
 static void take_image_id(struct reply *d, struct docker_container *c)
 {
@@ -181,7 +193,7 @@ static void take_image_id(struct reply *d, struct docker_container *c)
 	if (!id)
 		return;
 	if (docker_image_id_is_valid(id))
-		c->image_id = reply_text(d, d->root, "Image");
+		docker_take_image_id(c, id, d);
 	else
 		c->no_image = !c->e.image && (!id[0] || strcmp(id, "sha256:") == 0);
 }
@@ -332,7 +344,7 @@ static void take_listed(struct reply *d, const json_t *item, struct docker_conta
 	c->e.image = reply_text(d, item, "Image");
 	image = reply_borrow(d, item, "ImageID");
 	if (image && docker_image_id_is_valid(image))
-		c->image_id = reply_text(d, item, "ImageID");
+		docker_take_image_id(c, image, d);
 	c->e.labels = docker_labels(d, item, "Labels", &c->e.n_labels);
 	c->e.obstacle = ENDPOINT_RAW_SOCKETS;
 	state = reply_borrow(d, item, "State");
@@ -363,22 +375,46 @@ int docker_parse_listed(const char *json, size_t len, struct bh_arena *arena,
 	return 0;
 }
 
+/* Docker writes "<none>@<none>" where there is none. */
+static void take_digests(struct reply *d, struct docker_image *image)
+{
+	json_t *list = reply_member(d, d->root, "RepoDigests", JSON_ARRAY), *item;
+	const char **out = bh_arena_array(d->arena, BH_ENDPOINT_DIGESTS_MAX, sizeof(*out));
+	size_t i;
+
+	if (!out)
+		reply_oom(d);
+	json_array_foreach (list, i, item) {
+		const char *s = json_string_value(item);
+
+		if (!out || !s || !image_repo_digest_is_valid(s))
+			continue;
+		image->cut = image->n_digests == BH_ENDPOINT_DIGESTS_MAX;
+		if (image->cut)
+			break;
+		out[image->n_digests] = bh_arena_strdup(d->arena, s);
+		if (!out[image->n_digests++])
+			reply_oom(d);
+	}
+	image->digests = out;
+}
+
 int docker_parse_image(const char *json, size_t len, struct bh_arena *arena,
-		       const struct label **ret_labels, size_t *ret_n, struct bh_err *err)
+		       struct docker_image *ret, struct bh_err *err)
 {
 	struct reply d = { .arena = arena, .err = err };
-	const struct label *found;
-	size_t n;
+	struct docker_image image = { 0 };
 	int r = reply_open(&d, json, len, JSON_OBJECT, "the image's document");
 
 	if (r < 0)
 		return r;
-	found = docker_labels(&d, reply_member(&d, d.root, "Config", JSON_OBJECT), "Labels", &n);
+	image.labels = docker_labels(&d, reply_member(&d, d.root, "Config", JSON_OBJECT), "Labels",
+				     &image.n_labels);
+	take_digests(&d, &image);
 	json_decref(d.root);
 	if (d.r < 0)
 		return d.r;
-	*ret_labels = found;
-	*ret_n = n;
+	*ret = image;
 	return 0;
 }
 
@@ -433,6 +469,21 @@ int docker_divide_labels(struct docker_container *c, const struct label *image, 
 	return docker_take_ports(&c->e, arena, err);
 }
 
+int docker_take_digests(struct docker_container *c, const struct docker_image *image,
+			struct bh_arena *arena, struct bh_err *err)
+{
+	const char **out = bh_arena_array(arena, image->n_digests, sizeof(*out));
+
+	for (size_t i = 0; out && i < image->n_digests; i++) {
+		out[i] = bh_arena_strdup(arena, image->digests[i]);
+		if (!out[i])
+			return bh_err_oom(err);
+	}
+	c->e.image_digests = out;
+	c->e.n_image_digests = out ? image->n_digests : 0;
+	return out ? 0 : bh_err_oom(err);
+}
+
 bool docker_made_without_image(const struct docker_container *c, enum endpoint_runtime runtime)
 {
 	return runtime == ENDPOINT_PODMAN && c->no_image;
@@ -449,8 +500,7 @@ static int parse_both(const char *container_json, size_t container_len, const ch
 		      size_t image_len, enum endpoint_runtime runtime, struct bh_arena *arena,
 		      struct docker_container *c, struct bh_err *err)
 {
-	const struct label *image = NULL;
-	size_t n_image = 0;
+	struct docker_image image = { 0 };
 	int r = docker_parse_container(container_json, container_len, arena, c, err);
 
 	if (r < 0)
@@ -458,8 +508,10 @@ static int parse_both(const char *container_json, size_t container_len, const ch
 	if (!image_json && !docker_made_without_image(c, runtime))
 		return docker_distrust_labels(c, arena, err);
 	if (image_json)
-		r = docker_parse_image(image_json, image_len, arena, &image, &n_image, err);
-	return r < 0 ? r : docker_divide_labels(c, image, n_image, arena, err);
+		r = docker_parse_image(image_json, image_len, arena, &image, err);
+	if (r >= 0)
+		r = docker_take_digests(c, &image, arena, err);
+	return r < 0 ? r : docker_divide_labels(c, image.labels, image.n_labels, arena, err);
 }
 
 int runtime_docker_parse(const char *container_json, size_t container_len, const char *image_json,

@@ -63,14 +63,16 @@ bool docker_image_name_is_plain(const char *name)
 	       !strstr(name, "..") && !strstr(name, "//");
 }
 
-const char *docker_parse_image_id(const char *json, size_t len, struct bh_arena *arena)
+void docker_parse_image_id(const char *json, size_t len, struct bh_arena *arena,
+			   struct docker_container *c)
 {
 	struct reply d = { .arena = arena };
 	const char *id;
 
 	if (reply_open(&d, json, len, JSON_OBJECT, "the image's document") < 0)
-		return NULL;
-	id = reply_text(&d, d.root, "Id");
+		return;
+	id = reply_borrow(&d, d.root, "Id");
+	if (id && docker_image_id_is_valid(id))
+		docker_take_image_id(c, id, &d);
 	json_decref(d.root);
-	return id && docker_image_id_is_valid(id) ? id : NULL;
 }

@@ -38,6 +38,15 @@ static void answered(struct container *c, enum container_state state)
 	early_ask_containers(early);
 }
 
+static int take_image(struct container *c, const struct docker_image *image)
+{
+	int r = docker_take_digests(&c->doc, image, c->arena, NULL);
+
+	return r < 0 ? r
+		     : docker_divide_labels(&c->doc, image->labels, image->n_labels, c->arena,
+					    NULL);
+}
+
 static void divide(struct container *c, const struct docker_image *image)
 {
 	int r;
@@ -45,7 +54,7 @@ static void divide(struct container *c, const struct docker_image *image)
 	if (docker_made_without_image(&c->doc, c->early->runtime))
 		r = docker_divide_labels(&c->doc, NULL, 0, c->arena, NULL);
 	else if (image && !image->gone)
-		r = docker_divide_labels(&c->doc, image->labels, image->n_labels, c->arena, NULL);
+		r = take_image(c, image);
 	else
 		r = docker_distrust_labels(&c->doc, c->arena, NULL);
 	answered(c, r < 0 ? CONTAINER_REFUSED : CONTAINER_KNOWN);
@@ -55,7 +64,7 @@ static void divide(struct container *c, const struct docker_image *image)
 static const char *image_id(struct container *c, const struct bh_buf *body)
 {
 	if (!c->doc.image_id)
-		c->doc.image_id = docker_parse_image_id(bh_buf_str(body), body->len, c->arena);
+		docker_parse_image_id(bh_buf_str(body), body->len, c->arena, &c->doc);
 	return c->doc.image_id;
 }
 

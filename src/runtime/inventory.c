@@ -12,6 +12,7 @@
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/base/limits.h>
 #include <bulkhead/base/text.h>
+#include <bulkhead/model/image.h>
 
 #include "resolve.h"
 
@@ -212,6 +213,49 @@ static void ep_image(struct reader *rd, json_t *v, void *e)
 	((struct endpoint *)e)->image = take_string(rd, v);
 }
 
+static void ep_image_id(struct reader *rd, json_t *v, void *target)
+{
+	struct endpoint *e = target;
+
+	e->image_id = take_string(rd, v);
+	if (e->image_id && !image_digest_is_valid(e->image_id))
+		mistake(rd, "bad-image", NULL, "must be sha256: and 64 hexadecimal digits");
+}
+
+static void take_digest(struct reader *rd, const json_t *v, const char **ret)
+{
+	*ret = take_string(rd, v);
+	if (*ret && !image_repo_digest_is_valid(*ret))
+		mistake(rd, "bad-image", "leave a tag out",
+			"must be NAME@sha256: and 64 hexadecimal digits");
+}
+
+static void ep_image_digests(struct reader *rd, json_t *v, void *target)
+{
+	struct endpoint *e = target;
+	const char **out;
+	json_t *item;
+	size_t i;
+
+	if (!json_is_array(v) || json_array_size(v) > BH_ENDPOINT_DIGESTS_MAX) {
+		wrong_type(rd, "a list of at most 64 digests");
+		return;
+	}
+	out = bh_arena_array(rd->arena, json_array_size(v), sizeof(*out));
+	rd->oom |= !out;
+	json_array_foreach (v, i, item) {
+		size_t at = path_index(rd, i);
+
+		if (out)
+			take_digest(rd, item, &out[i]);
+		path_cut(rd, at);
+		if (out && !out[i])
+			return;
+	}
+	e->image_digests = out;
+	e->n_image_digests = out ? json_array_size(v) : 0;
+}
+
 static void ep_netns(struct reader *rd, json_t *v, void *e)
 {
 	((struct endpoint *)e)->netns = take_string(rd, v);
@@ -370,6 +414,8 @@ static const struct key_reader endpoint_keys[] = {
 	{ "ports", ep_ports },
 	{ "netns", ep_netns },
 	{ "image", ep_image },
+	{ "image_id", ep_image_id },
+	{ "image_digests", ep_image_digests },
 	{ "runtime", ep_runtime },
 	{ "compose", ep_compose },
 	{ "resolvers", ep_resolvers },

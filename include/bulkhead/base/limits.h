@@ -81,6 +81,8 @@
 #define BH_ENDPOINTS_MAX            100000
 #define BH_ENDPOINT_ADDRS_MAX       256
 #define BH_ENDPOINT_PORTS_MAX       1024
+#define BH_ENDPOINT_DIGESTS_MAX     64  /* by which registries know its image */
+#define BH_IMAGE_NAME_MAX           512 /* bytes, without tag and digest */
 #define BH_ENDPOINT_RESOLVERS_MAX   16
 #define BH_NAMESPACE_LABELS_MAX     65536 /* of all namespaces of Kubernetes */
 #define BH_HOST_ADDRS_MAX           4096
@@ -94,7 +96,8 @@
 #define BH_RUNTIME_ONE_MS           250   /* for all questions about one container, or network */
 #define BH_RUNTIME_JOINS_MAX        4     /* containers, each in the namespace of the next */
 #define BH_RESOLV_CONF_BYTES_MAX    (64u << 10)
-#define BH_IMAGES_CACHED_MAX        1024 /* images whose labels are remembered */
+#define BH_IMAGES_CACHED_MAX        1024  /* images whose labels are remembered */
+#define BH_IMAGES_FRESH_MS          20000 /* then its digests are asked for again */
 #define BH_IMAGES_CACHED_BYTES_MAX  (16u << 20)
 
 /* Events of an engine */

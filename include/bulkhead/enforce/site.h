@@ -57,7 +57,10 @@ int site_load_endpoints(struct site *s, const struct site_options *o, struct dia
 			bool *ret_is_input, struct bh_err *err);
 /* Services that select nobody; site_compile() says so. */
 void site_lint_nobody(const struct site *s, struct diag_list *diags);
-/* Services that would select more if labels of images counted. After site_compile(). 0 or -ENOMEM. */
+/*
+ * Services that would select more if labels of images counted, or if digests of images were none. After
+ * site_compile(). 0 or -ENOMEM.
+ */
 int site_lint_images(const struct site *s, struct diag_list *diags, struct bh_err *err);
 /*
  * Endpoints and rulesets anew, for the policies that S has; on failure S stays as it was. *RET_INPUT

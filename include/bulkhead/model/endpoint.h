@@ -62,7 +62,11 @@ struct endpoint {
 	 * project, else "default", when it is not set */
 	const char *namespace;
 	enum endpoint_runtime runtime;
-	const char *image;           /* reference or NULL */
+	const char *image; /* reference or NULL */
+	/* What is really run, as the engine says; see model/image.h */
+	const char *image_id;             /* "sha256:...", or NULL: not known */
+	const char *const *image_digests; /* "NAME@sha256:...", of registries */
+	size_t n_image_digests;
 	const char *compose_project; /* or NULL */
 	const char *compose_service; /* or NULL */
 	const struct label *labels;  /* given at creation; these select */

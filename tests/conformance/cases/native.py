@@ -1,6 +1,8 @@
 """Random native documents that are valid, and whose rules are about who is there."""
 import ipaddress
 
+from . import people
+
 ASKED = ["80/tcp", "81/tcp", "443/tcp", "443/udp", "53/udp", "53/tcp", "8000/tcp", "8005/tcp", "9/sctp",
          "80/sctp", "1/tcp", "65535/udp", "icmp/echo-request", "icmp/13", "icmpv6/echo-request",
          "icmpv6/139"]
@@ -121,11 +123,25 @@ class Writer:
         for kind in c.some(sorted(set(kinds)), 2, 2) if c.percent(12) else [c.of(kinds)]:
             if kind == "labels":
                 got["labels"] = dict(c.some(sorted(e["labels"].items()), 1, 2)) or {"app": "web"}
-            elif kind in ("name", "image"):
+            elif kind == "image" and c.percent(60):
+                got[kind] = self.digest(e)
+            elif kind == "image":
+                got[kind] = self.pattern(e[kind].partition("@")[0])
+            elif kind == "name":
                 got[kind] = self.pattern(e[kind])
             else:
                 got[kind] = e.get(kind, "docker" if kind == "runtime" else "shop/web")
         return got
+
+    def digest(self, e):
+        """Of what is known of it, of another, or any."""
+        c = self.c
+        known = e.get("image_digests", []) + people.IMAGE_DIGESTS[:2]
+        name, _, digest = c.of(known).partition("@")
+        if c.percent(30):
+            name = e["image"].partition("@")[0].partition(":")[0]
+        digest = c.of([digest, digest, "sha256:*", e.get("image_id", people.IMAGE_IDS[0])])
+        return c.of([name, name, "*", self.pattern(name)]) + "@" + digest
 
     def pattern(self, text):
         c = self.c

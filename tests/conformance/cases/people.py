@@ -2,7 +2,11 @@
 
 LABELS = {"app": ["web", "api", "db", "job"], "tier": ["front", "back", "data"], "env": ["prod", "test"],
           "zone": ["a", "b"]}
-IMAGES = ["registry.example/web@sha256:ab12", "registry.example/api:1.4", "docker.io/library/redis:7"]
+IMAGES = ["registry.example/web@sha256:" + "ab" * 32, "registry.example/api:1.4", "docker.io/library/redis:7"]
+IMAGE_IDS = ["sha256:" + d * 64 for d in "01"]
+IMAGE_DIGESTS = [name + "@sha256:" + d * 32
+                 for name in ("registry.example/web", "redis", "docker.io/library/redis", "localhost:5000/x")
+                 for d in ("ab", "cd")]
 COMPOSE = ["shop/web", "shop/db", "blog/web"]
 NAMES = ["web-%d", "api.%d", "db_%d", "job%d"]
 SPACES = ["shop", "blog", "ops", "default"]
@@ -55,6 +59,10 @@ def endpoint(c, i, used):
         e["image_labels"] = labels(c)
     if c.percent(30):
         e["image"] = c.of(IMAGES)
+    if c.percent(20):
+        e["image_id"] = c.of(IMAGE_IDS)
+    if c.percent(20):
+        e["image_digests"] = c.some(IMAGE_DIGESTS, 1, 3)
     if c.percent(30):
         e["compose"] = c.of(COMPOSE)
     if c.percent(40):

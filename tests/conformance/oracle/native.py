@@ -27,11 +27,35 @@ def has_labels(e, wanted):
     return all(e.labels.get(k) == v for k, v in wanted.items())
 
 
+def familiar(name):
+    """Docker leaves out what Podman writes of Docker Hub's names."""
+    for prefix in ("docker.io/library/", "docker.io/"):
+        if name.startswith(prefix):
+            return name[len(prefix):]
+    return name
+
+
+def is_image(e, wanted):
+    """A reference is text; a digest is what the engine says is run, never what a reference says."""
+    name, at, digest = wanted.partition("@")
+    if not at:
+        return e.image is not None and glob(wanted).fullmatch(e.image) is not None
+    name = glob(familiar(name))
+    for known in e.image_digests:
+        whose, _, what = known.partition("@")
+        if digest in ("sha256:*", what) and name.fullmatch(familiar(whose)):
+            return True
+    if e.image is None or e.image_id is None or digest != e.image_id:
+        return False
+    path, slash, last = e.image.partition("@")[0].rpartition("/")
+    return name.fullmatch(familiar(path + slash + last.partition(":")[0])) is not None
+
+
 SELECT = {
     "labels": has_labels,
     "compose": lambda e, v: e.compose == v,
     "name": lambda e, v: glob(v).fullmatch(e.name) is not None,
-    "image": lambda e, v: e.image is not None and glob(v).fullmatch(e.image) is not None,
+    "image": is_image,
     "runtime": lambda e, v: e.runtime == v,
 }
 

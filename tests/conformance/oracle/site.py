@@ -18,6 +18,8 @@ class Endpoint:
         if image_labels_select:
             self.labels = {**entry.get("image_labels", {}), **self.labels}
         self.image = entry.get("image")
+        self.image_id = entry.get("image_id")
+        self.image_digests = entry.get("image_digests", [])
         self.compose = entry.get("compose")
         self.runtime = entry.get("runtime", "inventory")
         self.on_host = entry.get("obstacle") == "host-network"
