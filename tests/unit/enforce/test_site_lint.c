@@ -13,23 +13,31 @@
 
 /* What lint says when it is known who is there. */
 
-static const char policies[] = "service: by-image\nselect: {labels: {app: a, tier: front}}\n---\n"
-			       "service: both\nselect: {labels: {app: b}}\n---\n"
-			       "service: accepted\nselect: {labels: {app: c}}\n"
-			       "accept:\n  - {lint: image-label, reason: the old image}\n"
-			       "  - {lint: selects-nobody, reason: it comes at night}\n---\n"
-			       "service: nobody\nselect: {labels: {app: d}}\n---\n"
-			       "service: idle\nmode: \"off\"\nselect: {labels: {app: d}}\n";
+#define DIGEST "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+static const char policies[] =
+	"service: by-image\nselect: {labels: {app: a, tier: front}}\n---\n"
+	"service: both\nselect: {labels: {app: b}}\n---\n"
+	"service: accepted\nselect: {labels: {app: c}}\n"
+	"accept:\n  - {lint: image-label, reason: the old image}\n"
+	"  - {lint: selects-nobody, reason: it comes at night}\n---\n"
+	"service: nobody\nselect: {labels: {app: d}}\n---\n"
+	"service: idle\nmode: \"off\"\nselect: {labels: {app: d}}\n---\n"
+	"service: pinned\nselect: {labels: {app: b}, image: \"app@" DIGEST "\"}\n---\n"
+	"service: met\nselect: {labels: {app: a}, image: \"app@" DIGEST "\"}\n";
 
 /* One label at creation, another in the image; all at creation; all in the image. */
 static struct endpoint_set *endpoints(void)
 {
 	const struct label a = { "app", "a" }, b = { "app", "b" }, c = { "app", "c" };
 	const struct label front = { "tier", "front" };
+	static const char *const digests[] = { "app@" DIGEST };
 	const struct endpoint e[] = {
 		{ .id = "x1",
 		  .name = "one\x1b",
 		  .runtime = ENDPOINT_DOCKER,
+		  .image_digests = digests,
+		  .n_image_digests = 1,
 		  .labels = &a,
 		  .n_labels = 1,
 		  .image_labels = &front,
@@ -37,6 +45,7 @@ static struct endpoint_set *endpoints(void)
 		{ .id = "x2",
 		  .name = "two",
 		  .runtime = ENDPOINT_DOCKER,
+		  .image = "app:1",
 		  .labels = &b,
 		  .n_labels = 1 },
 		{ .id = "x3",
@@ -99,6 +108,11 @@ static void test_labels_of_images(void **state)
 		"select: with what bulkhead endpoints lists) [selects-nobody]\n"
 		"p.yaml:13:10: warning: service nobody selects none of the 3 endpoints (compare "
 		"select: with what bulkhead endpoints lists) [selects-nobody]\n"
+		"p.yaml:20:10: warning: two (x2) has what service pinned selects, but its image "
+		"app:1 is not known (start it from that image, or correct the digest; bulkhead "
+		"endpoints --json tells what is known) [image-digest]\n"
+		"p.yaml:20:10: warning: service pinned selects none of the 3 endpoints (compare "
+		"select: with what bulkhead endpoints lists) [selects-nobody]\n"
 		"accepted: the old image [image-label]\n"
 		"accepted: it comes at night [selects-nobody]\n");
 	free(text);
@@ -110,8 +124,14 @@ static void test_labels_of_images_count(void **state)
 	char *text = said(true);
 
 	assert_string_equal(
-		text, "p.yaml:13:10: warning: service nobody selects none of the 3 endpoints "
-		      "(compare select: with what bulkhead endpoints lists) [selects-nobody]\n");
+		text,
+		"p.yaml:13:10: warning: service nobody selects none of the 3 endpoints "
+		"(compare select: with what bulkhead endpoints lists) [selects-nobody]\n"
+		"p.yaml:20:10: warning: two (x2) has what service pinned selects, but its image "
+		"app:1 is not known (start it from that image, or correct the digest; bulkhead "
+		"endpoints --json tells what is known) [image-digest]\n"
+		"p.yaml:20:10: warning: service pinned selects none of the 3 endpoints (compare "
+		"select: with what bulkhead endpoints lists) [selects-nobody]\n");
 	free(text);
 }
 

@@ -18,6 +18,7 @@ struct one {
 	struct label label, image_label;
 	struct bh_addr addr, resolver, host, shared;
 	struct endpoint_port port;
+	const char *digest;
 	struct endpoint_set set;
 };
 
@@ -30,6 +31,7 @@ static void fill(struct one *o)
 		.resolver = { AF_INET, { 10, 0, 0, 53 } },
 		.host = { AF_INET, { 10, 0, 0, 254 } },
 		.shared = { AF_INET, { 10, 0, 0, 255 } },
+		.digest = "app@sha256:1",
 		.port = { "https", 443, IPPROTO_TCP },
 	};
 	o->e = (struct endpoint) {
@@ -38,6 +40,9 @@ static void fill(struct one *o)
 		.namespace = "default",
 		.runtime = ENDPOINT_DOCKER,
 		.image = "image",
+		.image_id = "sha256:1",
+		.image_digests = &o->digest,
+		.n_image_digests = 1,
 		.compose_project = "shop",
 		.compose_service = "web",
 		.labels = &o->label,
@@ -95,6 +100,10 @@ static void test_seen(void **state)
 	DIFFER(e.runtime, ENDPOINT_PODMAN, true);
 	DIFFER(e.obstacle, ENDPOINT_PRIVILEGED, true);
 	DIFFER(e.image, NULL, true);
+	DIFFER(e.image_id, NULL, true);
+	DIFFER(e.image_id, "other", true);
+	DIFFER(e.n_image_digests, 0, true);
+	DIFFER(digest, "other", true);
 	DIFFER(e.compose_project, "other", true);
 	DIFFER(e.compose_service, NULL, true);
 	DIFFER(e.netns, NULL, true);

@@ -11,6 +11,9 @@
 
 #include <cmocka.h>
 
+#include <bulkhead/base/buf.h>
+#include <bulkhead/base/limits.h>
+
 #include <bulkhead/base/arena.h>
 #include <bulkhead/base/limits.h>
 #include <bulkhead/runtime/runtime.h>
@@ -379,6 +382,73 @@ static void test_no_image(void **state)
 	trusts("7", ENDPOINT_PODMAN, 0);
 }
 
+#define DIGEST "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define ID     "sha256:25e77d8e9d682df7d4f808910e4fd5c59f470b38d33e106dd57e12ee30c733ff"
+
+static struct made made_of_image(const char *repo_digests)
+{
+	char image[512];
+
+	snprintf(image, sizeof(image), "{\"Config\":{\"Labels\":{}},\"RepoDigests\":%s}",
+		 repo_digests);
+	return make(docker_one, image);
+}
+
+/* What is really run: by which digests registries know it, and its id. */
+static void test_digests(void **state)
+{
+	static const char *const none[] = {
+		"null",
+		"[]",
+		"[\"<none>@<none>\", \"<none>@" DIGEST "\"]",
+		"[\"app:1@" DIGEST "\", \"" DIGEST "\", 7, null, \"app@sha256:12\"]",
+	};
+	struct made m = made_of_image("[\"<none>@<none>\", \"app@" DIGEST "\","
+				      " \"localhost:5000/app@" DIGEST "\"]");
+
+	assert_string_equal(m.e->image_id, ID);
+	assert_int_equal(m.e->n_image_digests, 2);
+	assert_string_equal(m.e->image_digests[0], "app@" DIGEST);
+	assert_string_equal(m.e->image_digests[1], "localhost:5000/app@" DIGEST);
+	endpoint_set_free(m.set);
+	for (size_t i = 0; i < sizeof(none) / sizeof(*none); i++) {
+		m = made_of_image(none[i]);
+		assert_int_equal(m.e->n_image_digests, 0);
+		endpoint_set_free(m.set);
+	}
+	m = make(docker_one, NULL); /* it is gone */
+	assert_string_equal(m.e->image_id, ID);
+	assert_int_equal(m.e->n_image_digests, 0);
+	endpoint_set_free(m.set);
+	m = make_edited(docker_one, ID,
+			"25e77d8e9d682df7d4f808910e4fd5c59f470b38d33e106dd57e12ee30c733ff");
+	assert_string_equal(m.e->image_id, ID);
+	endpoint_set_free(m.set);
+	m = make_edited(docker_one, ID, "sha256:");
+	assert_null(m.e->image_id);
+	endpoint_set_free(m.set);
+	m = made_of_image("{}");
+	assert_int_equal(m.r, -EBADMSG);
+	endpoint_set_free(m.set);
+}
+
+/* Of too many, the first. */
+static void test_many_digests(void **state)
+{
+	struct bh_buf b;
+	struct made m;
+
+	bh_buf_init(&b, 1 << 20);
+	bh_buf_addstr(&b, "{\"Config\":{},\"RepoDigests\":[");
+	for (int i = 0; i < BH_ENDPOINT_DIGESTS_MAX + 5; i++)
+		bh_buf_addf(&b, "%s\"app%d@" DIGEST "\"", i ? "," : "", i);
+	bh_buf_addstr(&b, "]}");
+	m = make(docker_one, bh_buf_str(&b));
+	assert_int_equal(m.e->n_image_digests, BH_ENDPOINT_DIGESTS_MAX);
+	endpoint_set_free(m.set);
+	bh_buf_done(&b);
+}
+
 static void test_missing_keys(void **state)
 {
 	char doc[256];
@@ -516,6 +586,7 @@ static void test_list(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_digests),        cmocka_unit_test(test_many_digests),
 		cmocka_unit_test(test_a_container),    cmocka_unit_test(test_networks_and_compose),
 		cmocka_unit_test(test_podman),         cmocka_unit_test(test_whose_label),
 		cmocka_unit_test(test_image_is_gone),  cmocka_unit_test(test_image_claims_compose),

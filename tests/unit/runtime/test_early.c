@@ -31,7 +31,8 @@
 	"{\"IPAddress\":\"\",\"MacAddress\":\"\"}}}}"
 #define CREATED "{\"Status\":\"created\",\"Running\":false,\"Pid\":0}"
 #define RUNNING "{\"Status\":\"running\",\"Running\":true,\"Pid\":7}"
-#define LABELS  "{\"Config\":{\"Labels\":{\"baked\":\"yes\"}}}"
+#define DIGEST  "box@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define LABELS  "{\"Config\":{\"Labels\":{\"baked\":\"yes\"}},\"RepoDigests\":[\"" DIGEST "\"]}"
 #define LISTED                                                                                     \
 	"[{\"Id\":\"" ONE "\",\"Names\":[\"/one\"],\"Image\":\"box:1\",\"ImageID\":\"" IMAGE       \
 	"\",\"Labels\":{\"app\":\"one\",\"baked\":\"yes\"},\"State\":\"created\"}]"
@@ -584,6 +585,9 @@ static void is_named(struct world *w, bool partial)
 	assert_null(endpoint_label(e, "baked", false));
 	assert_string_equal(endpoint_label(e, "baked", true), "yes");
 	assert_string_equal(e->netns, "/proc/7/ns/net");
+	assert_string_equal(e->image_id, IMAGE);
+	assert_int_equal(e->n_image_digests, 1);
+	assert_string_equal(e->image_digests[0], DIGEST);
 	assert_int_equal(e->n_resolvers, !partial);
 	assert_int_equal(e->obstacle, partial ? ENDPOINT_RAW_SOCKETS : ENDPOINT_HOLDABLE);
 	endpoint_set_free(set);
@@ -745,7 +749,8 @@ static void test_named_podman(void **state)
 	is_asked(w, list, NAMED_PATH);
 	is_unnamed(w); /* what its labels are, its image decides */
 	engine_answer(list, 200,
-		      "{\"Id\":\"" IMAGE "\",\"Config\":{\"Labels\":{\"baked\":\"yes\"}}}");
+		      "{\"Id\":\"" IMAGE "\",\"RepoDigests\":[\"" DIGEST
+		      "\"],\"Config\":{\"Labels\":{\"baked\":\"yes\"}}}");
 	await(&w->engine, w->n_known == 1);
 	is_named(w, true);
 	/* All that can be known, where it is answered in time. */

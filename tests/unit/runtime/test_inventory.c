@@ -17,6 +17,8 @@
 #include <bulkhead/base/limits.h>
 #include <bulkhead/runtime/runtime.h>
 
+#define DIGEST "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
 /* The inventory file: what it gives, and every mistake with its place in it. */
 
 static struct endpoint_set *set;
@@ -87,6 +89,7 @@ static void test_full(void **state)
 		"\"shop\","
 		"   \"labels\": {\"app\": \"web\", \"tier\": \"front\"},"
 		"   \"image_labels\": {\"app\": \"nginx\"}, \"image\": \"shop/web:1\","
+		"   \"image_id\": \"" DIGEST "\", \"image_digests\": [\"r:5000/web@" DIGEST "\"],"
 		"   \"runtime\": \"docker\", \"compose\": \"shop/web\","
 		"   \"addresses\": [\"10.77.1.1\", \"fd00::1\"], \"resolvers\": [\"10.77.0.53\"],"
 		"   \"ports\": [{\"name\": \"http\", \"port\": 8080, \"protocol\": \"TCP\"},"
@@ -102,6 +105,9 @@ static void test_full(void **state)
 	assert_string_equal(endpoint_label(e, "app", true), "web");
 	assert_int_equal(e->n_image_labels, 1);
 	assert_string_equal(e->image, "shop/web:1");
+	assert_string_equal(e->image_id, DIGEST);
+	assert_int_equal(e->n_image_digests, 1);
+	assert_string_equal(e->image_digests[0], "r:5000/web@" DIGEST);
 	assert_int_equal(e->runtime, ENDPOINT_DOCKER);
 	assert_string_equal(e->compose_project, "shop");
 	assert_string_equal(e->compose_service, "web");
@@ -209,6 +215,25 @@ static void test_all_mistakes(void **state)
 		"i.json: error: endpoints[3].ports[3]: must be an object [wrong-type]\n"
 		"i.json: error: endpoints[4].id: must be a string [wrong-type]\n"
 		"i.json: error: endpoints[5]: must be an object [wrong-type]\n");
+}
+
+static void test_image_mistakes(void **state)
+{
+	invalid("{\"endpoints\":[{\"id\":\"a\",\"image_id\":\"sha256:12\",\"image_digests\":["
+		"\"app@" DIGEST "\",\"app:1@" DIGEST
+		"\",7]},{\"id\":\"b\",\"image_digests\":\"app@" DIGEST
+		"\"},{\"id\":\"c\",\"image_digests\":[\"app\"],\"image_id\":\"app@" DIGEST "\"}]}",
+		"i.json: error: endpoints[0].image_id: must be sha256: and 64 hexadecimal digits "
+		"[bad-image]\n"
+		"i.json: error: endpoints[0].image_digests[1]: must be NAME@sha256: and 64 "
+		"hexadecimal digits (leave a tag out) [bad-image]\n"
+		"i.json: error: endpoints[0].image_digests[2]: must be a string [wrong-type]\n"
+		"i.json: error: endpoints[1].image_digests: must be a list of at most 64 digests "
+		"[wrong-type]\n"
+		"i.json: error: endpoints[2].image_digests[0]: must be NAME@sha256: and 64 "
+		"hexadecimal digits (leave a tag out) [bad-image]\n"
+		"i.json: error: endpoints[2].image_id: must be sha256: and 64 hexadecimal digits "
+		"[bad-image]\n");
 }
 
 static void test_obstacles(void **state)
@@ -500,6 +525,7 @@ int main(void)
 		CASE(test_empty),
 		CASE(test_absent_namespace),
 		CASE(test_hostile_strings),
+		CASE(test_image_mistakes),
 		CASE(test_obstacles),
 		CASE(test_all_mistakes),
 		CASE(test_empty_id),
