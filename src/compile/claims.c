@@ -84,6 +84,28 @@ bool claims_name_somebody(const struct bh_addr *a)
 	return a->b[0] != 0xff && !(memcmp(a->b, zero, sizeof(zero)) == 0 && a->b[15] <= 1);
 }
 
+static int order_addr(const void *a, const void *b)
+{
+	return bh_addr_cmp(a, b);
+}
+
+int claims_take_host(struct bh_arena *arena, const struct endpoint_set *endpoints,
+		     struct claims *ret)
+{
+	size_t n = endpoints->n_host_addrs;
+	struct bh_addr *host =
+		bh_arena_memdup(arena, endpoints->host_addrs, n * sizeof(*endpoints->host_addrs));
+
+	if (!host)
+		return -ENOMEM;
+	if (n)
+		qsort(host, n, sizeof(*host), order_addr);
+	ret->endpoints = endpoints;
+	ret->host = host;
+	ret->n_host = n;
+	return 0;
+}
+
 int claims_build(struct bh_arena *arena, const struct endpoint_set *endpoints, struct claims *ret)
 {
 	struct claim *c;
@@ -105,7 +127,9 @@ int claims_build(struct bh_arena *arena, const struct endpoint_set *endpoints, s
 	}
 	qsort(c, n, sizeof(*c), claim_cmp);
 	*ret = (struct claims) { .c = c, .n = n };
-	return build_namespaces(arena, endpoints, ret);
+	return claims_take_host(arena, endpoints, ret) < 0
+		       ? -ENOMEM
+		       : build_namespaces(arena, endpoints, ret);
 }
 
 size_t claims_lower(const struct claims *c, const struct bh_addr *a)
@@ -133,6 +157,18 @@ const struct claim *claims_find(const struct claims *c, const struct bh_addr *a,
 	return c->c + first;
 }
 
+/* Of its namespace nothing is known: it may be the host, or what somebody calls it in an inventory. */
+static bool lives_elsewhere(const struct endpoint *e)
+{
+	return e->obstacle != ENDPOINT_HOST_NETWORK &&
+	       (e->netns || e->netns_ino || e->obstacle != ENDPOINT_HOLDABLE);
+}
+
+static bool host_has(const struct claims *c, const struct bh_addr *a)
+{
+	return c->n_host && bsearch(a, c->host, c->n_host, sizeof(*a), order_addr);
+}
+
 bool claims_conflict(const struct claims *c, const struct claim *first, size_t n,
 		     const struct claim **ret_other)
 {
@@ -142,5 +178,7 @@ bool claims_conflict(const struct claims *c, const struct claim *first, size_t n
 		*ret_other = &first[i];
 		return true;
 	}
-	return false;
+	*ret_other = NULL;
+	return n && lives_elsewhere(&c->endpoints->endpoints[first->endpoint]) &&
+	       host_has(c, &first->addr);
 }

@@ -30,6 +30,9 @@ struct claims {
 	const struct claim *c; /* by address, then endpoint */
 	size_t n;
 	const uint32_t *namespace_of; /* [endpoint] -> the first endpoint of its namespace */
+	const struct endpoint_set *endpoints;
+	const struct bh_addr *host; /* the host's own, sorted */
+	size_t n_host;
 };
 
 /* Everything lives in ARENA. -ENOMEM. */
@@ -44,7 +47,14 @@ void claims_namespaces(const struct place *p, size_t n, uint32_t *ret);
 const struct claim *claims_find(const struct claims *c, const struct bh_addr *a, size_t *ret_n);
 /* The first claim at or behind A, as an index. */
 size_t claims_lower(const struct claims *c, const struct bh_addr *a);
-/* Do these N claims of one address come from more than one namespace? *ret_other: the second. */
+/* What the host claims, into RET. -ENOMEM. */
+int claims_take_host(struct bh_arena *arena, const struct endpoint_set *endpoints,
+		     struct claims *ret);
+/*
+ * Do these N claims of one address come from more than one namespace, or from another one than the
+ * host's of an address that it has? *ret_other: the second; NULL: the host. Whoever is in its namespace has
+ * its addresses, and an endpoint without any is another name for it.
+ */
 bool claims_conflict(const struct claims *c, const struct claim *first, size_t n,
 		     const struct claim **ret_other);
 

@@ -303,7 +303,7 @@ static int pick_claims(struct compile_state *st)
 			c[n++] = e->addrs[i];
 	e->claims.c = c;
 	e->claims.n = n;
-	return 0;
+	return claims_take_host(e->arena, st->in.endpoints, &e->claims);
 }
 
 /* --- whose lists are touched ------------------------------------------------------------------ */

@@ -124,6 +124,7 @@ int addr_list_add_to(struct bh_rangeset *s, const struct addr_list *l)
 
 /* --- who is where ---------------------------------------------------------------------------- */
 
+/* B is NULL: the host. */
 static void warn_contested(const struct resolver *r, const struct claim *a, const struct claim *b,
 			   struct diag_list *diags)
 {
@@ -135,7 +136,7 @@ static void warn_contested(const struct resolver *r, const struct claim *a, cons
 		 "give each its own address; until then both ways are denied to it",
 		 "address %s is claimed by both %s and %s", bh_addr_format(text, &a->addr),
 		 bh_escape_str(first, sizeof(first), e[a->endpoint].id),
-		 bh_escape_str(second, sizeof(second), e[b->endpoint].id));
+		 b ? bh_escape_str(second, sizeof(second), e[b->endpoint].id) : "the host");
 }
 
 int resolver_find_contested(struct resolver *r, struct diag_list *diags)

@@ -182,7 +182,7 @@ static bool contested(const struct explainer *x, const struct bh_addr *a, char *
 		return false;
 	snprintf(out, cap, "deny: address %s is claimed by both %s and %s, so it is denied to both",
 		 bh_addr_format(text, a), explain_name(x, c->endpoint, a, one),
-		 explain_name(x, other->endpoint, a, two));
+		 other ? explain_name(x, other->endpoint, a, two) : "the host");
 	return true;
 }
 

@@ -98,12 +98,16 @@ def share(c, endpoints):
 
 
 def contest(c, endpoints):
-    """Two namespaces say that one address is theirs. True if it was done."""
+    """Two namespaces, or one and the host, say that one address is theirs. True if it was done."""
     if len(endpoints) > 2 and c.percent(12):
         a, b = c.some(endpoints, 2, 2)
         if a["addresses"] and a.get("netns", a["id"]) != b.get("netns", b["id"]):
             b["addresses"] = b["addresses"] + [a["addresses"][0]]
             return True
+    if c.percent(8):
+        e = c.of(endpoints)
+        e["addresses"] = e["addresses"] + [c.of(HOST).partition("/")[0]]
+        return True
     return False
 
 
@@ -126,7 +130,11 @@ def places(inv, extra):
     owner = {}
     for e in inv["endpoints"]:
         for a in e["addresses"]:
-            owner.setdefault(a, set()).add(e.get("netns", e["id"]))
+            on_host = e.get("obstacle") == "host-network"
+            owner.setdefault(a, set()).add("the host" if on_host else e.get("netns", e["id"]))
+    for text in inv["host"]["addresses"]:
+        if text.partition("/")[0] in owner:
+            owner[text.partition("/")[0]].add("the host")
     names = [e["name"] if i % 2 else e["id"]
              for i, e in enumerate(inv["endpoints"]) if e.get("name")]
     clear = [a for a, who in owner.items() if len(who) == 1]

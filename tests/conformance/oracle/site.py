@@ -5,6 +5,7 @@ from .net import address, inside, prefix
 APART = [prefix(p) for p in (
     "127.0.0.0/8", "::1/128", "240.0.0.0/4", "169.254.0.0/16", "fe80::/10", "224.0.0.0/4", "ff00::/8",
     "fd00:ec2::254/128")]
+HOST = "the host"
 LOOPBACK = [prefix("127.0.0.0/8"), prefix("::1/128")]
 
 
@@ -27,6 +28,7 @@ class Endpoint:
         self.resolvers = [address(a) for a in entry.get("resolvers", [])]
         self.ports = entry.get("ports", [])
         # Whoever names the same namespace shares it; without a name it is one's own.
+        self.lives = "netns" in entry or entry.get("obstacle", "") not in ("", "host-network")
         self.space = None if self.on_host else entry.get("netns", "own " + self.id)
 
 
@@ -45,12 +47,18 @@ class Site:
                 self.members.setdefault(e.space, []).append(e)
             for a in e.addresses:
                 self.owners.setdefault(a, []).append(e)
-        self.contested = {a for a, who in self.owners.items()
-                          if len({e.space for e in who if e.space}) > 1}
         self.host = set()
         self.shared_by_host = set()
         for text in inventory.get("host", {}).get("addresses", []):
             self._host_address(text)
+        self.contested = {a for a, who in self.owners.items() if self._claimants(a, who) > 1}
+
+    def _claimants(self, a, who):
+        """Namespaces that say so, the host's among them. What has none may be a name for the host."""
+        spaces = {e.space or HOST for e in who}
+        if a in self.host and any(e.lives for e in who):
+            spaces.add(HOST)
+        return len(spaces)
 
     def _host_address(self, text):
         bare, _, length = text.partition("/")

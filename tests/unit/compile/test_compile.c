@@ -242,6 +242,41 @@ static void test_contested_address(void **state)
 	fx_done(&f);
 }
 
+/* An address of a container that the host has is neither of theirs. */
+static void test_contested_with_host(void **state)
+{
+	struct endpoint *agent, *gateway, *lost;
+	struct fx f;
+	struct rule *r;
+
+	fx_init(&f);
+	agent = fx_endpoint(&f, "agent", "app=agent", "10.0.0.8");
+	gateway = fx_endpoint(&f, "gateway", "app=agent", "10.0.0.9");
+	lost = fx_endpoint(&f, "lost", "app=other", "10.0.0.7");
+	fx_endpoint(&f, "thief", "app=other", "10.0.0.6,10.0.0.5,fd00::6,127.0.0.1");
+	fx_endpoint(&f, "web", "app=web", "10.0.0.1");
+	agent->obstacle = ENDPOINT_HOST_NETWORK;
+	agent->netns = gateway->netns = lost->netns = NULL;
+	agent->netns_ino = gateway->netns_ino = lost->netns_ino = 0;
+	lost->obstacle = ENDPOINT_NO_NETNS;
+	fx_host_addrs(&f, "10.0.0.9,10.0.0.6,10.0.0.8,127.0.0.1,fd00::6,10.0.0.7");
+	r = fx_rule(&f, fx_service(&f, "web"), DIRECTION_EGRESS, "x", "80/tcp");
+	fx_peer_entity(r, ENTITY_HOST);
+	fx_peer_cidr(&f, r, "10.0.0.0/28", NULL);
+	fx_peer_cidr(&f, r, "fd00::/64", NULL);
+	fx_compile(&f);
+	assert_out(&f, "web", "10.0.0.6", "80/tcp", "deny");
+	assert_out(&f, "web", "fd00::6", "80/tcp", "deny");
+	assert_out(&f, "web", "10.0.0.7", "80/tcp", "deny"); /* of a container, somewhere */
+	assert_out(&f, "web", "10.0.0.5", "80/tcp", "web.out.x");
+	assert_out(&f, "web", "10.0.0.8", "80/tcp", "web.out.x"); /* who is on the host */
+	assert_out(&f, "web", "10.0.0.9", "80/tcp", "web.out.x"); /* what the host is called */
+	assert_int_equal(f.diags.warnings, 3);
+	assert_non_null(
+		strstr(f.diags.d[0].text, "10.0.0.6 is claimed by both thief and the host"));
+	fx_done(&f);
+}
+
 /* Two endpoints of one namespace share its addresses, and their rulesets are one. */
 static void test_shared_namespace(void **state)
 {
@@ -572,6 +607,7 @@ int main(void)
 		cmocka_unit_test(test_labels_and_keys_are_and),
 		cmocka_unit_test(test_entities),
 		cmocka_unit_test(test_contested_address),
+		cmocka_unit_test(test_contested_with_host),
 		cmocka_unit_test(test_shared_namespace),
 		cmocka_unit_test(test_modes),
 		cmocka_unit_test(test_who_gets_a_ruleset),

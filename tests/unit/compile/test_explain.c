@@ -167,6 +167,24 @@ static void test_contested(void **state)
 	fx_done(&f);
 }
 
+/* The host has it, too. */
+static void test_contested_with_host(void **state)
+{
+	struct fx f;
+	struct explainer *x;
+	struct explanation e;
+
+	build(&f);
+	fx_host_addrs(&f, "10.0.0.2");
+	x = explainer_of(&f);
+	assert_string_equal(
+		ask(&f, x, "web", "10.0.0.2", "8443/tcp", &e),
+		"deny: address 10.0.0.2 is claimed by both pay and the host, so it is denied "
+		"to both");
+	explainer_free(x);
+	fx_done(&f);
+}
+
 static void test_questions_without_an_answer(void **state)
 {
 	struct fx f;
@@ -264,6 +282,7 @@ int main(void)
 		cmocka_unit_test(test_guardrail),
 		cmocka_unit_test(test_audit_and_unmanaged),
 		cmocka_unit_test(test_contested),
+		cmocka_unit_test(test_contested_with_host),
 		cmocka_unit_test(test_questions_without_an_answer),
 		cmocka_unit_test(test_parties),
 	};

@@ -23,6 +23,10 @@ static const char *chosen(struct fx *f, const struct selector *s, bool image_lab
 	return out;
 }
 
+#define DIGEST "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+static const char *const digests[] = { "registry.example/web@" DIGEST };
+
 static void build(struct fx *f)
 {
 	struct endpoint *a, *b, *c;
@@ -36,7 +40,10 @@ static void build(struct fx *f)
 	c->name = "db";
 	a->runtime = ENDPOINT_DOCKER;
 	b->runtime = ENDPOINT_PODMAN;
-	a->image = "registry.example/web@sha256:aa";
+	a->image = "registry.example/web:1";
+	a->image_digests = digests;
+	a->n_image_digests = 1;
+	b->image = "registry.example/web@" DIGEST; /* says so itself */
 	a->compose_project = "shop";
 	a->compose_service = "web";
 	c->compose_project = "shop";
@@ -55,6 +62,9 @@ static void test_lines(void **state)
 	assert_string_equal(chosen(&f, &(struct selector) { .name = "web" }, false), "");
 	assert_string_equal(chosen(&f, &(struct selector) { .image = "*/web@sha256:*" }, false),
 			    "a");
+	assert_string_equal(chosen(&f, &(struct selector) { .image = "*/web@" DIGEST }, false),
+			    "a");
+	assert_string_equal(chosen(&f, &(struct selector) { .image = "*/web*" }, false), "ab");
 	assert_string_equal(chosen(&f, &(struct selector) { .compose = "shop/web" }, false), "a");
 	assert_string_equal(chosen(&f, &(struct selector) { .compose = "shop/*" }, false), "ac");
 	assert_string_equal(chosen(&f, &(struct selector) { .compose = "blog/web" }, false), "");
