@@ -239,6 +239,27 @@ arrivals() { [ "$(wc -l <"$NET_DIR/switch.log")" -eq "$1" ]; }
 	is "$(ask cloud a 80/tcp)" "timeout timeout"
 }
 
+@test "an address that the host and a container have: denied as either's while both do, and told" {
+	local on_host=(ns switch "$bulkhead_program" apply --policies "$NET_DIR/policies"
+		--config "$NET_DIR/bulkhead.yaml" --netns-dir "$NET_DIR/thieves")
+	mkdir "$NET_DIR/thieves"
+	for name in a stray; do ln -s "/run/netns/$NET-$name" "$NET_DIR/thieves/$name"; done
+	rm "$NET_DIR/policies/rest.yaml"
+	policy a <<<'{service: a, select: {name: a}, ingress: [{from: [{entity: host}]}], egress: [{to: [{entity: host}, {cidr: 10.0.0.0/8}]}]}'
+	"${on_host[@]}"
+	all_are open "$(v4 switch)" "$(v6 switch)"
+	ns stray ip addr add "$(v4 switch)/32" dev lo
+	run "${on_host[@]}"
+	[[ $output == *"address $(v4 switch) is claimed by both stray and the host"*"[address-claimed-twice]"* ]] || fail "$output"
+	all_are timeout "$(v4 switch)"
+	all_are open "$(v6 switch)"
+	is "$(ask switch a 80/tcp)" "timeout open"
+	ns stray ip addr del "$(v4 switch)/32" dev lo
+	"${on_host[@]}"
+	all_are open "$(v4 switch)" "$(v6 switch)"
+	bulkhead apply --clean
+}
+
 @test "the host's health check: passes on the port that is allowed, and not without" {
 	policy a <<-'Y'
 		service: a
