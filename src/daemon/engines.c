@@ -120,17 +120,21 @@ int engines_join(struct engines *e, int netns_fd, const char *path, uint64_t num
 	return r;
 }
 
+/* What is known by half, Docker keeps as a whole. */
 int engines_named(struct engines *e, enum endpoint_runtime runtime, const char *id, int netns_fd,
 		  const char *path, struct endpoint_builder *b, struct diag_list *diags,
 		  struct bh_err *err)
 {
-	struct engine *one = runtime == ENDPOINT_DOCKER   ? &e->docker
-			     : runtime == ENDPOINT_PODMAN ? &e->podman
-							  : NULL;
+	struct runtime_early *early = runtime == ENDPOINT_DOCKER   ? e->docker.early
+				      : runtime == ENDPOINT_PODMAN ? e->podman.early
+								   : NULL;
+	int r = 0;
 
-	if (!one || !one->early)
+	if (!early)
 		return 0;
-	return runtime_early_named(one->early, id, netns_fd, path, b, diags, err);
+	if (runtime == ENDPOINT_DOCKER && !runtime_early_is_complete(early, id))
+		r = runtime_docker_kept(id, netns_fd, path, b, err);
+	return r ? r : runtime_early_named(early, id, netns_fd, path, b, diags, err);
 }
 
 /* --- life ------------------------------------------------------------------------------------- */

@@ -417,6 +417,13 @@ int runtime_early_named(struct runtime_early *early, const char *container, int 
 	return 0;
 }
 
+bool runtime_early_is_complete(struct runtime_early *early, const char *container)
+{
+	const struct container *c = early_find(early, container);
+
+	return c && c->state == CONTAINER_KNOWN && !c->partial;
+}
+
 /* --- the handle ------------------------------------------------------------------------------- */
 
 int runtime_early_new(sd_event *event, const char *socket_path, enum endpoint_runtime runtime,

@@ -113,10 +113,11 @@
 /* Early identities */
 #define BH_EARLY_MAX             4096 /* containers that are remembered */
 #define BH_EARLY_CONTAINER_BYTES (1u << 20)
-#define BH_EARLY_NETWORKS_MAX    16  /* of one container */
-#define BH_EARLY_ASKING_MAX      4   /* containers asked about at a time */
-#define BH_EARLY_TRIES_MAX       5   /* how often one that is being started is asked about */
-#define BH_EARLY_IMAGE_NAME_MAX  300 /* bytes */
+#define BH_EARLY_NETWORKS_MAX    16         /* of one container */
+#define BH_EARLY_ASKING_MAX      4          /* containers asked about at a time */
+#define BH_EARLY_TRIES_MAX       5          /* how often one that is being started is asked about */
+#define BH_EARLY_IMAGE_NAME_MAX  300        /* bytes */
+#define BH_KEPT_BYTES_MAX        (4u << 20) /* of a file that dockerd keeps */
 #define BH_EARLY_TOLD_S          60 /* since it was made: what its image was called then still is */
 #define BH_EARLY_ASK_MS          2000 /* for one answer; nothing waits for it */
 

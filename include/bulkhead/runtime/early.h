@@ -105,6 +105,18 @@ int runtime_early_named(struct runtime_early *early, const char *container, int 
 			const char *path, struct endpoint_builder *b, struct diag_list *diags,
 			struct bh_err *err);
 
+/* Is all known of it that it would say, name servers and capabilities among it? */
+bool runtime_early_is_complete(struct runtime_early *early, const char *container);
+
+/*
+ * The same from the files that dockerd keeps, without asking it: when it is started it starts containers
+ * before its API answers, and waits for them. Below "data-root" of /etc/docker/daemon.json, else
+ * /var/lib/docker; not where daemons of several users have directories of their own (userns-remap), nor
+ * where images are containerd's. 1: added to B; 0: nothing is known of it. -ENOMEM, -E2BIG.
+ */
+int runtime_docker_kept(const char *id, int netns_fd, const char *path, struct endpoint_builder *b,
+			struct bh_err *err);
+
 /* How many containers are remembered, and how many of them could be joined now. */
 size_t runtime_early_count(const struct runtime_early *early, size_t *ret_waiting);
 
