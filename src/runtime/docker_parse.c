@@ -286,6 +286,17 @@ static bool has_ended(struct reply *d, const json_t *item)
 	return state && (strcmp(state, "exited") == 0 || strcmp(state, "dead") == 0);
 }
 
+/*
+ * Made and never run, or between two runs: no process, nothing to look at. While it is being started, its
+ * engine does not answer about it, and the start may wait for us: each would wait for the other.
+ */
+static bool has_not_begun(struct reply *d, const json_t *item)
+{
+	const char *state = reply_borrow(d, item, "State");
+
+	return state && (strcmp(state, "created") == 0 || strcmp(state, "restarting") == 0);
+}
+
 static int take_ids(struct reply *d, bool ended, const char **ids, size_t *n)
 {
 	const json_t *item;
@@ -299,7 +310,7 @@ static int take_ids(struct reply *d, bool ended, const char **ids, size_t *n)
 		id = reply_text(d, item, "Id");
 		if (d->r >= 0 && (!id || !docker_id_is_valid(id)))
 			reply_wrong(d, "Id", "is not 64 hexadecimal digits");
-		if (!ended && has_ended(d, item))
+		if (!ended && (has_ended(d, item) || has_not_begun(d, item)))
 			continue;
 		if (d->r < 0)
 			return d->r;
