@@ -142,9 +142,9 @@ static void started(struct runtime_early *early, const char *id)
 
 	if (!c)
 		return;
-	if (c->partial)
-		unlearn(c); /* now all of it can be asked */
 	turn(c, true);
+	if (c->partial)
+		early_ask_again(c); /* now all of it can be asked */
 }
 
 /* It may be started again: by its policy of restarts this very moment. */

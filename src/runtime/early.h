@@ -43,7 +43,7 @@ struct container {
 	bool running;                /* nothing to find any more, until it dies */
 	bool unsure;                 /* no event said whether it runs: the answer will */
 	bool named;                  /* its start is held: somebody waits to know it */
-	unsigned tries;              /* how often it was asked about for that */
+	unsigned tries;              /* answers that did not come in time */
 	struct bh_arena *arena;      /* of `doc` */
 	struct docker_container doc; /* labels divided once it is known */
 	bool partial;                /* not its document: its name servers are not known */
@@ -100,6 +100,8 @@ void early_ask_containers(struct runtime_early *early);
  * the making of it.
  */
 void early_ask_listed(struct container *c);
+/* Its document, once more: what is known meanwhile stays so. */
+void early_ask_again(struct container *c);
 /* All that may answer, for who holds its start. */
 void early_ask_named(struct container *c);
 void early_ask_network(struct runtime_early *early, const char *network);

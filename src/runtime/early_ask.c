@@ -168,7 +168,7 @@ static void on_container(int r, const struct bh_buf *body, const struct bh_err *
 /* One that was too slow is asked again, for who waits for it. */
 static void not_listed(struct container *c, int r)
 {
-	if (c->named && r == -ETIMEDOUT)
+	if (c->named && r == -ETIMEDOUT && c->tries++ < BH_EARLY_TRIES_MAX)
 		early_ask_named(c);
 }
 
@@ -238,13 +238,15 @@ static void ask_container(struct container *c)
 }
 
 /* Not one of those that wait for their turn. */
-void early_ask_named(struct container *c)
+void early_ask_again(struct container *c)
 {
-	if (c->tries >= BH_EARLY_TRIES_MAX)
-		return;
-	c->tries += !c->listed;
 	if (!c->call)
 		ask_container(c);
+}
+
+void early_ask_named(struct container *c)
+{
+	early_ask_again(c);
 	if (!c->arena)
 		early_ask_listed(c);
 }
