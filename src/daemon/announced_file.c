@@ -50,34 +50,45 @@ int announced_file_write(const char *store, json_t *list, struct bh_err *err)
 	return text ? replace_file(path, 0600, text, strlen(text), err) : bh_err_oom(err);
 }
 
-int announced_file_read(const char *store, json_t **ret_list, struct bh_err *err)
+static int take_list(const char *path, const json_t *root, json_t **ret_list, struct bh_err *err)
 {
-	char path[PATH_MAX], boot[BOOT_MAX];
-	bh_autofree char *text = NULL;
-	const char *written;
-	json_t *root, *list;
-	size_t len;
-	int r = path_of(store, path, err);
+	const char *written = json_string_value(json_object_get(root, "boot"));
+	json_t *list = json_object_get(root, "containers");
+	char boot[BOOT_MAX];
 
-	*ret_list = NULL;
-	if (r < 0)
-		return r;
-	r = bh_read_file(path, BH_ANNOUNCED_BYTES_MAX, &text, &len);
+	if (!written || !json_is_array(list))
+		return bh_err_set(err, -EBADMSG,
+				  "%s is damaged: containers of OCI and CNI that run stay as they "
+				  "are until they are told of again",
+				  path);
+	read_boot(boot);
+	if (strcmp(written, boot) == 0)
+		*ret_list = json_incref(list);
+	return 0;
+}
+
+static int read_path(const char *path, json_t **ret_list, struct bh_err *err)
+{
+	bh_autofree char *text = NULL;
+	json_t *root;
+	size_t len;
+	int r = bh_read_file(path, BH_ANNOUNCED_BYTES_MAX, &text, &len);
+
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)
 		return bh_err_errno(err, r, "%s", path);
 	root = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
-	written = json_string_value(json_object_get(root, "boot"));
-	list = json_object_get(root, "containers");
-	read_boot(boot);
-	if (!written || !json_is_array(list))
-		r = bh_err_set(err, -EBADMSG,
-			       "%s is damaged: containers of OCI and CNI that "
-			       "run stay as they are until they are told of again",
-			       path);
-	else if (strcmp(written, boot) == 0)
-		*ret_list = json_incref(list);
+	r = take_list(path, root, ret_list, err);
 	json_decref(root);
 	return r;
+}
+
+int announced_file_read(const char *store, json_t **ret_list, struct bh_err *err)
+{
+	char path[PATH_MAX];
+	int r = path_of(store, path, err);
+
+	*ret_list = NULL;
+	return r < 0 ? r : read_path(path, ret_list, err);
 }
