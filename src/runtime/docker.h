@@ -21,6 +21,8 @@
 
 struct docker_api;
 
+int64_t docker_now_ms(void); /* CLOCK_MONOTONIC */
+
 /* WHO is what messages call it, SOCKET_PATH where it listens; both outlive the handle. */
 int docker_api_open(const char *who, const char *socket_path, struct docker_api **ret,
 		    struct bh_err *err);

@@ -18,7 +18,7 @@ struct docker_api {
 	long budget_ms;
 };
 
-static int64_t now_ms(void)
+int64_t docker_now_ms(void)
 {
 	struct timespec ts;
 
@@ -53,7 +53,7 @@ static bool wait_for_more(CURLM *multi, int64_t began_ms)
 		{ .fd = meanwhile.fd, .events = CURL_WAIT_POLLIN },
 		{ .fd = patience_fd, .events = CURL_WAIT_POLLIN },
 	};
-	bool impatient = patience_fd >= 0 && now_ms() - began_ms >= BH_RUNTIME_PATIENCE_MS;
+	bool impatient = patience_fd >= 0 && docker_now_ms() - began_ms >= BH_RUNTIME_PATIENCE_MS;
 	unsigned first = meanwhile.fn ? 0 : 1, n = (impatient ? 2 : 1) - first;
 
 	curl_multi_poll(multi, other + first, n, impatient ? WAIT_MS : BH_RUNTIME_PATIENCE_MS,
@@ -74,7 +74,7 @@ static CURLcode result_of(CURLM *multi)
 static CURLcode perform(struct docker_api *api)
 {
 	CURLcode code = CURLE_OUT_OF_MEMORY;
-	int64_t began = now_ms();
+	int64_t began = docker_now_ms();
 	bool patient = true;
 	int running = 1;
 
@@ -130,13 +130,13 @@ void docker_api_close(struct docker_api *api)
 void docker_api_set_deadline(struct docker_api *api, int budget_ms)
 {
 	api->budget_ms = budget_ms;
-	api->deadline_ms = now_ms() + budget_ms;
+	api->deadline_ms = docker_now_ms() + budget_ms;
 }
 
 int docker_api_get(struct docker_api *api, const char *path, struct bh_buf *body,
 		   struct bh_err *err)
 {
-	int64_t left = api->deadline_ms ? api->deadline_ms - now_ms() : BH_RUNTIME_REPLY_MS;
+	int64_t left = api->deadline_ms ? api->deadline_ms - docker_now_ms() : BH_RUNTIME_REPLY_MS;
 	CURLcode code;
 	int r;
 

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <uthash.h>
 
@@ -17,7 +16,7 @@ struct entry {
 	struct docker_image image;
 	struct bh_arena *arena;
 	const char *id;
-	uint64_t when; /* now_ms() */
+	int64_t when; /* docker_now_ms() */
 	UT_hash_handle hh;
 };
 
@@ -68,27 +67,19 @@ void runtime_images_free(struct runtime_images *images)
 	free(images);
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 const struct docker_image *docker_images_find(const struct runtime_images *images, const char *id)
 {
 	struct entry *e;
 
 	HASH_FIND_STR(images->all, id, e);
-	return e && now_ms() - e->when <= BH_IMAGES_FRESH_MS ? &e->image : NULL;
+	return e && docker_now_ms() - e->when <= BH_IMAGES_FRESH_MS ? &e->image : NULL;
 }
 
 static int fill(struct entry *e, const char *id, const char *json, size_t len, struct bh_err *err)
 {
 	int r;
 
-	e->when = now_ms();
+	e->when = docker_now_ms();
 	e->arena = bh_arena_new();
 	e->id = e->arena ? bh_arena_strdup(e->arena, id) : NULL;
 	if (!e->id)

@@ -2,7 +2,7 @@
 # Who a container is, is known while a hook holds its start, when Docker does not answer for it (nor at all,
 # while it starts itself) and Podman does not either: so its whole policy is in force before its first
 # instruction, and nobody becomes a service whose image is another one.
-# shellcheck disable=SC2154
+# shellcheck disable=SC2016,SC2028,SC2154
 
 bats_require_minimum_version 1.5.0
 load lib/docker

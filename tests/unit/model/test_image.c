@@ -76,13 +76,13 @@ static void test_long_name(void **state)
 }
 
 /* What it was created with, its id, its digests; one that nothing is known of, one that nobody knows. */
-static const char *const of_registry[] = { "registry.example/payments@" A, "localhost:5000/pay@" B };
+static const char *const of_registry[] = { "registry.example/payments@" A,
+					   "localhost:5000/pay@" B };
 static const char *const of_hub[] = { "nginx@" A };
 static const char *const of_hub_podman[] = { "docker.io/library/nginx@" A };
-static const struct endpoint pulled = { .image = "app:1.2",
-					.image_id = ID,
-					.image_digests = of_registry,
-					.n_image_digests = 2 };
+static const struct endpoint pulled = {
+	.image = "app:1.2", .image_id = ID, .image_digests = of_registry, .n_image_digests = 2
+};
 static const struct endpoint built = { .image = "localhost:5000/app:1.2", .image_id = ID };
 static const struct endpoint claims = { .image = "registry.example/payments@" A };
 static const struct endpoint nothing = { .name = "x" };
