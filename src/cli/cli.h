@@ -27,7 +27,7 @@ struct cli_options {
 	bool policies_given;
 	const char *inventory, *config, *netns_dir, *docker_socket, *podman_socket, *socket;
 	const char *from, *to, *port, *batch, *format, *endpoint, *pcap, *junit, *compare;
-	const char *store;
+	const char *store, *rate;
 	const char *output, *project;
 	struct cli_words services, containers, peers, ports, directions, rules, verdicts, uids, by;
 	const char *since, *until, *sort, *limit, *page;
@@ -37,7 +37,7 @@ struct cli_options {
 	const char *files[CLI_PATHS_MAX]; /* the operands of a verb that takes files */
 	size_t n_files;
 	bool json, strict, clean, follow, endpoints, verify, generations, signals, reverse, summary,
-		host, write, check, lints, verbose;
+		host, write, check, lints, verbose, listen_only;
 };
 
 /* One verb: src/cli/<verb>.c. The option letters are ids of options.c's table. */
@@ -62,6 +62,7 @@ int cmd_diff(struct cli_options *o);
 int cmd_suggest(struct cli_options *o);
 int cmd_apply(struct cli_options *o);
 int cmd_plan(struct cli_options *o);
+int cmd_probe(struct cli_options *o);
 int cmd_status(struct cli_options *o);
 int cmd_denied(struct cli_options *o);
 int cmd_export(struct cli_options *o);

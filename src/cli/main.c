@@ -30,6 +30,8 @@ const struct cli_verb cli_verbs[] = {
 	{ "plan", "", "what apply would change; changes nothing, 1 if there is something",
 	  "picdmnkj", cmd_plan },
 	{ "status", "", "every endpoint: protected or not, and why", "picdmnkjs", cmd_status },
+	{ "probe", "", "real packets from every namespace to every other, against the policies",
+	  "picdmnkDFTP!%Uj", cmd_probe },
 	{ "denied", "", "what was denied, when, by which line; as it happens with --follow",
 	  "picdmnHaAvtrqIJKuyzRlLMjfgox", cmd_denied },
 	{ "endpoints", "", "the containers and namespaces that policies can select", "picdmnj",

@@ -125,6 +125,10 @@ static const struct option_spec {
 	  offsetof(struct cli_options, format) },
 	{ '2', "lints", NULL, "list what check can warn of, and why",
 	  offsetof(struct cli_options, lints) },
+	{ '!', "listen-only", NULL, "touch no port that somebody listens on",
+	  offsetof(struct cli_options, listen_only) },
+	{ '%', "rate", "N", "so many packets a second at most (default 20000)",
+	  offsetof(struct cli_options, rate) },
 	{ 'j', "json", NULL, "one JSON object a line", offsetof(struct cli_options, json) },
 };
 #define N_SPECS BH_ARRAY_SIZE(specs)

@@ -13,6 +13,7 @@
 #include <bulkhead/base/text.h>
 
 #include "cli.h"
+#include "junit.h"
 
 const char *test_verdict(bool allow)
 {
@@ -127,23 +128,12 @@ static void print_results(const struct policy_set *set, const struct test_result
 static int write_junit(const struct policy_set *set, const struct test_results *results,
 		       const char *path)
 {
-	bool to_stdout = strcmp(path, "-") == 0;
 	struct bh_buf out;
-	int code = CLI_YES;
-	FILE *f;
+	int code;
 
 	bh_buf_init(&out, BH_SUGGEST_TEXT_MAX);
 	test_junit(set, results, &out);
-	f = bh_buf_error(&out) ? NULL : to_stdout ? stdout : fopen(path, "we");
-	if (!f) {
-		code = cli_fail(CLI_FAILED, "test: %s: %s", path,
-				strerror(bh_buf_error(&out) ? -bh_buf_error(&out) : errno));
-	} else {
-		bool bad = fwrite(out.data, 1, out.len, f) != out.len;
-
-		if ((to_stdout ? fflush(f) : fclose(f)) != 0 || bad)
-			code = cli_fail(CLI_FAILED, "test: %s: cannot write it", path);
-	}
+	code = junit_write(&out, path, "test");
 	bh_buf_done(&out);
 	return code;
 }

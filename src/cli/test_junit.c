@@ -2,46 +2,8 @@
 #include "test.h"
 
 #include <stdio.h>
-#include <string.h>
 
-#include <bulkhead/base/cleanup.h>
-#include <bulkhead/base/text.h>
-
-/* JUnit XML, as pipelines read it. */
-
-static void add_entity(struct bh_buf *out, char c)
-{
-	static const struct {
-		char c;
-		const char *entity;
-	} entities[] = {
-		{ '&', "&amp;" },  { '<', "&lt;" },    { '>', "&gt;" },
-		{ '"', "&quot;" }, { '\'', "&apos;" },
-	};
-
-	for (size_t i = 0; i < BH_ARRAY_SIZE(entities); i++)
-		if (entities[i].c == c) {
-			bh_buf_addstr(out, entities[i].entity);
-			return;
-		}
-	bh_buf_add(out, &c, 1);
-}
-
-/* ` NAME="TEXT"`: tamed first, since XML has no way to write most control characters. */
-static void attribute(struct bh_buf *out, const char *name, const char *text)
-{
-	struct bh_buf tame;
-
-	bh_buf_init(&tame, 1 << 20);
-	bh_tame(&tame, text, strlen(text));
-	bh_buf_addf(out, " %s=\"", name);
-	for (const char *p = bh_buf_str(&tame); *p; p++)
-		add_entity(out, *p);
-	bh_buf_addstr(out, "\"");
-	if (bh_buf_error(&tame))
-		out->error = bh_buf_error(&tame);
-	bh_buf_done(&tame);
-}
+#include "junit.h"
 
 static void add_case(struct bh_buf *out, const struct test_result *r)
 {
@@ -49,16 +11,16 @@ static void add_case(struct bh_buf *out, const struct test_result *r)
 
 	snprintf(name, sizeof(name), "%s %s", test_flow(flow, r->e), test_verdict(r->e->allow));
 	bh_buf_addstr(out, "    <testcase");
-	attribute(out, "classname", r->test->name);
-	attribute(out, "name", name);
-	attribute(out, "file", r->e->loc.file);
+	junit_attribute(out, "classname", r->test->name);
+	junit_attribute(out, "name", name);
+	junit_attribute(out, "file", r->e->loc.file);
 	bh_buf_addf(out, " line=\"%u\"", r->e->loc.line);
 	if (r->passed) {
 		bh_buf_addstr(out, "/>\n");
 		return;
 	}
 	bh_buf_addstr(out, ">\n      <failure type=\"verdict\"");
-	attribute(out, "message", r->sentence);
+	junit_attribute(out, "message", r->sentence);
 	bh_buf_addstr(out, "/>\n    </testcase>\n");
 }
 
@@ -84,8 +46,8 @@ void test_junit(const struct policy_set *set, const struct test_results *results
 		const struct policy_test *t = &set->tests[i];
 
 		bh_buf_addstr(out, "  <testsuite");
-		attribute(out, "name", t->name);
-		attribute(out, "file", t->loc.file);
+		junit_attribute(out, "name", t->name);
+		junit_attribute(out, "file", t->loc.file);
 		bh_buf_addf(out, " tests=\"%zu\" failures=\"%zu\">\n", t->n_expect,
 			    count_failed(r, t->n_expect));
 		for (size_t k = 0; k < t->n_expect; k++)

@@ -14,6 +14,7 @@
 #include "grants.h"
 #include "announcement.h"
 #include "keeping.h"
+#include "probe_verb.h"
 #include "protect.h"
 #include "reconcile.h"
 #include "reload.h"
@@ -137,6 +138,12 @@ static const struct ctl_verb verbs[] = {
 	  .by_owner = true,
 	  .args = change_rollback_args,
 	  .run = change_run_rollback,
+	  .more = answer_more,
+	  .gone = answer_gone },
+	{ .name = "probe",
+	  .least = CTL_ROLE_OPERATOR,
+	  .args = probe_args,
+	  .run = probe_run_verb,
 	  .more = answer_more,
 	  .gone = answer_gone },
 	{ .name = "confirm",

@@ -321,4 +321,11 @@
 #define BH_FLOWS_FILTER_MAX    256 /* alternatives of one kind */
 #define BH_FLOWS_ID_PREFIX_MIN 4   /* bytes of the id of an endpoint that name it */
 
+/* Probing */
+#define BH_PROBE_CELLS_MAX   (1u << 20) /* packets of one run */
+#define BH_PROBE_PORTS_MAX   256        /* of one direction of one policy that are asked */
+#define BH_PROBE_OUTSIDE_MAX 32         /* addresses outside that policies name */
+#define BH_PROBE_RATE        20000      /* packets a second without --rate */
+#define BH_PROBE_RATE_MAX    1000000
+
 #endif

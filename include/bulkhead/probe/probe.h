@@ -142,6 +142,9 @@ void probe_done(struct probe_run *run);
 /* Is everything as the policies say, and was everything asked? */
 bool probe_is_clean(const struct probe_run *run);
 
+/* As the policies say, and both ends allow it; else, if it agrees, it was denied. */
+bool probe_has_passed(const struct probe_cell *c);
+
 /* The rule that decides at one end, as FILE:LINE; NULL: nothing holds it. */
 const char *probe_where(const struct probe_run *run, const struct probe_cell *c, enum direction d);
 /* A party for a person, escaped. Returns OUT. */

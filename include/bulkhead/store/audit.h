@@ -50,6 +50,15 @@ struct audit_entry {
 	const char *detail; /* one sentence */
 };
 
+/*
+ * The details of the two entries `probe` of a segmentation test, by whomever they are written: before its
+ * first packet, and when it is done. Return OUT.
+ */
+#define AUDIT_PROBE_STR 256
+const char *audit_probe_begins(char out[AUDIT_PROBE_STR], uint16_t port, uint64_t packets);
+const char *audit_probe_ended(char out[AUDIT_PROBE_STR], uint16_t port, uint64_t packets,
+			      uint64_t findings, uint64_t not_probed);
+
 /* All of it may be 0 or NULL: then the named limit counts. */
 struct audit_options {
 	const char *dir; /* NULL: BH_STORE_DIR; made (0700) when missing */

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "probe.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <bulkhead/base/limits.h>
+
+#define CONNECT_MS 5000
+#define ANSWER_MS  10000
+
+static void notice(const char *text, void *arg)
+{
+	fprintf(stderr, "bulkhead: %s\n", text);
+}
+
+/* 0: there is no daemon, and none was named. */
+static int find_daemon(struct probe_trail *t, const struct cli_options *o)
+{
+	struct bh_err err = BH_ERR_INIT;
+	int r;
+
+	if (!o->socket && cli_names_its_own(o))
+		return CLI_YES;
+	r = ctl_client_connect(o->socket ? o->socket : BH_CTL_SOCKET, CONNECT_MS, &t->daemon, &err);
+	if (r >= 0 || (!o->socket && (r == -ENOENT || r == -ECONNREFUSED)))
+		return CLI_YES;
+	return cli_fail(CLI_FAILED, "probe: %s", err.msg);
+}
+
+int probe_trail_open(struct probe_trail *t, const struct site *s, const struct cli_options *o)
+{
+	const struct audit_options where = { .dir = o->store, .notice = notice };
+	struct bh_err err = BH_ERR_INIT;
+	int code;
+
+	*t = (struct probe_trail) { .site = s };
+	code = find_daemon(t, o);
+	if (code != CLI_YES || t->daemon)
+		return code;
+	if (!o->store && (cli_names_its_own(o) || geteuid() != 0))
+		return CLI_YES;
+	if (audit_open(&where, &t->audit, &err) >= 0)
+		return CLI_YES;
+	if (o->store)
+		return cli_fail(CLI_FAILED, "probe: nothing was sent: %s", err.msg);
+	fprintf(stderr, "bulkhead: this is not written down: %s\n", err.msg);
+	return CLI_YES;
+}
+
+void probe_trail_close(struct probe_trail *t)
+{
+	ctl_client_free(t->daemon);
+	audit_close(t->audit);
+}
+
+/* --- telling ------------------------------------------------------------------------------------- */
+
+static int tell_daemon(struct probe_trail *t, json_t *args, struct bh_err *err)
+{
+	struct ctl_end end = { 0 };
+	json_t *item = NULL;
+	int r = ctl_client_request(t->daemon, "probe", args, ANSWER_MS, err);
+
+	while (r >= 0 && (r = ctl_client_next(t->daemon, &item, &end, err)) > 0)
+		json_decref(item);
+	if (r >= 0 && end.exit != 0)
+		r = bh_err_set(err, -EPERM, "%s", end.error[0] ? end.error : "it was refused");
+	return r < 0 ? bh_err_prefix(err, r, "bulkheadd does not write down the probe") : 0;
+}
+
+static int append(struct probe_trail *t, enum audit_outcome outcome, const char *detail,
+		  struct bh_err *err)
+{
+	const struct audit_entry e = {
+		.who = { getuid(), getgid(), getpid(), "bulkhead", "command line" },
+		.action = "probe",
+		.before = t->site->policies->digest,
+		.after = t->site->policies->digest,
+		.outcome = outcome,
+		.detail = detail,
+	};
+
+	return audit_append(t->audit, &e, err);
+}
+
+int probe_trail_begin(struct probe_trail *t, uint16_t port, size_t packets, struct bh_err *err)
+{
+	char detail[AUDIT_PROBE_STR];
+
+	t->port = port;
+	if (t->daemon)
+		return tell_daemon(t,
+				   json_pack("{s:i, s:I}", "port", (int)port, "packets",
+					     (json_int_t)packets),
+				   err);
+	if (!t->audit)
+		return 0;
+	return append(t, AUDIT_DONE, audit_probe_begins(detail, port, packets), err);
+}
+
+int probe_trail_end(struct probe_trail *t, const struct probe_run *run, struct bh_err *err)
+{
+	const struct probe_totals *all = &run->totals;
+	size_t findings = all->findings + all->tables_bad;
+	char detail[AUDIT_PROBE_STR];
+
+	if (t->daemon)
+		return tell_daemon(t,
+				   json_pack("{s:i, s:I, s:I, s:I}", "port", (int)t->port,
+					     "packets", (json_int_t)all->packets, "findings",
+					     (json_int_t)findings, "not_probed",
+					     (json_int_t)all->not_probed),
+				   err);
+	if (!t->audit)
+		return 0;
+	return append(t, AUDIT_DONE,
+		      audit_probe_ended(detail, t->port, all->packets, findings, all->not_probed),
+		      err);
+}

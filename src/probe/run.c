@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <bulkhead/probe/probe.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include <bulkhead/base/text.h>
+
+#include "count.h"
+#include "exchange.h"
+#include "lookup.h"
+#include "plan.h"
+#include "ports.h"
+#include "station.h"
+#include "verdict.h"
+
+/* Beyond what systems give out by themselves, and even, since raw packets have the next one. */
+#define SOURCE_LO  61000
+#define SOURCE_N   2000
+#define PORT_TRIES 16
+
+static int64_t clock_us(clockid_t which)
+{
+	struct timespec t;
+
+	clock_gettime(which, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* --- the source port ----------------------------------------------------------------------------- */
+
+static void leave_all(struct probe_run *run)
+{
+	for (size_t i = 0; i < run->n_parties; i++)
+		station_close(run->parties[i].station);
+	free(run->parties);
+	run->parties = NULL;
+	run->n_parties = 0;
+}
+
+/* One that is free everywhere; nobody can foresee it. */
+static int enter_all(struct probe_run *run, const struct probe_options *o, struct bh_err *err)
+{
+	int r = -EADDRINUSE;
+
+	for (int i = 0; i < PORT_TRIES && r == -EADDRINUSE; i++) {
+		uint16_t dice = 0;
+
+		if (getrandom(&dice, sizeof(dice), 0) != sizeof(dice))
+			return bh_err_errno(err, -errno, "a random source port");
+		leave_all(run);
+		run->source_port = (uint16_t)(SOURCE_LO + 2 * (dice % SOURCE_N));
+		r = plan_parties(run, o, err);
+	}
+	return r;
+}
+
+/* --- tables -------------------------------------------------------------------------------------- */
+
+static void compare(struct probe_party *p)
+{
+	struct nft_state have = { 0 };
+	struct bh_err err = BH_ERR_INIT;
+	char why[256] = "";
+	int r = nft_readback(&p->station->nft, &have, &err);
+
+	p->checked = true;
+	if (p->table_bad)
+		return nft_state_done(&have);
+	p->table_bad = true;
+	if (r < 0)
+		snprintf(p->table_why, sizeof(p->table_why), "it cannot be read: %.400s", err.msg);
+	else if (!have.present)
+		snprintf(p->table_why, sizeof(p->table_why),
+			 "no table of Bulkhead is in its namespace");
+	else if (!have.intact)
+		snprintf(p->table_why, sizeof(p->table_why), "the table was altered: %.400s",
+			 have.drift);
+	else if (!ruleset_equal(p->ruleset, have.ruleset, why, sizeof(why)))
+		snprintf(p->table_why, sizeof(p->table_why),
+			 "the table is not what the policies say: %.400s", why);
+	else
+		p->table_bad = false;
+	nft_state_done(&have);
+}
+
+static void compare_all(struct probe_run *run)
+{
+	for (size_t i = 0; i < run->n_parties; i++)
+		if (run->parties[i].ruleset && run->parties[i].station)
+			compare(&run->parties[i]);
+}
+
+/* --- what it comes to ------------------------------------------------------------------------------ */
+
+static bool has_vanished(const struct probe_run *run, const struct probe_party *p)
+{
+	return p->station &&
+	       !station_stands(p->station, &run->site->endpoints->endpoints[p->endpoint]);
+}
+
+/* What is not asked about is not looked at: it stands as well as before. */
+static void judge(struct probe_run *run)
+{
+	for (size_t i = 0; i < run->n_parties; i++)
+		if (has_vanished(run, &run->parties[i]))
+			run->parties[i].reason = PROBE_VANISHED;
+	for (size_t i = 0; i < run->n_cells; i++) {
+		struct probe_cell *c = &run->cells[i];
+		const struct probe_party *from = &run->parties[c->from], *to = &run->parties[c->to];
+
+		verdict_of(c, to->station != NULL);
+		if (from->reason == PROBE_VANISHED || to->reason == PROBE_VANISHED)
+			verdict_vanished(c);
+	}
+}
+
+static int exchange(struct probe_run *run, const struct probe_options *o, struct bh_err *err)
+{
+	struct counts *c = NULL;
+	int64_t began = clock_us(CLOCK_BOOTTIME);
+	int r;
+
+	run->start = clock_us(CLOCK_REALTIME);
+	compare_all(run);
+	r = counts_begin(run, &c, err);
+	if (r >= 0)
+		r = exchange_run(run, o, err);
+	if (r >= 0)
+		r = counts_end(c, run, err);
+	counts_free(c);
+	compare_all(run);
+	run->end = clock_us(CLOCK_REALTIME);
+	run->took = clock_us(CLOCK_BOOTTIME) - began;
+	run->jump = verdict_jump(run->start, run->end, run->took);
+	return r;
+}
+
+int probe_run(const struct site *s, const struct probe_options *o, struct probe_run *ret,
+	      struct bh_err *err)
+{
+	int r;
+
+	*ret = (struct probe_run) { .site = s };
+	if (o->port && !ask_is_possible(o->port))
+		return bh_err_set(err, -EINVAL,
+				  "of ICMP only echo-request and timestamp-request can be probed, of "
+				  "other protocols TCP, UDP and SCTP");
+	r = enter_all(ret, o, err);
+	if (r >= 0)
+		r = plan_cells(ret, o, err);
+	if (r >= 0)
+		r = lookup_init(ret);
+	if (r >= 0 && o->begin)
+		r = o->begin(ret->source_port, ret->n_cells, o->arg, err);
+	if (r >= 0)
+		r = exchange(ret, o, err);
+	if (r < 0)
+		return r == -ENOMEM ? bh_err_oom(err) : r;
+	judge(ret);
+	verdict_sums(ret);
+	return 0;
+}
+
+void probe_done(struct probe_run *run)
+{
+	leave_all(run);
+	free(run->cells);
+	free(run->order);
+	*run = (struct probe_run) { 0 };
+}
+
+/* --- for people ------------------------------------------------------------------------------------ */
+
+const char *probe_where(const struct probe_run *run, const struct probe_cell *c, enum direction d)
+{
+	bool out = d == DIRECTION_EGRESS;
+	const struct ruleset *r = run->parties[out ? c->from : c->to].ruleset;
+	const struct flow_key k = { d, out ? c->dst : c->src, c->proto, c->port };
+	const struct entry *e;
+
+	if (!r)
+		return NULL;
+	e = ruleset_guard(r, &k);
+	if (!e && c->way == PROBE_STACK)
+		e = ruleset_lookup(r, &k, run->site->now);
+	return e ? r->rules[e->rule].where : r->deny_where[d];
+}
+
+const char *probe_party_name(const struct probe_run *run, uint32_t party, char *out, size_t cap)
+{
+	const struct probe_party *p = &run->parties[party];
+	char addr[BH_ADDR_STR];
+
+	if (p->kind == PROBE_ENDPOINT)
+		return bh_escape_str(out, cap, run->site->endpoints->endpoints[p->endpoint].id);
+	snprintf(out, cap, "%s",
+		 p->kind == PROBE_HOST ? "host" : bh_addr_format(addr, &p->addr));
+	return out;
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "verdict.h"
+
+#include <errno.h>
+
+static const struct {
+	const char *name, *text;
+} faults[PROBE_FAULTS] = {
+	[PROBE_NO_FAULT] = { "", "" },
+	[PROBE_LEFT] = { "left", "the policy of the source denies it, and it left" },
+	[PROBE_LET_IN] = { "let-in", "the policy of the destination denies it, and it was let in" },
+	[PROBE_HELD_BACK] = { "held-back",
+			      "the policy of the source allows it, and it was refused there" },
+	[PROBE_KEPT_OUT] = { "kept-out", "the policy of the destination allows it, and the table "
+					 "there refused it" },
+	[PROBE_FOREIGN_DROP] = { "foreign-drop", "both ends allow it, it came, and something that is "
+						 "not Bulkhead's refused it" },
+};
+
+static const struct {
+	const char *name, *text;
+} reasons[PROBE_REASONS] = {
+	[PROBE_NO_REASON] = { "", "" },
+	[PROBE_NO_NETNS] = { "no-netns", "it has no network namespace on this host" },
+	[PROBE_HOST_NETWORK] = { "host-network", "it shares the host's network namespace" },
+	[PROBE_UNREACHABLE] = { "unreachable", "its namespace cannot be opened" },
+	[PROBE_NOT_PROTECTED] = { "not-protected", "no policy holds either end" },
+	[PROBE_VANISHED] = { "vanished", "one end went away meanwhile" },
+	[PROBE_NO_ROUTE] = { "no-route", "the source has no way to that address" },
+	[PROBE_LOST] = { "lost", "it left and did not come: something between the two dropped it" },
+	[PROBE_UNCOUNTED] = { "uncounted", "it was refused, and no counter of Bulkhead has it" },
+	[PROBE_LISTENING] = { "listening", "somebody listens there, and is not to be touched" },
+	[PROBE_NOT_SENT] = { "not-sent", "the kernel would not send it" },
+	[PROBE_TOO_MANY] = { "too-many", "one policy names more ports than are asked" },
+};
+
+const char *probe_fault_name(enum probe_fault f)
+{
+	return faults[f].name;
+}
+
+const char *probe_fault_text(enum probe_fault f)
+{
+	return faults[f].text;
+}
+
+const char *probe_reason_name(enum probe_reason r)
+{
+	return reasons[r].name;
+}
+
+const char *probe_reason_text(enum probe_reason r)
+{
+	return reasons[r].text;
+}
+
+const char *probe_way_name(enum probe_way w)
+{
+	static const char *const names[] = {
+		[PROBE_STACK] = "stack",
+		[PROBE_FRAME] = "frame",
+		[PROBE_SPOOF] = "spoof",
+	};
+
+	return names[w];
+}
+
+/* --- one packet ---------------------------------------------------------------------------------- */
+
+static void agrees(struct probe_cell *c)
+{
+	c->outcome = PROBE_AGREES;
+}
+
+static void differs(struct probe_cell *c, enum probe_fault fault)
+{
+	c->outcome = PROBE_FINDING;
+	c->fault = (uint8_t)fault;
+}
+
+static void unknown(struct probe_cell *c, enum probe_reason reason)
+{
+	c->outcome = PROBE_NOT_PROBED;
+	c->reason = (uint8_t)reason;
+}
+
+/* EPERM is a hook's of IP, ENOBUFS the table netdev's; anything else is no verdict of anybody. */
+static void of_refused(struct probe_cell *c)
+{
+	if (c->error != EPERM && c->error != ENOBUFS)
+		unknown(c, c->error == ENETUNREACH || c->error == EHOSTUNREACH ? PROBE_NO_ROUTE
+									       : PROBE_NOT_SENT);
+	else if (c->facts & PROBE_OUT_ALLOWED)
+		differs(c, PROBE_HELD_BACK);
+	else if (c->facts & PROBE_COUNTED_OUT)
+		agrees(c);
+	else
+		unknown(c, PROBE_UNCOUNTED);
+}
+
+/* It left as it may; what became of it at the destination. */
+static void of_arrival(struct probe_cell *c)
+{
+	bool allowed = c->facts & PROBE_IN_ALLOWED;
+
+	if (c->facts & PROBE_IN)
+		allowed ? agrees(c) : differs(c, PROBE_LET_IN);
+	else if (c->facts & PROBE_COUNTED_IN)
+		allowed ? differs(c, PROBE_KEPT_OUT) : agrees(c);
+	else if (!(c->facts & PROBE_SEEN))
+		unknown(c, PROBE_LOST);
+	else
+		allowed ? differs(c, PROBE_FOREIGN_DROP) : unknown(c, PROBE_UNCOUNTED);
+}
+
+/*
+ * What has no hardware address to go to yet is taken, and refused by the table netdev when it has one:
+ * then it is in the counter and never on the wire.
+ */
+static void of_spoofed(struct probe_cell *c)
+{
+	if (c->facts & PROBE_OUT)
+		differs(c, PROBE_LEFT);
+	else if (c->facts & PROBE_COUNTED_OUT)
+		agrees(c);
+	else
+		unknown(c, PROBE_LOST);
+}
+
+void verdict_of(struct probe_cell *c, bool observed)
+{
+	if (c->outcome == PROBE_NOT_PROBED)
+		return;
+	if (!(c->facts & PROBE_TRIED))
+		unknown(c, PROBE_NOT_SENT);
+	else if (!(c->facts & PROBE_SENT))
+		of_refused(c);
+	else if (c->way == PROBE_SPOOF)
+		of_spoofed(c);
+	else if (!(c->facts & PROBE_OUT_ALLOWED))
+		differs(c, PROBE_LEFT);
+	else if (observed)
+		of_arrival(c);
+	else
+		agrees(c);
+}
+
+void verdict_vanished(struct probe_cell *c)
+{
+	bool got_through = c->fault == PROBE_LEFT || c->fault == PROBE_LET_IN;
+
+	if (c->outcome == PROBE_NOT_PROBED || got_through)
+		return;
+	c->fault = PROBE_NO_FAULT;
+	unknown(c, PROBE_VANISHED);
+}
+
+int64_t verdict_jump(int64_t start, int64_t end, int64_t took)
+{
+	int64_t jump = (end - start) - took;
+
+	return jump > 1000000 || jump < -1000000 ? jump : 0;
+}
+
+/* --- sums ---------------------------------------------------------------------------------------- */
+
+bool probe_has_passed(const struct probe_cell *c)
+{
+	return c->outcome == PROBE_AGREES && (c->facts & PROBE_SENT) && (c->facts & PROBE_IN_ALLOWED);
+}
+
+static void add_cell(struct probe_totals *t, const struct probe_cell *c)
+{
+	t->packets++;
+	t->agree += c->outcome == PROBE_AGREES;
+	t->findings += c->outcome == PROBE_FINDING;
+	t->not_probed += c->outcome == PROBE_NOT_PROBED;
+	t->passed += probe_has_passed(c);
+	t->denied += c->outcome == PROBE_AGREES && !probe_has_passed(c);
+	t->fault[c->fault] += c->fault != PROBE_NO_FAULT;
+	t->reason[c->reason] += c->reason != PROBE_NO_REASON;
+}
+
+void verdict_sums(struct probe_run *run)
+{
+	size_t sent = run->totals.sent;
+
+	run->totals = (struct probe_totals) { .sent = sent };
+	for (size_t i = 0; i < run->n_cells; i++)
+		add_cell(&run->totals, &run->cells[i]);
+	for (size_t i = 0; i < run->n_parties; i++) {
+		run->totals.tables += run->parties[i].checked;
+		run->totals.tables_bad += run->parties[i].table_bad;
+	}
+}
+
+bool probe_is_clean(const struct probe_run *run)
+{
+	const struct probe_totals *t = &run->totals;
+
+	return !t->findings && !t->not_probed && !t->tables_bad && !run->jump;
+}

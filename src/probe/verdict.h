@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PROBE_VERDICT_H
+#define PROBE_VERDICT_H
+
+#include <bulkhead/probe/probe.h>
+
+/*
+ * From the facts of a packet to what they mean, pure. OBSERVED: the destination's namespace was listened
+ * in. Sets outcome, fault and reason; a cell that was not to be probed stays as it is.
+ */
+void verdict_of(struct probe_cell *c, bool observed);
+
+/* One end vanished: that proves nothing, unless the packet got where it may not. */
+void verdict_vanished(struct probe_cell *c);
+
+/* By how much a clock moved against another, in microseconds; 0 when within a second. */
+int64_t verdict_jump(int64_t start, int64_t end, int64_t took);
+
+/* Sums, over all cells and parties. */
+void verdict_sums(struct probe_run *run);
+
+#endif
