@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include <bulkhead/base/cleanup.h>
@@ -22,6 +23,7 @@
 #define AGAIN       3   /* times that a lost packet is sent once more, each after a longer pause */
 #define AGAIN_MS    100 /* before the first of them */
 #define EVENTS      64
+#define ROOM        128 /* neighbours that there is certainly room for, at both ends of a pair */
 #define HOPS        64
 #define HOPS_BEYOND 1 /* to where nobody's router shall pass it on */
 
@@ -32,6 +34,8 @@ struct exchange {
 	size_t waiting; /* of the burst: cells that shall come */
 	uint8_t *dark;  /* [from * parties + to]: what is sent there does not come; not waited for */
 	uint64_t started; /* microseconds */
+	uint64_t last_pair;
+	size_t pairs; /* that were talked to since neighbours were forgotten */
 	struct station **of_fd;
 	size_t n_fds;
 };
@@ -119,6 +123,25 @@ static uint8_t *dark_pair(const struct exchange *x, const struct probe_cell *c)
 	return &x->dark[(size_t)c->from * x->run->n_parties + c->to];
 }
 
+/* What has been made by our packets goes before it takes room from others. */
+static void forget_neighbours(struct exchange *x)
+{
+	for (size_t i = 0; i < x->run->n_parties; i++)
+		if (x->run->parties[i].station)
+			station_forget_neighbours(x->run->parties[i].station);
+	x->pairs = 0;
+}
+
+static void note_pair(struct exchange *x, const struct probe_cell *c)
+{
+	uint64_t pair = (uint64_t)c->from << 33 | (uint64_t)c->to << 1 | (c->dst.family == AF_INET6);
+
+	if (c->way == PROBE_FRAME || !(c->facts & PROBE_SENT) || pair == x->last_pair)
+		return;
+	x->last_pair = pair;
+	x->pairs++;
+}
+
 static bool shall_come(const struct exchange *x, const struct probe_cell *c)
 {
 	return c->way == PROBE_STACK && (c->facts & PROBE_SENT) && !(c->facts & PROBE_SEEN) &&
@@ -141,6 +164,7 @@ static void send_one(struct exchange *x, struct probe_cell *c)
 	c->facts |= PROBE_TRIED | (r >= 0 ? PROBE_SENT : 0);
 	c->error = -r;
 	x->run->totals.sent += r >= 0;
+	note_pair(x, c);
 	if (shall_come(x, c) && !*dark_pair(x, c))
 		x->waiting++;
 }
@@ -167,6 +191,8 @@ static void send_burst(struct exchange *x, struct probe_cell *const *burst, size
 		send_one(x, burst[i]);
 	hear_burst(x);
 	note_dark(x, burst, n);
+	if (x->pairs >= ROOM)
+		forget_neighbours(x);
 }
 
 /* All cells for which WANTED holds. */
@@ -203,9 +229,12 @@ static bool is_to_be_sent(const struct exchange *x, const struct probe_cell *c)
 	return c->outcome != PROBE_NOT_PROBED;
 }
 
+/* No hook says ENOBUFS of a packet of the stack but the table netdev; the kernel does when it has no room. */
 static bool is_lost(const struct exchange *x, const struct probe_cell *c)
 {
-	return c->outcome != PROBE_NOT_PROBED && shall_come(x, c);
+	bool not_sent = c->way == PROBE_STACK && !(c->facts & PROBE_SENT) && c->error != EPERM;
+
+	return c->outcome != PROBE_NOT_PROBED && (not_sent || shall_come(x, c));
 }
 
 /* --- all ----------------------------------------------------------------------------------------- */
@@ -277,8 +306,10 @@ int exchange_run(struct probe_run *run, const struct probe_options *o, struct bh
 	r = x.epoll < 0 ? -errno : !x.dark ? -ENOMEM : 0;
 	if (r >= 0)
 		r = listen_to_all(&x);
-	if (r >= 0)
+	if (r >= 0) {
 		run_all(&x);
+		forget_neighbours(&x);
+	}
 	if (x.epoll >= 0)
 		close(x.epoll);
 	free(x.dark);

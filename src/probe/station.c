@@ -176,6 +176,10 @@ static int open_all(struct station *s, int netns, uint16_t source, struct bh_err
 {
 	int r = nlsock_open(&s->nft, netns, NETLINK_NETFILTER, err);
 
+	if (r >= 0)
+		r = nlsock_open(&s->route, netns, NETLINK_ROUTE, err);
+	if (r >= 0)
+		r = station_know_neighbours(s, err);
 	for (unsigned f = 0; f < FAMILIES && r >= 0; f++)
 		r = open_family(s, netns, f, source, err);
 	if (r >= 0)
@@ -193,7 +197,7 @@ static struct station *station_new(void)
 
 	if (!s)
 		return NULL;
-	s->nft = (struct nlsock)NLSOCK_INIT;
+	s->nft = s->route = (struct nlsock)NLSOCK_INIT;
 	s->tap = s->reserved[0] = s->reserved[1] = -1;
 	memset(s->raw, 0xff, sizeof(s->raw));
 	memset(s->way, 0xff, sizeof(s->way));
@@ -249,6 +253,8 @@ void station_close(struct station *s)
 	if (!s)
 		return;
 	nlsock_done(&s->nft);
+	nlsock_done(&s->route);
+	bh_vec_done(&s->neighbours);
 	close_all(s->raw, FAMILIES);
 	close_all(s->way, FAMILIES);
 	close_all(&s->in[0][0], FAMILIES * STATION_PROTOS);

@@ -2,6 +2,7 @@
 #ifndef PROBE_STATION_H
 #define PROBE_STATION_H
 
+#include <bulkhead/base/buf.h>
 #include <bulkhead/model/device.h>
 #include <bulkhead/model/endpoint.h>
 #include <bulkhead/nft/nft.h>
@@ -20,9 +21,16 @@ struct listener {
 	uint16_t proto, port;
 };
 
+/* Somebody on a link whose hardware address is known. */
+struct neighbour {
+	uint32_t device;
+	struct bh_addr addr;
+};
+
 struct station {
 	uint64_t ino;
-	struct nlsock nft;
+	struct nlsock nft, route;
+	struct bh_vec neighbours;         /* that were there before, sorted */
 	int raw[FAMILIES];                /* to send whole packets; -1: no such family */
 	int way[FAMILIES];                /* UDP, to ask the kernel for a source; never sends */
 	int in[FAMILIES][STATION_PROTOS]; /* what passed all hooks */
@@ -45,6 +53,10 @@ void station_close(struct station *s); /* takes NULL */
 
 /* Is it still the endpoint's? */
 bool station_stands(const struct station *s, const struct endpoint *e);
+
+/* Which neighbours there are; and forget all that have come since. */
+int station_know_neighbours(struct station *s, struct bh_err *err);
+void station_forget_neighbours(struct station *s);
 
 /* The address that the kernel would send from. -errno: there is no way. */
 int station_source(const struct station *s, const struct bh_addr *to, struct bh_addr *ret);

@@ -84,15 +84,20 @@ static void unknown(struct probe_cell *c, enum probe_reason reason)
 	c->reason = (uint8_t)reason;
 }
 
-/* EPERM is a hook's of IP, ENOBUFS the table netdev's; anything else is no verdict of anybody. */
+/*
+ * EPERM is a hook's of IP. ENOBUFS is the table netdev's if its counter has it, else the kernel had no
+ * room. Anything else is no verdict of anybody.
+ */
 static void of_refused(struct probe_cell *c)
 {
-	if (c->error != EPERM && c->error != ENOBUFS)
+	bool counted = c->facts & PROBE_COUNTED_OUT;
+
+	if (c->error != EPERM && !(c->error == ENOBUFS && counted))
 		unknown(c, c->error == ENETUNREACH || c->error == EHOSTUNREACH ? PROBE_NO_ROUTE
 									       : PROBE_NOT_SENT);
 	else if (c->facts & PROBE_OUT_ALLOWED)
 		differs(c, PROBE_HELD_BACK);
-	else if (c->facts & PROBE_COUNTED_OUT)
+	else if (counted)
 		agrees(c);
 	else
 		unknown(c, PROBE_UNCOUNTED);
