@@ -153,7 +153,7 @@ static int code_of(int r)
 		       : CLI_FAILED;
 }
 
-static int run_and_say(const struct site *s, const struct probe_options *po, struct watching *w,
+static int run_and_say(struct site *s, const struct probe_options *po, struct watching *w,
 		       const struct cli_options *o)
 {
 	struct bh_err err = BH_ERR_INIT;
@@ -173,7 +173,7 @@ static int run_and_say(const struct site *s, const struct probe_options *po, str
 	return code;
 }
 
-static int probe(const struct site *s, const struct cli_options *o, unsigned rate)
+static int probe(struct site *s, const struct cli_options *o, unsigned rate)
 {
 	struct watching w = { .on_terminal = isatty(STDERR_FILENO) };
 	struct probe_options po = {

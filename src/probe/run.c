@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include <bulkhead/base/text.h>
+#include <bulkhead/enforce/enforce.h>
 
 #include "count.h"
 #include "exchange.h"
@@ -61,38 +62,31 @@ static int enter_all(struct probe_run *run, const struct probe_options *o, struc
 
 /* --- tables -------------------------------------------------------------------------------------- */
 
-static void compare(struct probe_party *p)
-{
-	struct nft_state have = { 0 };
-	struct bh_err err = BH_ERR_INIT;
-	char why[256] = "";
-	int r = nft_readback(&p->station->nft, &have, &err);
-
-	p->checked = true;
-	if (p->table_bad)
-		return nft_state_done(&have);
-	p->table_bad = true;
-	if (r < 0)
-		snprintf(p->table_why, sizeof(p->table_why), "it cannot be read: %.400s", err.msg);
-	else if (!have.present)
-		snprintf(p->table_why, sizeof(p->table_why),
-			 "no table of Bulkhead is in its namespace");
-	else if (!have.intact)
-		snprintf(p->table_why, sizeof(p->table_why), "the table was altered: %.400s",
-			 have.drift);
-	else if (!ruleset_equal(p->ruleset, have.ruleset, why, sizeof(why)))
-		snprintf(p->table_why, sizeof(p->table_why),
-			 "the table is not what the policies say: %.400s", why);
-	else
-		p->table_bad = false;
-	nft_state_done(&have);
-}
-
-static void compare_all(struct probe_run *run)
+static struct probe_party *party_of(struct probe_run *run, size_t endpoint)
 {
 	for (size_t i = 0; i < run->n_parties; i++)
-		if (run->parties[i].ruleset && run->parties[i].station)
-			compare(&run->parties[i]);
+		if (run->parties[i].kind == PROBE_ENDPOINT && run->parties[i].endpoint == endpoint)
+			return &run->parties[i];
+	return NULL; /* another stands for it */
+}
+
+static int on_status(const struct endpoint_status *st, void *arg)
+{
+	struct probe_party *p = party_of(arg, st->endpoint);
+
+	if (!p || !p->ruleset || !p->station || st->state == STATE_UNREACHABLE)
+		return 0;
+	p->checked = true;
+	if ((st->state != STATE_DRIFT && st->state != STATE_MISSING) || p->table_bad)
+		return 0;
+	p->table_bad = true;
+	snprintf(p->table_why, sizeof(p->table_why), "%s", st->why);
+	return 0;
+}
+
+static int compare_all(struct probe_run *run, struct bh_err *err)
+{
+	return enforce_status(run->site, on_status, run, err);
 }
 
 /* --- what it comes to ------------------------------------------------------------------------------ */
@@ -126,21 +120,23 @@ static int exchange(struct probe_run *run, const struct probe_options *o, struct
 	int r;
 
 	run->start = clock_us(CLOCK_REALTIME);
-	compare_all(run);
-	r = counts_begin(run, &c, err);
+	r = compare_all(run, err);
+	if (r >= 0)
+		r = counts_begin(run, &c, err);
 	if (r >= 0)
 		r = exchange_run(run, o, err);
 	if (r >= 0)
 		r = counts_end(c, run, err);
 	counts_free(c);
-	compare_all(run);
+	if (r >= 0)
+		r = compare_all(run, err);
 	run->end = clock_us(CLOCK_REALTIME);
 	run->took = clock_us(CLOCK_BOOTTIME) - began;
 	run->jump = verdict_jump(run->start, run->end, run->took);
 	return r;
 }
 
-int probe_run(const struct site *s, const struct probe_options *o, struct probe_run *ret,
+int probe_run(struct site *s, const struct probe_options *o, struct probe_run *ret,
 	      struct bh_err *err)
 {
 	int r;

@@ -116,7 +116,7 @@ struct probe_options {
 };
 
 struct probe_run {
-	const struct site *site; /* borrowed */
+	struct site *site; /* borrowed */
 	struct probe_party *parties;
 	size_t n_parties;
 	struct probe_cell *cells;
@@ -135,7 +135,7 @@ struct probe_run {
  * than BH_PROBE_CELLS_MAX packets; -ENOENT: nothing to probe. RET is to be given to probe_done()
  * in any case.
  */
-int probe_run(const struct site *s, const struct probe_options *o, struct probe_run *ret,
+int probe_run(struct site *s, const struct probe_options *o, struct probe_run *ret,
 	      struct bh_err *err);
 void probe_done(struct probe_run *run);
 

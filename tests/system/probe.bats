@@ -1,0 +1,313 @@
+#!/usr/bin/env bats
+# bulkhead probe: real packets from every namespace to every other say what the policies say; when the
+# kernel is told otherwise behind our back each difference is found, and no server ever hears of it.
+
+bats_require_minimum_version 1.5.0
+
+load lib/net
+load lib/daemon
+
+setup() {
+	dir=$BATS_TEST_TMPDIR
+	net_up web db cache
+	site
+	serve db 5432/tcp 53/udp 23/tcp 161/udp
+	serve web 80/tcp
+	serve cache 23/tcp 161/udp
+	bulkhead apply
+}
+
+teardown() {
+	[ -z "${probing:-}" ] || kill "$probing" 2>/dev/null || true
+	daemon_gone
+	net_down
+}
+
+# web may call db; cache sends to everybody, and only ping is let in by db.
+site() {
+	policy web <<-'Y'
+		service: web
+		select: {labels: {app: web}}
+		ingress:
+		  - from: [{entity: world}]
+		    ports: [80/tcp, icmp/echo-request, icmpv6/echo-request]
+		egress:
+		  - to: [{service: db}]
+		    ports: [5432/tcp, 53/udp]
+		  - to: [{cidr: 192.0.2.0/24}]
+		    ports: [443/tcp]
+	Y
+	policy db <<-'Y'
+		service: db
+		select: {labels: {app: db}}
+		ingress:
+		  - name: app
+		    from: [{service: web}]
+		    ports: [5432/tcp, 53/udp]
+		  - name: ping
+		    from: [{service: cache}]
+		    ports: [icmp/echo-request, icmpv6/echo-request, 7000-7009/tcp, 9/sctp]
+	Y
+	policy cache <<-'Y'
+		service: cache
+		select: {labels: {app: cache}}
+		egress:
+		  - to: [{entity: managed}, {entity: host}]
+		    ports: [any]
+	Y
+}
+
+# Runs it with --json into $dir/out; sets $status. The sums must close whatever it found.
+probe() { # [OPTION...]
+	status=0
+	bulkhead probe --json "$@" >"$dir/out" 2>"$dir/said" || status=$?
+	[ "$status" -le 1 ] || return 0
+	summary '.packets == .agree + .findings + .not_probed and .agree == .passed + .denied'
+	jq -se '(map(select(.kind == "summary")) | .[0]) as $s | map(select(.kind == "pair"))
+		| (map(.packets) | add) == $s.packets and (map(.agree) | add) == $s.agree
+		and (map(.passed) | add) == $s.passed and (map(.denied) | add) == $s.denied
+		and (map(.findings) | add) == $s.findings and (map(.not_probed) | add) == $s.not_probed' \
+		"$dir/out" >/dev/null || fail "the sums of the pairs are others: $(tail -n 1 "$dir/out")"
+	[ "$(jq -s 'map(select(.kind == "finding")) | length' "$dir/out")" = "$(value .findings)" ]
+	[ "$(jq -s 'map(select(.kind == "not-probed") | .packets) | add // 0' "$dir/out")" = "$(value .not_probed)" ]
+	jq -se 'all(.schema == "bulkhead.probe/1")' "$dir/out" >/dev/null
+}
+
+value() { jq -c "select(.kind == \"summary\") | $1" "$dir/out"; }
+summary() { # CONDITION
+	jq -e "select(.kind == \"summary\") | $1" "$dir/out" >/dev/null ||
+		fail "not so: $1: $(cat "$dir/out" "$dir/said" | tail -n 5)"
+}
+
+# Each finding as `FAULT FROM TO PROTOCOL PORT WAY`, once for both families, sorted.
+findings() {
+	jq -r 'select(.kind == "finding") | "\(.fault) \(.from[5:]) \(.to | sub("shop/"; "")) \(.protocol) \(.port) \(.way)"' \
+		"$dir/out" | sort -u
+}
+tables() { jq -r 'select(.kind == "table") | "\(.endpoint): \(.text)"' "$dir/out"; }
+
+# A chain of somebody else's, before ours.
+theirs() { # NAME HOOK RULE
+	printf 'table inet theirs {\n chain c {\n type filter hook %s priority -10;\n %s\n }\n}\n' "$2" "$3" |
+		ns "$1" nft -f -
+}
+
+# Not one thing came to a server but what the policies let come: empty datagrams from web.
+heard_nothing() {
+	[ -z "$(cat "$NET_DIR"/{db,web,cache}.log | grep -v '^udp 53 ')" ] || fail "$(cat "$NET_DIR"/{db,web,cache}.log)"
+	[ -z "$(grep '^udp 53 ' "$NET_DIR/db.log" | grep -vE ' (10\.77\.0\.1|fd00:77::1)$')" ]
+}
+
+@test "what the policies say is what packets find, over both families and every way" {
+	probe
+	[ "$status" -eq 0 ] || fail "$(tail -n 5 "$dir/out")"
+	summary '.result == "clean" and .findings == 0 and .not_probed == 0 and .tables == 3 and .complete'
+	summary '.passed > 20 and .denied > 200 and .clock_jump == 0 and .policies[0:16] == .generation'
+	[ "$(jq -c 'select(.kind == "pair" and .from == "shop/web" and .to == "shop/db") | .passed' "$dir/out")" -eq 4 ]
+	# ping, 7000, 7009 and SCTP
+	[ "$(jq -c 'select(.kind == "pair" and .from == "shop/cache" and .to == "shop/db") | .passed' "$dir/out")" -eq 8 ]
+	# an address of the network that web's egress names; a hop limit of 1 keeps it from going on
+	[ "$(jq -c 'select(.kind == "pair" and .from == "shop/web" and .to == "192.0.2.1") | .passed' "$dir/out")" -eq 1 ]
+	heard_nothing
+	await eval '[ "$(grep -c "^udp 53 " "$NET_DIR/db.log")" -eq 2 ]'
+	# no connection is left half open, and nothing else is left either
+	[ -z "$(ns db ss -Htn)" ]
+	[ -z "$(ns web ip neigh show nud reachable)" ]
+}
+
+@test "a second run agrees, though every flow is in the denied sets already" {
+	probe
+	probe
+	[ "$status" -eq 0 ] || fail "$(tail -n 5 "$dir/out")"
+	bulkhead status
+}
+
+@test "a rule that lets more in is found, at its end, with the policy's line" {
+	ns db nft insert rule inet bulkhead input tcp dport 23 accept
+	ns db nft insert rule inet bulkhead input udp dport 161 accept
+	probe
+	[ "$status" -eq 1 ]
+	[ "$(findings)" = "let-in cache db tcp 23 stack
+let-in cache db udp 161 stack" ] || fail "$(findings)"
+	summary '.findings == 4 and .tables_bad == 1 and .result == "findings"'
+	jq -se 'map(select(.kind == "finding")) | all(.end == "ingress" and .endpoint == "shop/db"
+		and .expected == "deny" and (.where | test("policies/db.yaml:[0-9]+$"))
+		and (.explain | startswith("deny at db")) and .facts == ["sent", "out", "seen", "in"])' "$dir/out" >/dev/null ||
+		fail "$(cat "$dir/out")"
+	[[ $(tables) == "shop/db: the table was altered:"* ]]
+	# of TCP nothing came to the server although the hole lets it
+	[ -z "$(grep '^tcp' "$NET_DIR/db.log")" ]
+	run bulkhead probe --from cache --to db
+	[ "$status" -eq 1 ]
+	[[ $output == *"finding  shop/cache -> shop/db 23/tcp (10.77.0.3 -> 10.77.0.2): the policy of the destination denies it, and it was let in"* ]]
+	[[ $output == *"decided by "*"policies/db.yaml:"* ]]
+}
+
+@test "a table deleted, and somebody's in its place that accepts" {
+	ns db nft delete table inet bulkhead
+	theirs db input 'policy accept'
+	probe
+	[ "$status" -eq 1 ]
+	[[ $(findings) == *"let-in cache db tcp 443 stack"* ]]
+	# it also sends what it may not now
+	[[ $(findings) == *"left db host tcp 23 stack"* && $(findings) == *"left db 203.0.113.113 "* ]]
+	[[ $(tables) == "shop/db: no table of Bulkhead is in its namespace"* ]]
+	[ -z "$(cat "$NET_DIR"/{db,web}.log | grep '^tcp')" ] # a server's accept() returns nothing all the same
+	bulkhead apply
+	probe
+	[ "$status" -eq 0 ]
+}
+
+@test "an element more and one less in a set of ours: let in, and kept out" {
+	rule=$(ns db nft list counters table inet bulkhead | grep -o 'db\.in\.app[^ ]*' | head -n 1)
+	ns db nft add element inet bulkhead ingress4 "{ 10.77.0.3 . tcp . 3389 : \"$rule\" }"
+	ns db nft delete element inet bulkhead ingress4 '{ 10.77.0.1 . tcp . 5432 }'
+	ns web nft delete element inet bulkhead egress4 '{ 10.77.0.2 . udp . 53 }'
+	probe
+	[ "$status" -eq 1 ]
+	[ "$(findings)" = "held-back web db udp 53 stack
+kept-out web db tcp 5432 stack
+let-in cache db tcp 3389 stack" ] || fail "$(findings)"
+	summary '.findings == 3 and .tables_bad == 2'
+	jq -se 'map(select(.kind == "finding" and .fault != "let-in")) | all(.expected == "allow"
+		and .where != null and (.explain | startswith("allow: ")))' "$dir/out" >/dev/null || fail "$(cat "$dir/out")"
+	jq -se 'map(select(.fault == "kept-out")) | .[0].facts == ["sent", "out", "seen", "counted-ingress"]' "$dir/out" >/dev/null
+}
+
+@test "somebody else's chain that drops: found where it is allowed, not counted as ours where it is not" {
+	theirs db input 'tcp dport { 23, 5432 } drop'
+	probe
+	[ "$status" -eq 1 ]
+	[ "$(findings)" = "foreign-drop web db tcp 5432 stack" ] || fail "$(findings)"
+	summary '.reasons == {"uncounted": 4} and .tables_bad == 0' # both ports, of cache
+	ns db nft delete table inet theirs
+	theirs web output 'udp dport 53 drop'
+	probe --from web --to db
+	[ "$(findings)" = "held-back web db udp 53 stack" ] || fail "$(findings)"
+	summary '.complete | not'
+}
+
+@test "frames made by hand and invented sources, once the table that holds them is gone" {
+	ns web nft delete table netdev bulkhead
+	probe
+	[ "$status" -eq 1 ]
+	[[ $(findings) == *"left web db udp 53 frame"* && $(findings) == *"left web db udp 53 spoof"* ]] || fail "$(findings)"
+	[ -z "$(findings | grep -v '^left web ')" ] || fail "$(findings)"
+	[[ $(tables) == "shop/web: "* ]] || fail "$(tables)"
+	heard_nothing # the frame is for nobody, and db lets no stranger in
+}
+
+@test "audit, reject, no log, guardrails and an open table are judged by the same counters" {
+	sed -i '1a mode: audit' "$NET_DIR/policies/db.yaml"
+	sed -i '1a on-deny: reject' "$NET_DIR/policies/web.yaml"
+	sed -i '1a log: {denied: false}' "$NET_DIR/policies/cache.yaml"
+	member open
+	policy guard <<-'Y'
+		guardrail: no-telnet
+		select: {all: true}
+		deny:
+		  - to: [{cidr: 0.0.0.0/0}, {cidr: "::/0"}]
+		    ports: [23/tcp, 8443/tcp]
+	Y
+	bulkhead check || true
+	bulkhead apply
+	probe
+	[ "$status" -eq 0 ] || fail "$(cat "$dir/out" "$dir/said" | grep -v pair | tail -n 8)"
+	summary '.tables == 4'
+	ns open nft insert rule inet bulkhead output tcp dport '{ 23, 8443 }' accept
+	probe --from open
+	[[ $(findings) == *"left open db tcp 8443 stack"* && $(findings) == *"left open db tcp 23 stack"* ]] || fail "$(findings)"
+}
+
+@test "--listen-only: no server is touched, and that is said" {
+	probe --listen-only
+	[ "$status" -eq 1 ]
+	summary '.findings == 0 and (.reasons | keys) == ["listening"] and .listen_only and .result == "incomplete"'
+	[ -z "$(cat "$NET_DIR"/{db,web,cache}.log)" ]
+	# web to db: 5432, 53, 23 and 161, twice
+	[ "$(jq -c 'select(.kind == "not-probed" and .from == "shop/web" and .to == "shop/db") | .packets' "$dir/out")" -eq 8 ]
+}
+
+@test "an endpoint that vanishes in the middle proves nothing" {
+	bulkhead probe --json --rate 100 >"$dir/out" 2>"$dir/said" &
+	probing=$!
+	await eval 'ns db nft list counter inet bulkhead denied.ingress | grep -qE "packets [1-9]"'
+	kill -0 "$probing"
+	stop_in db
+	ip netns del "$NET-db"
+	kill -0 "$probing"
+	status=0
+	wait "$probing" || status=$?
+	probing=
+	[ "$status" -eq 1 ]
+	summary '.findings == 0 and (.reasons.vanished > 50) and .result == "incomplete"'
+	[ -z "$(jq -c 'select(.kind == "pair" and (.from == "shop/db" or .to == "shop/db") and .agree > 0)' "$dir/out")" ]
+	[ "$(jq -c 'select(.kind == "pair" and .from == "shop/cache" and .to == "shop/web") | .not_probed' "$dir/out")" -eq 0 ]
+}
+
+@test "no namespace, the host's own, none that can be opened, no policy: each is said and none counts" {
+	member stray
+	jq '.endpoints |= map(if .name == "db" then del(.netns)
+		elif .name == "cache" then .netns = "/proc/self/ns/net"
+		else . end) + [{id: "shop/gone", name: "gone", labels: {app: "db"}, addresses: ["10.77.0.77"], netns: "/run/netns/none"}]' \
+		"$NET_DIR/inventory.json" >"$dir/inventory.json"
+	bulkhead apply --inventory "$dir/inventory.json" || true # not of all
+	probe --inventory "$dir/inventory.json"
+	[ "$status" -eq 1 ] || fail "$(cat "$dir/said")"
+	summary '(.reasons | keys) == ["host-network", "no-netns", "not-protected", "unreachable"] and .result == "incomplete"' ||
+		fail "$(grep -v pair "$dir/out")"
+	run bulkhead probe --inventory "$dir/inventory.json" --from gone
+	[ "$status" -eq 1 ]
+	[[ $output == *"not probed  shop/gone -> shop/web, "*": network namespace /run/netns/none:"* ]] || fail "$output"
+}
+
+@test "filters; JUnit that a parser takes" {
+	probe --from web --to db --port 5432/tcp
+	[ "$status" -eq 0 ]
+	summary '.packets == 2 and .passed == 2 and .filter == {from: "web", to: "db", port: "5432/tcp"}'
+	probe --port 6379/tcp --to 198.51.100.9
+	summary '.packets == 3 and .denied == 3'
+	ns db nft insert rule inet bulkhead input tcp dport 23 accept
+	run bulkhead probe --junit "$dir/out.xml" --from cache
+	[ "$status" -eq 1 ]
+	python3 - "$dir/out.xml" <<-'P'
+		import sys, xml.etree.ElementTree as E
+		root = E.parse(sys.argv[1]).getroot()
+		packets, tables = root.findall("testsuite")
+		bad = [c for c in packets if c.find("failure") is not None]
+		assert [(c.get("classname"), c.get("name")) for c in bad] == [("shop/cache", "shop/db")], bad
+		assert len(bad[0].findall("failure")) == 2
+		assert [c.get("name") for c in tables if c.find("failure") is not None] == ["shop/db"]
+		assert int(root.get("tests")) == len(packets) + len(tables) and root.get("failures") == "2"
+	P
+	run bulkhead probe --junit - --from cache
+	[[ $output == "<?xml"* ]]
+}
+
+@test "beside a daemon that owns the tables: the same, on its trail, and told from an attack in the records" {
+	bulkhead apply --clean
+	daemon_up
+	probe --socket "$NET_DIR/control"
+	[ "$status" -eq 0 ] || fail "$(cat "$dir/said"; tail -n 3 "$dir/out")"
+	port=$(value .source_port)
+	"$bulkhead_program" history --store "$NET_DIR/store" --json | jq -r 'select(.action == "probe") | .detail' >"$dir/trail"
+	[ "$(wc -l <"$dir/trail")" -eq 2 ]
+	[[ $(head -n 1 "$dir/trail") == *" packets from source port $port, raw ones from $((port + 1)), are no attack" ]]
+	[[ $(tail -n 1 "$dir/trail") == *"source port $port is done: $(value .packets) packets, 0 findings, 0 not probed" ]]
+	await eval '[ "$("$bulkhead_program" denied --store "$NET_DIR/store" --port 3389/tcp --json 2>/dev/null | jq -s length)" -ge 10 ]'
+	[ "$("$bulkhead_program" denied --store "$NET_DIR/store" --json --port 3389/tcp | jq .source.port | sort -u)" = "$port" ]
+	run bulkhead probe --socket "$NET_DIR/nobody"
+	[ "$status" -eq 3 ]
+	daemon_stop
+}
+
+@test "without a daemon the trail is written where --store says, and before a packet is sent" {
+	probe --store "$dir/store"
+	[ "$status" -eq 0 ]
+	[ "$("$bulkhead_program" history --store "$dir/store" --json | jq -r 'select(.action) | "\(.action) \(.outcome)"' | xargs)" = "probe done probe done" ]
+	"$bulkhead_program" history --store "$dir/store" --verify
+	before=$(ns web nft list counter inet bulkhead denied.egress)
+	run bulkhead probe --store /proc/none
+	[ "$status" -eq 3 ]
+	[ "$(ns web nft list counter inet bulkhead denied.egress)" = "$before" ]
+}
