@@ -311,3 +311,29 @@ let-in cache db tcp 3389 stack" ] || fail "$(findings)"
 	[ "$status" -eq 3 ]
 	[ "$(ns web nft list counter inet bulkhead denied.egress)" = "$before" ]
 }
+
+# More neighbours than the kernel has room for (1024 of a family in all namespaces): none of them stays.
+@test "50 endpoints, each to each on 10 ports of their own and a sample, in seconds" {
+	local i ports
+	for ((i = 1; i <= 47; i++)); do
+		member "e$i" app=crowd
+	done
+	ports=$(seq -s ', ' -f '%g/tcp' 7001 7010)
+	policy crowd <<-Y
+		service: crowd
+		select: {labels: {app: crowd}}
+		ingress:
+		  - from: [{service: web}, {service: crowd}]
+		    ports: [7001/tcp, 7002/tcp]
+		egress:
+		  - to: [{entity: managed}]
+		    ports: [$ports]
+	Y
+	bulkhead apply
+	probe --rate 100000
+	[ "$status" -eq 0 ] || fail "$(tail -n 1 "$dir/out")"
+	summary '.endpoints == 50 and .packets > 50 * 49 * 10 * 2 and .seconds < 30 and .passed > 47 * 46 * 2 * 2'
+	echo "# $(value '"\(.packets) packets between \(.endpoints) endpoints in \(.seconds) s"')" >&3
+	[ -z "$(ns e1 ip neigh show nud reachable)" ]
+	heard_nothing
+}
