@@ -38,8 +38,8 @@ static void draw(size_t done, size_t all)
 	for (size_t i = 0; i < BAR_CELLS; i++)
 		bar[i] = i < full ? '#' : '.';
 	bar[BAR_CELLS] = '\0';
-	fprintf(stderr, "\r[%s] %3zu%%  %zu of %zu packets", bar, all ? done * 100 / all : 100, done,
-		all);
+	fprintf(stderr, "\r[%s] %3zu%%  %zu of %zu packets", bar, all ? done * 100 / all : 100,
+		done, all);
 }
 
 static void progress(size_t done, size_t all, void *arg)
@@ -79,8 +79,9 @@ static int parse(const struct site *s, const struct cli_options *o, struct quest
 	if (o->from) {
 		r = explain_party_parse(s->endpoints, o->from, &q->from, err);
 		if (r >= 0 && !q->from.is_endpoint)
-			r = bh_err_set(err, -EINVAL, "--from takes an endpoint: packets are sent from "
-						     "inside its namespace");
+			r = bh_err_set(err, -EINVAL,
+				       "--from takes an endpoint: packets are sent from "
+				       "inside its namespace");
 		ret->from = &q->from;
 	}
 	if (r >= 0 && o->to) {

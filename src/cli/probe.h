@@ -21,7 +21,8 @@ struct probe_report {
 void probe_print(const struct probe_report *rep);
 
 /* What is known of one cell as a sentence of the policies. OUT has room for an explanation's. */
-const char *probe_explain(const struct probe_report *rep, const struct probe_cell *c, char out[512]);
+const char *probe_explain(const struct probe_report *rep, const struct probe_cell *c,
+			  char out[512]);
 /* "web -> db 5432/tcp (10.0.0.1 -> 10.0.0.2)"; of raw packets with their way. Returns OUT. */
 #define PROBE_FLOW_STR 512
 const char *probe_flow(const struct probe_run *run, const struct probe_cell *c,

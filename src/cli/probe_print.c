@@ -37,8 +37,9 @@ const char *probe_explain(const struct probe_report *rep, const struct probe_cel
 	struct explanation x;
 
 	if (c->way != PROBE_STACK)
-		snprintf(out, 512, "nothing that the stack has not made with a source of the "
-				   "namespace's own may leave");
+		snprintf(out, 512,
+			 "nothing that the stack has not made with a source of the "
+			 "namespace's own may leave");
 	else if (explain(rep->explainer, &from, &to, &port, &x, NULL) < 0)
 		out[0] = '\0';
 	else
@@ -149,7 +150,8 @@ static void print_sums(const struct probe_run *run)
 	if (run->jump)
 		printf("the clock was set by %.1f s meanwhile: when this was is not certain\n",
 		       (double)run->jump / 1e6);
-	printf("%zu packets = %zu as the policies say (%zu passed, %zu denied) + %zu findings + %zu "
+	printf("%zu packets = %zu as the policies say (%zu passed, %zu denied) + %zu findings + "
+	       "%zu "
 	       "not probed\n",
 	       t->packets, t->agree, t->passed, t->denied, t->findings, t->not_probed);
 	printf("%zu tables compared, %zu not as wanted; %.1f s, source port %u\n", t->tables,
@@ -287,10 +289,14 @@ static void put_totals(json_t *o, const struct probe_totals *t)
 		const char *key;
 		size_t n;
 	} sums[] = {
-		{ "packets", t->packets },	 { "agree", t->agree },
-		{ "passed", t->passed },	 { "denied", t->denied },
-		{ "findings", t->findings },	 { "not_probed", t->not_probed },
-		{ "sent", t->sent },		 { "tables", t->tables },
+		{ "packets", t->packets },
+		{ "agree", t->agree },
+		{ "passed", t->passed },
+		{ "denied", t->denied },
+		{ "findings", t->findings },
+		{ "not_probed", t->not_probed },
+		{ "sent", t->sent },
+		{ "tables", t->tables },
 		{ "tables_bad", t->tables_bad },
 	};
 	json_t *faults = json_object(), *reasons = json_object();

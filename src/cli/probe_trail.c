@@ -91,10 +91,10 @@ int probe_trail_begin(struct probe_trail *t, uint16_t port, size_t packets, stru
 
 	t->port = port;
 	if (t->daemon)
-		return tell_daemon(t,
-				   json_pack("{s:i, s:I}", "port", (int)port, "packets",
-					     (json_int_t)packets),
-				   err);
+		return tell_daemon(
+			t,
+			json_pack("{s:i, s:I}", "port", (int)port, "packets", (json_int_t)packets),
+			err);
 	if (!t->audit)
 		return 0;
 	return append(t, AUDIT_DONE, audit_probe_begins(detail, port, packets), err);

@@ -130,8 +130,8 @@ static void mark_flows(struct probe_run *run, const struct station *s, const str
 
 static bool lacks_raw(const struct probe_cell *c)
 {
-	return c->error == ENOBUFS || (c->way == PROBE_SPOOF && (c->facts & PROBE_SENT) &&
-				       !(c->facts & PROBE_OUT));
+	return c->error == ENOBUFS ||
+	       (c->way == PROBE_SPOOF && (c->facts & PROBE_SENT) && !(c->facts & PROBE_OUT));
 }
 
 static bool lacks_out(const struct probe_cell *c)

@@ -32,7 +32,7 @@ struct exchange {
 	const struct probe_options *o;
 	int epoll;
 	size_t waiting; /* of the burst: cells that shall come */
-	uint8_t *dark;  /* [from * parties + to]: what is sent there does not come; not waited for */
+	uint8_t *dark; /* [from * parties + to]: what is sent there does not come; not waited for */
 	uint64_t started; /* microseconds */
 	uint64_t last_pair;
 	size_t pairs; /* that were talked to since neighbours were forgotten */
@@ -74,7 +74,8 @@ static void take_arrival(struct probe_cell *c, void *arg)
 	c->facts |= facts[a->what];
 }
 
-static void on_heard(const struct station *s, enum heard what, const struct packet_key *k, void *arg)
+static void on_heard(const struct station *s, enum heard what, const struct packet_key *k,
+		     void *arg)
 {
 	struct exchange *x = arg;
 	struct arrival a = { x, s, what };
@@ -134,7 +135,8 @@ static void forget_neighbours(struct exchange *x)
 
 static void note_pair(struct exchange *x, const struct probe_cell *c)
 {
-	uint64_t pair = (uint64_t)c->from << 33 | (uint64_t)c->to << 1 | (c->dst.family == AF_INET6);
+	uint64_t pair =
+		(uint64_t)c->from << 33 | (uint64_t)c->to << 1 | (c->dst.family == AF_INET6);
 
 	if (c->way == PROBE_FRAME || !(c->facts & PROBE_SENT) || pair == x->last_pair)
 		return;
@@ -196,8 +198,8 @@ static void send_burst(struct exchange *x, struct probe_cell *const *burst, size
 }
 
 /* All cells for which WANTED holds. */
-static size_t send_all(struct exchange *x, bool (*wanted)(const struct exchange *,
-							  const struct probe_cell *))
+static size_t send_all(struct exchange *x,
+		       bool (*wanted)(const struct exchange *, const struct probe_cell *))
 {
 	struct probe_cell *burst[BURST];
 	size_t n = 0, done = 0;

@@ -120,8 +120,7 @@ static size_t make_icmp(const struct packet_key *k, uint8_t *out)
 	put16(out + 6, 1);
 	if (len != 20)
 		memcpy(out + 8, PACKET_MARK, sizeof(PACKET_MARK));
-	put16(out + 2,
-	      fold(sum(out, len, k->proto == IPPROTO_ICMPV6 ? pseudo(k, len) : 0)));
+	put16(out + 2, fold(sum(out, len, k->proto == IPPROTO_ICMPV6 ? pseudo(k, len) : 0)));
 	return len;
 }
 
@@ -130,8 +129,8 @@ static const struct maker {
 	size_t (*make)(const struct packet_key *k, uint8_t *out);
 	uint8_t source, port; /* where they stand; port one byte of ICMP */
 } makers[] = {
-	{ IPPROTO_TCP, make_tcp, 0, 2 },      { IPPROTO_UDP, make_udp, 0, 2 },
-	{ IPPROTO_SCTP_, make_sctp, 0, 2 },   { IPPROTO_ICMP, make_icmp, 4, 0 },
+	{ IPPROTO_TCP, make_tcp, 0, 2 },     { IPPROTO_UDP, make_udp, 0, 2 },
+	{ IPPROTO_SCTP_, make_sctp, 0, 2 },  { IPPROTO_ICMP, make_icmp, 4, 0 },
 	{ IPPROTO_ICMPV6, make_icmp, 4, 0 },
 };
 

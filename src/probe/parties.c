@@ -154,7 +154,8 @@ static void add_beyond(struct probe_run *run)
 	most = run->n_parties + BH_PROBE_OUTSIDE_MAX;
 	for (size_t i = 0; i < endpoints; i++)
 		for (size_t k = 0; run->parties[i].ruleset && k < BH_ARRAY_SIZE(kinds); k++)
-			add_named(run, &run->parties[i].ruleset->entries[DIRECTION_EGRESS][kinds[k]],
+			add_named(run,
+				  &run->parties[i].ruleset->entries[DIRECTION_EGRESS][kinds[k]],
 				  most);
 }
 
@@ -178,7 +179,8 @@ int plan_parties(struct probe_run *run, const struct probe_options *o, struct bh
 	int r = 0;
 
 	if (!n)
-		return bh_err_set(err, -ENOENT, "there is no endpoint, so there is nothing to probe");
+		return bh_err_set(err, -ENOENT,
+				  "there is no endpoint, so there is nothing to probe");
 	raise_descriptors();
 	run->parties = calloc(n + 2 + BH_ARRAY_SIZE(outside) + BH_PROBE_OUTSIDE_MAX,
 			      sizeof(*run->parties));

@@ -259,10 +259,11 @@ static int plan(struct planner *p, struct bh_err *err)
 	}
 	r = add_all(p);
 	if (r == -E2BIG)
-		return bh_err_set(err, r,
-				  "there are more than %u packets to send; ask for less with --from, "
-				  "--to or --port",
-				  BH_PROBE_CELLS_MAX);
+		return bh_err_set(
+			err, r,
+			"there are more than %u packets to send; ask for less with --from, "
+			"--to or --port",
+			BH_PROBE_CELLS_MAX);
 	if (r < 0)
 		return bh_err_oom(err);
 	if (!p->cells.n)

@@ -143,9 +143,10 @@ int probe_run(struct site *s, const struct probe_options *o, struct probe_run *r
 
 	*ret = (struct probe_run) { .site = s };
 	if (o->port && !ask_is_possible(o->port))
-		return bh_err_set(err, -EINVAL,
-				  "of ICMP only echo-request and timestamp-request can be probed, of "
-				  "other protocols TCP, UDP and SCTP");
+		return bh_err_set(
+			err, -EINVAL,
+			"of ICMP only echo-request and timestamp-request can be probed, of "
+			"other protocols TCP, UDP and SCTP");
 	r = enter_all(ret, o, err);
 	if (r >= 0)
 		r = plan_cells(ret, o, err);
@@ -194,7 +195,6 @@ const char *probe_party_name(const struct probe_run *run, uint32_t party, char *
 
 	if (p->kind == PROBE_ENDPOINT)
 		return bh_escape_str(out, cap, run->site->endpoints->endpoints[p->endpoint].id);
-	snprintf(out, cap, "%s",
-		 p->kind == PROBE_HOST ? "host" : bh_addr_format(addr, &p->addr));
+	snprintf(out, cap, "%s", p->kind == PROBE_HOST ? "host" : bh_addr_format(addr, &p->addr));
 	return out;
 }

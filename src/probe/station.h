@@ -34,8 +34,8 @@ struct station {
 	int raw[FAMILIES];                /* to send whole packets; -1: no such family */
 	int way[FAMILIES];                /* UDP, to ask the kernel for a source; never sends */
 	int in[FAMILIES][STATION_PROTOS]; /* what passed all hooks */
-	int tap;                          /* what comes and goes, before the one and behind the other */
-	int reserved[2];                  /* the source port, so that it is nobody else's */
+	int tap;         /* what comes and goes, before the one and behind the other */
+	int reserved[2]; /* the source port, so that it is nobody else's */
 	struct net_devices devices;
 	struct nft_totals before, after;
 	struct listener *listeners;

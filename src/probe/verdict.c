@@ -13,8 +13,9 @@ static const struct {
 			      "the policy of the source allows it, and it was refused there" },
 	[PROBE_KEPT_OUT] = { "kept-out", "the policy of the destination allows it, and the table "
 					 "there refused it" },
-	[PROBE_FOREIGN_DROP] = { "foreign-drop", "both ends allow it, it came, and something that is "
-						 "not Bulkhead's refused it" },
+	[PROBE_FOREIGN_DROP] = { "foreign-drop",
+				 "both ends allow it, it came, and something that is "
+				 "not Bulkhead's refused it" },
 };
 
 static const struct {
@@ -171,7 +172,8 @@ int64_t verdict_jump(int64_t start, int64_t end, int64_t took)
 
 bool probe_has_passed(const struct probe_cell *c)
 {
-	return c->outcome == PROBE_AGREES && (c->facts & PROBE_SENT) && (c->facts & PROBE_IN_ALLOWED);
+	return c->outcome == PROBE_AGREES && (c->facts & PROBE_SENT) &&
+	       (c->facts & PROBE_IN_ALLOWED);
 }
 
 static void add_cell(struct probe_totals *t, const struct probe_cell *c)

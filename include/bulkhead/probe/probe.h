@@ -74,13 +74,13 @@ struct probe_party {
 
 /* What is known of a packet. */
 enum probe_fact {
-	PROBE_SENT = 1,         /* the kernel took it: no hook of IP refused it */
-	PROBE_SEEN = 2,         /* it came in at the destination's device */
-	PROBE_IN = 4,           /* and passed all hooks there */
-	PROBE_COUNTED_OUT = 8,  /* a counter of ours says that it was denied at the source */
-	PROBE_COUNTED_IN = 16,  /* and at the destination */
-	PROBE_OUT = 32,         /* it went out by the source's device */
-	PROBE_TRIED = 64,       /* SENT or ERROR is known */
+	PROBE_SENT = 1,          /* the kernel took it: no hook of IP refused it */
+	PROBE_SEEN = 2,          /* it came in at the destination's device */
+	PROBE_IN = 4,            /* and passed all hooks there */
+	PROBE_COUNTED_OUT = 8,   /* a counter of ours says that it was denied at the source */
+	PROBE_COUNTED_IN = 16,   /* and at the destination */
+	PROBE_OUT = 32,          /* it went out by the source's device */
+	PROBE_TRIED = 64,        /* SENT or ERROR is known */
 	PROBE_OUT_ALLOWED = 128, /* what the policies say: at the source */
 	PROBE_IN_ALLOWED = 256,  /* at the destination; also when nobody holds it */
 };
@@ -125,7 +125,7 @@ struct probe_run {
 	uint16_t source_port; /* of every packet of PROBE_STACK; of the others the next one */
 	int64_t start, end;   /* microseconds since the epoch, by the clock that can be set */
 	int64_t took;         /* microseconds, by the one that cannot */
-	int64_t jump;         /* by how much the first moved against the second; 0: not noticeably */
+	int64_t jump; /* by how much the first moved against the second; 0: not noticeably */
 	struct probe_totals totals;
 };
 

@@ -27,7 +27,7 @@ static struct packet_key key(const char *src, const char *dst, uint16_t proto, u
 static const struct {
 	uint16_t proto, port;
 } asks[] = {
-	{ IPPROTO_TCP, 443 }, { IPPROTO_UDP, 53 },     { IPPROTO_SCTP, 9 },     { IPPROTO_ICMP, 8 },
+	{ IPPROTO_TCP, 443 }, { IPPROTO_UDP, 53 },     { IPPROTO_SCTP, 9 },    { IPPROTO_ICMP, 8 },
 	{ IPPROTO_ICMP, 13 }, { IPPROTO_ICMPV6, 128 }, { IPPROTO_TCP, 65535 }, { IPPROTO_UDP, 0 },
 };
 

@@ -16,7 +16,9 @@
 
 static struct entry entry(uint8_t lo, uint8_t hi, uint16_t port_lo, uint16_t port_hi)
 {
-	return (struct entry) { .proto_lo = lo, .proto_hi = hi, .port_lo = port_lo, .port_hi = port_hi };
+	return (struct entry) {
+		.proto_lo = lo, .proto_hi = hi, .port_lo = port_lo, .port_hi = port_hi
+	};
 }
 
 static bool has(const struct ask *a, size_t n, uint16_t proto, uint16_t port)
@@ -67,8 +69,10 @@ static void what_does_not_fit_is_counted(void **state)
 	struct asks l;
 
 	for (uint16_t i = 0; i < BH_ARRAY_SIZE(many); i++)
-		many[i] = entry(IPPROTO_TCP, IPPROTO_TCP, (uint16_t)(1000 + i), (uint16_t)(1000 + i));
-	r.entries[DIRECTION_EGRESS][ENTRY_EXACT] = (struct entry_list) { many, BH_ARRAY_SIZE(many) };
+		many[i] =
+			entry(IPPROTO_TCP, IPPROTO_TCP, (uint16_t)(1000 + i), (uint16_t)(1000 + i));
+	r.entries[DIRECTION_EGRESS][ENTRY_EXACT] =
+		(struct entry_list) { many, BH_ARRAY_SIZE(many) };
 	asks_of_ruleset(&r, DIRECTION_EGRESS, &l);
 	assert_int_equal(l.n, BH_PROBE_PORTS_MAX);
 	assert_int_equal(l.more, 3);

@@ -83,7 +83,8 @@ static void each_row(void **state)
 static void never_a_pass_without_proof(void **state)
 {
 	for (unsigned facts = 0; facts < 512; facts++) {
-		struct probe_cell c = { .facts = (uint16_t)facts, .error = facts & PROBE_SENT ? 0 : EPERM };
+		struct probe_cell c = { .facts = (uint16_t)facts,
+					.error = facts & PROBE_SENT ? 0 : EPERM };
 		bool out = facts & PROBE_OUT_ALLOWED, in = facts & PROBE_IN_ALLOWED;
 
 		verdict_of(&c, true);
@@ -140,7 +141,8 @@ static void sums_close(void **state)
 		{ .outcome = PROBE_NOT_PROBED, .reason = PROBE_LOST },
 		{ .outcome = PROBE_NOT_PROBED, .reason = PROBE_LOST },
 	};
-	struct probe_party parties[] = { { .checked = true }, { .checked = true, .table_bad = true } };
+	struct probe_party parties[] = { { .checked = true },
+					 { .checked = true, .table_bad = true } };
 	struct probe_run run = { .cells = cells, .n_cells = 5, .parties = parties, .n_parties = 2 };
 	const struct probe_totals *t = &run.totals;
 
