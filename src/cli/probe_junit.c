@@ -26,7 +26,7 @@ static void add_failure(const struct probe_report *rep, const struct probe_cell 
 	bh_buf_addstr(out, "/>\n");
 }
 
-/* What was not probed is an error: no failure of the policy, and no success. */
+/* What was not probed is an error: no failure of the policy, and no success. Where there is no way, none is asked for. */
 static void add_errors(const struct probe_pair *p, struct bh_buf *out)
 {
 	char text[256];
@@ -36,8 +36,9 @@ static void add_errors(const struct probe_pair *p, struct bh_buf *out)
 			continue;
 		snprintf(text, sizeof(text), "%zu packets were not probed: %s", p->reason[r],
 			 probe_reason_text(r));
-		bh_buf_addstr(out, "      <error");
-		junit_attribute(out, "type", probe_reason_name(r));
+		bh_buf_addstr(out, r == PROBE_NO_WAY ? "      <skipped" : "      <error");
+		if (r != PROBE_NO_WAY) /* which has none */
+			junit_attribute(out, "type", probe_reason_name(r));
 		junit_attribute(out, "message", text);
 		bh_buf_addstr(out, "/>\n");
 	}
@@ -96,7 +97,7 @@ void probe_junit(const struct probe_report *rep, struct bh_buf *out)
 	while (probe_next_pair(rep->run, &at, &p)) {
 		n++;
 		failures += p.findings > 0;
-		errors += !p.findings && p.not_probed;
+		errors += !p.findings && p.not_probed > p.reason[PROBE_NO_WAY];
 	}
 	bh_buf_addf(out,
 		    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"

@@ -11,6 +11,7 @@
 
 #include "ports.h"
 #include "station.h"
+#include "verdict.h"
 
 /* In whose name nothing may be sent. */
 static const char *const stranger[] = { "198.51.100.213", "2001:db8:213::213" };
@@ -63,10 +64,9 @@ static int add(struct planner *p, const struct probe_cell *c, enum probe_reason 
 	if (!to)
 		return p->cells.n == p->cells.max ? -E2BIG : -ENOMEM;
 	*to = *c;
+	expect(p->run, to);
 	if (reason)
-		not_probed(to, reason);
-	else
-		expect(p->run, to);
+		not_probed(to, reason == PROBE_NO_ROUTE ? verdict_no_route(to) : reason);
 	return 0;
 }
 

@@ -27,7 +27,9 @@ static const struct {
 	[PROBE_UNREACHABLE] = { "unreachable", "its namespace cannot be opened" },
 	[PROBE_NOT_PROTECTED] = { "not-protected", "no policy holds either end" },
 	[PROBE_VANISHED] = { "vanished", "one end went away meanwhile" },
-	[PROBE_NO_ROUTE] = { "no-route", "the source has no way to that address" },
+	[PROBE_NO_ROUTE] = { "no-route",
+			     "it is allowed, and the source has no way to that address" },
+	[PROBE_NO_WAY] = { "no-way", "the source has no way to that address, and none is allowed" },
 	[PROBE_LOST] = { "lost", "it left and did not come: something between the two dropped it" },
 	[PROBE_UNCOUNTED] = { "uncounted", "it was refused, and no counter of Bulkhead has it" },
 	[PROBE_LISTENING] = { "listening", "somebody listens there, and is not to be touched" },
@@ -85,6 +87,13 @@ static void unknown(struct probe_cell *c, enum probe_reason reason)
 	c->reason = (uint8_t)reason;
 }
 
+enum probe_reason verdict_no_route(const struct probe_cell *c)
+{
+	const unsigned both = PROBE_OUT_ALLOWED | PROBE_IN_ALLOWED;
+
+	return (c->facts & both) == both ? PROBE_NO_ROUTE : PROBE_NO_WAY;
+}
+
 /*
  * EPERM is a hook's of IP. ENOBUFS is the table netdev's if its counter has it, else the kernel had no
  * room. Anything else is no verdict of anybody.
@@ -94,7 +103,7 @@ static void of_refused(struct probe_cell *c)
 	bool counted = c->facts & PROBE_COUNTED_OUT;
 
 	if (c->error != EPERM && !(c->error == ENOBUFS && counted))
-		unknown(c, c->error == ENETUNREACH || c->error == EHOSTUNREACH ? PROBE_NO_ROUTE
+		unknown(c, c->error == ENETUNREACH || c->error == EHOSTUNREACH ? verdict_no_route(c)
 									       : PROBE_NOT_SENT);
 	else if (c->facts & PROBE_OUT_ALLOWED)
 		differs(c, PROBE_HELD_BACK);
@@ -205,5 +214,6 @@ bool probe_is_clean(const struct probe_run *run)
 {
 	const struct probe_totals *t = &run->totals;
 
-	return !t->findings && !t->not_probed && !t->tables_bad && !run->jump;
+	return !t->findings && t->not_probed == t->reason[PROBE_NO_WAY] && !t->tables_bad &&
+	       !run->jump;
 }

@@ -10,6 +10,9 @@
  */
 void verdict_of(struct probe_cell *c, bool observed);
 
+/* There is no way to its destination: PROBE_NO_ROUTE if both ends allow it, else PROBE_NO_WAY. */
+enum probe_reason verdict_no_route(const struct probe_cell *c);
+
 /* One end vanished: that proves nothing, unless the packet got where it may not. */
 void verdict_vanished(struct probe_cell *c);
 

@@ -261,6 +261,35 @@ let-in cache db tcp 3389 stack" ] || fail "$(findings)"
 	[[ $output == *"not probed  shop/gone -> shop/web, "*": network namespace /run/netns/none:"* ]] || fail "$output"
 }
 
+@test "no way to an address: nothing is amiss unless it is allowed; lost is lost" {
+	ns web ip route del default
+	ns web ip -6 route del default
+	probe --from web
+	[ "$status" -eq 1 ]
+	# 443/tcp to the network that web may call; everything else outside is denied
+	summary '.reasons["no-route"] == 1 and .reasons["no-way"] > 20 and .not_probed == .reasons["no-route"] + .reasons["no-way"] and .findings == 0'
+	probe --from web --to 203.0.113.113
+	[ "$status" -eq 0 ]
+	summary '.result == "clean" and .agree == 0 and .not_probed == .packets'
+	# between two of the host's bridge
+	ns switch ip link set port2 down
+	probe --from web --to db --port 5432/tcp
+	[ "$status" -eq 1 ]
+	summary '.reasons == {"lost": 2} and .agree == 0'
+	run bulkhead probe --from web --to db --port 5432/tcp
+	[[ $output == *"not probed  shop/web -> shop/db, 2 packets: it left and did not come: "* ]]
+}
+
+@test "a terminal sees how far it is; nothing else does" {
+	bulkhead probe 2>"$dir/said" >"$dir/out"
+	[ ! -s "$dir/said" ]
+	COMMAND="$bulkhead_program probe --policies $NET_DIR/policies --inventory $NET_DIR/inventory.json --config $NET_DIR/bulkhead.yaml --rate 500" \
+		python3 -c 'import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(os.environ["COMMAND"].split())))' \
+		>"$dir/terminal" </dev/null
+	grep -q $'\r\\[#*\\.*\\] *[0-9]*%  [0-9]* of [0-9]* packets' "$dir/terminal"
+	grep -q '0 findings + 0 not probed' "$dir/terminal"
+}
+
 @test "filters; JUnit that a parser takes" {
 	probe --from web --to db --port 5432/tcp
 	[ "$status" -eq 0 ]

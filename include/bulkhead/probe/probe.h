@@ -42,7 +42,8 @@ enum probe_reason {
 	PROBE_UNREACHABLE,   /* it cannot be opened */
 	PROBE_NOT_PROTECTED, /* no policy holds either end */
 	PROBE_VANISHED,      /* one end ended, or was replaced, meanwhile */
-	PROBE_NO_ROUTE,      /* the source has no way to that address */
+	PROBE_NO_ROUTE,      /* the policies allow it, and the source has no way to that address */
+	PROBE_NO_WAY,        /* the same, and the policies deny it: nothing is amiss */
 	PROBE_LOST,          /* it left, and did not come */
 	PROBE_UNCOUNTED,     /* refused, and not by a counter of ours */
 	PROBE_LISTENING,     /* somebody listens there, and he is not to be touched */
@@ -139,7 +140,7 @@ int probe_run(struct site *s, const struct probe_options *o, struct probe_run *r
 	      struct bh_err *err);
 void probe_done(struct probe_run *run);
 
-/* Is everything as the policies say, and was everything asked? */
+/* Is everything as the policies say, and was everything asked that could pass? */
 bool probe_is_clean(const struct probe_run *run);
 
 /* As the policies say, and both ends allow it; else, if it agrees, it was denied. */

@@ -36,7 +36,9 @@ static const struct row {
 	{ PROBE_STACK, TRIED | OUT_OK | PROBE_COUNTED_OUT, ENOBUFS, false, PROBE_FINDING,
 	  PROBE_HELD_BACK },
 	{ PROBE_STACK, TRIED | OUT_OK, ENOBUFS, false, PROBE_NOT_PROBED, PROBE_NOT_SENT },
-	{ PROBE_STACK, TRIED, ENETUNREACH, false, PROBE_NOT_PROBED, PROBE_NO_ROUTE },
+	{ PROBE_STACK, TRIED | OUT_OK, ENETUNREACH, false, PROBE_NOT_PROBED, PROBE_NO_WAY },
+	{ PROBE_STACK, TRIED | OUT_OK | IN_OK, EHOSTUNREACH, false, PROBE_NOT_PROBED,
+	  PROBE_NO_ROUTE },
 	{ PROBE_STACK, TRIED | PROBE_COUNTED_OUT, EINVAL, false, PROBE_NOT_PROBED, PROBE_NOT_SENT },
 	{ PROBE_STACK, OUT_OK | IN_OK, 0, false, PROBE_NOT_PROBED, PROBE_NOT_SENT },
 	{ PROBE_STACK, SENT, 0, false, PROBE_FINDING, PROBE_LEFT },
@@ -128,6 +130,11 @@ static void a_clock_that_was_set(void **state)
 	assert_int_equal(verdict_jump(10000000, 3000000, 2000000), -9000000);
 	assert_int_equal(verdict_jump(0, 3602000000, 2000000), 3600000000);
 	assert_true(probe_is_clean(&run));
+	run.totals.not_probed = run.totals.reason[PROBE_NO_WAY] = 2;
+	assert_true(probe_is_clean(&run));
+	run.totals.not_probed = 3;
+	assert_false(probe_is_clean(&run));
+	run.totals.not_probed = 2;
 	run.jump = -9000000;
 	assert_false(probe_is_clean(&run));
 }
