@@ -8,6 +8,7 @@
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/base/limits.h>
 #include <bulkhead/base/text.h>
+#include <bulkhead/model/json.h>
 
 /* Lines of one kind for a person; --json has all. */
 #define LINES_MAX 50
@@ -174,13 +175,24 @@ static void put_name(json_t *o, const char *key, const struct probe_run *run, ui
 {
 	char name[256];
 
-	put(o, key, json_string(probe_party_name(run, party, name, sizeof(name))));
+	put(o, key, json_string(probe_party_id(run, party, name, sizeof(name))));
+}
+
+/* Beside the id of a container, its name. */
+static void put_given_name(json_t *o, const char *key, const struct probe_run *run, uint32_t party)
+{
+	const struct probe_party *p = &run->parties[party];
+
+	if (p->kind == PROBE_ENDPOINT)
+		json_put_text(o, key, run->site->endpoints->endpoints[p->endpoint].name);
 }
 
 static void put_ends(json_t *o, const struct probe_run *run, const struct probe_cell *c)
 {
 	put_name(o, "from", run, c->from);
 	put_name(o, "to", run, c->to);
+	put_given_name(o, "from_name", run, c->from);
+	put_given_name(o, "to_name", run, c->to);
 }
 
 static json_t *facts_of(const struct probe_cell *c)

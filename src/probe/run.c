@@ -188,13 +188,31 @@ const char *probe_where(const struct probe_run *run, const struct probe_cell *c,
 	return e ? r->rules[e->rule].where : r->deny_where[d];
 }
 
-const char *probe_party_name(const struct probe_run *run, uint32_t party, char *out, size_t cap)
+static const struct endpoint *endpoint_of(const struct probe_run *run, uint32_t party)
 {
 	const struct probe_party *p = &run->parties[party];
+
+	return p->kind == PROBE_ENDPOINT ? &run->site->endpoints->endpoints[p->endpoint] : NULL;
+}
+
+static const char *name_of_other(const struct probe_party *p, char *out, size_t cap)
+{
 	char addr[BH_ADDR_STR];
 
-	if (p->kind == PROBE_ENDPOINT)
-		return bh_escape_str(out, cap, run->site->endpoints->endpoints[p->endpoint].id);
 	snprintf(out, cap, "%s", p->kind == PROBE_HOST ? "host" : bh_addr_format(addr, &p->addr));
 	return out;
+}
+
+const char *probe_party_id(const struct probe_run *run, uint32_t party, char *out, size_t cap)
+{
+	const struct endpoint *e = endpoint_of(run, party);
+
+	return e ? bh_escape_str(out, cap, e->id) : name_of_other(&run->parties[party], out, cap);
+}
+
+const char *probe_party_name(const struct probe_run *run, uint32_t party, char *out, size_t cap)
+{
+	const struct endpoint *e = endpoint_of(run, party);
+
+	return e ? endpoint_format(out, cap, e) : name_of_other(&run->parties[party], out, cap);
 }

@@ -148,7 +148,8 @@ bool probe_has_passed(const struct probe_cell *c);
 
 /* The rule that decides at one end, as FILE:LINE; NULL: nothing holds it. */
 const char *probe_where(const struct probe_run *run, const struct probe_cell *c, enum direction d);
-/* A party for a person, escaped. Returns OUT. */
+/* A party by its id, for programs, and as a person calls it; both escaped. Return OUT. */
+const char *probe_party_id(const struct probe_run *run, uint32_t party, char *out, size_t cap);
 const char *probe_party_name(const struct probe_run *run, uint32_t party, char *out, size_t cap);
 
 #endif
