@@ -36,12 +36,20 @@ static void add_errors(const struct probe_pair *p, struct bh_buf *out)
 			continue;
 		snprintf(text, sizeof(text), "%zu packets were not probed: %s", p->reason[r],
 			 probe_reason_text(r));
-		bh_buf_addstr(out, r == PROBE_NO_WAY ? "      <skipped" : "      <error");
-		if (r != PROBE_NO_WAY) /* which has none */
+		bh_buf_addstr(out, probe_reason_matters(r) ? "      <error" : "      <skipped");
+		if (probe_reason_matters(r)) /* the other has none */
 			junit_attribute(out, "type", probe_reason_name(r));
 		junit_attribute(out, "message", text);
 		bh_buf_addstr(out, "/>\n");
 	}
+}
+
+static bool has_errors(const struct probe_pair *p)
+{
+	for (unsigned r = 1; r < PROBE_REASONS; r++)
+		if (p->reason[r] && probe_reason_matters(r))
+			return true;
+	return false;
 }
 
 static void add_pair(const struct probe_report *rep, const struct probe_pair *p, struct bh_buf *out)
@@ -97,7 +105,7 @@ void probe_junit(const struct probe_report *rep, struct bh_buf *out)
 	while (probe_next_pair(rep->run, &at, &p)) {
 		n++;
 		failures += p.findings > 0;
-		errors += !p.findings && p.not_probed > p.reason[PROBE_NO_WAY];
+		errors += !p.findings && has_errors(&p);
 	}
 	bh_buf_addf(out,
 		    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"

@@ -97,6 +97,18 @@ static bool has_vanished(const struct probe_run *run, const struct probe_party *
 	       !station_stands(p->station, &run->site->endpoints->endpoints[p->endpoint]);
 }
 
+/* The cells between two ends stand together. */
+static void judge_ways(struct probe_run *run)
+{
+	for (size_t i = 0, n; i < run->n_cells; i += n) {
+		struct probe_cell *c = &run->cells[i];
+
+		for (n = 1; i + n < run->n_cells && c[n].from == c->from && c[n].to == c->to; n++)
+			;
+		verdict_ways(c, n);
+	}
+}
+
 /* What is not asked about is not looked at: it stands as well as before. */
 static void judge(struct probe_run *run)
 {
@@ -111,6 +123,7 @@ static void judge(struct probe_run *run)
 		if (from->reason == PROBE_VANISHED || to->reason == PROBE_VANISHED)
 			verdict_vanished(c);
 	}
+	judge_ways(run);
 }
 
 static int exchange(struct probe_run *run, const struct probe_options *o, struct bh_err *err)

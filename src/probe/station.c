@@ -299,10 +299,13 @@ int station_source(const struct station *s, const struct bh_addr *to, struct bh_
 {
 	union any_address a;
 	socklen_t len = put_address(to, 9, &a);
+	const struct sockaddr nobody = { .sa_family = AF_UNSPEC };
 	int fd = s->way[family_index(to)];
 
 	if (fd < 0)
 		return -EAFNOSUPPORT;
+	connect(fd, &nobody,
+		sizeof(nobody)); /* or it keeps the source that it had for the last one */
 	if (connect(fd, &a.any, len) < 0)
 		return -errno;
 	len = sizeof(a);

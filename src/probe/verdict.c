@@ -30,6 +30,8 @@ static const struct {
 	[PROBE_NO_ROUTE] = { "no-route",
 			     "it is allowed, and the source has no way to that address" },
 	[PROBE_NO_WAY] = { "no-way", "the source has no way to that address, and none is allowed" },
+	[PROBE_OTHER_WAY] = { "other-way", "it did not get to that address, and did to another of "
+					   "the same end" },
 	[PROBE_LOST] = { "lost", "it left and did not come: something between the two dropped it" },
 	[PROBE_UNCOUNTED] = { "uncounted", "it was refused, and no counter of Bulkhead has it" },
 	[PROBE_LISTENING] = { "listening", "somebody listens there, and is not to be touched" },
@@ -160,6 +162,25 @@ void verdict_of(struct probe_cell *c, bool observed)
 		agrees(c);
 }
 
+/* The same, and it got there, to another address of that family. */
+static bool is_another_way(const struct probe_cell *a, const struct probe_cell *b)
+{
+	return b->from == a->from && b->to == a->to && b->proto == a->proto && b->port == a->port &&
+	       b->way == a->way && b->dst.family == a->dst.family && probe_has_passed(b);
+}
+
+void verdict_ways(struct probe_cell *cells, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (cells[i].reason != PROBE_LOST && cells[i].reason != PROBE_NO_ROUTE)
+			continue;
+		for (size_t k = 0; k < n && cells[i].reason != PROBE_OTHER_WAY; k++)
+			if ((cells[i].facts & PROBE_IN_ALLOWED) &&
+			    is_another_way(&cells[i], &cells[k]))
+				cells[i].reason = PROBE_OTHER_WAY;
+	}
+}
+
 void verdict_vanished(struct probe_cell *c)
 {
 	bool got_through = c->fault == PROBE_LEFT || c->fault == PROBE_LET_IN;
@@ -210,10 +231,17 @@ void verdict_sums(struct probe_run *run)
 	}
 }
 
+bool probe_reason_matters(enum probe_reason r)
+{
+	return r != PROBE_NO_REASON && r != PROBE_NO_WAY && r != PROBE_OTHER_WAY;
+}
+
 bool probe_is_clean(const struct probe_run *run)
 {
 	const struct probe_totals *t = &run->totals;
 
-	return !t->findings && t->not_probed == t->reason[PROBE_NO_WAY] && !t->tables_bad &&
-	       !run->jump;
+	for (unsigned r = 1; r < PROBE_REASONS; r++)
+		if (t->reason[r] && probe_reason_matters(r))
+			return false;
+	return !t->findings && !t->tables_bad && !run->jump;
 }

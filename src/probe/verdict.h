@@ -13,6 +13,12 @@ void verdict_of(struct probe_cell *c, bool observed);
 /* There is no way to its destination: PROBE_NO_ROUTE if both ends allow it, else PROBE_NO_WAY. */
 enum probe_reason verdict_no_route(const struct probe_cell *c);
 
+/*
+ * Of all N cells between two ends: what was lost on the way to one address of an end that is allowed, and
+ * came by another one, is PROBE_OTHER_WAY. What an end may get it gets by any of its addresses.
+ */
+void verdict_ways(struct probe_cell *cells, size_t n);
+
 /* One end vanished: that proves nothing, unless the packet got where it may not. */
 void verdict_vanished(struct probe_cell *c);
 

@@ -44,11 +44,12 @@ enum probe_reason {
 	PROBE_VANISHED,      /* one end ended, or was replaced, meanwhile */
 	PROBE_NO_ROUTE,      /* the policies allow it, and the source has no way to that address */
 	PROBE_NO_WAY,        /* the same, and the policies deny it: nothing is amiss */
-	PROBE_LOST,          /* it left, and did not come */
-	PROBE_UNCOUNTED,     /* refused, and not by a counter of ours */
-	PROBE_LISTENING,     /* somebody listens there, and he is not to be touched */
-	PROBE_NOT_SENT,      /* the kernel would not send it */
-	PROBE_TOO_MANY,      /* more ports than are asked of one policy */
+	PROBE_OTHER_WAY, /* it did not get to that address, and did to another of the same end */
+	PROBE_LOST,      /* it left, and did not come */
+	PROBE_UNCOUNTED, /* refused, and not by a counter of ours */
+	PROBE_LISTENING, /* somebody listens there, and he is not to be touched */
+	PROBE_NOT_SENT,  /* the kernel would not send it */
+	PROBE_TOO_MANY,  /* more ports than are asked of one policy */
 };
 #define PROBE_REASONS (PROBE_TOO_MANY + 1)
 const char *probe_reason_name(enum probe_reason r);
@@ -143,6 +144,8 @@ void probe_done(struct probe_run *run);
 /* Is everything as the policies say, and was everything asked that could pass? */
 bool probe_is_clean(const struct probe_run *run);
 
+/* Does it keep a run from being clean? */
+bool probe_reason_matters(enum probe_reason r);
 /* As the policies say, and both ends allow it; else, if it agrees, it was denied. */
 bool probe_has_passed(const struct probe_cell *c);
 

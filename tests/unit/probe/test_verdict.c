@@ -121,6 +121,34 @@ static void who_vanished_proves_nothing(void **state)
 	assert_int_equal(lost.reason, PROBE_LOST);
 }
 
+static void another_address_of_the_same_end(void **state)
+{
+	const uint16_t both = OUT_OK | IN_OK;
+	struct probe_cell c[] = {
+		{ .to = 1, .port = 7, .reason = PROBE_LOST, .facts = SENT | both },
+		{ .to = 1, .port = 7, .outcome = PROBE_AGREES, .facts = IN | both },
+		{ .to = 1, .port = 8, .reason = PROBE_NO_ROUTE, .facts = both },
+		{ .to = 1, .port = 7, .reason = PROBE_LOST, .facts = SENT | OUT_OK },
+		{ .to = 1,
+		  .port = 7,
+		  .reason = PROBE_LOST,
+		  .facts = SENT | both,
+		  .dst.family = AF_INET6 },
+		{ .to = 1, .port = 7, .reason = PROBE_VANISHED, .facts = SENT | both },
+	};
+
+	for (size_t i = 0; i < BH_ARRAY_SIZE(c); i++)
+		if (c[i].reason)
+			c[i].outcome = PROBE_NOT_PROBED;
+	verdict_ways(c, BH_ARRAY_SIZE(c));
+	assert_int_equal(c[0].reason, PROBE_OTHER_WAY);
+	assert_int_equal(c[0].outcome, PROBE_NOT_PROBED);
+	assert_int_equal(c[2].reason, PROBE_NO_ROUTE);
+	assert_int_equal(c[3].reason, PROBE_LOST); /* it is not allowed there */
+	assert_int_equal(c[4].reason, PROBE_LOST); /* the other family */
+	assert_int_equal(c[5].reason, PROBE_VANISHED);
+}
+
 static void a_clock_that_was_set(void **state)
 {
 	struct probe_run run = { 0 };
@@ -132,9 +160,9 @@ static void a_clock_that_was_set(void **state)
 	assert_true(probe_is_clean(&run));
 	run.totals.not_probed = run.totals.reason[PROBE_NO_WAY] = 2;
 	assert_true(probe_is_clean(&run));
-	run.totals.not_probed = 3;
+	run.totals.reason[PROBE_LOST] = 1;
 	assert_false(probe_is_clean(&run));
-	run.totals.not_probed = 2;
+	run.totals.reason[PROBE_LOST] = 0;
 	run.jump = -9000000;
 	assert_false(probe_is_clean(&run));
 }
@@ -173,6 +201,7 @@ int main(void)
 		cmocka_unit_test(each_row),
 		cmocka_unit_test(never_a_pass_without_proof),
 		cmocka_unit_test(who_vanished_proves_nothing),
+		cmocka_unit_test(another_address_of_the_same_end),
 		cmocka_unit_test(a_clock_that_was_set),
 		cmocka_unit_test(sums_close),
 	};
