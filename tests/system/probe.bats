@@ -99,6 +99,17 @@ heard_nothing() {
 }
 
 @test "what the policies say is what packets find, over both families and every way" {
+	ns switch nft -f - <<-'N'
+		table inet see {
+			counter near { }
+			counter far { }
+			chain c {
+				type filter hook prerouting priority 0;
+				ip daddr 192.0.2.1 ip ttl 1 counter name near
+				ip daddr 192.0.2.1 ip ttl != 1 counter name far
+			}
+		}
+	N
 	probe
 	[ "$status" -eq 0 ] || fail "$(tail -n 5 "$dir/out")"
 	summary '.result == "clean" and .findings == 0 and .not_probed == 0 and .tables == 3 and .complete'
@@ -108,6 +119,8 @@ heard_nothing() {
 	[ "$(jq -c 'select(.kind == "pair" and .from == "shop/cache" and .to == "shop/db") | .passed' "$dir/out")" -eq 8 ]
 	# an address of the network that web's egress names; a hop limit of 1 keeps it from going on
 	[ "$(jq -c 'select(.kind == "pair" and .from == "shop/web" and .to == "192.0.2.1") | .passed' "$dir/out")" -eq 1 ]
+	ns switch nft list counter inet see near | grep -q 'packets 1 '
+	ns switch nft list counter inet see far | grep -q 'packets 0 '
 	heard_nothing
 	await eval '[ "$(grep -c "^udp 53 " "$NET_DIR/db.log")" -eq 2 ]'
 	# no connection is left half open, and nothing else is left either
@@ -309,6 +322,8 @@ let-in cache db tcp 3389 stack" ] || fail "$(findings)"
 		assert [c.get("name") for c in tables if c.find("failure") is not None] == ["shop/db"]
 		assert int(root.get("tests")) == len(packets) + len(tables) and root.get("failures") == "2"
 	P
+	run setpriv --bounding-set=-all "$bulkhead_program" probe --policies "$NET_DIR/policies" --inventory "$NET_DIR/inventory.json"
+	[ "$status" -eq 3 ] || fail "$status $output"
 	run bulkhead probe --junit - --from cache
 	[[ $output == "<?xml"* ]]
 }
