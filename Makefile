@@ -164,8 +164,13 @@ $(O)/tests/bench/record.so: tests/bench/preload/record.c tests/bench/preload/rec
 	@echo "  LINK  $@"
 	@$(CC) $(ALL_CFLAGS) -fPIC -shared -o $@ $<
 
+$(O)/tests/system/clock.so: tests/system/preload/clock.c
+	@mkdir -p $(dir $@)
+	@echo "  LINK  $@"
+	@$(CC) $(ALL_CFLAGS) -fPIC -shared -o $@ $<
+
 .PHONY: aids
-aids: $(AID_BINS) $(O)/tests/bench/record.so
+aids: $(AID_BINS) $(O)/tests/bench/record.so $(O)/tests/system/clock.so
 
 # --- the commands people use ---
 .PHONY: check check-system test demo bench lint clean install

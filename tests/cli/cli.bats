@@ -23,7 +23,7 @@ write_policy() { printf '%s\n' "$@" >"$dir/p.yaml"; }
 	[[ $output =~ ^bulkhead\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
 	run "$bulkhead" --help
 	[ "$status" -eq 0 ]
-	for verb in check explain apply status denied endpoints export history rollback confirm; do
+	for verb in check explain apply status probe denied endpoints export history rollback confirm; do
 		[[ $output == *$'\n'"  $verb "* ]]
 	done
 }

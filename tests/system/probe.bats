@@ -258,6 +258,21 @@ let-in cache db tcp 3389 stack" ] || fail "$(findings)"
 	[ "$(jq -c 'select(.kind == "pair" and .from == "shop/cache" and .to == "shop/web") | .not_probed' "$dir/out")" -eq 0 ]
 }
 
+@test "a clock that is set back meanwhile: said, and not clean" {
+	LD_PRELOAD=$(realpath "${probe_program%/*}/clock.so") CLOCK_SET=$dir/set \
+		"$bulkhead_program" probe --policies "$NET_DIR/policies" --inventory "$NET_DIR/inventory.json" \
+		--config "$NET_DIR/bulkhead.yaml" --json --rate 200 >"$dir/out" 2>"$dir/said" &
+	probing=$!
+	await eval 'ns db nft list counter inet bulkhead denied.ingress | grep -qE "packets [1-9]"'
+	touch "$dir/set"
+	kill -0 "$probing"
+	status=0
+	wait "$probing" || status=$?
+	probing=
+	[ "$status" -eq 1 ] || fail "$(cat "$dir/said")"
+	summary '.clock_jump < -3590 and .end < .start and .seconds > 0 and .findings == 0 and .not_probed == 0 and .result == "incomplete"'
+}
+
 @test "no namespace, the host's own, none that can be opened, no policy: each is said and none counts" {
 	member stray
 	jq '.endpoints |= map(if .name == "db" then del(.netns)
