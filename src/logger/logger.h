@@ -39,7 +39,8 @@ struct logger {
 	struct past *past;    /* what an earlier run has counted */
 	struct inquiry *inquiry;
 	struct flow_budget budget;
-	unsigned turn; /* of the looks */
+	unsigned turn;  /* of the looks */
+	int64_t ticked; /* logger_clock(), when hits_tick() was called last */
 	char host[65];
 	struct lg_stats stats;
 };

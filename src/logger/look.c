@@ -9,6 +9,7 @@
 
 #include <bulkhead/base/cleanup.h>
 
+#include "hits.h"
 #include "line.h"
 #include "past.h"
 
@@ -26,12 +27,21 @@ static enum nft_counts_question question_of(enum look_step step)
 {
 	return step == LOOK_FLOWS4   ? NFT_ASK_FLOWS4
 	       : step == LOOK_FLOWS6 ? NFT_ASK_FLOWS6
+	       : step == LOOK_RULES  ? NFT_ASK_RULES
 				     : NFT_ASK_TOTALS;
 }
 
 static void give_up(struct space *s)
 {
+	bool rules = s->step == LOOK_RULES;
+
 	s->step = LOOK_NONE;
+	if (rules) {
+		hits_missed(s);
+		if (s->counted_out)
+			space_end(s);
+		return;
+	}
 	s->active = true; /* it is looked at again soon */
 	if (s->ending && ++s->last_looks >= LAST_LOOKS)
 		space_end(s);
@@ -48,14 +58,29 @@ static void ask(struct space *s, enum look_step step)
 }
 
 /* Everything that was logged before the counts are read must have been seen before them. */
-void look_begin(struct space *s)
+static void look_at_denied(struct space *s)
 {
-	if (!s->looked && !past_is_known(s->l))
-		return; /* at the next turn */
 	for (int i = 0; i < SPACE_DRAIN_ROUNDS && space_read_log(s) > 0; i++)
 		;
 	s->tries = 0;
 	ask(s, LOOK_BEFORE);
+}
+
+static void look_at_rules(struct space *s)
+{
+	s->tries = 0;
+	ask(s, LOOK_RULES);
+}
+
+/* What policy rules let pass comes first when it is time for it, and last where all ends. */
+void look_begin(struct space *s)
+{
+	if (!s->looked && !past_is_known(s->l))
+		return; /* at the next turn */
+	if (!s->ending && hits_due(s))
+		look_at_rules(s);
+	else
+		look_at_denied(s);
 }
 
 void look_check_time(struct space *s)
@@ -215,6 +240,25 @@ void look_retired(struct space *s, const struct lg_flows *m)
 
 /* --- the end of a look -------------------------------------------------------------------------- */
 
+static void count_out(struct space *s)
+{
+	s->counted_out = true;
+	if (hits_due(s))
+		look_at_rules(s);
+	else
+		space_end(s);
+}
+
+static void end_or_look_again(struct space *s)
+{
+	s->step = LOOK_NONE;
+	if (++s->last_looks >= LAST_LOOKS ||
+	    (s->last_looks >= 2 && flow_account_settled(s->account)))
+		count_out(s);
+	else
+		look_begin(s);
+}
+
 static void on_after(struct space *s)
 {
 	struct nft_totals after;
@@ -231,14 +275,20 @@ static void on_after(struct space *s)
 	s->before.raw = after.raw;
 	add_denied(s);
 	past_keep(s);
-	retire(s);
 	if (!s->ending)
-		return;
-	if (++s->last_looks >= LAST_LOOKS ||
-	    (s->last_looks >= 2 && flow_account_settled(s->account)))
+		retire(s);
+	else
+		end_or_look_again(s);
+}
+
+static void on_rules(struct space *s)
+{
+	s->step = LOOK_NONE;
+	hits_take(s);
+	if (s->counted_out)
 		space_end(s);
 	else
-		look_begin(s);
+		look_at_denied(s);
 }
 
 static void on_complete(struct space *s)
@@ -254,15 +304,26 @@ static void on_complete(struct space *s)
 	case LOOK_AFTER:
 		on_after(s);
 		break;
+	case LOOK_RULES:
+		on_rules(s);
+		break;
 	case LOOK_NONE:
 	case LOOK_RETIRE:
 		break;
 	}
 }
 
+/* A dump that the kernel has changed meanwhile. */
+static bool may_try_again(struct space *s)
+{
+	bool dump = s->step == LOOK_FLOWS4 || s->step == LOOK_FLOWS6 || s->step == LOOK_RULES;
+
+	return dump && ++s->tries <= TRIES_MAX;
+}
+
 static void on_useless(struct space *s)
 {
-	if (++s->tries > TRIES_MAX || s->step < LOOK_FLOWS4 || s->step > LOOK_FLOWS6)
+	if (!may_try_again(s))
 		give_up(s);
 	else
 		ask(s, s->step);

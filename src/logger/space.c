@@ -10,6 +10,7 @@
 
 #include <bulkhead/base/cleanup.h>
 
+#include "hits.h"
 #include "identity.h"
 #include "inquiry.h"
 #include "line.h"
@@ -218,6 +219,7 @@ void space_end(struct space *s)
 
 	space_record_all(s);
 	past_keep(s);
+	hits_end(s);
 	space_free(s);
 	roster_forget(l->roster, ino); /* the next with that inode is told its own */
 	line_send_head(l, LG_DETACHED, ino);

@@ -24,6 +24,7 @@ enum look_step {
 	LOOK_FLOWS4,
 	LOOK_FLOWS6,
 	LOOK_AFTER,  /* the totals again */
+	LOOK_RULES,  /* what policy rules let pass */
 	LOOK_RETIRE, /* final counts */
 };
 
@@ -75,6 +76,9 @@ struct space {
 	uint64_t allowed_counter[DIRECTIONS]; /* as of the last look */
 	bool unkept;                          /* they are others than those that are kept */
 	int64_t kept;                         /* when they were, by logger_clock() */
+	int64_t hits_at; /* the last look at policy rules, by logger_clock(); 0: none yet */
+	bool hits_failed, hits_left_out;
+	bool counted_out; /* ending, and all but those was read */
 	UT_hash_handle hh;
 };
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "hits.h"
 #include "inquiry.h"
 #include "known.h"
 #include "past.h"
@@ -97,6 +98,7 @@ static int on_tend_timer(sd_event_source *source, uint64_t usec, void *arg)
 	struct logger *l = arg;
 	int more = flows_tend(l->flows, logger_now());
 
+	hits_tick(l);
 	outputs_tick(l->outputs);
 	if (logger_clock() - l->known_saved >= KNOWN_USEC) {
 		l->known_saved = logger_clock();
@@ -122,6 +124,7 @@ int writing_open(struct logger *l)
 	const struct flows_options flows = {
 		.days = l->hello.days,
 		.megabytes = l->hello.megabytes,
+		.boot = hits_boot(),
 		.notice = logger_notice,
 		.lost = on_lost,
 		.arg = l,

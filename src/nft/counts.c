@@ -9,8 +9,10 @@
 
 #include <libmnl/libmnl.h>
 
+#include "attr.h"
 #include "denied.h"
 #include "kernel.h"
+#include "query.h"
 
 #define QUESTION_BYTES 2048
 
@@ -63,12 +65,28 @@ static size_t put_flows(char *buf, enum nft_counts_question q, uint32_t seq)
 	return nlh->nlmsg_len;
 }
 
+static size_t put_rules(char *buf, uint32_t seq)
+{
+	struct nlmsghdr *nlh = put_header(buf, NFPROTO_INET, NFT_MSG_GETOBJ, NLM_F_DUMP, seq);
+
+	mnl_attr_put_strz(nlh, NFTA_OBJ_TABLE, NFT_TABLE_NAME);
+	mnl_attr_put_u32(nlh, NFTA_OBJ_TYPE, htonl(NFT_OBJECT_COUNTER));
+	return nlh->nlmsg_len;
+}
+
+static size_t put_question(char *buf, enum nft_counts_question q, uint32_t seq)
+{
+	if (q == NFT_ASK_TOTALS)
+		return put_totals(buf, seq);
+	return q == NFT_ASK_RULES ? put_rules(buf, seq) : put_flows(buf, q, seq);
+}
+
 int nft_counts_ask(const struct nlsock *s, enum nft_counts_question q, uint32_t seq,
 		   struct bh_err *err)
 {
 	char buf[QUESTION_BYTES] __attribute__((aligned(NLMSG_ALIGNTO))) = { 0 };
 	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
-	size_t len = q == NFT_ASK_TOTALS ? put_totals(buf, seq) : put_flows(buf, q, seq);
+	size_t len = put_question(buf, q, seq);
 
 	if (sendto(s->fd, buf, len, MSG_DONTWAIT, (struct sockaddr *)&kernel, sizeof(kernel)) < 0)
 		return bh_err_errno(err, -errno, "asking for the counts of a namespace");
@@ -77,27 +95,38 @@ int nft_counts_ask(const struct nlsock *s, enum nft_counts_question q, uint32_t 
 
 /* --- the answer -------------------------------------------------------------------------------- */
 
+struct rule_counter {
+	char name[BH_NFT_NAME_MAX + 1];
+	struct nft_rule_count count;
+};
+
 struct nft_counts {
 	enum nft_counts_question question;
 	uint32_t seq;
 	bool interrupted;
 	uint64_t packets[NFT_COUNTERS];
 	struct denied_list list;
+	struct bh_vec rules; /* struct rule_counter */
+	size_t left_out;
 };
 
 struct nft_counts *nft_counts_new(void)
 {
 	struct nft_counts *c = calloc(1, sizeof(*c));
 
-	if (c)
-		denied_list_begin(&c->list, SET_DENIED);
+	if (!c)
+		return NULL;
+	denied_list_begin(&c->list, SET_DENIED);
+	bh_vec_init(&c->rules, sizeof(struct rule_counter), BH_RULESET_RULES_MAX);
 	return c;
 }
 
 void nft_counts_free(struct nft_counts *c)
 {
-	if (c)
+	if (c) {
 		bh_vec_done(&c->list.v);
+		bh_vec_done(&c->rules);
+	}
 	free(c);
 }
 
@@ -106,9 +135,10 @@ void nft_counts_begin(struct nft_counts *c, enum nft_counts_question q, uint32_t
 	c->question = q;
 	c->seq = seq;
 	c->interrupted = false;
+	c->rules.n = c->left_out = 0;
 	if (q == NFT_ASK_TOTALS) {
 		memset(c->packets, 0, sizeof(c->packets));
-	} else {
+	} else if (q != NFT_ASK_RULES) {
 		c->list.set = set_of(q);
 		c->list.v.n = 0;
 	}
@@ -119,7 +149,9 @@ static int end(struct nft_counts *c)
 {
 	if (c->interrupted)
 		return -EINTR;
-	return c->question == NFT_ASK_TOTALS || denied_list_sort(&c->list) ? 1 : -EINTR;
+	if (c->question == NFT_ASK_TOTALS || c->question == NFT_ASK_RULES)
+		return 1;
+	return denied_list_sort(&c->list) ? 1 : -EINTR;
 }
 
 /* Of totals each counter that is not there is an error, and the last message's is the end. */
@@ -136,11 +168,49 @@ static int on_error(struct nft_counts *c, const struct nlmsghdr *nlh)
 	return e->error < 0 ? e->error : -EBADMSG;
 }
 
-static int take(struct nft_counts *c, const struct nlmsghdr *nlh)
+/* Of table inet, and none of the fixed ones. */
+static int take_rule(struct nft_counts *c, const struct nlmsghdr *nlh)
+{
+	const struct nlattr *tb[NFTA_OBJ_DATA + 1], *data[NFTA_COUNTER_PACKETS + 1];
+	struct rule_counter *to;
+	char name[BH_NFT_NAME_MAX + 1] = { 0 };
+	unsigned table;
+
+	attr_parse(nlh, tb, NFTA_OBJ_DATA);
+	if (!nft_message_table(nlh, &table) || table != TABLE_INET ||
+	    !attr_is(tb[NFTA_OBJ_TABLE], NFT_TABLE_NAME) ||
+	    !attr_string(tb[NFTA_OBJ_NAME], name, sizeof(name)) || nft_counter_by_name(name) >= 0)
+		return 0;
+	to = bh_vec_push(&c->rules);
+	if (!to) {
+		c->left_out++;
+		return c->rules.n == c->rules.max ? 0 : -ENOMEM;
+	}
+	*to = (struct rule_counter) { 0 };
+	memcpy(to->name, name, sizeof(name));
+	attr_parse_nested(tb[NFTA_OBJ_DATA], data, NFTA_COUNTER_PACKETS);
+	attr_u64(data[NFTA_COUNTER_PACKETS], &to->count.packets);
+	attr_u64(data[NFTA_COUNTER_BYTES], &to->count.bytes);
+	return 0;
+}
+
+static int take_message(struct nft_counts *c, const struct nlmsghdr *nlh)
 {
 	struct denied_reader rd = { (int)c->list.set, denied_list_add, &c->list };
 	uint8_t message = nlh->nlmsg_type & 0xff;
 
+	if (message == NFT_MSG_NEWOBJ && c->question == NFT_ASK_TOTALS)
+		return denied_total(nlh, c->packets);
+	if (message == NFT_MSG_NEWOBJ && c->question == NFT_ASK_RULES)
+		return take_rule(c, nlh);
+	if (message == NFT_MSG_NEWSETELEM &&
+	    (c->question == NFT_ASK_FLOWS4 || c->question == NFT_ASK_FLOWS6))
+		return denied_elements(nlh, &rd);
+	return 0;
+}
+
+static int take(struct nft_counts *c, const struct nlmsghdr *nlh)
+{
 	c->interrupted |= (nlh->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
 	if (nlh->nlmsg_type == NLMSG_ERROR)
 		return on_error(c, nlh);
@@ -148,11 +218,7 @@ static int take(struct nft_counts *c, const struct nlmsghdr *nlh)
 		return end(c);
 	if (nlh->nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES)
 		return 0;
-	if (c->question == NFT_ASK_TOTALS && message == NFT_MSG_NEWOBJ)
-		return denied_total(nlh, c->packets);
-	if (c->question != NFT_ASK_TOTALS && message == NFT_MSG_NEWSETELEM)
-		return denied_elements(nlh, &rd);
-	return 0;
+	return take_message(c, nlh);
 }
 
 int nft_counts_feed(struct nft_counts *c, uint32_t from, const void *data, size_t len)
@@ -183,4 +249,17 @@ int nft_counts_each(const struct nft_counts *c, int (*fn)(const struct nft_denie
 		    void *arg)
 {
 	return denied_list_each(&c->list, fn, arg);
+}
+
+int nft_counts_each_rule(const struct nft_counts *c,
+			 int (*fn)(const char *name, const struct nft_rule_count *, void *), void *arg,
+			 size_t *ret_left_out)
+{
+	const struct rule_counter *all = c->rules.data;
+	int r = 0;
+
+	for (size_t i = 0; i < c->rules.n && r >= 0; i++)
+		r = fn(all[i].name, &all[i].count, arg);
+	*ret_left_out = c->left_out;
+	return r;
 }

@@ -57,7 +57,7 @@ int flows_open(int dir, const struct flows_options *o, int64_t now, struct flows
 	set_limits(f);
 	f->held = malloc(BH_FLOWS_HELD_MAX * sizeof(*f->held));
 	f->signals = malloc(BH_FLOWS_SIGNALS_MAX * sizeof(*f->signals));
-	if (!f->held || !f->signals) {
+	if (!f->held || !f->signals || flows_rules_open(f) < 0) {
 		flows_close(f, now);
 		return bh_err_oom(err);
 	}
@@ -84,6 +84,7 @@ void flows_close(struct flows *f, int64_t now)
 		lose(f, &f->held[i]);
 	flows_writer_shut(f, false);
 	flows_accounts_free(f);
+	flows_rules_free(f);
 	if (f->lock >= 0)
 		close(f->lock);
 	free(f->held);
@@ -115,7 +116,7 @@ int flows_add_signal(struct flows *f, const struct flow_signal *s)
 
 static bool is_empty(const struct flows *f)
 {
-	return !f->n_held && !f->n_signals && !f->n_dirty &&
+	return !f->n_held && !f->n_signals && !f->n_dirty && !flows_rules_wait(f) &&
 	       f->loss.records == f->told_loss.records && f->loss.signals == f->told_loss.signals;
 }
 
@@ -186,7 +187,9 @@ static int write_some(struct flows *f, size_t n, struct bh_err *err)
 		return r;
 	for (size_t i = 0; r >= 0 && i < f->n_signals; i++)
 		r = write_signal(f, &f->signals[i], err);
-	return r < 0 ? r : flows_accounts_write(f, err);
+	if (r >= 0)
+		r = flows_accounts_write(f, err);
+	return r < 0 ? r : flows_rules_write(f, err);
 }
 
 static void count_loss(struct flows *f)
@@ -243,6 +246,7 @@ static int write_batch(struct flows *f, int64_t now, struct bh_err *err)
 		return r;
 	f->n_signals = 0;
 	flows_accounts_written(f);
+	flows_rules_written(f);
 	flows_writer_works(f, now);
 	return 0;
 }

@@ -20,6 +20,8 @@ static const char *const names[FLOWS_STATE_NUMBERS] = {
 	[FLOWS_LOST_PACKETS] = "lost-packets",
 	[FLOWS_LOST_SIGNALS] = "lost-signals",
 	[FLOWS_BEGUN] = "begun",
+	[FLOWS_WATCHED] = "watched",
+	[FLOWS_BOOT] = "boot",
 };
 
 const char flows_numbers_sql[] = "INSERT INTO state(name, value) VALUES(?, ?) "

@@ -24,8 +24,10 @@ enum flows_number {
 	FLOWS_LOST_PACKETS,
 	FLOWS_LOST_SIGNALS,
 	FLOWS_BEGUN,
+	FLOWS_WATCHED, /* microseconds that loggers have run: rules.h */
+	FLOWS_BOOT,    /* of the machine, when the counters were read last */
 };
-#define FLOWS_STATE_NUMBERS 14
+#define FLOWS_STATE_NUMBERS 16
 
 int flows_numbers_load(sqlite3 *db, int64_t ret[FLOWS_STATE_NUMBERS], struct bh_err *err);
 /* Those that differ from SAVED, by PUT: flows_numbers_sql. */

@@ -92,6 +92,15 @@ static const char *const texts[FLOWS_STATEMENTS] = {
 			"denied, recorded, not_recorded, counter, time) "
 			"VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[DROP_ACCOUNT] = "DELETE FROM account WHERE endpoint = ? AND netns = ? AND direction = ?",
+	[PUT_RULE] = "INSERT OR REPLACE INTO rule(id, name, packets, bytes, since, first_hit, "
+		     "last_hit, read, watched, idle_from, seen) "
+		     "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	[DROP_RULE] = "DELETE FROM rule WHERE id = ?",
+	[PUT_READING] = "INSERT OR REPLACE INTO reading(netns, cookie, rule, packets, bytes, seen) "
+			"VALUES(?, ?, ?, ?, ?, ?)",
+	[DROP_READING] = "DELETE FROM reading WHERE netns = ? AND cookie = ? AND rule = ?",
+	[DROP_READINGS] = "DELETE FROM reading WHERE netns = ? AND cookie = ?",
+	[DROP_ENDED] = "DELETE FROM reading WHERE rule = 0 AND seen < ?",
 	[PUT_NUMBER] = flows_numbers_sql,
 	[AGE_RECORDS] = "DELETE FROM record WHERE id IN (SELECT id FROM record "
 			"WHERE first < ?1 AND first + span < ?1 ORDER BY first LIMIT ?2) "
@@ -212,6 +221,7 @@ static int read_numbers(struct flows *f, int64_t now, struct bh_err *err)
 	if (!f->numbers[FLOWS_BEGUN]) {
 		f->numbers[FLOWS_BEGUN] = now;
 		flows_accounts_mark(f); /* it knows none of them */
+		flows_rules_mark(f);
 	}
 	f->intern.next_flow = f->numbers[FLOWS_NEXT_FLOW];
 	f->intern.next_text = f->numbers[FLOWS_NEXT_TEXT];
@@ -238,6 +248,8 @@ static int open_it(struct flows *f, int64_t now, struct bh_err *err)
 		r = read_numbers(f, now, err);
 	if (r >= 0)
 		r = flows_accounts_load(f, err);
+	if (r >= 0)
+		r = flows_rules_load(f, err);
 	if (r >= 0)
 		r = flows_set_size(f, err);
 	if (r >= 0)

@@ -64,9 +64,23 @@ static const char version_2[] =
 	"ALTER TABLE signal ADD COLUMN stands_for INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE signal ADD COLUMN into_scope INTEGER NOT NULL DEFAULT 0;";
 
+/*
+ * What policy rules let pass, and what was read last of each counter. `watched`, `idle_from` and `seen` are
+ * microseconds of the number `watched` of `state` (include/bulkhead/store/rules.h).
+ */
+static const char version_3[] =
+	"CREATE TABLE rule(id INTEGER PRIMARY KEY, name TEXT NOT NULL, packets INTEGER NOT NULL, "
+	"bytes INTEGER NOT NULL, since INTEGER NOT NULL, first_hit INTEGER NOT NULL, "
+	"last_hit INTEGER NOT NULL, read INTEGER NOT NULL, watched INTEGER NOT NULL, "
+	"idle_from INTEGER NOT NULL, seen INTEGER NOT NULL) STRICT;"
+	"CREATE TABLE reading(netns INTEGER NOT NULL, cookie INTEGER NOT NULL, "
+	"rule INTEGER NOT NULL, packets INTEGER NOT NULL, bytes INTEGER NOT NULL, "
+	"seen INTEGER NOT NULL, PRIMARY KEY(netns, cookie, rule)) STRICT, WITHOUT ROWID;";
+
 const struct flows_step flows_steps[FLOWS_VERSION] = {
 	{ version_1 },
 	{ version_2 },
+	{ version_3 },
 };
 
 /* --- migration ------------------------------------------------------------------------------- */

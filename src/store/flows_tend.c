@@ -235,6 +235,8 @@ static int age(struct flows *f, int64_t now, size_t n, struct bh_err *err)
 	q = drop_signals(f, AGE_SIGNALS, limit, err);
 	if (q >= 0)
 		q = flows_accounts_age(f, limit, err);
+	if (q >= 0)
+		q = flows_rules_age(f, err);
 	return q < 0 ? q : (size_t)r == n;
 }
 

@@ -13,6 +13,12 @@ enum flows_statement {
 	ADD_SIGNAL,
 	PUT_ACCOUNT,
 	DROP_ACCOUNT,
+	PUT_RULE,
+	DROP_RULE,
+	PUT_READING,
+	DROP_READING,
+	DROP_READINGS, /* of one namespace */
+	DROP_ENDED,
 	PUT_NUMBER,
 	AGE_RECORDS,  /* the oldest before a time */
 	TRIM_RECORDS, /* the oldest */
@@ -60,6 +66,7 @@ struct flows {
 	size_t n_held, n_signals;
 	struct account_entry *accounts; /* all of them */
 	size_t n_dirty;
+	struct rule_book *rules;
 	uint64_t sums_left_out;            /* often: it is told once */
 	struct flows_loss loss, told_loss; /* the second is in the file */
 	struct flows_trouble trouble;
@@ -106,6 +113,18 @@ void flows_accounts_written(struct flows *f);
 /* Forget those whose last reading was before LIMIT; within a transaction. */
 int flows_accounts_age(struct flows *f, int64_t limit, struct bh_err *err);
 void flows_accounts_free(struct flows *f);
+
+/* --- flows_rules.c ----------------------------------------------------------------------------- */
+
+/* As those of the accounts. */
+int flows_rules_open(struct flows *f); /* -ENOMEM */
+int flows_rules_load(struct flows *f, struct bh_err *err);
+void flows_rules_mark(struct flows *f);
+bool flows_rules_wait(const struct flows *f); /* is there something to write? */
+int flows_rules_write(struct flows *f, struct bh_err *err);
+void flows_rules_written(struct flows *f);
+int flows_rules_age(struct flows *f, struct bh_err *err);
+void flows_rules_free(struct flows *f);
 
 /* --- flows_tend.c ------------------------------------------------------------------------------ */
 

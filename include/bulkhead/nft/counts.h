@@ -15,8 +15,9 @@ enum nft_counts_question {
 	NFT_ASK_TOTALS,
 	NFT_ASK_FLOWS4, /* the denied sets */
 	NFT_ASK_FLOWS6,
+	NFT_ASK_RULES, /* the counters of policy rules and guardrails */
 };
-#define NFT_ASKS 3
+#define NFT_ASKS 4
 
 /* Send the question, without waiting for the answer. SEQ marks the answer. 0 or -errno. */
 int nft_counts_ask(const struct nlsock *s, enum nft_counts_question q, uint32_t seq,
@@ -40,5 +41,9 @@ void nft_counts_totals(const struct nft_counts *c, struct nft_totals *ret);
 /* FN for each flow; a negative return ends it and is returned. */
 int nft_counts_each(const struct nft_counts *c, int (*fn)(const struct nft_denied *, void *),
 		    void *arg);
+/* The same of NFT_ASK_RULES; NAME (hostile) is the counter's. *RET_LEFT_OUT: over BH_RULESET_RULES_MAX. */
+int nft_counts_each_rule(const struct nft_counts *c,
+			 int (*fn)(const char *name, const struct nft_rule_count *, void *), void *arg,
+			 size_t *ret_left_out);
 
 #endif

@@ -31,6 +31,8 @@
 struct flows_options {
 	uint32_t days;      /* records are kept for so long; 0: BH_DENIED_DAYS_DEFAULT */
 	uint32_t megabytes; /* and in so much room at most, 2^20 bytes each; 0: the default */
+	/* A number that this start of the machine has, below 2^63; 0: not known. For rules.h. */
+	int64_t boot;
 	/* What a person should know: once when trouble begins, once when it ends. May be NULL. */
 	void (*notice)(const char *text, void *arg);
 	/* Each record that is given up, so that its packets can be counted as not recorded. May be NULL. */
