@@ -29,8 +29,10 @@ struct cli_options {
 	const char *from, *to, *port, *batch, *format, *endpoint, *pcap, *junit, *compare;
 	const char *store, *rate;
 	const char *output, *project;
+	struct cli_words scopes;
 	struct cli_words services, containers, peers, ports, directions, rules, verdicts, uids, by;
 	const char *since, *until, *sort, *limit, *page;
+	const char *unused;
 	const char *confirm;
 	unsigned confirm_seconds;         /* what it says; 0: nothing */
 	const char *word;                 /* the operand of a verb that takes one */
@@ -69,6 +71,7 @@ int cmd_export(struct cli_options *o);
 int cmd_history(struct cli_options *o);
 int cmd_rollback(struct cli_options *o);
 int cmd_confirm(struct cli_options *o);
+int cmd_rules(struct cli_options *o);
 
 /* Parse argv[1..] of a verb. 0; CLI_USAGE after having said why; -1 when --help was printed. */
 int cli_parse(const struct cli_verb *v, int argc, char **argv, struct cli_options *ret);
@@ -125,6 +128,10 @@ struct cli_question {
 };
 int cli_question_parse(const struct site *s, const char *from, const char *to, const char *port,
 		       struct cli_question *ret, struct bh_err *err);
+
+/* A time in the past, in microseconds: an age ("10m", "2h", "3d"), a date or RFC 3339. -EINVAL. */
+#define CLI_WHEN_HINT "10m, 2h or 3d ago, 2027-01-31 or 2027-01-31T08:00:00Z"
+int cli_when_parse(const char *s, int64_t now, int64_t *ret);
 
 /* One port or ICMP type. -errno with the reason in ERR. */
 int cli_port_parse(const char *port, struct port_spec *ret, struct bh_err *err);

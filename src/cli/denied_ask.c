@@ -12,8 +12,6 @@
 
 /* From options to a question. */
 
-#define USEC      INT64_C(1000000)
-#define AGO_MAX_S (UINT64_C(3650) * 86400)
 #define LIMIT_MAX 1000000000
 #define SHOWN     128
 
@@ -27,38 +25,11 @@ static int usage(const char *option, const char *value, const char *why)
 
 /* --- time ------------------------------------------------------------------------------------- */
 
-/* "3d" is none of the durations that are waited for. */
-static int parse_ago(const char *s, uint64_t *ret)
-{
-	size_t len = strlen(s);
-	char digits[16];
-	int r;
-
-	if (!len || s[len - 1] != 'd' || len > sizeof(digits))
-		return bh_parse_duration(s, 0, AGO_MAX_S, ret);
-	memcpy(digits, s, len - 1);
-	digits[len - 1] = '\0';
-	r = bh_parse_u64(digits, 0, AGO_MAX_S / 86400, ret);
-	if (r >= 0)
-		*ret *= 86400;
-	return r;
-}
-
 static int parse_time(const char *option, const char *s, int64_t now, int64_t *ret)
 {
-	uint64_t ago;
-	int64_t seconds;
-
-	if (!s)
+	if (!s || cli_when_parse(s, now, ret) >= 0)
 		return CLI_YES;
-	if (parse_ago(s, &ago) >= 0) {
-		*ret = now - (int64_t)ago * USEC;
-		return CLI_YES;
-	}
-	if (bh_parse_time(s, &seconds) < 0 && bh_parse_date(s, &seconds) < 0)
-		return usage(option, s, "10m, 2h or 3d ago, 2027-01-31 or 2027-01-31T08:00:00Z");
-	*ret = seconds * USEC;
-	return CLI_YES;
+	return usage(option, s, CLI_WHEN_HINT);
 }
 
 static int parse_times(const struct cli_options *o, int64_t now, struct flows_filter *f)

@@ -82,6 +82,16 @@ int denied_open(const struct cli_options *o, struct denied_store *ret)
 	return CLI_YES;
 }
 
+int denied_open_quietly(const struct cli_options *o, struct denied_store *ret, struct bh_err *err)
+{
+	int r = open_dir(o, ret);
+
+	if (r < 0)
+		return bh_err_errno(err, r, "%s", ret->path);
+	r = leave_root(ret, err);
+	return r < 0 ? r : flows_reader_open(ret->dir, &ret->reader, err);
+}
+
 void denied_close(struct denied_store *s)
 {
 	flows_reader_close(s->reader);

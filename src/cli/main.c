@@ -34,6 +34,8 @@ const struct cli_verb cli_verbs[] = {
 	  "picdmnkDFTP!%Uj", cmd_probe },
 	{ "denied", "", "what was denied, when, by which line; as it happens with --follow",
 	  "picdmnHaAvtrqIJKuyzRlLMjfgox", cmd_denied },
+	{ "rules", "[PATH...]", "every policy rule: hits, the last one, who answers for it",
+	  "pcH@=+j", cmd_rules },
 	{ "endpoints", "", "the containers and namespaces that policies can select", "picdmnj",
 	  cmd_endpoints },
 	{ "export", "", "the rules as text for nft -f, or who may reach whom as a graph",

@@ -129,6 +129,12 @@ static const struct option_spec {
 	  offsetof(struct cli_options, listen_only) },
 	{ '%', "rate", "N", "so many packets a second at most (default 20000)",
 	  offsetof(struct cli_options, rate) },
+	{ '@', "scope", "NAME", "only what belongs to this scope",
+	  offsetof(struct cli_options, scopes), true },
+	{ '=', "service", "NAME", "only what belongs to this service",
+	  offsetof(struct cli_options, services), true },
+	{ '+', "unused", "SINCE", "those without a hit since then: 90d ago, or RFC 3339; 1 if any",
+	  offsetof(struct cli_options, unused) },
 	{ 'j', "json", NULL, "one JSON object a line", offsetof(struct cli_options, json) },
 };
 #define N_SPECS BH_ARRAY_SIZE(specs)

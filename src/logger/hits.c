@@ -39,8 +39,9 @@ void hits_take(struct space *s)
 
 	(void)nft_counts_each_rule(s->counts, on_rule, s, &left_out);
 	if (left_out && !s->hits_left_out)
-		space_notice(s, "it has more counters than policy rules can have: what they count is "
-				"left out");
+		space_notice(s,
+			     "it has more counters than policy rules can have: what they count is "
+			     "left out");
 	s->hits_left_out |= left_out > 0;
 	s->hits_at = logger_clock();
 	s->hits_failed = false;
@@ -56,8 +57,9 @@ void hits_missed(struct space *s)
 void hits_end(struct space *s)
 {
 	if (s->ending && (s->hits_failed || !flows_rules_known(s->l->flows)))
-		space_notice(s, "it has ended, and its last counts of policy rules were not read: hits "
-				"of its last seconds are missing in bulkhead rules");
+		space_notice(
+			s, "it has ended, and its last counts of policy rules were not read: hits "
+			   "of its last seconds are missing in bulkhead rules");
 	if (s->ending && flows_rules_known(s->l->flows))
 		flows_rules_forget(s->l->flows, s->ino, s->cookie);
 }

@@ -252,8 +252,8 @@ int nft_counts_each(const struct nft_counts *c, int (*fn)(const struct nft_denie
 }
 
 int nft_counts_each_rule(const struct nft_counts *c,
-			 int (*fn)(const char *name, const struct nft_rule_count *, void *), void *arg,
-			 size_t *ret_left_out)
+			 int (*fn)(const char *name, const struct nft_rule_count *, void *),
+			 void *arg, size_t *ret_left_out)
 {
 	const struct rule_counter *all = c->rules.data;
 	int r = 0;

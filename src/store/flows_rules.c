@@ -580,9 +580,8 @@ static int take_reading(struct flows *f, sqlite3_stmt *s, struct bh_err *err)
 
 static int load_readings(struct flows *f, struct bh_err *err)
 {
-	static const char sql[] =
-		"SELECT netns, cookie, rule, packets, bytes, seen FROM reading "
-		"ORDER BY seen LIMIT ?";
+	static const char sql[] = "SELECT netns, cookie, rule, packets, bytes, seen FROM reading "
+				  "ORDER BY seen LIMIT ?";
 	sqlite3_stmt *s = NULL;
 	int r = flows_db_prepare(f->db, sql, &s, err);
 

@@ -58,8 +58,8 @@ static int read_all(sqlite3_stmt *s, struct bh_vec *ret, struct bh_err *err)
 	return q;
 }
 
-int flows_rules(struct flows_reader *r, int (*fn)(const struct flows_rule *rule, void *arg), void *arg,
-		struct bh_err *err)
+int flows_rules(struct flows_reader *r, int (*fn)(const struct flows_rule *rule, void *arg),
+		void *arg, struct bh_err *err)
 {
 	sqlite3_stmt *s = NULL;
 	struct bh_vec all;

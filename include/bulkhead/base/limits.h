@@ -328,13 +328,13 @@
 #define BH_PROBE_RATE        20000      /* packets a second without --rate */
 #define BH_PROBE_RATE_MAX    1000000
 /* What policy rules let pass, in the same file */
-#define BH_RULE_SUMS_MAX     65536  /* policy rules that are kept; further ones are left out, and told */
-#define BH_RULE_READINGS_MAX 262144 /* counters of all namespaces; the same */
-#define BH_RULE_ENDED_MAX    16384  /* namespaces that ended, and would be known again */
-#define BH_RULES_LOOK_S      10     /* between two looks at the counters of one namespace */
-#define BH_RULES_WRITE_S     60     /* how long a rule is watched is written so exactly */
-#define BH_RULES_ABSENT_S    604800 /* in no namespace for longer: it was not in force meanwhile */
-#define BH_RULES_READING_S   2592000  /* a namespace that was not read for so long has gone */
+#define BH_RULE_SUMS_MAX     65536 /* policy rules that are kept; further ones are left out, and told */
+#define BH_RULE_READINGS_MAX 262144  /* counters of all namespaces; the same */
+#define BH_RULE_ENDED_MAX    16384   /* namespaces that ended, and would be known again */
+#define BH_RULES_LOOK_S      10      /* between two looks at the counters of one namespace */
+#define BH_RULES_WRITE_S     60      /* how long a rule is watched is written so exactly */
+#define BH_RULES_ABSENT_S    604800  /* in no namespace for longer: it was not in force meanwhile */
+#define BH_RULES_READING_S   2592000 /* a namespace that was not read for so long has gone */
 #define BH_RULES_KEPT_S      34560000 /* 400 days: a rule that was in no namespace is forgotten */
 
 #endif

@@ -93,6 +93,25 @@ int compile_update(struct compile_state *st, const struct compile_input *in,
 		   struct ruleset_list **ret, struct compile_changes *ret_changes,
 		   struct diag_list *diags, struct bh_err *err);
 
+/* --- rules and their counters ----------------------------------------------------------------- */
+
+/* A rule as it is written, and the name of what counts it in every namespace that it holds in. */
+struct compile_rule {
+	const struct service *service;     /* NULL: an entry of */
+	const struct guardrail *guardrail; /* this one */
+	const struct rule *rule;           /* NULL: dns: allow */
+	enum direction direction;
+	const struct src_loc *loc;
+	const char *name; /* of the counter; until FN returns */
+};
+/*
+ * Each of them, services first, in the order of the files. What a service takes over from others
+ * (egress: follow) is not written and not handed out. A negative return of FN ends it. -ENOMEM.
+ */
+int compile_each_rule(const struct policy_set *p,
+		      int (*fn)(const struct compile_rule *r, void *arg), void *arg,
+		      struct bh_err *err);
+
 /* --- explain ------------------------------------------------------------------------------ */
 
 enum explain_verdict { EXPLAIN_ALLOW, EXPLAIN_DENY };

@@ -43,7 +43,7 @@ int nft_counts_each(const struct nft_counts *c, int (*fn)(const struct nft_denie
 		    void *arg);
 /* The same of NFT_ASK_RULES; NAME (hostile) is the counter's. *RET_LEFT_OUT: over BH_RULESET_RULES_MAX. */
 int nft_counts_each_rule(const struct nft_counts *c,
-			 int (*fn)(const char *name, const struct nft_rule_count *, void *), void *arg,
-			 size_t *ret_left_out);
+			 int (*fn)(const char *name, const struct nft_rule_count *, void *),
+			 void *arg, size_t *ret_left_out);
 
 #endif

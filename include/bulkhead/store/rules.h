@@ -48,15 +48,15 @@ void flows_rules_forget(struct flows *f, uint64_t netns, uint64_t cookie);
 struct flows_rule {
 	char name[BH_NFT_NAME_MAX + 1]; /* of the counter; hostile */
 	uint64_t packets, bytes;
-	int64_t since;                /* when it was first seen in a namespace */
-	int64_t first_hit, last_hit;  /* looks that found it hit; 0: never */
-	int64_t read;                 /* the last look */
-	int64_t watched;              /* microseconds that it was looked at, and in force */
-	int64_t idle;                 /* of them since the last hit; WATCHED if there was none */
+	int64_t since;               /* when it was first seen in a namespace */
+	int64_t first_hit, last_hit; /* looks that found it hit; 0: never */
+	int64_t read;                /* the last look */
+	int64_t watched;             /* microseconds that it was looked at, and in force */
+	int64_t idle;                /* of them since the last hit; WATCHED if there was none */
 };
 
 /* By name. As flows_sums(). -E2BIG: more than BH_RULE_SUMS_MAX. */
-int flows_rules(struct flows_reader *r, int (*fn)(const struct flows_rule *rule, void *arg), void *arg,
-		struct bh_err *err);
+int flows_rules(struct flows_reader *r, int (*fn)(const struct flows_rule *rule, void *arg),
+		void *arg, struct bh_err *err);
 
 #endif

@@ -9,8 +9,8 @@
 
 #define RULE "web.out.to-db.5432-tcp"
 
-static void put_at(struct flows *f, uint64_t ino, uint64_t cookie, const char *rule, uint64_t packets,
-		   int64_t now)
+static void put_at(struct flows *f, uint64_t ino, uint64_t cookie, const char *rule,
+		   uint64_t packets, int64_t now)
 {
 	const struct flows_rule_reading r = {
 		.netns = ino,
@@ -74,8 +74,8 @@ static struct flows *killed(struct flows *f, const struct flows_options *o)
 	snprintf(command, sizeof(command), "mkdir %s/k && cp %s/flows.db* %s/k/", top, top, top);
 	assert_int_equal(system(command), 0);
 	flows_close(f, T0);
-	snprintf(command, sizeof(command), "rm %s/flows.db* && mv %s/k/* %s/ && rmdir %s/k", top, top,
-		 top, top);
+	snprintf(command, sizeof(command), "rm %s/flows.db* && mv %s/k/* %s/ && rmdir %s/k", top,
+		 top, top, top);
 	assert_int_equal(system(command), 0);
 	return begin(o, T0);
 }

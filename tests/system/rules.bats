@@ -1,0 +1,195 @@
+#!/usr/bin/env bats
+# What policy rules let pass, over restarts, deaths and lives of containers: each packet once.
+# shellcheck disable=SC2030,SC2031
+
+load lib/net
+load lib/daemon
+
+setup() {
+	net_up web db
+	policy shop <<-'Y'
+		scope: cde
+		title: Card data
+		---
+		service: web
+		owner: team-web
+		scope: cde
+		select: {labels: {app: web}}
+		egress:
+		  - to: [{service: db}]
+		    ports: [5432/tcp]
+		    reason: orders are kept there
+		    ticket: NET-7
+		    reviewed: 2026-11-01
+		---
+		service: db
+		select: {labels: {app: db}}
+		ingress:
+		  - from: [{service: web}]
+		    ports: [5432/tcp]
+		  - from: [{service: web}]
+		    ports: [9187/tcp]
+		    name: scrape
+		    accept: [{lint: one-sided, reason: nobody scrapes yet}]
+	Y
+	serve db 5432/tcp
+}
+teardown() { daemon_gone; net_down; }
+
+OUT=web.out.to-db.5432-tcp IN=db.in.from-web.5432-tcp
+
+rules() { # [OPTION...]
+	"$bulkhead_program" rules --config "$NET_DIR/bulkhead.yaml" --policies "$NET_DIR/policies" \
+		--store "$NET_DIR/store" "$@"
+}
+of() { rules --json | jq -r --arg rule "$1" "select(.rule == \$rule) | $2"; } # RULE FILTER
+packets() { of "$1" '.packets // 0'; }                                        # RULE
+kernel() { # NAME RULE
+	ns "$1" nft -j list counter inet bulkhead "$2" | jq '.nftables[] | select(.counter).counter.packets'
+}
+counts() { [ "$(packets "$1")" = "$2" ]; } # RULE PACKETS
+long() { await "$@" || await "$@"; } 2>/dev/null # a look is within ten seconds
+edit() { # SQL
+	python3 -c 'import sqlite3, sys
+with sqlite3.connect(sys.argv[1]) as db: db.execute(sys.argv[2])' "$NET_DIR/store/flows/flows.db" "$1"
+}
+
+@test "a hit is counted at both ends, with first and last time, and what the rule says of itself" {
+	daemon_up
+	[ "$(ask web db 5432/tcp)" = "open open" ]
+	[ "$(kernel web "$OUT")" -gt 0 ]
+	long counts "$OUT" "$(kernel web "$OUT")"
+	long counts "$IN" "$(kernel db "$IN")"
+	[ "$(of "$OUT" '[.use, .kind, .service, .scope, .owner, .direction, .reason, .ticket, .reviewed, .line] | join(" ")')" = \
+		"used rule web cde team-web egress orders are kept there NET-7 2026-11-01 9" ]
+	of "$OUT" '.first_hit, .last_hit, .since' | grep -vq null
+	# nobody scraped: it is watched, and much too short to be called unused
+	[ "$(of db.in.scrape '[.use, .packets, .last_hit] | join(" ")')" = "not-yet-known 0 " ]
+	[ "$(of db.in.scrape .why)" = "watched for 0 hours of the 90 days that are asked for" ]
+}
+
+@test "restarts and kill -9 count nothing twice and lose nothing that the kernel still has" {
+	local i last=0 now
+	for i in 1 2 3; do
+		daemon_up
+		[ "$(ask web db 5432/tcp)" = "open open" ]
+		if [ "$i" = 2 ]; then
+			daemon_kill
+			[ "$(ask web db 5432/tcp)" = "open open" ] # while nobody reads
+			daemon_up
+		fi
+		long counts "$OUT" "$(kernel web "$OUT")"
+		now=$(packets "$OUT")
+		[ "$now" -gt "$last" ]
+		last=$now
+		daemon_stop
+	done
+	# the logger alone
+	daemon_up
+	[ "$(ask web db 5432/tcp)" = "open open" ]
+	kill -9 "$(pgrep -P "$daemon" -x bulkhead-logger)"
+	[ "$(ask web db 5432/tcp)" = "open open" ]
+	long counts "$OUT" "$(kernel web "$OUT")"
+}
+
+@test "containers come and go: the sum is what all of them sent, and is there when they are not" {
+	local i sent=0
+	daemon_up
+	for i in 1 2 3; do
+		[ "$(ask web db 5432/tcp)" = "open open" ]
+		sent=$((sent + $(kernel web "$OUT")))
+		member_gone web
+		ctl apply
+		await eval "[ \$(packets $OUT) = $sent ]" # the last look, before it goes
+		member web
+		ctl apply
+	done
+	[ "$(kernel web "$OUT")" -eq 0 ]
+	member_gone web
+	ctl apply
+	daemon_stop
+	daemon_up
+	[ "$(ask db db 5432/tcp)" = "open open" ] # all that was to be read has been
+	counts "$OUT" "$sent"
+}
+
+@test "a rule that moves keeps its sum, and one that says something else is another" {
+	daemon_up
+	[ "$(ask web db 5432/tcp)" = "open open" ]
+	long counts "$OUT" "$(kernel web "$OUT")"
+	local before
+	before=$(packets "$OUT")
+	sed -i '1i # a line more' "$NET_DIR/policies/shop.yaml"
+	ctl apply
+	[ "$(of "$OUT" .line)" = 10 ]
+	[ "$(ask web db 5432/tcp)" = "open open" ]
+	[ "$(kernel web "$OUT")" -gt "$before" ]
+	long counts "$OUT" "$(kernel web "$OUT")"
+	sed -i 's/5432/5433/' "$NET_DIR/policies/shop.yaml"
+	ctl apply
+	[ "$(of web.out.to-db.5433-tcp .use)" = "not-yet-known" ]
+	[ -z "$(of "$OUT" .use)" ]
+}
+
+@test "unused is what was watched for long without a hit; the young and the unwatched are not" {
+	daemon_up
+	[ "$(ask web db 5432/tcp)" = "open open" ]
+	long counts "$OUT" "$(kernel web "$OUT")"
+	long counts "$IN" "$(kernel db "$IN")"
+	run rules --unused 90d
+	[ "$status" -eq 1 ]
+	[ "$output" = "3 rules: 2 used, 0 unused, 1 not yet known, 0 expired" ]
+	daemon_stop
+	edit 'update rule set watched = watched + 100 * 86400000000'
+	run rules --unused 90d
+	[ "$status" -eq 1 ]
+	[ "${#lines[@]}" -eq 4 ]
+	edit "update rule set idle_from = watched where name != 'db.in.scrape'"
+	run rules --unused 90d
+	[ "$status" -eq 1 ]
+	[[ ${lines[0]} = "unused        db.in.scrape"*" 0 never "*"shop.yaml:20" ]]
+	[ "${lines[1]}" = "3 rules: 2 used, 1 unused, 0 not yet known, 0 expired" ]
+	[ "${#lines[@]}" -eq 2 ]
+	run rules --unused 101d
+	[ "$status" -eq 1 ]
+	[[ $output = *"2 used, 0 unused, 1 not yet known"* ]]
+	run rules --unused 90d --service web
+	[ "$status" -eq 0 ]
+	[ "$output" = "1 rules: 1 used, 0 unused, 0 not yet known, 0 expired" ]
+	run rules --scope cde --json
+	[ "$status" -eq 0 ]
+	[ "$(jq -r '.rule // empty' <<<"$output")" = "$OUT" ]
+	jq -es '.[-1] | .rules == 1 and .used == 1 and .history' <<<"$output"
+}
+
+@test "what cannot be judged is said and never passed" {
+	# no history
+	run rules --unused 90d
+	[ "$status" -eq 1 ]
+	[[ $output = *"there is no history: only a bulkheadd keeps what rules let pass"* ]]
+	[[ $output = *"3 rules: 0 used, 0 unused, 3 not yet known, 0 expired"* ]]
+	# names that are nobody's, times that are none
+	run rules --scope nobody
+	[ "$status" -eq 2 ]
+	[[ $output = *"there is no scope 'nobody'"* ]]
+	run rules --service $'x\033[31m'
+	[ "$status" -eq 2 ]
+	[[ $output != *$'\033'* ]]
+	run rules --unused yesterday
+	[ "$status" -eq 2 ]
+	run rules --unused 2999-01-01
+	[ "$status" -eq 2 ]
+	[[ $output = *"is not in the past"* ]]
+	# a damaged one
+	mkdir -p "$NET_DIR/store/flows"
+	echo 'this is no database, and long enough to be looked at' >"$NET_DIR/store/flows/flows.db"
+	run rules --unused 90d
+	[ "$status" -eq 3 ]
+	[[ $output = *"the history cannot be read"* ]]
+	# no rule
+	printf 'service: web\nselect: {labels: {app: web}}\n' >"$NET_DIR/policies/shop.yaml"
+	rm -r "$NET_DIR/store"
+	run rules
+	[ "$status" -eq 1 ]
+	[[ $output = *"there is no rule, and nothing was judged"* ]]
+}
