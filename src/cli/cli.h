@@ -40,6 +40,7 @@ struct cli_options {
 	size_t n_files;
 	bool json, strict, clean, follow, endpoints, verify, generations, signals, reverse, summary,
 		host, write, check, lints, verbose, listen_only;
+		host, write, check, lints, verbose, findings;
 };
 
 /* One verb: src/cli/<verb>.c. The option letters are ids of options.c's table. */
@@ -72,6 +73,7 @@ int cmd_history(struct cli_options *o);
 int cmd_rollback(struct cli_options *o);
 int cmd_confirm(struct cli_options *o);
 int cmd_rules(struct cli_options *o);
+int cmd_verify(struct cli_options *o);
 
 /* Parse argv[1..] of a verb. 0; CLI_USAGE after having said why; -1 when --help was printed. */
 int cli_parse(const struct cli_verb *v, int argc, char **argv, struct cli_options *ret);

@@ -135,8 +135,8 @@ static void print_sums(const struct view *v, const struct policy_set *p)
 	json_t *o;
 
 	if (!v->o->json) {
-		printf("%zu rules: %zu used, %zu unused, %zu not yet known, %zu expired\n", v->n,
-		       n[RULE_USED], n[RULE_UNUSED], n[RULE_UNKNOWN], n[RULE_EXPIRED]);
+		printf("rules: %zu; used: %zu, unused: %zu, not yet known: %zu, expired: %zu\n",
+		       v->n, n[RULE_USED], n[RULE_UNUSED], n[RULE_UNKNOWN], n[RULE_EXPIRED]);
 		return;
 	}
 	o = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:b}", "rules", (json_int_t)v->n, "used",

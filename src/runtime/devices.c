@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <libmnl/libmnl.h>
@@ -96,4 +97,61 @@ int runtime_devices(int netns_fd, struct net_devices *ret, struct bh_err *err)
 	}
 	nlsock_done(&s);
 	return r < 0 ? bh_err_prefix(err, r, "listing the network devices") : 0;
+}
+
+/* --- networks ---------------------------------------------------------------------------------- */
+
+struct networks {
+	struct bh_prefix *out;
+	size_t cap, n;
+};
+
+static void take_network(struct networks *l, const struct bh_addr *a, uint8_t len)
+{
+	char text[BH_ADDR_STR + 8], addr[BH_ADDR_STR];
+	struct bh_prefix p;
+
+	if (len >= 8 * bh_addr_len(a->family) || bh_addr_is_loopback(a))
+		return;
+	snprintf(text, sizeof(text), "%s/%u", bh_addr_format(addr, a), len);
+	if (bh_prefix_parse(text, &p) == -EINVAL) /* bits behind the prefix are cleared */
+		return;
+	if (l->n < l->cap)
+		l->out[l->n++] = p;
+}
+
+static int on_network(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *a;
+	struct bh_addr addr;
+
+	if (nlh->nlmsg_type != RTM_NEWADDR || mnl_nlmsg_get_payload_len(nlh) < sizeof(*ifa) ||
+	    ifa->ifa_scope == RT_SCOPE_HOST || ifa->ifa_scope == RT_SCOPE_LINK)
+		return 0;
+	/* Of a point-to-point link the other end's: who is reached there. */
+	mnl_attr_for_each (a, nlh, sizeof(*ifa))
+		if (mnl_attr_get_type(a) == IFA_ADDRESS &&
+		    bh_addr_from_bytes(&addr, mnl_attr_get_payload(a), mnl_attr_get_payload_len(a)))
+			take_network(arg, &addr, ifa->ifa_prefixlen);
+	return 0;
+}
+
+int runtime_networks(int netns_fd, struct bh_prefix *out, size_t cap, size_t *ret_n,
+		     struct bh_err *err)
+{
+	struct networks l = { .out = out, .cap = cap };
+	struct nlsock s = NLSOCK_INIT;
+	int r = nlsock_open(&s, netns_fd, NETLINK_ROUTE, err);
+
+	if (r < 0)
+		return r;
+	r = -EINTR;
+	for (int i = 0; i < LIST_TRIES && r == -EINTR; i++) {
+		l.n = 0;
+		r = dump(&s, RTM_GETADDR, AF_UNSPEC, on_network, &l, err);
+	}
+	nlsock_done(&s);
+	*ret_n = l.n;
+	return r < 0 ? bh_err_prefix(err, r, "listing the networks") : 0;
 }

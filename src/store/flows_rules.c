@@ -187,7 +187,7 @@ void flows_rules_mark(struct flows *f)
 
 bool flows_rules_wait(const struct flows *f)
 {
-	return f->rules->waiting;
+	return f->rules && f->rules->waiting;
 }
 
 bool flows_rules_known(const struct flows *f)

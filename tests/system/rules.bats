@@ -138,7 +138,7 @@ with sqlite3.connect(sys.argv[1]) as db: db.execute(sys.argv[2])' "$NET_DIR/stor
 	long counts "$IN" "$(kernel db "$IN")"
 	run rules --unused 90d
 	[ "$status" -eq 1 ]
-	[ "$output" = "3 rules: 2 used, 0 unused, 1 not yet known, 0 expired" ]
+	[ "$output" = "rules: 3; used: 2, unused: 0, not yet known: 1, expired: 0" ]
 	daemon_stop
 	edit 'update rule set watched = watched + 100 * 86400000000'
 	run rules --unused 90d
@@ -148,14 +148,14 @@ with sqlite3.connect(sys.argv[1]) as db: db.execute(sys.argv[2])' "$NET_DIR/stor
 	run rules --unused 90d
 	[ "$status" -eq 1 ]
 	[[ ${lines[0]} = "unused        db.in.scrape"*" 0 never "*"shop.yaml:20" ]]
-	[ "${lines[1]}" = "3 rules: 2 used, 1 unused, 0 not yet known, 0 expired" ]
+	[ "${lines[1]}" = "rules: 3; used: 2, unused: 1, not yet known: 0, expired: 0" ]
 	[ "${#lines[@]}" -eq 2 ]
 	run rules --unused 101d
 	[ "$status" -eq 1 ]
-	[[ $output = *"2 used, 0 unused, 1 not yet known"* ]]
+	[[ $output = *"used: 2, unused: 0, not yet known: 1"* ]]
 	run rules --unused 90d --service web
 	[ "$status" -eq 0 ]
-	[ "$output" = "1 rules: 1 used, 0 unused, 0 not yet known, 0 expired" ]
+	[ "$output" = "rules: 1; used: 1, unused: 0, not yet known: 0, expired: 0" ]
 	run rules --scope cde --json
 	[ "$status" -eq 0 ]
 	[ "$(jq -r '.rule // empty' <<<"$output")" = "$OUT" ]
@@ -167,7 +167,7 @@ with sqlite3.connect(sys.argv[1]) as db: db.execute(sys.argv[2])' "$NET_DIR/stor
 	run rules --unused 90d
 	[ "$status" -eq 1 ]
 	[[ $output = *"there is no history: only a bulkheadd keeps what rules let pass"* ]]
-	[[ $output = *"3 rules: 0 used, 0 unused, 3 not yet known, 0 expired"* ]]
+	[[ $output = *"rules: 3; used: 0, unused: 0, not yet known: 3, expired: 0"* ]]
 	# names that are nobody's, times that are none
 	run rules --scope nobody
 	[ "$status" -eq 2 ]

@@ -151,12 +151,17 @@
 #define BH_NLSOCK_DRAIN_MAX     65536 /* answers that nobody read, of one socket that was left */
 #define BH_READBACK_RULES_MAX   4096
 #define BH_READBACK_OBJECTS_MAX 16384
+#define BH_FOREIGN_CHAINS_MAX   256 /* base chains of others, of one namespace */
 #define BH_PLAN_LINES_MAX       100 /* of one namespace's changes that are shown: a message of ctl */
 #define BH_WORKERS_MAX          8   /* processes that work on namespaces at a time */
 
 /* Status */
 #define BH_STATUS_MEMBERS_NAMED_MAX  3  /* who shares a namespace: in a sentence */
 #define BH_STATUS_MEMBERS_LISTED_MAX 64 /* the same in JSON, where their number stands beside */
+
+/* Verify */
+#define BH_VERIFY_NETWORKS_MAX 64    /* networks of one namespace */
+#define BH_VERIFY_UNLISTED_MAX 20000 /* namespaces of the host that are looked at */
 
 /* Logger */
 #define BH_NFLOG_COPY_RANGE      128

@@ -122,6 +122,28 @@ int runtime_docker_parse(const char *container_json, size_t container_len, const
 int runtime_devices(int netns_fd, struct net_devices *ret, struct bh_err *err);
 
 /*
+ * The networks that a namespace is on: prefixes of its addresses, link-local and loopback ones left out,
+ * and those in which nobody else can be. At most CAP. -EINTR, and the source, as above.
+ */
+int runtime_networks(int netns_fd, struct bh_prefix *out, size_t cap, size_t *ret_n,
+		     struct bh_err *err);
+
+/* A network namespace of the host, as it was found. */
+struct runtime_namespace {
+	uint64_t ino;
+	char path[4096]; /* to open it by; hostile */
+	int pid;         /* a process in it; 0: none was found, it is mounted there */
+	char comm[16];   /* of that; hostile */
+};
+/*
+ * Each that a process is in or that is mounted somewhere, once; the caller's own is left out. One that only
+ * sockets keep has no path, and is not found. FN's negative return ends it. -E2BIG: over
+ * BH_VERIFY_UNLISTED_MAX. Source: /proc/PID/ns/net, /proc/self/mountinfo.
+ */
+int runtime_namespaces(int (*fn)(const struct runtime_namespace *n, void *arg), void *arg,
+		       struct bh_err *err);
+
+/*
  * The addresses of this host's interfaces, for entity: host; loopback and link-local ones left out,
  * others on the loopback interface are not.
  */

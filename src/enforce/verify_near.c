@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "verify.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bulkhead/base/cleanup.h>
+#include <bulkhead/base/limits.h>
+#include <bulkhead/base/text.h>
+#include <bulkhead/runtime/runtime.h>
+#include <bulkhead/sys/netns.h>
+
+#include "judge.h"
+
+/* --- networks ----------------------------------------------------------------------------------- */
+
+int verify_note_networks(struct verify *v, size_t endpoint, int netns_fd)
+{
+	struct verify_seen *seen = &v->seen[endpoint];
+	struct bh_prefix all[BH_VERIFY_NETWORKS_MAX];
+	size_t n = 0;
+
+	if (seen->networks || runtime_networks(netns_fd, all, BH_ARRAY_SIZE(all), &n, NULL) < 0)
+		return 0; /* one that has gone is nobody's neighbour */
+	seen->networks = calloc(n + 1, sizeof(*seen->networks));
+	if (!seen->networks)
+		return bh_err_oom(v->err);
+	memcpy(seen->networks, all, n * sizeof(*all));
+	seen->n_networks = n;
+	return 0;
+}
+
+static const struct bh_prefix *common(const struct bh_prefix *a, size_t n,
+				      const struct verify_seen *b)
+{
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < b->n_networks; k++)
+			if (bh_prefix_contains(&a[i], &b->networks[k].addr) ||
+			    bh_prefix_contains(&b->networks[k], &a[i].addr))
+				return &a[i];
+	return NULL;
+}
+
+/* Who of the scope is on one of these networks? VERIFY_NOBODY: nobody that a policy protects. */
+static size_t met_by(const struct verify *v, const struct bh_prefix *networks, size_t n, size_t but,
+		     const struct bh_prefix **ret_network)
+{
+	for (size_t i = 0; i < v->site->endpoints->n; i++) {
+		const struct verify_seen *seen = &v->seen[i];
+
+		if (i == but || !seen->in_scope || !site_item_of(v->site, i))
+			continue;
+		*ret_network = common(networks, n, seen);
+		if (*ret_network)
+			return i;
+	}
+	return VERIFY_NOBODY;
+}
+
+/* --- neighbours --------------------------------------------------------------------------------- */
+
+/* In one namespace they have one table, and its members are told of elsewhere. */
+static bool is_together(const struct verify *v, size_t a, size_t b)
+{
+	const struct endpoint *e = v->site->endpoints->endpoints;
+
+	return e[a].netns_ino && e[a].netns_ino == e[b].netns_ino;
+}
+
+/* One with findings of its own needs no other. What is outside of the scope counts by what it may do. */
+static bool is_weak(const struct verify *v, size_t i)
+{
+	const struct verify_seen *seen = &v->seen[i];
+	size_t whose;
+
+	if (seen->judged)
+		return seen->state == STATE_UNMANAGED || seen->state == STATE_OFF;
+	return !site_item_of(v->site, i) ||
+	       members_obstacle(&v->members, i, &whose) > ENDPOINT_XDP_SOCKETS;
+}
+
+static const char *state_text(const struct verify *v, size_t i)
+{
+	const struct verify_seen *seen = &v->seen[i];
+
+	if (seen->judged)
+		return endpoint_state_name(seen->state);
+	return site_item_of(v->site, i) ? "weak" : "unmanaged";
+}
+
+static int tell_neighbour(struct verify *v, size_t i)
+{
+	const struct verify_seen *seen = &v->seen[i];
+	const struct bh_prefix *network;
+	char who[128], other[128], net[BH_PREFIX_STR];
+	size_t met = met_by(v, seen->networks, seen->n_networks, i, &network);
+
+	if (met == VERIFY_NOBODY || is_together(v, i, met))
+		return 0;
+	return verify_tell(v, "neighbour-unheld", i, v->site->endpoints->endpoints[i].netns_ino,
+			   "%s (%s) is on network %s with %s%s%s", verify_name(v, i, who),
+			   state_text(v, i), bh_prefix_format(net, network),
+			   verify_name(v, met, other), v->o->scope ? " of scope " : "",
+			   v->o->scope ? v->o->scope : "");
+}
+
+/* Of the host, it is on all of its bridges' networks; it is told of in its own name. */
+static int look_at_networks(struct verify *v, size_t i)
+{
+	const struct endpoint *e = &v->site->endpoints->endpoints[i];
+	bh_autoclose int fd = -1;
+
+	if (!e->netns || endpoint_netns_open(e, &fd, NULL, NULL) < 0)
+		return 0;
+	return verify_note_networks(v, i, fd);
+}
+
+int verify_neighbours(struct verify *v)
+{
+	size_t n = v->site->endpoints->n;
+	int r = 0;
+
+	for (size_t i = 0; i < n && r >= 0; i++)
+		r = look_at_networks(v, i);
+	for (size_t i = 0; i < n && r >= 0; i++)
+		if (is_weak(v, i))
+			r = tell_neighbour(v, i);
+	return r;
+}
+
+/* --- who is not listed -------------------------------------------------------------------------- */
+
+static bool is_listed(const struct verify *v, uint64_t ino)
+{
+	for (size_t i = 0; i < v->site->endpoints->n; i++)
+		if (v->site->endpoints->endpoints[i].netns_ino == ino)
+			return true;
+	return false;
+}
+
+static const char *whose(const struct runtime_namespace *n, char out[256])
+{
+	char comm[64], path[160];
+
+	if (n->pid)
+		snprintf(out, 256, "process %d (%s)", n->pid,
+			 bh_escape_str(comm, sizeof(comm), n->comm));
+	else
+		snprintf(out, 256, "mounted at %s", bh_escape_str(path, sizeof(path), n->path));
+	return out;
+}
+
+/* Of a scope, only what is beside it; of all, each that has a device. */
+static int look_inside(struct verify *v, const struct runtime_namespace *n, int fd)
+{
+	struct bh_prefix networks[BH_VERIFY_NETWORKS_MAX];
+	static struct net_devices devices;
+	const struct bh_prefix *network = NULL;
+	char who[256], other[128], net[BH_PREFIX_STR];
+	size_t n_networks = 0, met;
+
+	if (runtime_devices(fd, &devices, NULL) < 0 ||
+	    runtime_networks(fd, networks, BH_ARRAY_SIZE(networks), &n_networks, NULL) < 0 ||
+	    !devices.n)
+		return 0;
+	met = met_by(v, networks, n_networks, VERIFY_NOBODY, &network);
+	if (met != VERIFY_NOBODY)
+		return verify_tell(v, "unlisted-namespace", VERIFY_NOBODY, n->ino,
+				   "network namespace %" PRIu64
+				   " (%s) is nobody's that is listed, and on "
+				   "network %s with %s",
+				   n->ino, whose(n, who), bh_prefix_format(net, network),
+				   verify_name(v, met, other));
+	if (v->o->scope)
+		return 0;
+	return verify_tell(v, "unlisted-namespace", VERIFY_NOBODY, n->ino,
+			   "network namespace %" PRIu64
+			   " (%s), with %zu %s, is nobody's that is listed",
+			   n->ino, whose(n, who), devices.n, devices.n == 1 ? "device" : "devices");
+}
+
+static int on_namespace(const struct runtime_namespace *n, void *arg)
+{
+	struct verify *v = arg;
+	bh_autoclose int fd = -1;
+	uint64_t ino;
+
+	if (is_listed(v, n->ino) || netns_open(n->path, &fd, &ino, NULL) < 0 || ino != n->ino)
+		return 0;
+	return look_inside(v, n, fd);
+}
+
+int verify_unlisted(struct verify *v)
+{
+	return runtime_namespaces(on_namespace, v, v->err);
+}

@@ -1,0 +1,252 @@
+#!/usr/bin/env bats
+# verify: what is declared is what the kernels hold. Each finding is brought about once.
+# shellcheck disable=SC2030,SC2031
+
+bats_require_minimum_version 1.5.0
+load lib/net
+load lib/daemon
+
+setup() {
+	net_up web db
+	policy shop <<-'Y'
+		scope: cde
+		title: Card data
+		---
+		service: web
+		scope: cde
+		select: {labels: {app: web}}
+		egress:
+		  - to: [{service: db}]
+		    ports: [5432/tcp]
+		    reason: orders
+		---
+		service: db
+		scope: cde
+		select: {labels: {app: db}}
+		ingress:
+		  - from: [{service: web}]
+		    ports: [5432/tcp]
+		    reason: orders
+	Y
+	bulkhead apply
+}
+teardown() { daemon_gone; net_down; }
+
+verify() { bulkhead verify "$@"; }                          # [OPTION...]
+verify_up() { verify --socket "$NET_DIR/control" "$@"; }    # [OPTION...]: with the daemon
+found() { jq -er "select(.finding == \"$1\") | .text"; }    # ID: of standard input
+finds() { # ID TEXT [OPTION...]: it is found, with a sentence like TEXT, and is no pass
+	local out
+	out=$(verify --json "${@:3}") && fail "passed: $out"
+	[[ $(found "$1" <<<"$out") = *"$2"* ]] || fail "$out"
+}
+notes() { # ID TEXT [OPTION...]: the same of a note, which passes
+	local out
+	out=$(verify --json "${@:3}") || fail "$out"
+	[[ $(found "$1" <<<"$out") = *"$2"* ]] || fail "$out"
+}
+unlisted() { # INODE: of $output
+	jq -r --argjson ino "$1" 'select(.finding == "unlisted-namespace" and .netns == $ino).text' <<<"$output"
+}
+obstacle() { # NAME WORD
+	jq --arg name "$1" --arg word "$2" '(.endpoints[] | select(.name == $name)).obstacle = $word' \
+		"$NET_DIR/inventory.json" >"$NET_DIR/inventory.new"
+	mv "$NET_DIR/inventory.new" "$NET_DIR/inventory.json"
+}
+
+@test "all is well: with a daemon and without, of all and of a scope" {
+	run verify
+	[ "$status" -eq 0 ]
+	[ "${lines[-1]}" = "endpoints: 2, namespaces read back: 2, protected: 2; errors: 0, warnings: 0, notes: 1" ]
+	[[ $output = *"note     no-daemon "* ]]
+	daemon_up
+	run verify_up --scope cde
+	[ "$status" -eq 0 ]
+	[ "$output" = "cde: endpoints: 2, namespaces read back: 2, protected: 2; errors: 0, warnings: 0, notes: 0" ]
+	run verify_up --scope cde --json
+	[ "$status" -eq 0 ]
+	[ "$(jq -rs 'map(.state // empty) | join(" ")' <<<"$output")" = "protected protected" ]
+	jq -es '.[-1] | .passed and .scope == "cde" and .daemon and .namespaces == 2 and .errors == 0' <<<"$output"
+}
+
+@test "drift and missing tables" {
+	ns web nft add rule inet bulkhead output accept
+	finds drift "the table was altered"
+	ns db nft delete table inet bulkhead
+	finds not-enforced "no table of Bulkhead is in its namespace"
+	bulkhead apply
+	run verify
+	[ "$status" -eq 0 ]
+}
+
+@test "chains of others: a note, and an error when they make another packet of one" {
+	ns web nft add table ip docker
+	ns web nft add chain ip docker out '{ type nat hook output priority -100; }'
+	ns web nft add rule ip docker out ip daddr 127.0.0.11 udp dport 53 dnat to 127.0.0.11:5353
+	notes foreign-chain "chain out of table ip docker (nat, hook output, priority -100) translates addresses"
+	ns web nft add table inet evil
+	ns web nft add chain inet evil late '{ type route hook output priority 300; }'
+	notes foreign-chain "chain late of table inet evil (route, hook output, priority 300)"
+	ns web nft add rule inet evil late ip daddr 10.77.0.9 ip daddr set 10.77.0.2
+	finds foreign-rewrites "chain late of table inet evil (route, hook output, priority 300) comes to rules that change or redirect packets (payload)"
+	ns web nft delete table inet evil
+	ns db nft add table netdev evil
+	ns db nft add chain netdev evil in '{ type filter hook ingress device eth0 priority 0; }'
+	ns db nft add rule netdev evil in dup to eth0
+	finds foreign-rewrites "(filter, hook ingress, priority 0) comes to rules that change or redirect packets (dup)"
+	# what is only looked at is none
+	ns db nft flush table netdev evil
+	ns db nft add rule netdev evil in ip ttl 1 drop
+	notes foreign-chain "table netdev evil"
+}
+
+@test "devices: one that came after apply, and more than can be held" {
+	ns db ip link add tun9 type bridge
+	finds device-unhooked "shop/db: no chain of the table netdev is at its device tun9"
+	bulkhead apply
+	run verify
+	[ "$status" -eq 0 ]
+	for i in {1..240}; do echo "link add more$i type bridge"; done | ns db ip -batch -
+	finds devices-too-many "shop/db: frames made by hand pass the devices beyond the first 239"
+	finds device-unhooked " and "
+}
+
+@test "capabilities that void it" {
+	obstacle web privileged
+	finds privileged "shop/web"
+	obstacle web net-admin
+	finds net-admin "shop/web"
+	obstacle web own-stack
+	finds own-stack "shop/web"
+	obstacle web host-network
+	jq 'del(.endpoints[] | select(.name == "web").netns)' "$NET_DIR/inventory.json" >"$NET_DIR/inventory.new"
+	mv "$NET_DIR/inventory.new" "$NET_DIR/inventory.json"
+	finds host-network "shop/web"
+	finds host-network "shop/web" --scope cde
+}
+
+@test "raw sockets: a finding unless a daemon holds the queues" {
+	obstacle web raw-sockets
+	finds raw-sockets "queue 0 of its device eth0 is free"
+	daemon_up
+	run verify_up
+	[ "$status" -eq 0 ]
+	# taken by somebody, and no daemon says that it is its own
+	finds raw-sockets "no daemon says that it holds them"
+}
+
+@test "modes that do not enforce, and guardrails alone" {
+	sed -i 's/^select: {labels: {app: web}}/&\nmode: audit/' "$NET_DIR/policies/shop.yaml"
+	bulkhead apply
+	finds audit-mode "shop/web: what its policy denies is recorded, and passes"
+	sed -i 's/^mode: audit/mode: off/' "$NET_DIR/policies/shop.yaml"
+	bulkhead apply
+	finds mode-off "mode: off"
+	printf -- '---\nguardrail: none\nselect: {all: true}\ndeny:\n  - to: [{cidr: 169.254.0.0/16}]\n' >>"$NET_DIR/policies/shop.yaml"
+	bulkhead apply
+	finds guardrails-only "only guardrails hold it"
+}
+
+@test "neighbours that nothing holds, in the scope's networks" {
+	member tools app=tools
+	finds neighbour-unheld "shop/tools (unmanaged) is on network 10.77.0.0/24 with shop/db"
+	finds neighbour-unheld "shop/tools (unmanaged) is on network 10.77.0.0/24 with shop/db of scope cde" --scope cde
+	# on a network of its own it is no neighbour
+	ns tools ip addr flush dev eth0
+	ns tools ip addr add 10.78.0.1/24 dev eth0
+	notes unmanaged "shop/tools"
+}
+
+@test "a namespace with devices that nobody lists" {
+	local ino
+	member_bare bare
+	mkdir "$NET_DIR/names"
+	touch "$NET_DIR/names/web"
+	mount --bind "/run/netns/$NET-web" "$NET_DIR/names/web"
+	ino=$(stat -Lc %i "/run/netns/$NET-db")
+	echo 'runtimes: {docker: false, podman: false}' >>"$NET_DIR/bulkhead.yaml"
+	run --separate-stderr "$bulkhead_program" verify --policies "$NET_DIR/policies" --config "$NET_DIR/bulkhead.yaml" \
+		--netns-dir "$NET_DIR/names" --json
+	umount "$NET_DIR/names/web"
+	[ "$status" -eq 1 ]
+	unlisted "$ino" | grep -q "(mounted at /run/netns/$NET-db).*nobody's that is listed"
+	# what is listed, and what has no device, is none
+	[ -z "$(unlisted "$(stat -Lc %i "/run/netns/$NET-web")")" ]
+	[ -z "$(unlisted "$(stat -Lc %i "/run/netns/$NET-bare")")" ]
+}
+
+@test "one namespace for two services" {
+	jq --arg netns "/run/netns/$NET-web" '(.endpoints[] | select(.name == "db")).netns = $netns' \
+		"$NET_DIR/inventory.json" >"$NET_DIR/inventory.new"
+	mv "$NET_DIR/inventory.new" "$NET_DIR/inventory.json"
+	bulkhead apply
+	finds shared "their services differ"
+}
+
+@test "policies that are not in force, and tables that are nobody's beside a daemon" {
+	daemon_up
+	sed -i 's/5432/5433/' "$NET_DIR/policies/shop.yaml"
+	finds not-in-force "the daemon enforces" --socket "$NET_DIR/control"
+	sed -i 's/5433/5432/' "$NET_DIR/policies/shop.yaml"
+	run verify_up
+	[ "$status" -eq 0 ]
+	cp "$NET_DIR/inventory.json" "$NET_DIR/before.json"
+	daemon_stop
+	member late app=db
+	bulkhead apply
+	daemon_up --inventory "$NET_DIR/before.json"
+	finds unowned "shop/late: nobody owns the tables" --socket "$NET_DIR/control"
+}
+
+@test "what was not looked at never passes" {
+	run verify --scope nobody
+	[ "$status" -eq 2 ]
+	[[ $output = *"there is no scope 'nobody'"* ]]
+	run verify --scope $'x\033[2J'
+	[ "$status" -eq 2 ]
+	[[ $output != *$'\033'* ]]
+	printf -- '---\nscope: empty\ntitle: Nobody has it\n' >>"$NET_DIR/policies/shop.yaml"
+	finds nothing-checked "no namespace was read back of scope empty: 0 endpoints" --scope empty
+	run verify --scope empty
+	[ "$status" -eq 1 ]
+	[[ ${lines[-1]} = "empty: endpoints: 0, namespaces read back: 0, protected: 0; errors: 1,"* ]]
+	echo '{"endpoints": []}' >"$NET_DIR/inventory.json"
+	finds nothing-checked "no namespace was read back: 0 endpoints"
+	# the note names the services that nobody is
+	[[ $(verify --json | found service-empty) = *"service db ("*"shop.yaml:12) selects nobody"* ]]
+	echo 'service: [' >"$NET_DIR/policies/broken.yaml"
+	run verify
+	[ "$status" -eq 2 ]
+}
+
+@test "a namespace that goes in the middle, and one that cannot be read" {
+	local path
+	path=$(realpath "/run/netns/$NET-web")
+	run --separate-stderr strace -qq -o /dev/null -P "$path" -e trace=openat -e inject=openat:error=ENOENT:when=2+ \
+		"$bulkhead_program" verify --policies "$NET_DIR/policies" --inventory "$NET_DIR/inventory.json" \
+		--config "$NET_DIR/bulkhead.yaml" --json
+	[ "$status" -eq 1 ]
+	[[ $(found vanished <<<"$output") = *"shop/web: "* ]]
+	jq -es '.[-1] | .passed == false and .endpoints == 2 and .namespaces == 1' <<<"$output"
+	run --separate-stderr strace -qq -o /dev/null -P "$path" -e trace=openat -e inject=openat:error=EACCES:when=2+ \
+		"$bulkhead_program" verify --policies "$NET_DIR/policies" --inventory "$NET_DIR/inventory.json" \
+		--config "$NET_DIR/bulkhead.yaml" --json
+	[ "$status" -eq 1 ]
+	[[ $(found unreachable <<<"$output") = *"shop/web: "* ]]
+}
+
+@test "a kernel that does not say what it can do" {
+	run --separate-stderr strace -f -qq -o /dev/null -e trace=unshare -e inject=unshare:error=ENOSPC \
+		"$bulkhead_program" verify --policies "$NET_DIR/policies" --inventory "$NET_DIR/inventory.json" \
+		--config "$NET_DIR/bulkhead.yaml" --json
+	[ "$status" -eq 1 ]
+	[[ $(found kernel-unsupported <<<"$output") = *"was not found out"* ]]
+}
+
+@test "the findings of the table are those of the documentation" {
+	"$bulkhead_program" verify --findings --json | jq -r '"\(.id) \(.severity)"' >"$NET_DIR/table"
+	sed -n 's/^| `\([a-z-]*\)` | \([a-z]*\) |.*/\1 \2/p' "$BATS_TEST_DIRNAME/../../docs/verify.md" >"$NET_DIR/documented"
+	[ -s "$NET_DIR/table" ]
+	diff "$NET_DIR/table" "$NET_DIR/documented"
+	sort -c "$NET_DIR/table"
+}
