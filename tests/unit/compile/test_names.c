@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "../../../src/compile/names.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 
+#include <bulkhead/base/buf.h>
 #include <bulkhead/base/limits.h>
+#include <bulkhead/compile/compile.h>
 
 #include "fixture.h"
 
@@ -205,16 +208,63 @@ static void test_where(void **state)
 	fx_done(&f);
 }
 
+static int on_each(const struct compile_rule *r, void *arg)
+{
+	struct bh_buf *out = arg;
+
+	return bh_buf_addf(out, "%s%s%s ", r->name, r->rule ? "" : "(dns)",
+			   r->guardrail ? "(g)" : "");
+}
+
+static int refuse(const struct compile_rule *r, void *arg)
+{
+	++*(int *)arg;
+	return -EDOM;
+}
+
+/* What is handed out has the name that its counter has in a compiled ruleset. */
+static void test_each_rule(void **state)
+{
+	const struct rule moved = { .n_ports = 0 };
+	struct deny deny[2] = { { .direction = DIRECTION_EGRESS },
+				{ .direction = DIRECTION_INGRESS } };
+	const struct guardrail guardrail = { .name = "none", .deny = deny, .n_deny = 2 };
+	struct policy_set set;
+	struct service *s;
+	struct bh_buf out;
+	struct fx f;
+	int calls = 0;
+
+	fx_init(&f);
+	s = fx_service(&f, "pay");
+	fx_peer_service(fx_rule(&f, s, DIRECTION_INGRESS, NULL, "8443/tcp"), "web");
+	fx_rule(&f, s, DIRECTION_EGRESS, "x", "80/tcp");
+	fx_rule(&f, s, DIRECTION_EGRESS, "x", "81/tcp");
+	s->dns = true;
+	deny[0].rule = *fx_rule(&f, fx_service(&f, "spare"), DIRECTION_EGRESS, "metadata", "any");
+	deny[1].rule = moved;
+	set = (struct policy_set) {
+		.services = s, .n_services = 1, .guardrails = &guardrail, .n_guardrails = 1
+	};
+	bh_buf_init(&out, 4096);
+	assert_int_equal(compile_each_rule(&set, on_each, &out, NULL), 0);
+	assert_string_equal(bh_buf_str(&out),
+			    "pay.out.x-6ead706d pay.out.x-7fb7f659 pay.in.from-web.8443-tcp "
+			    "pay.out.dns(dns) guardrail_none.out.metadata(g) "
+			    "guardrail_none.in.from-nobody(g) ");
+	bh_buf_done(&out);
+	assert_int_equal(compile_each_rule(&set, refuse, &calls, NULL), -EDOM);
+	assert_int_equal(calls, 1);
+	fx_done(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_derived),
-		cmocka_unit_test(test_written),
-		cmocka_unit_test(test_collisions),
-		cmocka_unit_test(test_dns_is_taken),
-		cmocka_unit_test(test_long_names_are_cut),
-		cmocka_unit_test(test_k8s),
-		cmocka_unit_test(test_where),
+		cmocka_unit_test(test_derived),      cmocka_unit_test(test_written),
+		cmocka_unit_test(test_collisions),   cmocka_unit_test(test_each_rule),
+		cmocka_unit_test(test_dns_is_taken), cmocka_unit_test(test_long_names_are_cut),
+		cmocka_unit_test(test_k8s),          cmocka_unit_test(test_where),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

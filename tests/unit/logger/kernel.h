@@ -25,12 +25,14 @@
 #define KERNEL_FLOWS   1024
 #define KERNEL_IFINDEX 7
 #define KERNEL_BYTES   40
+#define KERNEL_RULE    "one.out.to-two.443-tcp"
 
 struct kernel {
 	uint64_t ino;
 	int log[2], counts[2]; /* [0]: the logger's end */
 	uint32_t seq;
 	uint64_t denied; /* the counter */
+	uint64_t passed; /* of the policy rule KERNEL_RULE */
 	struct nft_denied flows[KERNEL_FLOWS];
 	size_t n;
 	int64_t born[KERNEL_FLOWS];
@@ -217,6 +219,8 @@ static inline void kernel_answer(struct kernel *k, enum nft_counts_question q, u
 
 	if (q == NFT_ASK_TOTALS)
 		kernel_put_counter(k, "denied.egress", NFPROTO_INET, k->denied, seq);
+	if (q == NFT_ASK_RULES)
+		kernel_put_counter(k, KERNEL_RULE, NFPROTO_INET, k->passed, seq);
 	for (size_t i = 0; q == NFT_ASK_FLOWS4 && i < k->n; i++)
 		kernel_put_flow(k, i, seq);
 	nlh = kernel_begin(k, q == NFT_ASK_TOTALS ? NLMSG_ERROR : NLMSG_DONE, 0, seq);

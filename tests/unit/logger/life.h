@@ -7,6 +7,8 @@
 #include <dirent.h>
 #include <sys/un.h>
 
+#include <bulkhead/store/rules.h>
+
 #include "controller.h"
 
 #define SECOND 1000000
@@ -77,6 +79,27 @@ static int on_record(const struct flow_record *rec, void *arg)
 {
 	((struct sums *)arg)[strcmp(rec->endpoint_id, "shop/two") == 0].records += rec->packets;
 	return 0;
+}
+
+static int on_rule(const struct flows_rule *rule, void *arg)
+{
+	assert_string_equal(rule->name, KERNEL_RULE);
+	*(uint64_t *)arg = rule->packets;
+	return 0;
+}
+
+/* What the policy rule has let pass, of all namespaces. */
+static uint64_t read_hits(void)
+{
+	struct bh_err err = BH_ERR_INIT;
+	struct flows_reader *r;
+	uint64_t packets = 0;
+
+	if (flows_reader_open(c.store, &r, &err) < 0)
+		return 0;
+	(void)flows_rules(r, on_rule, &packets, &err);
+	flows_reader_close(r);
+	return packets;
 }
 
 static void read_sums(struct sums s[SPACES])

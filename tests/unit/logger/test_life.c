@@ -159,6 +159,49 @@ static void not_listed(void **state)
 	assert_int_equal(s[0].not_recorded, 3);
 }
 
+/* Of two namespaces, one of which ends, is met again, and is followed by another of its number. */
+static void rules_are_summed(void **state)
+{
+	run_for(SECOND);
+	c.ns[0].passed = 5;
+	c.ns[1].passed = 2;
+	run_for(22 * SECOND); /* the second has no other news */
+	assert_int_equal(read_hits(), 7);
+	c.ns[0].passed = 8;
+	leave(); /* the last look is after it */
+	run_for(SECOND);
+	assert_int_equal(read_hits(), 10);
+	c.ns[0].passed = 9; /* while nobody looked: given up, so that nothing counts twice */
+	come_back();
+	run_for(SECOND);
+	assert_int_equal(read_hits(), 10);
+	c.ns[0].passed = 11;
+	leave();
+	run_for(SECOND);
+	assert_int_equal(read_hits(), 12);
+	next_namespace();
+	c.ns[0].passed = 4;
+	come_back();
+	run_for(2 * SECOND);
+	assert_int_equal(read_hits(), 16);
+}
+
+/* Whatever becomes of the logger, the counter goes on. */
+static void rules_over_restarts(void **state)
+{
+	run_for(SECOND);
+	for (int i = 1; i <= 4; i++) {
+		c.ns[0].passed += 3;
+		run_for(2 * SECOND);
+		c.ns[0].passed += 2; /* since the last look */
+		stop();
+	}
+	run_for(2 * SECOND);
+	assert_int_equal(c.ns[0].passed, 20);
+	assert_int_equal(read_hits(), 20);
+	stop();
+}
+
 static int on_signal(const struct flow_signal *s, void *arg)
 {
 	assert_int_equal(s->kind, SIGNAL_FIRST_DENIED);
@@ -209,8 +252,9 @@ int main(void)
 {
 #define LIFE(f) cmocka_unit_test_setup_teardown(f, begin, end)
 	const struct CMUnitTest tests[] = {
-		LIFE(restarted),  LIFE(known_late),       LIFE(changes_hands),
-		LIFE(not_listed), LIFE(signal_knows_who),
+		LIFE(restarted),           LIFE(known_late),       LIFE(changes_hands),
+		LIFE(not_listed),          LIFE(signal_knows_who), LIFE(rules_are_summed),
+		LIFE(rules_over_restarts),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -196,6 +196,75 @@ static void test_others(void **state)
 	assert_int_equal(feed_from(0), 1);
 }
 
+struct hits {
+	unsigned n;
+	uint64_t packets;
+	char last[BH_NFT_NAME_MAX + 1];
+};
+
+static int on_rule(const char *name, const struct nft_rule_count *count, void *arg)
+{
+	struct hits *h = arg;
+
+	h->n++;
+	h->packets += count->packets;
+	snprintf(h->last, sizeof(h->last), "%s", name);
+	return 0;
+}
+
+/* Only those of policy rules, of the one table that has them, with names that ours can have. */
+static void test_rules(void **state)
+{
+	char longest[BH_NFT_NAME_MAX + 2];
+	struct hits h = { 0 };
+	size_t left_out;
+
+	memset(longest, 'a', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	nft_counts_begin(counts, NFT_ASK_RULES, SEQ);
+	put_total("denied.egress", NFPROTO_INET, 100);
+	put_total("web.out.to-db.5432-tcp", NFPROTO_INET, 5);
+	put_total("raw", NFPROTO_NETDEV, 100);
+	put_total("web.out.other-table", NFPROTO_NETDEV, 100);
+	put_total(longest, NFPROTO_INET, 100);
+	put_total(longest + 1, NFPROTO_INET, 7);
+	assert_int_equal(feed_from(0), 0);
+	put_done();
+	assert_int_equal(feed_from(0), 1);
+	assert_int_equal(nft_counts_each_rule(counts, on_rule, &h, &left_out), 0);
+	assert_int_equal(h.n, 2);
+	assert_int_equal(h.packets, 12);
+	assert_string_equal(h.last, longest + 1);
+	assert_int_equal(left_out, 0);
+	nft_counts_begin(counts, NFT_ASK_RULES, SEQ);
+	put_error(-ENOENT, SEQ); /* no table: none, and nothing of the answer before */
+	assert_int_equal(feed_from(0), 1);
+	h = (struct hits) { 0 };
+	assert_int_equal(nft_counts_each_rule(counts, on_rule, &h, &left_out), 0);
+	assert_int_equal(h.n, 0);
+}
+
+/* Root inside may make as many as it likes. */
+static void test_too_many_rules(void **state)
+{
+	struct hits h = { 0 };
+	size_t left_out;
+
+	nft_counts_begin(counts, NFT_ASK_RULES, SEQ);
+	for (unsigned i = 0; i < BH_RULESET_RULES_MAX + 3; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "x.in.r%u", i);
+		put_total(name, NFPROTO_INET, 1);
+		assert_int_equal(feed_from(0), 0);
+	}
+	put_done();
+	assert_int_equal(feed_from(0), 1);
+	assert_int_equal(nft_counts_each_rule(counts, on_rule, &h, &left_out), 0);
+	assert_int_equal(h.n, BH_RULESET_RULES_MAX);
+	assert_int_equal(left_out, 3);
+}
+
 static void test_truncated(void **state)
 {
 	size_t whole;
@@ -208,7 +277,7 @@ static void test_truncated(void **state)
 		int r;
 
 		memcpy(part, messages, n);
-		nft_counts_begin(counts, n % 2 ? NFT_ASK_FLOWS4 : NFT_ASK_TOTALS, SEQ);
+		nft_counts_begin(counts, n % NFT_ASKS, SEQ);
 		r = nft_counts_feed(counts, 0, part, n);
 		assert_true(r == 0 || r == -EBADMSG);
 	}
@@ -222,6 +291,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_useless, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nothing_there, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_others, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_rules, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_too_many_rules, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_truncated, setup, teardown),
 	};
 
