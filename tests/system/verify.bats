@@ -94,8 +94,16 @@ obstacle() { # NAME WORD
 	ns db nft add chain netdev evil in '{ type filter hook ingress device eth0 priority 0; }'
 	ns db nft add rule netdev evil in dup to eth0
 	finds foreign-rewrites "(filter, hook ingress, priority 0) comes to rules that change or redirect packets (dup)"
+	# the same by iptables, as Docker does it for its name server
+	ns db nft delete table netdev evil
+	ns web iptables-nft -t nat -A OUTPUT -d 127.0.0.11/32 -p udp --dport 53 -j DNAT --to-destination 127.0.0.11:5353
+	notes foreign-chain "chain OUTPUT of table ip nat (nat, hook output, priority -100) translates addresses"
+	ns web iptables-nft -t mangle -A POSTROUTING -j TTL --ttl-set 64
+	finds foreign-rewrites "chain POSTROUTING of table ip mangle (filter, hook postrouting, priority -150) comes to rules that change or redirect packets (TTL)"
+	ns web nft delete table ip mangle
+	ns db nft add table netdev evil
+	ns db nft add chain netdev evil in '{ type filter hook ingress device eth0 priority 0; }'
 	# what is only looked at is none
-	ns db nft flush table netdev evil
 	ns db nft add rule netdev evil in ip ttl 1 drop
 	notes foreign-chain "table netdev evil"
 }

@@ -283,6 +283,13 @@ static void absent(void **state)
 	commit(f, T0);
 	assert_int_equal(look_up(RULE).rule.watched, 8 * DAY);
 	flows_close(f, T0);
+	f = begin(NULL, T0); /* a logger that goes on has not begun anew */
+	flows_rules_watched(f, 20 * DAY);
+	put_rule(f, 1, 1);
+	flows_rules_watched(f, DAY);
+	put_rule(f, 1, 1);
+	flows_close(f, T0);
+	assert_int_equal(look_up(RULE).rule.watched, 9 * DAY);
 }
 
 static void forgotten_after_400_days(void **state)
