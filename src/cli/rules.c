@@ -155,7 +155,7 @@ static void compare_in_force(const struct cli_options *o, const struct policy_se
 {
 	struct in_force now;
 
-	if (cli_names_its_own(o) || in_force_load(o->store, &now, NULL) < 0 || !now.id[0])
+	if (in_force_load(o->store, &now, NULL) < 0 || !now.id[0])
 		return;
 	if (strncmp(now.id, p->digest, strlen(p->digest)) != 0)
 		cli_fail(CLI_NO,

@@ -284,8 +284,10 @@ static int look_at_daemon(struct verify *v)
 	const char *digest = v->site->policies->digest, *in_force = v->o->in_force;
 
 	if (!v->o->daemon)
-		return verify_tell(v, "no-daemon", VERIFY_NOBODY, 0,
-				   "no bulkheadd answers: what starts from now on is not followed");
+		return verify_tell(
+			v, "no-daemon", VERIFY_NOBODY, 0,
+			"no bulkheadd answers, or none was asked (--socket): what starts from "
+			"now on is not followed");
 	if (in_force && strncmp(digest, in_force, strlen(in_force)) != 0)
 		return verify_tell(v, "not-in-force", VERIFY_NOBODY, 0,
 				   "the daemon enforces %.16s, and the policy files are %.16s",

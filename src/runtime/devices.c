@@ -81,7 +81,9 @@ static int dump(struct nlsock *s, uint16_t type, uint8_t family,
 	return nlsock_query(s, nlh, fn, arg, err);
 }
 
-int runtime_devices(int netns_fd, struct net_devices *ret, struct bh_err *err)
+/* ONCE fills RET, from the beginning each time. */
+static int list(int netns_fd, int (*once)(struct nlsock *s, void *ret, struct bh_err *err),
+		void *ret, struct bh_err *err)
 {
 	struct nlsock s = NLSOCK_INIT;
 	int r = nlsock_open(&s, netns_fd, NETLINK_ROUTE, err);
@@ -89,13 +91,26 @@ int runtime_devices(int netns_fd, struct net_devices *ret, struct bh_err *err)
 	if (r < 0)
 		return r;
 	r = -EINTR;
-	for (int i = 0; i < LIST_TRIES && r == -EINTR; i++) {
-		*ret = (struct net_devices) { 0 };
-		r = dump(&s, RTM_GETLINK, AF_UNSPEC, on_link, ret, err);
-		if (r >= 0 && ret->n)
-			r = dump(&s, RTM_GETADDR, AF_INET, on_addr, ret, err);
-	}
+	for (int i = 0; i < LIST_TRIES && r == -EINTR; i++)
+		r = once(&s, ret, err);
 	nlsock_done(&s);
+	return r;
+}
+
+static int list_devices(struct nlsock *s, void *ret, struct bh_err *err)
+{
+	struct net_devices *l = ret;
+	int r;
+
+	*l = (struct net_devices) { 0 };
+	r = dump(s, RTM_GETLINK, AF_UNSPEC, on_link, l, err);
+	return r >= 0 && l->n ? dump(s, RTM_GETADDR, AF_INET, on_addr, l, err) : r;
+}
+
+int runtime_devices(int netns_fd, struct net_devices *ret, struct bh_err *err)
+{
+	int r = list(netns_fd, list_devices, ret, err);
+
 	return r < 0 ? bh_err_prefix(err, r, "listing the network devices") : 0;
 }
 
@@ -137,21 +152,18 @@ static int on_network(const struct nlmsghdr *nlh, void *arg)
 	return 0;
 }
 
+static int list_networks(struct nlsock *s, void *ret, struct bh_err *err)
+{
+	((struct networks *)ret)->n = 0;
+	return dump(s, RTM_GETADDR, AF_UNSPEC, on_network, ret, err);
+}
+
 int runtime_networks(int netns_fd, struct bh_prefix *out, size_t cap, size_t *ret_n,
 		     struct bh_err *err)
 {
 	struct networks l = { .out = out, .cap = cap };
-	struct nlsock s = NLSOCK_INIT;
-	int r = nlsock_open(&s, netns_fd, NETLINK_ROUTE, err);
+	int r = list(netns_fd, list_networks, &l, err);
 
-	if (r < 0)
-		return r;
-	r = -EINTR;
-	for (int i = 0; i < LIST_TRIES && r == -EINTR; i++) {
-		l.n = 0;
-		r = dump(&s, RTM_GETADDR, AF_UNSPEC, on_network, &l, err);
-	}
-	nlsock_done(&s);
 	*ret_n = l.n;
 	return r < 0 ? bh_err_prefix(err, r, "listing the networks") : 0;
 }

@@ -126,7 +126,11 @@ with sqlite3.connect(sys.argv[1]) as db: db.execute(sys.argv[2])' "$NET_DIR/stor
 	[ "$(kernel web "$OUT")" -gt "$before" ]
 	long counts "$OUT" "$(kernel web "$OUT")"
 	sed -i 's/5432/5433/' "$NET_DIR/policies/shop.yaml"
+	run rules
+	[[ $output = *"rules: the policies in force are "*": what is listed is of the files"* ]]
 	ctl apply
+	run rules
+	[[ $output != *"in force"* ]]
 	[ "$(of web.out.to-db.5433-tcp .use)" = "not-yet-known" ]
 	[ -z "$(of "$OUT" .use)" ]
 }
