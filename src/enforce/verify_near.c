@@ -21,16 +21,24 @@ int verify_note_networks(struct verify *v, size_t endpoint, int netns_fd)
 {
 	struct verify_seen *seen = &v->seen[endpoint];
 	struct bh_prefix all[BH_VERIFY_NETWORKS_MAX];
+	struct bh_err why = BH_ERR_INIT;
+	char who[128];
 	size_t n = 0;
+	int r = runtime_networks(netns_fd, all, BH_ARRAY_SIZE(all), &n, &why);
 
-	if (seen->networks || runtime_networks(netns_fd, all, BH_ARRAY_SIZE(all), &n, NULL) < 0)
+	if (r < 0 && r != -E2BIG)
 		return 0; /* one that has gone is nobody's neighbour */
 	seen->networks = calloc(n + 1, sizeof(*seen->networks));
 	if (!seen->networks)
 		return bh_err_oom(v->err);
 	memcpy(seen->networks, all, n * sizeof(*all));
 	seen->n_networks = n;
-	return 0;
+	if (r >= 0)
+		return 0;
+	return verify_tell(v, "unreachable", endpoint,
+			   v->site->endpoints->endpoints[endpoint].netns_ino,
+			   "%s: who is beside it is not known to the end: %.400s",
+			   verify_name(v, endpoint, who), why.msg);
 }
 
 static const struct bh_prefix *common(const struct bh_prefix *a, size_t n,
@@ -162,10 +170,9 @@ static int look_inside(struct verify *v, const struct runtime_namespace *n, int 
 	char who[256], other[128], net[BH_PREFIX_STR];
 	size_t n_networks = 0, met;
 
-	if (runtime_devices(fd, &devices, NULL) < 0 ||
-	    runtime_networks(fd, networks, BH_ARRAY_SIZE(networks), &n_networks, NULL) < 0 ||
-	    !devices.n)
+	if (runtime_devices(fd, &devices, NULL) < 0 || !devices.n)
 		return 0;
+	(void)runtime_networks(fd, networks, BH_ARRAY_SIZE(networks), &n_networks, NULL);
 	met = met_by(v, networks, n_networks, VERIFY_NOBODY, &network);
 	if (met != VERIFY_NOBODY)
 		return verify_tell(v, "unlisted-namespace", VERIFY_NOBODY, n->ino,

@@ -119,6 +119,7 @@ int runtime_devices(int netns_fd, struct net_devices *ret, struct bh_err *err)
 struct networks {
 	struct bh_prefix *out;
 	size_t cap, n;
+	bool more;
 };
 
 static void take_network(struct networks *l, const struct bh_addr *a, uint8_t len)
@@ -133,6 +134,8 @@ static void take_network(struct networks *l, const struct bh_addr *a, uint8_t le
 		return;
 	if (l->n < l->cap)
 		l->out[l->n++] = p;
+	else
+		l->more = true;
 }
 
 static int on_network(const struct nlmsghdr *nlh, void *arg)
@@ -155,6 +158,7 @@ static int on_network(const struct nlmsghdr *nlh, void *arg)
 static int list_networks(struct nlsock *s, void *ret, struct bh_err *err)
 {
 	((struct networks *)ret)->n = 0;
+	((struct networks *)ret)->more = false;
 	return dump(s, RTM_GETADDR, AF_UNSPEC, on_network, ret, err);
 }
 
@@ -165,5 +169,7 @@ int runtime_networks(int netns_fd, struct bh_prefix *out, size_t cap, size_t *re
 	int r = list(netns_fd, list_networks, &l, err);
 
 	*ret_n = l.n;
+	if (r >= 0 && l.more)
+		return bh_err_set(err, -E2BIG, "it is on more than %zu networks", cap);
 	return r < 0 ? bh_err_prefix(err, r, "listing the networks") : 0;
 }

@@ -159,6 +159,9 @@ obstacle() { # NAME WORD
 	member tools app=tools
 	finds neighbour-unheld "shop/tools (unmanaged) is on network 10.77.0.0/24 with shop/db"
 	finds neighbour-unheld "shop/tools (unmanaged) is on network 10.77.0.0/24 with shop/db of scope cde" --scope cde
+	# on more networks than are looked at
+	for i in {1..70}; do echo "addr add 10.79.$i.1/24 dev eth0"; done | ns tools ip -batch -
+	finds unreachable "shop/tools: who is beside it is not known to the end: it is on more than 64 networks"
 	# on a network of its own it is no neighbour
 	ns tools ip addr flush dev eth0
 	ns tools ip addr add 10.78.0.1/24 dev eth0

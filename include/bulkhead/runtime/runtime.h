@@ -123,7 +123,8 @@ int runtime_devices(int netns_fd, struct net_devices *ret, struct bh_err *err);
 
 /*
  * The networks that a namespace is on: prefixes of its addresses, link-local and loopback ones left out,
- * and those in which nobody else can be. At most CAP. -EINTR, and the source, as above.
+ * and those in which nobody else can be. At most CAP; -E2BIG: there are more, and OUT has the first. -EINTR,
+ * and the source, as above.
  */
 int runtime_networks(int netns_fd, struct bh_prefix *out, size_t cap, size_t *ret_n,
 		     struct bh_err *err);
