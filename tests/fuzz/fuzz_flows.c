@@ -7,6 +7,8 @@
 #include <bulkhead/base/limits.h>
 #include <bulkhead/base/text.h>
 
+#include <bulkhead/store/rules.h>
+
 #include "../../src/store/flows_reader.h"
 
 /*
@@ -102,6 +104,13 @@ static int on_group(const struct flows_group *g, void *arg)
 	return 0;
 }
 
+static int on_rule(const struct flows_rule *rule, void *arg)
+{
+	must(rule->idle <= rule->watched && rule->idle >= 0);
+	must(strlen(rule->name) < sizeof(rule->name));
+	return 0;
+}
+
 static int on_account(const struct flows_account *a, void *arg)
 {
 	must(strlen(a->endpoint) < RECORD_STR && a->direction < DIRECTIONS);
@@ -144,6 +153,7 @@ static void ask(struct flows_reader *r, struct seen *once, struct seen *other)
 		must(other->n == totals.records && other->packets == totals.packets);
 	}
 	flows_sums(r, on_account, NULL, NULL);
+	flows_rules(r, on_rule, NULL, NULL);
 	flows_summary(r, &state, NULL);
 	flows_follow(r, &some, on_record, on_signal, other, NULL);
 }
