@@ -15,7 +15,7 @@ O     := build/$(BUILD)
 CC    ?= cc
 
 VERSION := 0.1.0
-PKGS    := libnftnl libmnl libnetfilter_log jansson yaml-0.1 libcurl libsystemd nettle \
+PKGS    := libnftnl libmnl libnetfilter_log jansson yaml-0.1 libcurl libsystemd nettle hogweed \
 	   libmicrohttpd sqlite3 libpcap libcap libseccomp
 
 # Where SARIF says that what a finding means is written; a distribution may have it on its site.
@@ -46,11 +46,12 @@ ALL_CFLAGS  = $(STD) $(WARN) $(REPRO) $(CFLAGS_$(BUILD)) $(PKG_CFLAGS) $(CFLAGS)
 ALL_LDFLAGS = $(LDFLAGS_$(BUILD)) $(LDFLAGS)
 
 # --- the house: which rooms a room may lean on (docs/architecture.md; tests/layers checks it) ---
-ROOMS := base model policy import compile advise sys nft runtime flow ctl store outputs enforce probe launch oci logger daemon cli
+ROOMS := base model policy import report compile advise sys nft runtime flow ctl store outputs enforce probe launch oci logger daemon cli
 NEEDS_base    :=
 NEEDS_model   := base
 NEEDS_policy  := model base
 NEEDS_import  := model base
+NEEDS_report  := model base
 NEEDS_compile := model base
 NEEDS_advise  := policy compile model base
 NEEDS_sys     := base
@@ -66,7 +67,7 @@ NEEDS_launch  := ctl policy nft runtime sys model base
 NEEDS_oci     := launch ctl policy nft runtime sys model base
 NEEDS_probe   := enforce policy compile nft runtime flow sys model base
 NEEDS_daemon  := logger enforce outputs store ctl policy compile nft runtime flow sys model base
-NEEDS_cli     := probe enforce advise outputs store ctl import policy compile nft runtime flow sys model base
+NEEDS_cli     := probe enforce advise outputs store ctl import report policy compile nft runtime flow sys model base
 
 src_of  = $(sort $(wildcard src/$(1)/*.c))
 objs_of = $(patsubst %.c,$(O)/%.o,$(call src_of,$(1)))

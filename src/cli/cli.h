@@ -30,6 +30,7 @@ struct cli_options {
 	const char *store, *rate;
 	const char *output, *project;
 	struct cli_words scopes;
+	const char *scope, *probe, *days, *key, *checked; /* of report; CHECKED: --check FILE */
 	struct cli_words services, containers, peers, ports, directions, rules, verdicts, uids, by;
 	const char *since, *until, *sort, *limit, *page;
 	const char *unused;
@@ -69,6 +70,7 @@ int cmd_probe(struct cli_options *o);
 int cmd_status(struct cli_options *o);
 int cmd_denied(struct cli_options *o);
 int cmd_export(struct cli_options *o);
+int cmd_report(struct cli_options *o);
 int cmd_history(struct cli_options *o);
 int cmd_rollback(struct cli_options *o);
 int cmd_confirm(struct cli_options *o);

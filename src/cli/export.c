@@ -64,7 +64,7 @@ int cmd_export(struct cli_options *o)
 	if (format)
 		return graph_export(format, o);
 	if (!o->format || strcmp(o->format, "nft") != 0)
-		return cli_fail(CLI_USAGE, "export: --format takes nft, mermaid, dot or json");
+		return cli_fail(CLI_USAGE, "export: --format takes nft, mermaid, dot, svg or json");
 	code = cli_load(&s, o, NEED_POLICIES | NEED_ENDPOINTS | NEED_RULESETS | NEED_ALL_SUBJECTS);
 	if (code == CLI_YES)
 		code = export_all(&s, o);

@@ -13,6 +13,7 @@
 static const struct graph_format formats[] = {
 	{ "mermaid", graph_mermaid },
 	{ "dot", graph_dot },
+	{ "svg", graph_svg },
 	{ "json", graph_json },
 };
 

@@ -21,6 +21,7 @@ void graph_mermaid(const struct flow_graph *g, const struct policy_set *policies
 		   struct bh_buf *out);
 void graph_dot(const struct flow_graph *g, const struct policy_set *policies, struct bh_buf *out);
 void graph_json(const struct flow_graph *g, const struct policy_set *policies, struct bh_buf *out);
+void graph_svg(const struct flow_graph *g, const struct policy_set *policies, struct bh_buf *out);
 
 /* Write the graph of the policies that O names. An exit code. */
 int graph_export(const struct graph_format *format, const struct cli_options *o);

@@ -42,6 +42,8 @@ const struct cli_verb cli_verbs[] = {
 	  cmd_endpoints },
 	{ "export", "", "the rules as text for nft -f, or who may reach whom as a graph",
 	  "picdmnOE", cmd_export },
+	{ "report", "", "evidence for a scope, requirement by requirement: a page, JSON, Markdown",
+	  "picdmnkD567890bZ", cmd_report },
 	{ "history", "[GENERATION]", "what was changed, by whom, when; one change with its diff",
 	  "DGVj", cmd_history, true },
 	{ "rollback", "[GENERATION]", "back to an earlier policy set: files and kernel",

@@ -42,12 +42,28 @@ static const struct option_spec {
 	  offsetof(struct cli_options, batch) },
 	{ '4', "compare", "DIR", "also under the policies of this directory; 1 if answers differ",
 	  offsetof(struct cli_options, compare) },
-	{ 'O', "format", "FORMAT", "nft; or of the policies alone: mermaid, dot, json",
+	{ 'O', "format", "FORMAT", "nft; or of the policies alone: mermaid, dot, svg, json",
 	  offsetof(struct cli_options, format) },
 	{ 'o', "format", "FORMAT", "text (without), json, ocsf or ecs: docs/outputs.md",
 	  offsetof(struct cli_options, format) },
 	{ 'x', "pcap", "FILE", "also write the packets that were kept (- for stdout, and no text)",
 	  offsetof(struct cli_options, pcap) },
+	{ '5', "scope", "NAME", "the scope that the report is of",
+	  offsetof(struct cli_options, scope) },
+	{ '6', "format", "FORMAT", "html (without), json or markdown",
+	  offsetof(struct cli_options, format) },
+	{ '7', "output", "FILE", "write it there, all at once (- and without: stdout)",
+	  offsetof(struct cli_options, output), .letter = 'o' },
+	{ '8', "since", "FILE", "compare with this earlier report, in JSON",
+	  offsetof(struct cli_options, since) },
+	{ '9', "probe", "FILE", "the segmentation test: what bulkhead probe --json wrote",
+	  offsetof(struct cli_options, probe) },
+	{ '0', "days", "N", "of denied flows, and of rules without a hit (default 90)",
+	  offsetof(struct cli_options, days) },
+	{ 'b', "key", "FILE", "Ed25519 key in PEM: sign with it; with --check, whose it should be",
+	  offsetof(struct cli_options, key) },
+	{ 'Z', "check", "FILE", "is this report as it was written? 1 if not",
+	  offsetof(struct cli_options, checked) },
 	{ 'E', "endpoint", "ID", "only this endpoint", offsetof(struct cli_options, endpoint) },
 	{ 'e', "endpoints", NULL, "also show which services each endpoint is",
 	  offsetof(struct cli_options, endpoints) },
@@ -191,14 +207,17 @@ static size_t build_longopts(const struct cli_verb *v, struct option *out)
 	return n;
 }
 
-/* ":h" and the letters of the verb's own options. */
-static void build_letters(const struct cli_verb *v, char out[N_SPECS + 3])
+/* ":h" and the letters of the verb's own options, with ":" behind those that take a value. */
+static void build_letters(const struct cli_verb *v, char out[2 * N_SPECS + 3])
 {
 	*out++ = ':';
 	*out++ = 'h';
 	for (size_t i = 0; i < N_SPECS; i++)
-		if (specs[i].letter && strchr(v->options, specs[i].id))
+		if (specs[i].letter && strchr(v->options, specs[i].id)) {
 			*out++ = specs[i].letter;
+			if (specs[i].argument)
+				*out++ = ':';
+		}
 	*out = '\0';
 }
 
@@ -255,7 +274,7 @@ static int take_operands(const struct cli_verb *v, int argc, char **argv, struct
 int cli_parse(const struct cli_verb *v, int argc, char **argv, struct cli_options *ret)
 {
 	struct option longopts[N_SPECS + 2];
-	char letters[N_SPECS + 3];
+	char letters[2 * N_SPECS + 3];
 	int c;
 
 	*ret = (struct cli_options) { 0 };

@@ -498,9 +498,10 @@ static const char *ports_of(struct bh_arena *arena, const struct thread *t, size
 	return text;
 }
 
-static int make_rules(struct bh_arena *arena, const struct thread *t, size_t n,
+static int make_rules(const struct drawer *x, const struct thread *t, size_t n,
 		      struct flow_edge *ret)
 {
+	struct bh_arena *arena = x->arena;
 	struct flow_edge_rule *rules = bh_arena_array(arena, n, sizeof(*rules));
 
 	if (!rules)
@@ -515,6 +516,7 @@ static int make_rules(struct bh_arena *arena, const struct thread *t, size_t n,
 			const char *place = t[i].piece.places[d];
 
 			r->places[d] = place ? bh_arena_strdup(arena, place) : NULL;
+			r->rules[d] = rule_at(x, place);
 			if (!r->ports || (place && !r->places[d]))
 				return -ENOMEM;
 		}
@@ -538,7 +540,7 @@ static int make_edges(struct drawer *x, struct flow_graph *g)
 			;
 		*e = (struct flow_edge) { t[i].from, t[i].to, t[i].state };
 		e->ports = ports_of(x->arena, &t[i], end - i);
-		r = e->ports ? make_rules(x->arena, &t[i], end - i, e) : -ENOMEM;
+		r = e->ports ? make_rules(x, &t[i], end - i, e) : -ENOMEM;
 	}
 	g->edges = edges;
 	return r;

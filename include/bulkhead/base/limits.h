@@ -132,6 +132,19 @@
 
 #define BH_GRAPH_BYTES_MAX (256u << 20) /* of what export draws */
 
+/* Reports */
+#define BH_REPORT_BYTES_MAX          (256u << 20) /* of one, written or read */
+#define BH_REPORT_TEXT_MAX           2048         /* bytes of a sentence, with the NUL */
+#define BH_REPORT_FINDINGS_MAX       200          /* of a requirement; what is beyond is counted */
+#define BH_REPORT_GROUPS_MAX         500  /* denied pairs and ports, those with the most packets */
+#define BH_REPORT_CHANGES_MAX        1000 /* of the audit trail, the last ones */
+#define BH_REPORT_DAYS_DEFAULT       90   /* without a hit, and of denied flows */
+#define BH_REPORT_REVIEW_DAYS        183  /* six months: the longest between two reviews */
+#define BH_REPORT_TEST_DAYS          365  /* between two tests of segmentation */
+#define BH_REPORT_PROVIDER_TEST_DAYS 183  /* the same for service providers */
+#define BH_REPORT_MATRIX_MAX         120  /* rows and columns of the matrix that is drawn */
+#define BH_REPORT_MAP_MAX            400  /* nodes of a map that is drawn */
+
 /* Kernel table */
 #define BH_NFT_COMMENT_MAX      127 /* bytes, without the NUL: what nft(8) takes and prints */
 #define BH_NFT_NAME_MAX         127 /* our own bound, below the kernel's 255 */

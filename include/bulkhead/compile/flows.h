@@ -82,6 +82,8 @@ const char *flow_edge_word(enum flow_edge_state state); /* "allowed", "source-on
 struct flow_edge_rule {
 	const char *ports;
 	const char *places[2]; /* [direction]: FILE:LINE, or NULL */
+	const struct rule
+		*rules[2]; /* the same in the policies; NULL: not of a rule (dns: allow) */
 };
 
 struct flow_edge {

@@ -4,6 +4,8 @@
 
 #include <stddef.h>
 
+#include <bulkhead/base/err.h>
+
 /*
  * Many namespaces on several CPUs: the kernel commits to each under a lock of its own. Processes,
  * not threads, because which namespace a socket is made in belongs to the caller alone.
@@ -27,5 +29,13 @@ struct workers {
 };
 
 void workers_run(const struct workers *w, size_t n);
+
+/*
+ * FN (FD, ARG) in a process of its own, which may give up its privileges, or die of what it reads; it
+ * writes its answer to FD. *RET (the caller frees it, NUL-terminated) is all that it wrote, which is as
+ * hostile as what it read. -EFBIG: more than MAX bytes; -EIO: it did not end well, and ERR says how.
+ */
+int workers_apart(int (*fn)(int fd, void *arg), void *arg, size_t max, char **ret, size_t *ret_len,
+		  struct bh_err *err);
 
 #endif

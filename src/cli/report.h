@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CLI_REPORT_H
+#define CLI_REPORT_H
+
+#include <jansson.h>
+
+#include <bulkhead/compile/flows.h>
+#include <bulkhead/report/report.h>
+
+#include "cli.h"
+
+/* report: what is gathered, section by section (docs/report.md). What cannot be had says so in it. */
+
+struct gathering {
+	const struct cli_options *options;
+	struct site *site; /* the policies */
+	const struct scope *scope;
+	int64_t now; /* microseconds since the epoch */
+	unsigned days;
+	json_t *report;
+};
+
+/* Text of policies and files as JSON: tame. "" and NULL leave the key out. */
+void gather_text(json_t *o, const char *key, const char *s);
+/* {"state": STATE, "why": WHY} */
+json_t *gather_state(const char *state, const char *why);
+/* Is WORD one of those that TEXT joins with ", "? */
+bool gather_is_joined(const char *text, const char *word);
+
+/* Is this service in the scope? */
+bool gather_is_inside(const struct gathering *g, const struct service *s);
+
+/* Each: CLI_YES, or an exit code after the reason was printed: out of memory, or a file that was named. */
+int gather_policies(struct gathering *g, size_t warnings); /* "scope", "policies", "services" */
+int gather_flows(struct gathering *g);                     /* "flows", "insecure", "map" */
+int gather_enforced(struct gathering *g); /* "enforcement", "endpoints", "daemon" */
+int gather_trail(struct gathering *g);    /* "trail", "generations" */
+int gather_denied(struct gathering *g);   /* "denied", and edges of "map" */
+int gather_inputs(struct gathering *g);   /* "probe", "rules", "verify" */
+
+/* Nodes and boxes of a graph as report_map_svg() takes them; edges, too. */
+json_t *map_of_graph(const struct flow_graph *graph, const struct policy_set *policies,
+		     const char *scope);
+/* What was denied, as edges of the map. */
+void map_add_denied(json_t *map, const json_t *groups);
+
+/* A whole regular file that was named by an option; CLI_YES, or CLI_USAGE after having said why. */
+int report_file(const char *option, const char *path, char **ret, size_t *ret_len);
+
+#endif

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bulkhead/base/cleanup.h>
+#include <bulkhead/base/limits.h>
+#include <bulkhead/base/text.h>
+
+#include "report.h"
+
+/* What other runs have found out, as they wrote it: hostile until it is tamed. */
+
+int report_file(const char *option, const char *path, char **ret, size_t *ret_len)
+{
+	int r = bh_read_file(path, BH_REPORT_BYTES_MAX, ret, ret_len);
+	char shown[256];
+
+	if (r >= 0)
+		return CLI_YES;
+	return cli_fail(CLI_USAGE, "report: --%s %s: %s", option,
+			bh_escape_str(shown, sizeof(shown), path), strerrordesc_np(-r));
+}
+
+/* --- the segmentation test (docs/probe.md) ----------------------------------------------------- */
+
+#define PROBE_SCHEMA "bulkhead.probe/1"
+
+struct probing {
+	const struct gathering *g;
+	json_t *findings, *unknown, *summary;
+	json_int_t questions;
+	size_t more, elsewhere;
+};
+
+static bool is_id_inside(const struct probing *p, const char *id)
+{
+	json_t *e;
+	size_t i;
+
+	json_array_foreach (json_object_get(p->g->report, "endpoints"), i, e)
+		if (strcmp(cli_text(e, "endpoint"), id) == 0)
+			return json_is_true(json_object_get(e, "inside"));
+	return false;
+}
+
+static bool touches_scope(const struct probing *p, const json_t *line)
+{
+	return is_id_inside(p, cli_text(line, "from")) || is_id_inside(p, cli_text(line, "to")) ||
+	       is_id_inside(p, cli_text(line, "endpoint"));
+}
+
+static void say(struct probing *p, json_t *list, json_t *text)
+{
+	if (json_array_size(list) >= BH_REPORT_FINDINGS_MAX) {
+		p->more++;
+		json_decref(text);
+		return;
+	}
+	json_array_append_new(list, text);
+}
+
+static void on_finding(struct probing *p, const json_t *o)
+{
+	if (!touches_scope(p, o)) {
+		p->elsewhere++;
+		return;
+	}
+	say(p, p->findings,
+	    json_sprintf("%s to %s on %s: %s%s%s (%s)", cli_text(o, "from"), cli_text(o, "to"),
+			 cli_text(o, "protocol"), cli_text(o, "text"),
+			 cli_text(o, "explain")[0] ? "; " : "", cli_text(o, "explain"),
+			 cli_text(o, "where")[0] ? cli_text(o, "where") : cli_text(o, "fault")));
+}
+
+static void on_table(struct probing *p, const json_t *o)
+{
+	if (touches_scope(p, o))
+		say(p, p->findings,
+		    json_sprintf("%s: %s", cli_text(o, "endpoint"), cli_text(o, "text")));
+	else
+		p->elsewhere++;
+}
+
+static void on_not_probed(struct probing *p, const json_t *o)
+{
+	if (touches_scope(p, o))
+		say(p, p->unknown,
+		    json_sprintf("%s to %s was not probed: %s (%s)", cli_text(o, "from"),
+				 cli_text(o, "to"), cli_text(o, "text"), cli_text(o, "reason")));
+}
+
+static void on_pair(struct probing *p, const json_t *o)
+{
+	if (touches_scope(p, o))
+		p->questions += json_integer_value(json_object_get(o, "packets")) -
+				json_integer_value(json_object_get(o, "not_probed"));
+}
+
+static void on_summary(struct probing *p, const json_t *o)
+{
+	json_decref(p->summary);
+	p->summary = json_deep_copy(o);
+}
+
+static const struct {
+	const char *kind;
+	void (*take)(struct probing *p, const json_t *line);
+} kinds[] = {
+	{ "finding", on_finding }, { "table", on_table },     { "not-probed", on_not_probed },
+	{ "pair", on_pair },       { "summary", on_summary },
+};
+
+/* False: it is no line of a probe. */
+static bool take_line(struct probing *p, const char *line, size_t len)
+{
+	json_t *o = json_loadb(line, len, JSON_REJECT_DUPLICATES, NULL);
+	bool right = json_is_object(o) && strcmp(cli_text(o, "schema"), PROBE_SCHEMA) == 0;
+
+	if (right)
+		report_tame(o);
+	for (size_t i = 0; right && i < BH_ARRAY_SIZE(kinds); i++)
+		if (strcmp(kinds[i].kind, cli_text(o, "kind")) == 0)
+			kinds[i].take(p, o);
+	json_decref(o);
+	return right;
+}
+
+static bool take_lines(struct probing *p, const char *text, size_t len)
+{
+	const char *end = text + len;
+	bool right = len > 0;
+
+	while (right && text < end) {
+		const char *stop = memchr(text, '\n', (size_t)(end - text));
+		size_t n = (size_t)((stop ? stop : end) - text);
+
+		right = !n || take_line(p, text, n);
+		text += n + 1;
+	}
+	return right;
+}
+
+/* A run that left something out, or whose clock was set, is no whole test. */
+static void judge_run(struct probing *p)
+{
+	json_int_t jump = json_integer_value(json_object_get(p->summary, "clock_jump"));
+
+	if (!json_is_true(json_object_get(p->summary, "complete")))
+		say(p, p->unknown,
+		    json_string("the segmentation test was told to leave something out"));
+	if (jump)
+		say(p, p->unknown,
+		    json_sprintf("the clock was set by %" JSON_INTEGER_FORMAT
+				 " s during the segmentation test",
+				 jump));
+	if (p->more)
+		json_array_append_new(p->findings,
+				      json_sprintf("and %zu lines of the test more", p->more));
+	if (p->elsewhere)
+		json_array_append_new(p->unknown,
+				      json_sprintf("the test has %zu findings that are not of this "
+						   "scope",
+						   p->elsewhere));
+	if (strcmp(cli_text(p->summary, "result"), "clean") != 0 && !json_array_size(p->findings) &&
+	    !json_array_size(p->unknown))
+		say(p, p->unknown,
+		    json_sprintf("the segmentation test ended with: %s",
+				 cli_text(p->summary, "result")));
+}
+
+static json_t *probe_object(struct probing *p)
+{
+	json_t *o = gather_state("read", NULL);
+
+	judge_run(p);
+	gather_text(o, "when", cli_text(p->summary, "start"));
+	gather_text(o, "host", cli_text(p->summary, "host"));
+	gather_text(o, "policies", cli_text(p->summary, "policies"));
+	gather_text(o, "result", cli_text(p->summary, "result"));
+	json_object_set_new(o, "questions", json_integer(p->questions));
+	json_object_set(o, "total", json_object_get(p->summary, "packets"));
+	json_object_set(o, "findings", p->findings);
+	json_object_set(o, "unknown", p->unknown);
+	return o;
+}
+
+static int gather_probe(struct gathering *g)
+{
+	struct probing p = { .g = g, .findings = json_array(), .unknown = json_array() };
+	const char *path = g->options->probe;
+	bh_autofree char *text = NULL;
+	size_t len = 0;
+	json_t *o;
+	int code = CLI_YES;
+
+	if (path)
+		code = report_file("probe", path, &text, &len);
+	if (!path)
+		o = gather_state("absent",
+				 "no result was given (bulkhead probe --json, then report "
+				 "--probe FILE)");
+	else if (code == CLI_YES && !take_lines(&p, text, len))
+		o = gather_state("unreadable", "the file is no result of bulkhead probe --json");
+	else if (code == CLI_YES && !p.summary)
+		o = gather_state("unreadable",
+				 "the segmentation test was broken off: it has no summary");
+	else
+		o = probe_object(&p);
+	json_object_set_new(g->report, "probe", o);
+	json_decref(p.findings);
+	json_decref(p.unknown);
+	json_decref(p.summary);
+	return code;
+}
+
+int gather_inputs(struct gathering *g)
+{
+	json_object_set_new(g->report, "rules",
+			    gather_state("absent", "no counts of rules are kept"));
+	return gather_probe(g);
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <bulkhead/report/report.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "writers.h"
+
+/* Two reports of one scope: what is another. Each thing is a line of text, and lines are compared. */
+
+static json_t *flow_line(const json_t *f)
+{
+	return json_sprintf("%s to %s on %s (%s)", fact_text(f, "from"), fact_text(f, "to"),
+			    fact_text(f, "ports"), fact_text(f, "way"));
+}
+
+static json_t *endpoint_line(const json_t *e)
+{
+	if (!fact_is(e, "inside"))
+		return NULL;
+	return json_sprintf("%s: %s", fact_text(e, "name"), fact_text(e, "state"));
+}
+
+static json_t *denied_line(const json_t *g)
+{
+	return json_sprintf("%s %s %s on %s", fact_text(g, "service"), fact_text(g, "direction"),
+			    fact_text(g, "peer"), fact_text(g, "port"));
+}
+
+static const struct {
+	const char *rows;
+	json_t *(*line)(const json_t *row);
+	const char *came, *went;
+} things[] = {
+	{ "flows", flow_line, "Flows that may be opened now, and could not",
+	  "Flows that are closed now" },
+	{ "endpoints", endpoint_line, "Endpoints of the scope that are there now, or in this state",
+	  "Endpoints that are gone, or in another state" },
+	{ "denied.groups", denied_line, "Denied attempts that were not there",
+	  "Denied attempts that are there no more" },
+};
+
+static void put_lines(json_t *set, const json_t *rows, json_t *(*line)(const json_t *))
+{
+	const json_t *row;
+	size_t i;
+
+	json_array_foreach (rows, i, row) {
+		json_t *text = line(row);
+
+		if (text)
+			json_object_set_new(set, json_string_value(text), json_true());
+		json_decref(text);
+	}
+}
+
+/* The lines of A that B does not have. */
+static void add_part(json_t *parts, const char *title, json_t *a, const json_t *b)
+{
+	json_t *lines = json_array(), *v;
+	const char *line;
+
+	json_object_foreach (a, line, v)
+		if (!json_object_get(b, line))
+			json_array_append_new(lines, json_string(line));
+	if (json_array_size(lines))
+		json_array_append_new(parts,
+				      json_pack("{s:s, s:O}", "title", title, "lines", lines));
+	json_decref(lines);
+}
+
+static void compare_verdicts(json_t *parts, const json_t *now, const json_t *before)
+{
+	json_t *lines = json_array();
+	const json_t *a, *b;
+	size_t i, k;
+
+	json_array_foreach (fact(now, "requirements"), i, a)
+		json_array_foreach (fact(before, "requirements"), k, b)
+			if (fact_equals(b, "id", fact_text(a, "id")) &&
+			    !fact_equals(b, "verdict", fact_text(a, "verdict")))
+				json_array_append_new(
+					lines, json_sprintf("%s: %s, then %s", fact_text(a, "id"),
+							    verdict_word(fact_text(b, "verdict")),
+							    verdict_word(fact_text(a, "verdict"))));
+	if (json_array_size(lines))
+		json_array_append_new(parts,
+				      json_pack("{s:s, s:O}", "title", "Verdicts", "lines", lines));
+	json_decref(lines);
+}
+
+static void compare_findings(json_t *set, const json_t *report)
+{
+	const json_t *q, *f;
+	size_t i, k;
+
+	json_array_foreach (fact(report, "requirements"), i, q)
+		json_array_foreach (fact(q, "findings"), k, f) {
+			json_t *text =
+				json_sprintf("%s: %s", fact_text(q, "id"),
+					     json_string_value(f) ? json_string_value(f) : "");
+
+			json_object_set_new(set, json_string_value(text), json_true());
+			json_decref(text);
+		}
+}
+
+/* What stands over it all: other policies, a clock that was set back. */
+static void compare_heads(json_t *parts, const json_t *now, const json_t *before)
+{
+	json_t *lines = json_array();
+
+	if (!fact_equals(now, "policies.digest", fact_text(before, "policies.digest")))
+		json_array_append_new(lines, json_sprintf("policies: %.12s, then %.12s",
+							  fact_text(before, "policies.digest"),
+							  fact_text(now, "policies.digest")));
+	if (!fact_equals(now, "host", fact_text(before, "host")))
+		json_array_append_new(lines,
+				      json_sprintf("the other report is of another host (%s)",
+						   fact_text(before, "host")));
+	if (fact_time(before, "generated") > fact_time(now, "generated"))
+		json_array_append_new(lines,
+				      json_string("the other report is of a time that is still "
+						  "to come: the clock was set back"));
+	if (json_array_size(lines))
+		json_array_append_new(
+			parts, json_pack("{s:s, s:O}", "title", "All of it", "lines", lines));
+	json_decref(lines);
+}
+
+static void compare_sets(json_t *parts, json_t *a, json_t *b, const char *came, const char *went)
+{
+	add_part(parts, came, a, b);
+	add_part(parts, went, b, a);
+	json_decref(a);
+	json_decref(b);
+}
+
+int report_compare(json_t *report, const json_t *earlier, struct bh_err *err)
+{
+	json_t *parts = json_array(), *a = json_object(), *b = json_object();
+
+	if (!fact_equals(earlier, "scope.name", fact_text(report, "scope.name"))) {
+		json_decref(parts);
+		json_decref(a);
+		json_decref(b);
+		return bh_err_set(err, -EINVAL, "the other report is of scope %s",
+				  fact_text(earlier, "scope.name"));
+	}
+	compare_heads(parts, report, earlier);
+	compare_verdicts(parts, report, earlier);
+	compare_findings(a, report);
+	compare_findings(b, earlier);
+	compare_sets(parts, a, b, "Findings that are new", "Findings that are gone");
+	for (size_t i = 0; i < sizeof(things) / sizeof(things[0]); i++) {
+		a = json_object();
+		b = json_object();
+		put_lines(a, fact(report, things[i].rows), things[i].line);
+		put_lines(b, fact(earlier, things[i].rows), things[i].line);
+		compare_sets(parts, a, b, things[i].came, things[i].went);
+	}
+	if (json_object_set_new(report, "compared",
+				json_pack("{s:s, s:o}", "since", fact_text(earlier, "generated"),
+					  "parts", parts)) < 0)
+		return bh_err_oom(err);
+	return 0;
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "judge.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <bulkhead/base/cleanup.h>
+#include <bulkhead/base/limits.h>
+#include <bulkhead/report/report.h>
+
+static const struct requirement *const parts[] = { requirements_config, requirements_flows,
+						   requirements_trail };
+
+static const char *const verdicts[] = { "met", "finding", "not-assessed" };
+
+/* --- what is said ----------------------------------------------------------------------------- */
+
+static void say(json_t *list, const char *fmt, va_list ap)
+{
+	char text[BH_REPORT_TEXT_MAX];
+
+	vsnprintf(text, sizeof(text), fmt, ap);
+	/* a character that was cut in two is no text to jansson */
+	if (json_array_append_new(list, json_string(text)) < 0)
+		json_array_append_new(list, json_string("(a sentence that is too long)"));
+}
+
+void judge_found(struct judging *j, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (json_array_size(j->findings) >= BH_REPORT_FINDINGS_MAX) {
+		j->more++;
+		return;
+	}
+	va_start(ap, fmt);
+	say(j->findings, fmt, ap);
+	va_end(ap);
+}
+
+void judge_unknown(struct judging *j, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (json_array_size(j->unknown) >= BH_REPORT_FINDINGS_MAX)
+		return;
+	va_start(ap, fmt);
+	say(j->unknown, fmt, ap);
+	va_end(ap);
+}
+
+void judge_evidence(struct judging *j, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(j->evidence, fmt, ap);
+	va_end(ap);
+}
+
+bool judge_was_read(struct judging *j, const char *what, const char *title)
+{
+	const json_t *section = fact(j->report, what);
+
+	if (fact_equals(section, "state", "read"))
+		return true;
+	judge_unknown(j, "%s: %s", title,
+		      fact_text(section, "why")[0] ? fact_text(section, "why") : "not there");
+	return false;
+}
+
+/* --- every endpoint ---------------------------------------------------------------------------- */
+
+static void judge_endpoint(struct judging *j, const json_t *e, size_t *good)
+{
+	const char *state = fact_text(e, "state"), *why = fact_text(e, "why");
+
+	if (strcmp(state, "protected") == 0 && !fact_is(e, "finding"))
+		(*good)++;
+	else if (strcmp(state, "peer") == 0)
+		judge_unknown(j, "%s has no namespace on this host: what holds there is not known",
+			      fact_text(e, "name"));
+	else
+		judge_found(j, "%s is not protected but %s%s%s", fact_text(e, "name"), state,
+			    why[0] ? ": " : "", why);
+}
+
+void judge_enforced(struct judging *j)
+{
+	size_t i, n = 0, good = 0;
+	json_t *e;
+
+	if (!judge_was_read(j, "enforcement", "the state of the kernel"))
+		return;
+	fact_each(j->report, "endpoints", i, e)
+	{
+		if (!fact_is(e, "inside"))
+			continue;
+		n++;
+		judge_endpoint(j, e, &good);
+	}
+	if (!n)
+		judge_unknown(j,
+			      "no endpoint of the scope is there: nothing is enforced that could "
+			      "be looked at");
+	if (good)
+		judge_evidence(j,
+			       "%zu of %zu endpoints of the scope hold exactly the rules that the "
+			       "policies ask for, read back from the kernel (%s)",
+			       good, n, fact_text(j->report, "enforcement.source"));
+}
+
+/* --- all of it -------------------------------------------------------------------------------- */
+
+static const char *verdict_of(struct judging *j)
+{
+	if (j->more)
+		json_array_append_new(j->findings, json_sprintf("and %zu findings more", j->more));
+	if (json_array_size(j->findings))
+		return verdicts[1];
+	if (!json_array_size(j->evidence) && !json_array_size(j->unknown))
+		judge_unknown(j, "nothing was there that could be looked at");
+	return verdicts[json_array_size(j->unknown) ? 2 : 0];
+}
+
+static json_t *judge_one(const json_t *report, const struct requirement *q)
+{
+	struct judging j = { report, json_array(), json_array(), json_array(), 0 };
+	const char *verdict;
+
+	if (!json_array_size(fact(report, "services")))
+		judge_unknown(&j, "scope %s is empty: no service is in it",
+			      fact_text(report, "scope.name"));
+	q->judge(&j);
+	verdict = verdict_of(&j);
+	return json_pack("{s:s, s:s, s:s, s:s, s:s*, s:o, s:o, s:o}", "id", q->id, "title",
+			 q->title, "verdict", verdict, "checked", q->checked, "left", q->left,
+			 "findings", j.findings, "unknown", j.unknown, "evidence", j.evidence);
+}
+
+static void count(json_t *sum, const json_t *requirement)
+{
+	const char *verdict = fact_text(requirement, "verdict");
+
+	json_object_set_new(sum, verdict, json_integer(fact_number(sum, verdict) + 1));
+}
+
+int report_judge(json_t *report, struct bh_err *err)
+{
+	json_t *all = json_array(), *sum = json_object();
+
+	for (size_t i = 0; i < BH_ARRAY_SIZE(verdicts); i++)
+		json_object_set_new(sum, verdicts[i], json_integer(0));
+	for (size_t p = 0; p < BH_ARRAY_SIZE(parts); p++)
+		for (const struct requirement *q = parts[p]; q->id; q++) {
+			json_t *one = judge_one(report, q);
+
+			count(sum, one);
+			if (json_array_append_new(all, one) < 0)
+				json_object_del(report, "services"); /* told below */
+		}
+	if (json_object_set_new(report, "requirements", all) < 0 ||
+	    json_object_set_new(report, "sum", sum) < 0 || !fact(report, "services"))
+		return bh_err_oom(err);
+	return 0;
+}

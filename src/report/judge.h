@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef REPORT_JUDGE_H
+#define REPORT_JUDGE_H
+
+#include "facts.h"
+
+/*
+ * One requirement being judged. A finding makes it a finding; something unknown makes it not assessed;
+ * without either it is met, if there is evidence.
+ */
+struct judging {
+	const json_t *report;
+	json_t *findings, *unknown, *evidence;
+	size_t more; /* findings that were not kept */
+};
+
+void judge_found(struct judging *j, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void judge_unknown(struct judging *j, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void judge_evidence(struct judging *j, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+struct requirement {
+	const char *id, *title; /* in our own words */
+	const char *checked;    /* what is looked at */
+	const char *left;       /* what a tool cannot show, and people must; NULL: nothing */
+	void (*judge)(struct judging *j);
+};
+
+/* The parts of the table, in order; each ends with an entry without an id. */
+extern const struct requirement requirements_config[]; /* 1.2.1 to 1.2.4, 1.2.8 */
+extern const struct requirement requirements_flows[];  /* 1.2.5 to 1.2.7, 1.3, 1.4 */
+extern const struct requirement requirements_trail[];  /* 10, 11 */
+
+/* Every endpoint of the scope holds what the policies ask for: read back from its kernel. */
+void judge_enforced(struct judging *j);
+/* "state" of section WHAT is "read"; otherwise why not is said as unknown. */
+bool judge_was_read(struct judging *j, const char *what, const char *title);
+
+#define JUDGE_DAY 86400
+
+#endif

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdio.h>
+#include <string.h>
+
+#include "writers.h"
+
+/* Markdown, as code hosts show it. Text of others is escaped so that it stays text on one line. */
+
+static void md_add(struct bh_buf *b, const char *s)
+{
+	for (; *s; s++) {
+		if (strchr("\\`*_{}[]()#+!|~$@", *s))
+			bh_buf_addf(b, "\\%c", *s);
+		else if (strchr("<>&\"'", *s))
+			bh_buf_addf(b, "&#%d;", *s);
+		else if (*s == ':' && s[1] == '/')
+			bh_buf_addstr(b, "&#58;"); /* no address becomes a link */
+		else
+			bh_buf_add(b, s, 1);
+	}
+}
+
+static void add_pair(struct bh_buf *b, const char *term, const char *s)
+{
+	if (!s[0])
+		return;
+	bh_buf_addf(b, "- %s: ", term);
+	md_add(b, s);
+	bh_buf_addstr(b, "\n");
+}
+
+static void add_list(struct bh_buf *b, const char *title, const json_t *list)
+{
+	const json_t *v;
+	size_t i;
+
+	if (!json_array_size(list))
+		return;
+	bh_buf_addf(b, "%s:\n\n", title);
+	json_array_foreach (list, i, v) {
+		bh_buf_addstr(b, "- ");
+		md_add(b, json_string_value(v) ? json_string_value(v) : "");
+		bh_buf_addstr(b, "\n");
+	}
+	bh_buf_addstr(b, "\n");
+}
+
+static void add_row(struct bh_buf *b, const struct table *t, const json_t *row)
+{
+	struct bh_buf cell;
+
+	for (size_t i = 0; i < COLUMNS_MAX && t->columns[i].title; i++) {
+		table_cell(row, t->columns[i].path, &cell);
+		bh_buf_addstr(b, "| ");
+		md_add(b, bh_buf_str(&cell));
+		bh_buf_addstr(b, " ");
+		bh_buf_done(&cell);
+	}
+	bh_buf_addstr(b, "|\n");
+}
+
+static void add_table(struct bh_buf *b, const json_t *report, const struct table *t)
+{
+	const json_t *rows = fact(report, t->rows), *row;
+	size_t i, n = 0;
+
+	if (!json_array_size(rows) && !t->none)
+		return;
+	bh_buf_addf(b, "### %s\n\n", t->title);
+	if (!json_array_size(rows)) {
+		bh_buf_addf(b, "%s\n\n", t->none);
+		return;
+	}
+	for (; n < COLUMNS_MAX && t->columns[n].title; n++)
+		bh_buf_addf(b, "| %s ", t->columns[n].title);
+	bh_buf_addstr(b, "|\n");
+	for (i = 0; i < n; i++)
+		bh_buf_addstr(b, "|---");
+	bh_buf_addstr(b, "|\n");
+	json_array_foreach (rows, i, row)
+		add_row(b, t, row);
+	bh_buf_addstr(b, "\n");
+}
+
+static void add_head(struct bh_buf *b, const json_t *report, const char *digest)
+{
+	bh_buf_addstr(b, "# Evidence for scope ");
+	md_add(b, fact_text(report, "scope.name"));
+	bh_buf_addstr(b, "\n\n");
+	add_pair(b, "title", fact_text(report, "scope.title"));
+	add_pair(b, "made", fact_text(report, "generated"));
+	add_pair(b, "host", fact_text(report, "host"));
+	add_pair(b, "framework", fact_text(report, "scope.framework"));
+	add_pair(b, "policies", fact_text(report, "policies.digest"));
+	add_pair(b, "segmentation test", fact_text(report, "probe.when"));
+	add_pair(b, "SHA-256 of the data", digest);
+	bh_buf_addf(b,
+		    "\n%" JSON_INTEGER_FORMAT " met, %" JSON_INTEGER_FORMAT
+		    " finding, %" JSON_INTEGER_FORMAT " not assessed\n\n",
+		    fact_number(report, "sum.met"), fact_number(report, "sum.finding"),
+		    fact_number(report, "sum.not-assessed"));
+}
+
+static void add_requirement(struct bh_buf *b, const json_t *q)
+{
+	bh_buf_addf(b, "### %s %s: **%s**\n\nLooked at: %s.\n\n", fact_text(q, "id"),
+		    fact_text(q, "title"), verdict_word(fact_text(q, "verdict")),
+		    fact_text(q, "checked"));
+	add_list(b, "Findings", fact(q, "findings"));
+	add_list(b, "Not assessed, because", fact(q, "unknown"));
+	add_list(b, "Evidence", fact(q, "evidence"));
+	if (fact(q, "left"))
+		bh_buf_addf(b, "For people to show: %s\n\n", fact_text(q, "left"));
+}
+
+static void add_requirements(struct bh_buf *b, const json_t *report)
+{
+	const json_t *q;
+	size_t i;
+
+	bh_buf_addstr(b,
+		      "## Requirements of PCI DSS 4.0.1\n\n| No. | what it is about | verdict |\n"
+		      "|---|---|---|\n");
+	json_array_foreach (fact(report, "requirements"), i, q)
+		bh_buf_addf(b, "| %s | %s | %s |\n", fact_text(q, "id"), fact_text(q, "title"),
+			    verdict_word(fact_text(q, "verdict")));
+	bh_buf_addstr(b, "\n");
+	json_array_foreach (fact(report, "requirements"), i, q)
+		add_requirement(b, q);
+}
+
+static void add_compared(struct bh_buf *b, const json_t *report)
+{
+	const json_t *part;
+	size_t i;
+
+	if (!fact(report, "compared"))
+		return;
+	bh_buf_addstr(b, "## Since the report of ");
+	md_add(b, fact_text(report, "compared.since"));
+	bh_buf_addstr(b, "\n\n");
+	json_array_foreach (fact(report, "compared.parts"), i, part)
+		add_list(b, fact_text(part, "title"), fact(part, "lines"));
+	if (!json_array_size(fact(report, "compared.parts")))
+		bh_buf_addstr(b, "Nothing that is compared is another.\n\n");
+}
+
+void markdown_write(const json_t *report, const char *digest, struct bh_buf *out)
+{
+	add_head(out, report, digest);
+	add_requirements(out, report);
+	add_compared(out, report);
+	bh_buf_addstr(out, "## Tables\n\n");
+	for (const struct table *t = report_tables; t->id; t++)
+		add_table(out, report, t);
+	bh_buf_addstr(out,
+		      "The last line of this file seals all before it: `bulkhead report --check "
+		      "FILE`.\n");
+}

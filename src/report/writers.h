@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef REPORT_WRITERS_H
+#define REPORT_WRITERS_H
+
+#include <bulkhead/base/buf.h>
+
+#include "facts.h"
+
+/* The formats for people. DIGEST: of the object, as it stands in JSON. */
+void html_write(const json_t *report, const char *digest, struct bh_buf *out);
+void markdown_write(const json_t *report, const char *digest, struct bh_buf *out);
+
+/* Text that is no markup, in HTML, SVG and in values in double quotes there. */
+void html_add(struct bh_buf *b, const char *s);
+
+/* "met", "finding", "not-assessed" for people. */
+const char *verdict_word(const char *verdict);
+
+/* --- tables: the same in every format -------------------------------------------------------- */
+
+/* A column: its title, and the path of what stands in it. */
+struct column {
+	const char *title, *path;
+};
+#define COLUMNS_MAX 10
+
+struct table {
+	const char *id, *title;
+	const char *rows;  /* path of the list */
+	const char *about; /* a sentence above it, or NULL */
+	const char *none;  /* said when it is empty; NULL: the table is left out */
+	struct column columns[COLUMNS_MAX];
+};
+extern const struct table report_tables[]; /* ends with one without an id */
+
+/* What stands in a cell: texts, numbers, lists of texts, yes and no. The caller ends *OUT. */
+void table_cell(const json_t *row, const char *path, struct bh_buf *out);
+
+#endif
