@@ -48,17 +48,26 @@ static int count_ports(const char *ports)
 	return n;
 }
 
-static void add_edges(json_t *edges, const struct flow_graph *g, const size_t *index)
+/*
+ * Numbers of nodes in the map, + 1; 0: not there. Who is outside has two, as one who opens and as one
+ * who is called, so that not everything is one circle.
+ */
+struct numbers {
+	size_t *of[DIRECTIONS]; /* [EGRESS]: as a source */
+};
+
+static void add_edges(json_t *edges, const struct flow_graph *g, const struct numbers *n)
 {
 	for (size_t i = 0; i < g->n_edges; i++) {
 		const struct flow_edge *e = &g->edges[i];
+		size_t from = n->of[DIRECTION_EGRESS][e->from], to = n->of[DIRECTION_INGRESS][e->to];
 
-		if (index[e->from] && index[e->to])
+		if (from && to)
 			json_array_append_new(
 				edges,
 				json_pack("{s:I, s:I, s:s, s:s, s:i}", "from",
-					  (json_int_t)index[e->from] - 1, "to",
-					  (json_int_t)index[e->to] - 1, "state",
+					  (json_int_t)from - 1, "to",
+					  (json_int_t)to - 1, "state",
 					  e->state == FLOW_EDGE_BOTH ? "allowed" : "one-sided",
 					  "ports", e->ports, "n_ports", count_ports(e->ports)));
 	}
@@ -80,23 +89,41 @@ static json_t *boxes_of(const struct policy_set *policies)
 	return boxes;
 }
 
+static bool is_end(const struct flow_graph *g, size_t node, enum direction d)
+{
+	for (size_t i = 0; i < g->n_edges; i++)
+		if ((d == DIRECTION_EGRESS ? g->edges[i].from : g->edges[i].to) == node)
+			return true;
+	return false;
+}
+
+static void number_node(const struct flow_graph *g, size_t node, const char *scope, json_t *nodes,
+			struct numbers *n)
+{
+	for (unsigned d = 0; d < DIRECTIONS; d++) {
+		if (g->nodes[node].service && d) {
+			n->of[d][node] = n->of[0][node];
+		} else if (g->nodes[node].service || is_end(g, node, (enum direction)d)) {
+			add_node(nodes, &g->nodes[node], scope);
+			n->of[d][node] = json_array_size(nodes);
+		}
+	}
+}
+
 json_t *map_of_graph(const struct flow_graph *g, const struct policy_set *policies,
 		     const char *scope)
 {
-	bh_autofree size_t *index = calloc(g->n_nodes + 1, sizeof(*index));
+	bh_autofree size_t *index = calloc(2 * g->n_nodes + 1, sizeof(*index));
 	json_t *nodes = json_array(), *edges = json_array();
 	bool all = !scope || g->n_nodes <= BH_REPORT_MAP_MAX;
-	size_t n = 0;
+	struct numbers n = { { index, index ? index + g->n_nodes : NULL } };
 
-	for (size_t i = 0; index && i < g->n_nodes; i++) {
-		if (!all && (n >= BH_REPORT_MAP_MAX ||
-			     (!graph_in_scope(&g->nodes[i], scope) && !touches(g, i, scope))))
-			continue;
-		add_node(nodes, &g->nodes[i], scope);
-		index[i] = ++n;
-	}
+	for (size_t i = 0; index && i < g->n_nodes; i++)
+		if (all || (json_array_size(nodes) < BH_REPORT_MAP_MAX &&
+			    (graph_in_scope(&g->nodes[i], scope) || touches(g, i, scope))))
+			number_node(g, i, scope, nodes, &n);
 	if (index)
-		add_edges(edges, g, index);
+		add_edges(edges, g, &n);
 	return json_pack("{s:o, s:o, s:o, s:s*}", "boxes", boxes_of(policies), "nodes", nodes,
 			 "edges", edges, "why",
 			 all ? NULL

@@ -6,38 +6,50 @@
 #include "pictures.h"
 
 /*
- * In layers: a node's column is the longest way to it along what is allowed, edges that close a circle
- * left out. A band is the nodes outside of boxes, or those of one box; in a band the nodes of a column
- * are a cell, put in order by where their neighbours are, and broken into lanes when there are many.
+ * In layers. A node's column is the longest way to it along what is allowed, edges that close a circle
+ * left out. A band is the nodes outside of boxes, or those of one box. What leads over a column passes it
+ * by a gap, one for all edges of a source, so that no edge lies behind a node. In a band the nodes and
+ * gaps of a column are a cell, put in order by where their neighbours are.
  */
 #define LAYERS_MAX 12
-#define LANE_ROWS  12
+#define LANES_FROM 15 /* a cell with so many nodes has two lanes, one half a row lower */
 #define ROW        44
-#define GAP        80
+#define WAY        14
+#define GAP        84
 #define GAP_LABELS 130
-#define LANE_GAP   24
+#define LANE_GAP   26
 #define MARGIN     24
-#define BAND_GAP   44 /* with the title of a box in it */
-#define SWEEPS     12
+#define BAND_GAP   48 /* with the title of a box in it */
+#define SWEEPS     14
 
 struct edge {
 	size_t from, to;
-	bool back; /* closes a circle */
+	bool back;    /* closes a circle */
+	bool shown;   /* it was tried, but is not allowed: it moves nobody to another column */
 };
 
-struct node {
+struct item {
+	bool gap;
 	unsigned column, band, mark;
 	double want; /* where its neighbours are */
-	unsigned row, lane;
+	int y, lane; /* in its band, the upper end */
+};
+
+/* From an item to one of the next column: what pulls them together. */
+struct link {
+	size_t from, to;
 };
 
 struct maker {
 	const json_t *map;
-	struct node *nodes;
+	struct item *items; /* the nodes, then the gaps */
 	struct edge *edges;
-	size_t n, n_edges;
+	struct link *links;
+	size_t n, n_items, n_edges, n_links;
+	size_t *gaps;  /* [node * LAYERS_MAX + column]: the item + 1; 0: none */
+	size_t *order; /* scratch: the items of one cell */
+	int *heights;  /* of bands */
 	unsigned bands, columns;
-	size_t *order; /* scratch: the nodes of one cell */
 	int gap;
 };
 
@@ -64,26 +76,29 @@ static void read_edges(struct maker *m)
 
 		if (from < 0 || to < 0 || (size_t)from >= m->n || (size_t)to >= m->n || from == to)
 			continue;
-		if (fact_equals(e, "state", "allowed"))
-			m->edges[m->n_edges++] = (struct edge) { (size_t)from, (size_t)to, false };
+		m->edges[m->n_edges++] = (struct edge) { (size_t)from, (size_t)to,
+							 .shown = !fact_equals(e, "state",
+									       "allowed") };
 	}
 }
 
 static int read_map(struct maker *m)
 {
-	const json_t *nodes = fact(m->map, "nodes");
-	const json_t *v;
-	size_t i;
+	const json_t *nodes = fact(m->map, "nodes"), *v;
+	size_t edges = json_array_size(fact(m->map, "edges")), i;
 
-	m->n = json_array_size(nodes);
+	m->n = m->n_items = json_array_size(nodes);
 	m->bands = (unsigned)json_array_size(fact(m->map, "boxes")) + 1;
-	m->nodes = calloc(m->n + 1, sizeof(*m->nodes));
-	m->order = calloc(m->n + 1, sizeof(*m->order));
-	m->edges = calloc(json_array_size(fact(m->map, "edges")) + 1, sizeof(*m->edges));
-	if (!m->nodes || !m->order || !m->edges)
+	m->items = calloc(m->n * (1 + LAYERS_MAX) + 1, sizeof(*m->items));
+	m->order = calloc(m->n * (1 + LAYERS_MAX) + 1, sizeof(*m->order));
+	m->gaps = calloc(m->n * LAYERS_MAX + 1, sizeof(*m->gaps));
+	m->edges = calloc(edges + 1, sizeof(*m->edges));
+	m->links = calloc(edges * LAYERS_MAX + 1, sizeof(*m->links));
+	m->heights = calloc(m->bands, sizeof(*m->heights));
+	if (!m->items || !m->order || !m->gaps || !m->edges || !m->links || !m->heights)
 		return -ENOMEM;
 	json_array_foreach (nodes, i, v)
-		m->nodes[i].band = band_of(m->map, fact_text(v, "box"));
+		m->items[i].band = band_of(m->map, fact_text(v, "box"));
 	read_edges(m);
 	return 0;
 }
@@ -95,18 +110,18 @@ enum { UNSEEN, OPEN, SEEN };
 /* Maps have few nodes (BH_REPORT_MAP_MAX), so the depth is bounded. */
 static void find_circles(struct maker *m, size_t node)
 {
-	m->nodes[node].mark = OPEN;
+	m->items[node].mark = OPEN;
 	for (size_t i = 0; i < m->n_edges; i++) {
 		struct edge *e = &m->edges[i];
 
-		if (e->from != node)
+		if (e->from != node || e->shown)
 			continue;
-		if (m->nodes[e->to].mark == OPEN)
+		if (m->items[e->to].mark == OPEN)
 			e->back = true;
-		else if (m->nodes[e->to].mark == UNSEEN)
+		else if (m->items[e->to].mark == UNSEEN)
 			find_circles(m, e->to);
 	}
-	m->nodes[node].mark = SEEN;
+	m->items[node].mark = SEEN;
 }
 
 static bool lengthen(struct maker *m)
@@ -115,87 +130,189 @@ static bool lengthen(struct maker *m)
 
 	for (size_t i = 0; i < m->n_edges; i++) {
 		const struct edge *e = &m->edges[i];
-		unsigned after = m->nodes[e->from].column + 1;
+		unsigned after = m->items[e->from].column + 1;
 
-		if (e->back || after >= LAYERS_MAX || m->nodes[e->to].column >= after)
+		if (e->back || e->shown || after >= LAYERS_MAX || m->items[e->to].column >= after)
 			continue;
-		m->nodes[e->to].column = after;
+		m->items[e->to].column = after;
 		changed = true;
 	}
 	return changed;
 }
 
+/* Who is nobody's destination stands just before the first that it leads to. */
+static void pull(struct maker *m, size_t node)
+{
+	unsigned first = LAYERS_MAX;
+
+	for (size_t i = 0; i < m->n_edges; i++) {
+		const struct edge *e = &m->edges[i];
+
+		if (e->shown || e->back)
+			continue;
+		if (e->to == node)
+			return;
+		if (e->from == node && m->items[e->to].column < first)
+			first = m->items[e->to].column;
+	}
+	if (first < LAYERS_MAX && first > 0)
+		m->items[node].column = first - 1;
+}
+
 static void make_columns(struct maker *m)
 {
 	for (size_t i = 0; i < m->n; i++)
-		if (m->nodes[i].mark == UNSEEN)
+		if (m->items[i].mark == UNSEEN)
 			find_circles(m, i);
 	while (lengthen(m))
 		;
 	for (size_t i = 0; i < m->n; i++)
-		if (m->nodes[i].column >= m->columns)
-			m->columns = m->nodes[i].column + 1;
+		pull(m, i);
+	for (size_t i = 0; i < m->n; i++)
+		if (m->items[i].column >= m->columns)
+			m->columns = m->items[i].column + 1;
+}
+
+/* --- gaps ------------------------------------------------------------------------------------- */
+
+static size_t gap_of(struct maker *m, size_t node, unsigned column)
+{
+	size_t *at = &m->gaps[node * LAYERS_MAX + column];
+
+	if (!*at) {
+		m->items[m->n_items] = (struct item) { .gap = true,
+						       .column = column,
+						       .band = m->items[node].band };
+		*at = ++m->n_items;
+	}
+	return *at - 1;
+}
+
+static void make_links(struct maker *m)
+{
+	for (size_t i = 0; i < m->n_edges; i++) {
+		const struct edge *e = &m->edges[i];
+		unsigned last = m->items[e->to].column;
+		size_t before = e->from;
+
+		if (last <= m->items[e->from].column)
+			continue;
+		for (unsigned c = m->items[e->from].column + 1; c < last; c++) {
+			size_t here = gap_of(m, e->from, c);
+
+			m->links[m->n_links++] = (struct link) { before, here };
+			before = here;
+		}
+		m->links[m->n_links++] = (struct link) { before, e->to };
+	}
 }
 
 /* --- rows ------------------------------------------------------------------------------------- */
 
-static int order_cmp(const void *a, const void *b, void *nodes)
+static int order_cmp(const void *a, const void *b, void *items)
 {
-	const struct node *sorted = nodes, *x = &sorted[*(const size_t *)a],
-			  *y = &sorted[*(const size_t *)b];
+	size_t i = *(const size_t *)a, k = *(const size_t *)b;
+	const struct item *x = (const struct item *)items + i;
+	const struct item *y = (const struct item *)items + k;
 
 	if (x->want != y->want)
 		return x->want < y->want ? -1 : 1;
-	return *(const size_t *)a < *(const size_t *)b ? -1 : 1;
+	return (i > k) - (i < k);
 }
 
-static size_t cell_of(const struct maker *m, unsigned band, unsigned column)
+/* The items of a cell, in ORDER; *RET_NODES (may be NULL): those that are nodes. */
+static size_t cell_of(const struct maker *m, unsigned band, unsigned column, size_t *ret_nodes)
 {
-	size_t n = 0;
+	size_t n = 0, nodes = 0;
 
-	for (size_t i = 0; i < m->n; i++)
-		if (m->nodes[i].band == band && m->nodes[i].column == column)
-			m->order[n++] = i;
+	for (size_t i = 0; i < m->n_items; i++) {
+		if (m->items[i].band != band || m->items[i].column != column)
+			continue;
+		m->order[n++] = i;
+		nodes += !m->items[i].gap;
+	}
+	if (ret_nodes)
+		*ret_nodes = nodes;
 	return n;
 }
 
-/* As even as can be, so that no lane has one alone. */
-static unsigned lanes_of(size_t n)
+/* Gaps that come in the middle of a row of two lanes wait until it is full. Returns the height. */
+static int stack(struct maker *m, size_t n, bool lanes)
 {
-	return n ? (unsigned)((n + LANE_ROWS - 1) / LANE_ROWS) : 1;
-}
+	int y = 0, lane = 0;
+	size_t waiting = 0;
 
-static void place_cell(struct maker *m, size_t n)
-{
-	unsigned lanes = lanes_of(n);
+	for (size_t i = 0; i <= n; i++) {
+		struct item *o = i < n ? &m->items[m->order[i]] : NULL;
+		bool full = !o || (!o->gap && !lane);
 
-	if (n)
-		qsort_r(m->order, n, sizeof(*m->order), order_cmp, m->nodes);
-	for (size_t i = 0; i < n; i++) {
-		m->nodes[m->order[i]].row = (unsigned)(i / lanes);
-		m->nodes[m->order[i]].lane = (unsigned)(i % lanes);
+		for (; full && waiting < i; waiting++) {
+			struct item *w = &m->items[m->order[waiting]];
+
+			if (w->gap) {
+				w->y = y;
+				y += WAY;
+			}
+		}
+		if (!o || o->gap)
+			continue;
+		o->lane = lane;
+		o->y = y + lane * ROW / 2;
+		lane = lanes ? !lane : 0;
+		y += lane ? 0 : ROW + (lanes ? ROW / 4 : 0);
 	}
+	return y + (lane ? ROW : 0);
 }
 
+/* Put a cell in order, and where its neighbours are, as far as the band goes. */
+static void place_cell(struct maker *m, unsigned band, unsigned column)
+{
+	size_t nodes, n = cell_of(m, band, column, &nodes);
+	double mean = 0;
+	int height, shift;
+
+	if (!n)
+		return;
+	qsort_r(m->order, n, sizeof(*m->order), order_cmp, m->items);
+	height = stack(m, n, nodes >= LANES_FROM);
+	if (height > m->heights[band])
+		m->heights[band] = height;
+	for (size_t i = 0; i < n; i++)
+		mean += m->items[m->order[i]].want / (double)n;
+	shift = (int)mean - height / 2;
+	if (shift > m->heights[band] - height)
+		shift = m->heights[band] - height;
+	for (size_t i = 0; shift > 0 && i < n; i++)
+		m->items[m->order[i]].y += shift;
+}
+
+static int top_of(const struct maker *m, unsigned band)
+{
+	int y = 0;
+
+	for (unsigned b = 0; b < band; b++)
+		y += m->heights[b] + BAND_GAP;
+	return y;
+}
+
+/* In the coordinates of its own band; others pull to its edges. */
 static void want_middle(struct maker *m, bool forward)
 {
-	for (size_t i = 0; i < m->n; i++) {
+	for (size_t i = 0; i < m->n_items; i++) {
 		double sum = 0;
 		size_t n = 0;
 
-		for (size_t k = 0; k < m->n_edges; k++) {
-			const struct edge *e = &m->edges[k];
-			size_t self = forward ? e->to : e->from, other = forward ? e->from : e->to;
+		for (size_t k = 0; k < m->n_links; k++) {
+			const struct link *l = &m->links[k];
+			size_t self = forward ? l->to : l->from, other = forward ? l->from : l->to;
 
 			if (self != i)
 				continue;
-			sum += m->nodes[other].row + 100.0 * m->nodes[other].band;
+			sum += m->items[other].y + top_of(m, m->items[other].band);
 			n++;
 		}
-		if (n)
-			m->nodes[i].want = sum / (double)n;
-		else
-			m->nodes[i].want = m->nodes[i].row + 100.0 * m->nodes[i].band;
+		m->items[i].want = n ? sum / (double)n - top_of(m, m->items[i].band)
+				     : m->items[i].y;
 	}
 }
 
@@ -203,13 +320,13 @@ static void place_all(struct maker *m)
 {
 	for (unsigned b = 0; b < m->bands; b++)
 		for (unsigned c = 0; c < m->columns; c++)
-			place_cell(m, cell_of(m, b, c));
+			place_cell(m, b, c);
 }
 
 static void make_rows(struct maker *m)
 {
-	for (size_t i = 0; i < m->n; i++)
-		m->nodes[i].want = (double)i;
+	for (size_t i = 0; i < m->n_items; i++)
+		m->items[i].want = (double)i;
 	place_all(m);
 	for (int i = 0; i < SWEEPS; i++) {
 		want_middle(m, i % 2 == 0);
@@ -221,113 +338,114 @@ static void make_rows(struct maker *m)
 
 static int column_width(const struct maker *m, unsigned column)
 {
-	unsigned lanes = 1;
+	size_t nodes;
 
 	for (unsigned b = 0; b < m->bands; b++) {
-		unsigned here = lanes_of(cell_of(m, b, column));
-
-		lanes = here > lanes ? here : lanes;
+		cell_of(m, b, column, &nodes);
+		if (nodes >= LANES_FROM)
+			return 2 * NODE_WIDTH + LANE_GAP;
 	}
-	return (int)(lanes * NODE_WIDTH + (lanes - 1) * LANE_GAP);
-}
-
-static unsigned rows_of(const struct maker *m, unsigned band, unsigned column)
-{
-	size_t n = cell_of(m, band, column);
-
-	return (unsigned)((n + lanes_of(n) - 1) / lanes_of(n));
-}
-
-static unsigned band_rows(const struct maker *m, unsigned band)
-{
-	unsigned rows = 0;
-
-	for (unsigned c = 0; c < m->columns; c++) {
-		unsigned here = rows_of(m, band, c);
-
-		rows = here > rows ? here : rows;
-	}
-	return rows;
-}
-
-static void put_cell(const struct maker *m, unsigned band, unsigned column, int x, int y,
-		     struct layout *l)
-{
-	size_t n = cell_of(m, band, column);
-
-	y += (int)(band_rows(m, band) - rows_of(m, band, column)) * ROW / 2;
-	for (size_t i = 0; i < n; i++) {
-		const struct node *o = &m->nodes[m->order[i]];
-
-		l->nodes[m->order[i]] = (struct spot) {
-			x + (int)o->lane * (NODE_WIDTH + LANE_GAP),
-			/* lanes are staggered, so that what passes between them is seen */
-			y + (int)o->row * ROW + (int)(o->lane % 2) * (ROW / 4), column
-		};
-	}
+	return NODE_WIDTH;
 }
 
 /* The box of a band: around its nodes, with room for the title. */
 static void put_box(const struct maker *m, unsigned band, struct layout *l)
 {
-	struct box b = { 1 << 30, 1 << 30, 0, 0 };
-	int right = 0, bottom = 0;
+	int left = 1 << 30, top = 1 << 30, right = 0, bottom = 0;
 
 	for (size_t i = 0; i < m->n; i++) {
 		const struct spot *s = &l->nodes[i];
 
-		if (m->nodes[i].band != band)
+		if (m->items[i].band != band)
 			continue;
-		b.x = s->x < b.x ? s->x : b.x;
-		b.y = s->y < b.y ? s->y : b.y;
+		left = s->x < left ? s->x : left;
+		top = s->y < top ? s->y : top;
 		right = s->x + NODE_WIDTH > right ? s->x + NODE_WIDTH : right;
 		bottom = s->y + NODE_HEIGHT > bottom ? s->y + NODE_HEIGHT : bottom;
 	}
-	if (!right)
-		return;
-	l->boxes[band - 1] =
-		(struct box) { b.x - 14, b.y - 32, right - b.x + 28, bottom - b.y + 46 };
+	if (right)
+		l->boxes[band - 1] = (struct box) { left - 14, top - 32, right - left + 28,
+						    bottom - top + 46 };
 }
 
-static void put_all(const struct maker *m, struct layout *l)
+static void put_columns(const struct maker *m, struct layout *l)
 {
-	int x = MARGIN, y;
+	int x = MARGIN;
 
+	l->n_columns = m->columns;
 	for (unsigned c = 0; c < m->columns; c++) {
-		y = MARGIN;
-		for (unsigned b = 0; b < m->bands; b++) {
-			unsigned rows = band_rows(m, b);
-
-			y += b && rows ? BAND_GAP : 0;
-			put_cell(m, b, c, x, y, l);
-			y += (int)rows * ROW + (b && rows ? MARGIN : 0);
-		}
-		l->height = y + MARGIN;
-		x += column_width(m, c) + (c + 1 < m->columns ? m->gap : MARGIN);
+		l->columns[c] = x;
+		l->widths[c] = column_width(m, c);
+		x += l->widths[c] + (c + 1 < m->columns ? m->gap : MARGIN);
 	}
+	l->width = x;
+}
+
+/* Boxes that nobody is in take no room. */
+static void put_items(const struct maker *m, struct layout *l)
+{
+	int top = MARGIN;
+
+	for (unsigned b = 0; b < m->bands; b++) {
+		top += m->heights[b] && b ? BAND_GAP : 0;
+		for (size_t i = 0; i < m->n; i++) {
+			const struct item *o = &m->items[i];
+
+			if (o->band == b)
+				l->nodes[i] = (struct spot) {
+					l->columns[o->column] + o->lane * (NODE_WIDTH + LANE_GAP),
+					top + o->y, o->column
+				};
+		}
+		for (size_t i = 0; i < m->n; i++)
+			for (unsigned c = 0; c < m->columns && m->items[i].band == b; c++) {
+				size_t way = m->gaps[i * LAYERS_MAX + c];
+
+				l->ways[i * m->columns + c] =
+					way ? top + m->items[way - 1].y + WAY / 2 : -1;
+			}
+		top += m->heights[b];
+	}
+	l->height = top + MARGIN;
+}
+
+static int make(struct maker *m, struct layout *l)
+{
+	int r = read_map(m);
+
+	if (r < 0)
+		return r;
+	make_columns(m);
+	make_links(m);
+	make_rows(m);
+	*l = (struct layout) { .n_nodes = m->n, .n_boxes = m->bands - 1 };
+	l->nodes = calloc(m->n + 1, sizeof(*l->nodes));
+	l->boxes = calloc(m->bands, sizeof(*l->boxes));
+	l->columns = calloc(m->columns + 1, sizeof(*l->columns));
+	l->widths = calloc(m->columns + 1, sizeof(*l->widths));
+	l->ways = calloc(m->n * m->columns + 1, sizeof(*l->ways));
+	if (!l->nodes || !l->boxes || !l->columns || !l->widths || !l->ways)
+		return -ENOMEM;
+	put_columns(m, l);
+	put_items(m, l);
 	for (unsigned b = 1; b < m->bands; b++)
 		put_box(m, b, l);
-	l->width = x + MARGIN;
+	return 0;
 }
 
 int layout_make(const json_t *map, bool labels, struct layout *ret)
 {
 	struct maker m = { .map = map, .gap = labels ? GAP_LABELS : GAP };
-	int r = read_map(&m);
+	int r;
 
-	*ret = (struct layout) { .n_nodes = m.n, .n_boxes = m.bands - 1 };
-	ret->nodes = calloc(m.n + 1, sizeof(*ret->nodes));
-	ret->boxes = calloc(m.bands, sizeof(*ret->boxes));
-	if (!ret->nodes || !ret->boxes)
-		r = -ENOMEM;
-	if (r >= 0) {
-		make_columns(&m);
-		make_rows(&m);
-		put_all(&m, ret);
-	}
-	free(m.nodes);
+	*ret = (struct layout) { 0 };
+	r = make(&m, ret);
+	free(m.items);
 	free(m.edges);
+	free(m.links);
+	free(m.gaps);
 	free(m.order);
+	free(m.heights);
 	return r;
 }
 
@@ -335,4 +453,7 @@ void layout_done(struct layout *l)
 {
 	free(l->nodes);
 	free(l->boxes);
+	free(l->columns);
+	free(l->widths);
+	free(l->ways);
 }

@@ -103,6 +103,39 @@ static const char *name_of(const struct drawing *d, size_t node)
 	return fact_text(json_array_get(fact(d->map, "nodes"), node), "name");
 }
 
+static void add_curve(struct drawing *d, int x1, int y1, int x2, int y2)
+{
+	int reach = (x2 - x1) / 2;
+
+	bh_buf_addf(d->out, "C%d %d %d %d %d %d", x1 + reach, y1, x2 - reach, y2, x2, y2);
+}
+
+/* By the gaps of its source in the columns between. L then is its last piece. */
+static void add_path(struct drawing *d, size_t from, size_t to, struct line *l)
+{
+	const struct layout *a = &d->layout;
+	unsigned last = a->nodes[to].column;
+
+	bh_buf_addf(d->out, "M%d %d", l->x1, l->y1);
+	for (unsigned c = a->nodes[from].column + 1; c < last; c++) {
+		int y = a->ways[from * a->n_columns + c];
+
+		if (y < 0)
+			continue;
+		add_curve(d, l->x1, l->y1, a->columns[c], y);
+		bh_buf_addf(d->out, "h%d", a->widths[c]);
+		l->x1 = a->columns[c] + a->widths[c];
+		l->y1 = y;
+	}
+	if (a->nodes[from].column < last) {
+		l->bend1 = l->bend2 = (l->x1 + l->x2) / 2;
+		add_curve(d, l->x1, l->y1, l->x2, l->y2);
+	} else {
+		bh_buf_addf(d->out, "C%d %d %d %d %d %d", l->bend1, l->y1, l->bend2, l->y2, l->x2,
+			    l->y2);
+	}
+}
+
 static void add_edge(struct drawing *d, const json_t *e, const struct kind *k)
 {
 	size_t from = (size_t)fact_number(e, "from"), to = (size_t)fact_number(e, "to");
@@ -111,8 +144,9 @@ static void add_edge(struct drawing *d, const json_t *e, const struct kind *k)
 	if (from >= d->layout.n_nodes || to >= d->layout.n_nodes || from == to)
 		return;
 	l = line_of(d, from, to);
-	bh_buf_addf(d->out, "<path class=\"edge %s\" d=\"M%d %dC%d %d %d %d %d %d\"><title>",
-		    k->class, l.x1, l.y1, l.bend1, l.y1, l.bend2, l.y2, l.x2, l.y2);
+	bh_buf_addf(d->out, "<path class=\"edge %s\" d=\"", k->class);
+	add_path(d, from, to, &l);
+	bh_buf_addstr(d->out, "\"><title>");
 	html_add(d->out, name_of(d, from));
 	bh_buf_addstr(d->out, " to ");
 	html_add(d->out, name_of(d, to));

@@ -18,12 +18,14 @@
 #define LABEL        150
 #define NAME_COLUMNS 20
 #define LEGEND       40
+#define WIDTH_MIN    640
 
 struct matrix {
 	const json_t *map;
 	struct bh_buf *out;
-	int *index; /* [node]: row and column; -1: not there */
-	int n;
+	int *rows, *columns; /* [node]; -1: none */
+	int n_rows, n_columns;
+	size_t nodes;
 };
 
 static const char *name_of(const struct matrix *m, size_t node)
@@ -31,56 +33,68 @@ static const char *name_of(const struct matrix *m, size_t node)
 	return fact_text(json_array_get(fact(m->map, "nodes"), node), "name");
 }
 
-/* Only those who have an edge. */
-static void number_nodes(struct matrix *m, size_t nodes)
+static bool is_drawn(const json_t *e)
+{
+	return fact_equals(e, "state", "allowed") || fact_equals(e, "state", "denied");
+}
+
+/* Only those who have an edge, as an end of that kind. Returns how many. */
+static int number_ends(struct matrix *m, const char *end, int *index)
 {
 	const json_t *e;
 	size_t i;
+	int n = 0;
 
-	for (i = 0; i < nodes; i++)
-		m->index[i] = -1;
+	for (i = 0; i < m->nodes; i++)
+		index[i] = -1;
 	json_array_foreach (fact(m->map, "edges"), i, e) {
-		json_int_t ends[] = { fact_number(e, "from"), fact_number(e, "to") };
+		json_int_t node = fact_number(e, end);
 
-		for (int k = 0; k < 2; k++)
-			if (ends[k] >= 0 && (size_t)ends[k] < nodes)
-				m->index[ends[k]] = 0;
+		if (is_drawn(e) && node >= 0 && (size_t)node < m->nodes)
+			index[node] = 0;
 	}
-	for (i = 0; i < nodes; i++)
-		if (m->index[i] == 0)
-			m->index[i] = m->n < BH_REPORT_MATRIX_MAX ? m->n++ : -1;
+	for (i = 0; i < m->nodes; i++)
+		if (index[i] == 0)
+			index[i] = n < BH_REPORT_MATRIX_MAX ? n++ : -1;
+	return n;
 }
 
-static void add_labels(struct matrix *m, size_t nodes)
+static void add_label(struct matrix *m, const char *place, size_t node)
 {
-	for (size_t i = 0; i < nodes; i++) {
-		int at = LABEL + m->index[i] * CELL;
+	bh_buf_addf(m->out, "<text class=\"small\" %s>", place);
+	picture_text(m->out, name_of(m, node), NAME_COLUMNS);
+	bh_buf_addstr(m->out, "</text>\n");
+}
 
-		if (m->index[i] < 0)
-			continue;
-		bh_buf_addf(m->out, "<text class=\"small\" text-anchor=\"end\" x=\"%d\" y=\"%d\">",
-			    LABEL - 6, at + CELL - 5);
-		picture_text(m->out, name_of(m, i), NAME_COLUMNS);
-		bh_buf_addf(m->out,
-			    "</text><text class=\"small\" transform=\"translate(%d %d) "
-			    "rotate(-60)\">",
-			    at + CELL - 5, LABEL - 6);
-		picture_text(m->out, name_of(m, i), NAME_COLUMNS);
-		bh_buf_addf(m->out,
-			    "</text><rect class=\"self\" x=\"%d\" y=\"%d\" width=\"%d\" "
-			    "height=\"%d\"/>\n",
-			    at, at, CELL, CELL);
+static void add_labels(struct matrix *m)
+{
+	char place[96];
+
+	for (size_t i = 0; i < m->nodes; i++) {
+		snprintf(place, sizeof(place), "text-anchor=\"end\" x=\"%d\" y=\"%d\"", LABEL - 6,
+			 LABEL + m->rows[i] * CELL + CELL - 5);
+		if (m->rows[i] >= 0)
+			add_label(m, place, i);
+		snprintf(place, sizeof(place), "transform=\"translate(%d %d) rotate(-60)\"",
+			 LABEL + m->columns[i] * CELL + CELL - 5, LABEL - 6);
+		if (m->columns[i] >= 0)
+			add_label(m, place, i);
+		if (m->rows[i] >= 0 && m->columns[i] >= 0)
+			bh_buf_addf(m->out,
+				    "<rect class=\"self\" x=\"%d\" y=\"%d\" width=\"%d\" "
+				    "height=\"%d\"/>\n",
+				    LABEL + m->columns[i] * CELL, LABEL + m->rows[i] * CELL, CELL,
+				    CELL);
 	}
 }
 
 static void add_grid(struct matrix *m)
 {
-	int size = m->n * CELL;
-
 	bh_buf_addstr(m->out, "<path class=\"grid\" d=\"");
-	for (int i = 0; i <= m->n; i++)
-		bh_buf_addf(m->out, "M%d %dv%dM%d %dh%d", LABEL + i * CELL, LABEL, size, LABEL,
-			    LABEL + i * CELL, size);
+	for (int i = 0; i <= m->n_rows; i++)
+		bh_buf_addf(m->out, "M%d %dh%d", LABEL, LABEL + i * CELL, m->n_columns * CELL);
+	for (int i = 0; i <= m->n_columns; i++)
+		bh_buf_addf(m->out, "M%d %dv%d", LABEL + i * CELL, LABEL, m->n_rows * CELL);
 	bh_buf_addstr(m->out, "\"/>\n");
 }
 
@@ -113,15 +127,15 @@ static void add_shape(struct matrix *m, const json_t *e, int x, int y)
 		    fact_number(e, "n_ports") > 3 ? 9 : 3 + 2 * (int)fact_number(e, "n_ports"));
 }
 
-static void add_cell(struct matrix *m, const json_t *e, size_t nodes)
+static void add_cell(struct matrix *m, const json_t *e)
 {
 	json_int_t from = fact_number(e, "from"), to = fact_number(e, "to");
 	bool denied = fact_equals(e, "state", "denied");
 
-	if ((!denied && !fact_equals(e, "state", "allowed")) || from < 0 || to < 0 ||
-	    (size_t)from >= nodes || (size_t)to >= nodes || m->index[from] < 0 || m->index[to] < 0)
+	if (from < 0 || to < 0 || (size_t)from >= m->nodes || (size_t)to >= m->nodes ||
+	    m->rows[from] < 0 || m->columns[to] < 0)
 		return;
-	add_shape(m, e, LABEL + m->index[to] * CELL, LABEL + m->index[from] * CELL);
+	add_shape(m, e, LABEL + m->columns[to] * CELL, LABEL + m->rows[from] * CELL);
 	bh_buf_addstr(m->out, "<title>");
 	html_add(m->out, name_of(m, (size_t)from));
 	bh_buf_addstr(m->out, " to ");
@@ -131,14 +145,14 @@ static void add_cell(struct matrix *m, const json_t *e, size_t nodes)
 	bh_buf_addf(m->out, "</title></%s>\n", denied ? "circle" : "rect");
 }
 
-static void add_cells(struct matrix *m, size_t nodes, bool denied)
+static void add_cells(struct matrix *m, const char *state)
 {
 	const json_t *e;
 	size_t i;
 
 	json_array_foreach (fact(m->map, "edges"), i, e)
-		if (fact_equals(e, "state", "denied") == denied)
-			add_cell(m, e, nodes);
+		if (fact_equals(e, "state", state))
+			add_cell(m, e);
 }
 
 static void add_legend(struct matrix *m, int y)
@@ -156,27 +170,30 @@ static void add_legend(struct matrix *m, int y)
 void picture_matrix(const json_t *map, struct bh_buf *out)
 {
 	size_t nodes = json_array_size(fact(map, "nodes"));
-	bh_autofree int *index = calloc(nodes + 1, sizeof(*index));
-	struct matrix m = { .map = map, .out = out, .index = index };
+	bh_autofree int *index = calloc(2 * nodes + 2, sizeof(*index));
+	struct matrix m = { .map = map, .out = out, .rows = index, .nodes = nodes };
 	char desc[160];
-	int size;
+	int width, height;
 
 	if (!index) {
 		out->error = -ENOMEM;
 		return;
 	}
-	number_nodes(&m, nodes);
-	size = LABEL + m.n * CELL;
+	m.columns = index + nodes;
+	m.n_rows = number_ends(&m, "from", m.rows);
+	m.n_columns = number_ends(&m, "to", m.columns);
+	width = LABEL + m.n_columns * CELL + 90;
+	height = LABEL + m.n_rows * CELL;
 	snprintf(desc, sizeof(desc),
-		 "%d by %d ends: squares where a connection may be opened, discs "
-		 "where one was denied. The tables say the same in words.",
-		 m.n, m.n);
-	picture_begin(out, "matrix", size + 90 < 560 ? 560 : size + 90, size + LEGEND,
+		 "%d by %d ends: squares where a connection may be opened, discs where one was "
+		 "denied. The tables say the same in words.",
+		 m.n_rows, m.n_columns);
+	picture_begin(out, "matrix", width < WIDTH_MIN ? WIDTH_MIN : width, height + LEGEND,
 		      "Who may reach whom", desc);
-	add_labels(&m, nodes);
+	add_labels(&m);
 	add_grid(&m);
-	add_cells(&m, nodes, false);
-	add_cells(&m, nodes, true);
-	add_legend(&m, size + 14);
+	add_cells(&m, "allowed");
+	add_cells(&m, "denied");
+	add_legend(&m, height + 14);
 	bh_buf_addstr(out, "</svg>\n");
 }

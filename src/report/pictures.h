@@ -42,7 +42,10 @@ struct box {
 struct layout {
 	struct spot *nodes;
 	struct box *boxes;
+	int *columns, *widths; /* of each column: where it begins, and how wide it is */
+	int *ways; /* [node * n_columns + column]: where its edges pass that column; < 0: nowhere */
 	size_t n_nodes, n_boxes;
+	unsigned n_columns;
 	int width, height;
 };
 
