@@ -43,14 +43,14 @@ static const char page_style[] =
 	"padding:4px 16px 10px;margin:12px 0}article h3{margin-top:8px}"
 	"article ul{margin:2px 0 8px;padding-left:22px}"
 	"figure{margin:12px 0 24px;overflow-x:auto}"
-	"svg{display:block;max-width:100%;height:auto}"
+	"svg{display:block;max-width:100%;height:auto}svg.map{max-width:none}"
 	"@page{size:A4;margin:14mm}@page wide{size:A4 landscape;margin:10mm}"
 	"@media print{body{max-width:none;padding:0;font-size:10.5pt}.wide{overflow:visible}"
 	"table{font-size:8pt;table-layout:auto}th,td{padding:2px 4px;min-width:0}tr,article "
 	"li{break-inside:avoid}"
 	"h2,h3{break-after:avoid}figure{overflow:visible;break-inside:avoid}"
 	"figure.page{page:wide;break-before:page;break-after:page}"
-	"figure.page svg{max-height:165mm;margin:0 auto}"
+	"figure.page svg{max-width:100%;max-height:165mm;margin:0 auto}"
 	"nav{display:none}a{color:inherit;text-decoration:none}}";
 
 void html_add(struct bh_buf *b, const char *s)

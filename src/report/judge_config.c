@@ -136,6 +136,16 @@ static void judge_configuration(struct judging *j)
 
 /* --- diagrams --------------------------------------------------------------------------------- */
 
+static size_t count_allowed(const json_t *map)
+{
+	const json_t *e;
+	size_t i, n = 0;
+
+	json_array_foreach (fact(map, "edges"), i, e)
+		n += fact_equals(e, "state", "allowed");
+	return n;
+}
+
 static void judge_network_diagram(struct judging *j)
 {
 	size_t i, n = 0;
@@ -149,6 +159,10 @@ static void judge_network_diagram(struct judging *j)
 		if (fact_equals(e, "state", "unreachable"))
 			judge_found(j, "%s cannot be looked at, and the diagram is not whole: %s",
 				    fact_text(e, "name"), fact_text(e, "why"));
+		else if (fact_is(e, "inside") && fact_equals(e, "state", "peer"))
+			judge_unknown(j,
+				      "%s is not on this host: whether it is as drawn is not known",
+				      fact_text(e, "name"));
 	}
 	if (!n)
 		judge_unknown(j, "no endpoint is there to be drawn");
@@ -157,7 +171,7 @@ static void judge_network_diagram(struct judging *j)
 			       "the map is drawn from %zu endpoints that were there at %s, and "
 			       "from %zu connections that may be opened",
 			       n, fact_text(j->report, "generated"),
-			       json_array_size(fact(j->report, "map.edges")));
+			       count_allowed(fact(j->report, "map")));
 }
 
 static void judge_data_flows(struct judging *j)

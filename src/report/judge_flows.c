@@ -85,8 +85,8 @@ static void judge_review_of(struct judging *j, const json_t *f, int64_t now, jso
 {
 	int64_t reviewed = fact_time(f, "reviewed");
 
-	if (is_way(f, "inside"))
-		return; /* crosses nothing */
+	if (is_way(f, "inside") || fact_is(f, "dns"))
+		return; /* crosses nothing; has no rule that could say */
 	if (!reviewed)
 		judge_found(j, FLOW " was never reviewed (%s)", FLOW_OF(f), fact_text(f, "where"));
 	else if (reviewed > now + JUDGE_DAY)
@@ -181,7 +181,8 @@ static void judge_way(struct judging *j, const char *way)
 		if (is_broad(f))
 			judge_found(j, FLOW " names no ports (%s)", FLOW_OF(f),
 				    fact_text(f, "where"));
-		if (fact_is(f, "everybody"))
+		/* who comes in from everywhere is 1.4.2's question */
+		if (fact_is(f, "everybody") && is_way(f, "outbound"))
 			judge_found(j, FLOW " is for everybody outside (%s)", FLOW_OF(f),
 				    fact_text(f, "where"));
 	}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +12,7 @@
  * by a gap, one for all edges of a source, so that no edge lies behind a node. In a band the nodes and
  * gaps of a column are a cell, put in order by where their neighbours are.
  */
-#define LAYERS_MAX 12
+#define LAYERS_MAX 7  /* as many as can be read on a page; more are put together */
 #define LANES_FROM 15 /* a cell with so many nodes has two lanes, one half a row lower */
 #define ROW        44
 #define WAY        14
@@ -23,9 +24,10 @@
 #define SWEEPS     14
 
 struct edge {
-	size_t from, to;
-	bool back;    /* closes a circle */
-	bool shown;   /* it was tried, but is not allowed: it moves nobody to another column */
+	size_t number;          /* in the map */
+	size_t from, to, owner; /* OWNER: whose gaps it goes by */
+	bool back;              /* closes a circle */
+	bool shown; /* it was tried, but is not allowed: it moves nobody to another column */
 };
 
 struct item {
@@ -76,9 +78,9 @@ static void read_edges(struct maker *m)
 
 		if (from < 0 || to < 0 || (size_t)from >= m->n || (size_t)to >= m->n || from == to)
 			continue;
-		m->edges[m->n_edges++] = (struct edge) { (size_t)from, (size_t)to,
-							 .shown = !fact_equals(e, "state",
-									       "allowed") };
+		m->edges[m->n_edges++] =
+			(struct edge) { i, (size_t)from, (size_t)to, (size_t)from,
+					.shown = !fact_equals(e, "state", "allowed") };
 	}
 }
 
@@ -124,6 +126,7 @@ static void find_circles(struct maker *m, size_t node)
 	m->items[node].mark = SEEN;
 }
 
+/* Of edges that are no circle the longest way is shorter than there are nodes. */
 static bool lengthen(struct maker *m)
 {
 	bool changed = false;
@@ -132,7 +135,7 @@ static bool lengthen(struct maker *m)
 		const struct edge *e = &m->edges[i];
 		unsigned after = m->items[e->from].column + 1;
 
-		if (e->back || e->shown || after >= LAYERS_MAX || m->items[e->to].column >= after)
+		if (e->back || e->shown || m->items[e->to].column >= after)
 			continue;
 		m->items[e->to].column = after;
 		changed = true;
@@ -143,7 +146,7 @@ static bool lengthen(struct maker *m)
 /* Who is nobody's destination stands just before the first that it leads to. */
 static void pull(struct maker *m, size_t node)
 {
-	unsigned first = LAYERS_MAX;
+	unsigned first = UINT_MAX;
 
 	for (size_t i = 0; i < m->n_edges; i++) {
 		const struct edge *e = &m->edges[i];
@@ -155,8 +158,33 @@ static void pull(struct maker *m, size_t node)
 		if (e->from == node && m->items[e->to].column < first)
 			first = m->items[e->to].column;
 	}
-	if (first < LAYERS_MAX && first > 0)
+	if (first < UINT_MAX && first > 0)
 		m->items[node].column = first - 1;
+}
+
+/* Who has only tried: in front of the first that it tried, else behind the last that tried it. */
+static void put_stranger(struct maker *m, size_t node)
+{
+	unsigned first = UINT_MAX, last = 0;
+	bool called = false;
+
+	for (size_t i = 0; i < m->n_edges; i++) {
+		const struct edge *e = &m->edges[i];
+
+		if (e->from != node && e->to != node)
+			continue;
+		if (!e->shown)
+			return;
+		if (e->from == node && m->items[e->to].column < first)
+			first = m->items[e->to].column;
+		if (e->to == node && m->items[e->from].column >= last)
+			last = m->items[e->from].column;
+		called = called || e->to == node;
+	}
+	if (first < UINT_MAX)
+		m->items[node].column = first ? first - 1 : 0;
+	else if (called)
+		m->items[node].column = last + 1;
 }
 
 static void make_columns(struct maker *m)
@@ -169,8 +197,15 @@ static void make_columns(struct maker *m)
 	for (size_t i = 0; i < m->n; i++)
 		pull(m, i);
 	for (size_t i = 0; i < m->n; i++)
+		put_stranger(m, i);
+	for (size_t i = 0; i < m->n; i++)
 		if (m->items[i].column >= m->columns)
 			m->columns = m->items[i].column + 1;
+	if (m->columns <= LAYERS_MAX)
+		return;
+	for (size_t i = 0; i < m->n; i++)
+		m->items[i].column = m->items[i].column * LAYERS_MAX / m->columns;
+	m->columns = LAYERS_MAX;
 }
 
 /* --- gaps ------------------------------------------------------------------------------------- */
@@ -188,17 +223,43 @@ static size_t gap_of(struct maker *m, size_t node, unsigned column)
 	return *at - 1;
 }
 
+/* How many edges of this end pass over a column. */
+static size_t count_long(const struct maker *m, size_t node, bool from)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->n_edges; i++) {
+		const struct edge *e = &m->edges[i];
+
+		n += (from ? e->from : e->to) == node &&
+		     m->items[e->to].column > m->items[e->from].column + 1;
+	}
+	return n;
+}
+
+/*
+ * All edges of a source share its gaps, or all to a destination its own: whichever saves more. In
+ * another band, those of the source: what leads into a box enters it late.
+ */
+static size_t owner_of(const struct maker *m, const struct edge *e)
+{
+	if (m->items[e->from].band != m->items[e->to].band)
+		return e->from;
+	return count_long(m, e->to, false) > count_long(m, e->from, true) ? e->to : e->from;
+}
+
 static void make_links(struct maker *m)
 {
 	for (size_t i = 0; i < m->n_edges; i++) {
-		const struct edge *e = &m->edges[i];
+		struct edge *e = &m->edges[i];
 		unsigned last = m->items[e->to].column;
 		size_t before = e->from;
 
 		if (last <= m->items[e->from].column)
 			continue;
+		e->owner = owner_of(m, e);
 		for (unsigned c = m->items[e->from].column + 1; c < last; c++) {
-			size_t here = gap_of(m, e->from, c);
+			size_t here = gap_of(m, e->owner, c);
 
 			m->links[m->n_links++] = (struct link) { before, here };
 			before = here;
@@ -311,8 +372,8 @@ static void want_middle(struct maker *m, bool forward)
 			sum += m->items[other].y + top_of(m, m->items[other].band);
 			n++;
 		}
-		m->items[i].want = n ? sum / (double)n - top_of(m, m->items[i].band)
-				     : m->items[i].y;
+		m->items[i].want =
+			n ? sum / (double)n - top_of(m, m->items[i].band) : m->items[i].y;
 	}
 }
 
@@ -364,8 +425,8 @@ static void put_box(const struct maker *m, unsigned band, struct layout *l)
 		bottom = s->y + NODE_HEIGHT > bottom ? s->y + NODE_HEIGHT : bottom;
 	}
 	if (right)
-		l->boxes[band - 1] = (struct box) { left - 14, top - 32, right - left + 28,
-						    bottom - top + 46 };
+		l->boxes[band - 1] =
+			(struct box) { left - 14, top - 32, right - left + 28, bottom - top + 46 };
 }
 
 static void put_columns(const struct maker *m, struct layout *l)
@@ -392,10 +453,10 @@ static void put_items(const struct maker *m, struct layout *l)
 			const struct item *o = &m->items[i];
 
 			if (o->band == b)
-				l->nodes[i] = (struct spot) {
-					l->columns[o->column] + o->lane * (NODE_WIDTH + LANE_GAP),
-					top + o->y, o->column
-				};
+				l->nodes[i] =
+					(struct spot) { l->columns[o->column] +
+								o->lane * (NODE_WIDTH + LANE_GAP),
+							top + o->y, o->column };
 		}
 		for (size_t i = 0; i < m->n; i++)
 			for (unsigned c = 0; c < m->columns && m->items[i].band == b; c++) {
@@ -424,8 +485,11 @@ static int make(struct maker *m, struct layout *l)
 	l->columns = calloc(m->columns + 1, sizeof(*l->columns));
 	l->widths = calloc(m->columns + 1, sizeof(*l->widths));
 	l->ways = calloc(m->n * m->columns + 1, sizeof(*l->ways));
-	if (!l->nodes || !l->boxes || !l->columns || !l->widths || !l->ways)
+	l->owners = calloc(json_array_size(fact(m->map, "edges")) + 1, sizeof(*l->owners));
+	if (!l->nodes || !l->boxes || !l->columns || !l->widths || !l->ways || !l->owners)
 		return -ENOMEM;
+	for (size_t i = 0; i < m->n_edges; i++)
+		l->owners[m->edges[i].number] = m->edges[i].owner;
 	put_columns(m, l);
 	put_items(m, l);
 	for (unsigned b = 1; b < m->bands; b++)
@@ -456,4 +520,5 @@ void layout_done(struct layout *l)
 	free(l->columns);
 	free(l->widths);
 	free(l->ways);
+	free(l->owners);
 }

@@ -23,12 +23,13 @@
 struct kind {
 	const char *state, *class, *word;
 };
-/* Drawn in this order: what was denied lies on top. */
+/* In the order of the legend; drawn in that of `order`: what was denied lies on top. */
 static const struct kind kinds[] = {
-	{ "one-sided", "half", "one end alone allows it: nothing passes" },
 	{ "allowed", "", "may be opened" },
 	{ "denied", "deny", "was tried and denied" },
+	{ "one-sided", "half", "one end alone allows it: nothing passes" },
 };
+static const size_t order[] = { 2, 0, 1 };
 
 struct drawing {
 	const json_t *map;
@@ -110,15 +111,15 @@ static void add_curve(struct drawing *d, int x1, int y1, int x2, int y2)
 	bh_buf_addf(d->out, "C%d %d %d %d %d %d", x1 + reach, y1, x2 - reach, y2, x2, y2);
 }
 
-/* By the gaps of its source in the columns between. L then is its last piece. */
-static void add_path(struct drawing *d, size_t from, size_t to, struct line *l)
+/* By the gaps of OWNER in the columns between. L then is its last piece. */
+static void add_path(struct drawing *d, size_t from, size_t to, size_t owner, struct line *l)
 {
 	const struct layout *a = &d->layout;
 	unsigned last = a->nodes[to].column;
 
 	bh_buf_addf(d->out, "M%d %d", l->x1, l->y1);
 	for (unsigned c = a->nodes[from].column + 1; c < last; c++) {
-		int y = a->ways[from * a->n_columns + c];
+		int y = a->ways[owner * a->n_columns + c];
 
 		if (y < 0)
 			continue;
@@ -136,7 +137,7 @@ static void add_path(struct drawing *d, size_t from, size_t to, struct line *l)
 	}
 }
 
-static void add_edge(struct drawing *d, const json_t *e, const struct kind *k)
+static void add_edge(struct drawing *d, size_t number, const json_t *e, const struct kind *k)
 {
 	size_t from = (size_t)fact_number(e, "from"), to = (size_t)fact_number(e, "to");
 	struct line l;
@@ -145,7 +146,7 @@ static void add_edge(struct drawing *d, const json_t *e, const struct kind *k)
 		return;
 	l = line_of(d, from, to);
 	bh_buf_addf(d->out, "<path class=\"edge %s\" d=\"", k->class);
-	add_path(d, from, to, &l);
+	add_path(d, from, to, d->layout.owners[number], &l);
 	bh_buf_addstr(d->out, "\"><title>");
 	html_add(d->out, name_of(d, from));
 	bh_buf_addstr(d->out, " to ");
@@ -181,6 +182,21 @@ static void add_node(struct drawing *d, const json_t *n, const struct spot *s)
 
 static void add_boxes(struct drawing *d)
 {
+	for (size_t i = 0; i < d->layout.n_boxes; i++) {
+		const struct box *at = &d->layout.boxes[i];
+
+		if (!at->width)
+			continue;
+		bh_buf_addf(d->out,
+			    "<rect class=\"box\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" "
+			    "rx=\"10\"/>\n",
+			    at->x, at->y, at->width, at->height);
+	}
+}
+
+/* Over the edges, so that they can be read. */
+static void add_box_names(struct drawing *d)
+{
 	const json_t *b;
 	size_t i;
 
@@ -189,11 +205,9 @@ static void add_boxes(struct drawing *d)
 
 		if (!at->width)
 			continue;
-		bh_buf_addf(d->out,
-			    "<rect class=\"box\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" "
-			    "rx=\"10\"/><text class=\"boxname\" x=\"%d\" y=\"%d\">",
-			    at->x, at->y, at->width, at->height, at->x + 12, at->y + 19);
-		picture_text(d->out, fact_text(b, "title"), (unsigned)at->width / 7);
+		bh_buf_addf(d->out, "<text class=\"boxname\" x=\"%d\" y=\"%d\">", at->x + 12,
+			    at->y + 19);
+		picture_text(d->out, fact_text(b, "title"), (unsigned)(at->width - 20) / 8);
 		bh_buf_addstr(d->out, "</text>\n");
 	}
 }
@@ -204,7 +218,7 @@ static void add_legend(struct drawing *d, int y)
 {
 	int x = 24;
 
-	for (size_t i = BH_ARRAY_SIZE(kinds); i-- > 0;) {
+	for (size_t i = 0; i < BH_ARRAY_SIZE(kinds); i++) {
 		const struct kind *k = &kinds[i];
 
 		if (!count(d->map, k->state))
@@ -247,12 +261,13 @@ static void draw(struct drawing *d)
 	picture_begin(d->out, "map", width, d->layout.height + LEGEND, "Service map", desc);
 	add_boxes(d);
 	count_edges(d);
-	for (size_t k = 0; k < BH_ARRAY_SIZE(kinds); k++)
+	for (size_t k = 0; k < BH_ARRAY_SIZE(order); k++)
 		json_array_foreach (fact(d->map, "edges"), i, e)
-			if (fact_equals(e, "state", kinds[k].state))
-				add_edge(d, e, &kinds[k]);
+			if (fact_equals(e, "state", kinds[order[k]].state))
+				add_edge(d, i, e, &kinds[order[k]]);
 	json_array_foreach (fact(d->map, "nodes"), i, n)
 		add_node(d, n, &d->layout.nodes[i]);
+	add_box_names(d);
 	add_legend(d, d->layout.height + LEGEND / 2);
 	bh_buf_addstr(d->out, "</svg>\n");
 }

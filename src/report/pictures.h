@@ -43,7 +43,8 @@ struct layout {
 	struct spot *nodes;
 	struct box *boxes;
 	int *columns, *widths; /* of each column: where it begins, and how wide it is */
-	int *ways; /* [node * n_columns + column]: where its edges pass that column; < 0: nowhere */
+	int *ways; /* [node * n_columns + column]: where edges pass that column; < 0: nowhere */
+	size_t *owners; /* [edge of the map]: the node whose ways it takes */
 	size_t n_nodes, n_boxes;
 	unsigned n_columns;
 	int width, height;
