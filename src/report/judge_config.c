@@ -50,6 +50,10 @@ static void judge_in_force(struct judging *j)
 	else
 		judge_evidence(j, "the policy files are the generation in force since %s",
 			       fact_text(j->report, "generations.since"));
+	if (fact_text(j->report, "daemon.generation")[0] &&
+	    !fact_equals(j->report, "daemon.generation", digest))
+		judge_found(j, "bulkheadd enforces other policies (%.12s) than the files say",
+			    fact_text(j->report, "daemon.generation"));
 	if (fact_is(j->report, "generations.waits"))
 		judge_found(j, "the policies in force wait to be confirmed");
 }

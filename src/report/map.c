@@ -169,7 +169,8 @@ static void add_node(struct drawing *d, const json_t *n, const struct spot *s)
 	bh_buf_addf(d->out, "<g><title>%s ", service ? "service" : "outside:");
 	html_add(d->out, fact_text(n, "name"));
 	if (mode[0])
-		bh_buf_addf(d->out, ", mode %s", mode);
+		bh_buf_addstr(d->out, ", mode ");
+	html_add(d->out, mode);
 	bh_buf_addf(d->out,
 		    "</title><rect class=\"node%s%s\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" "
 		    "rx=\"%d\"/><text text-anchor=\"middle\" x=\"%d\" y=\"%d\">",

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+
+#include "util.h"
+
+/* Each requirement is met once, red for each thing that it looks at, and not assessed for what is missing. */
+
+static void test_all_met(void **state)
+{
+	json_t *r = facts(), *q;
+	size_t i;
+
+	assert_int_equal(report_judge(r, NULL), 0);
+	json_array_foreach (json_object_get(r, "requirements"), i, q) {
+		if (strcmp(json_string_value(json_object_get(q, "verdict")), "met") != 0)
+			fail_msg("%s: %s", json_string_value(json_object_get(q, "id")),
+				 json_dumps(q, 0));
+		assert_true(json_array_size(json_object_get(q, "evidence")) > 0);
+	}
+	assert_int_equal(i, 18);
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(r, "sum"), "met")), 18);
+	json_decref(r);
+}
+
+static const struct {
+	const char *id, *path, *value; /* what is another */
+	const char *verdict, *says;    /* a part of what is said */
+} cases[] = {
+	{ "1.2.1", "policies.guardrails", "[]", "finding", "no guardrail" },
+	{ "1.2.1", "policies.warnings", "2", "finding", "warns of 2" },
+	{ "1.2.1", "scope.framework", NULL, "finding", "no framework" },
+	{ "1.2.2", "trail.changes.0.after", "\"cc\"", "finding", "led to policies cc" },
+	{ "1.2.2", "trail.n_findings", "1", "finding", "not whole" },
+	{ "1.2.2", "trail.changes", "[]", "not-assessed", "no change" },
+	{ "1.2.2", "trail", "{\"state\": \"unreadable\", \"why\": \"gone\"}", "not-assessed",
+	  "gone" },
+	{ "1.2.2", "generations.policies", "\"cc\"", "finding", "not the policies in force" },
+	{ "1.2.2", "generations.policies", NULL, "not-assessed", "not known which policies" },
+	{ "1.2.2", "generations.waits", "true", "finding", "confirmed" },
+	{ "1.2.2", "daemon.generation", "\"cc\"", "finding", "bulkheadd enforces" },
+	{ "1.2.3", "endpoints.2.state", "\"unreachable\"", "finding", "cannot be looked at" },
+	{ "1.2.3", "endpoints.0.state", "\"peer\"", "not-assessed", "not on this host" },
+	{ "1.2.3", "endpoints", "[]", "not-assessed", "no endpoint" },
+	{ "1.2.4", "flows", "[]", "not-assessed", "no flow" },
+	{ "1.2.8", "policies.paths.0", "{\"path\": \"p\", \"safe\": false, \"why\": \"others\"}",
+	  "finding", "p: others" },
+	{ "1.2.8", "endpoints.0.state", "\"drift\"", "finding", "not protected but drift" },
+	{ "1.2.8", "verify", "{\"state\": \"read\", \"findings\": [\"a chain\"], \"checked\": 1}",
+	  "finding", "a chain" },
+	{ "1.2.8", "verify", "{\"state\": \"unreadable\", \"why\": \"no\"}", "not-assessed",
+	  "verify: no" },
+	{ "1.2.5", "flows.0.reason", NULL, "finding", "no reason" },
+	{ "1.2.5", "flows.0.owner", NULL, "finding", "no owner" },
+	{ "1.2.5", "flows.2.ticket", NULL, "finding", "no ticket" },
+	{ "1.2.5", "flows", "[]", "not-assessed", "no flow" },
+	{ "1.2.6", "flows.1.note", NULL, "finding", "PostgreSQL without TLS" },
+	{ "1.2.7", "flows.0.reviewed", NULL, "finding", "never reviewed" },
+	{ "1.2.7", "flows.0.reviewed", "\"2026-03-01\"", "finding", "due since" },
+	{ "1.2.7", "flows.0.reviewed", "\"2027-03-01\"", "finding", "in the future" },
+	{ "1.2.7", "rules.unused",
+	  "[{\"rule\": \"old\", \"service\": \"pos\", \"where\": \"p.yaml:40\"}]", "finding",
+	  "nothing has hit the rule old of pos" },
+	{ "1.2.7", "rules.young", "2", "not-assessed", "2 rules" },
+	{ "1.2.7", "rules", "{\"state\": \"absent\", \"why\": \"none\"}", "not-assessed", "none" },
+	{ "1.3.1", "flows.0.broad", "true", "finding", "names no ports" },
+	{ "1.3.1", "services.0.mode", "\"audit\"", "finding", "mode audit" },
+	{ "1.3.1", "endpoints.1.state", "\"weak\"", "finding", "weak" },
+	{ "1.3.1", "enforcement", "{\"state\": \"unreadable\", \"why\": \"no root\"}",
+	  "not-assessed", "no root" },
+	{ "1.3.2", "flows.2.broad", "true", "finding", "names no ports" },
+	{ "1.3.2", "flows.2.everybody", "true", "finding", "everybody" },
+	{ "1.4.2", "flows.0",
+	  "{\"way\": \"inbound\", \"from\": \"world\", \"to\": \"pos\", \"ports\": \"any\", "
+	  "\"untrusted\": true, \"broad\": true, \"reason\": \"x\"}",
+	  "finding", "untrusted network and names no ports" },
+	{ "1.4.2", "flows.0",
+	  "{\"way\": \"inbound\", \"from\": \"world\", \"to\": \"pos\", \"ports\": \"443/tcp\", "
+	  "\"untrusted\": true}",
+	  "finding", "no reason says" },
+	{ "1.4.3", "endpoints.0.state", "\"weak\"", "finding", "weak" },
+	{ "1.4.4", "flows.1",
+	  "{\"way\": \"inbound\", \"from\": \"world\", \"to\": \"ledger\", \"ports\": "
+	  "\"5432/tcp\", "
+	  "\"untrusted\": true, \"to_store\": true}",
+	  "finding", "to a store" },
+	{ "1.4.4", "endpoints.0.finding", "true", "finding", "ledger" },
+	{ "10.2", "denied.adds_up", "false", "finding", "altered" },
+	{ "10.2", "denied.kept.lost_records", "4", "finding", "4 records" },
+	{ "10.2", "denied.from_the_future", "true", "finding", "clock was set back" },
+	{ "10.2", "denied", "{\"state\": \"unreadable\", \"why\": \"damaged\"}", "not-assessed",
+	  "damaged" },
+	{ "10.2", "services.0.log_denied", "false", "finding", "keeps no records" },
+	{ "10.2", "trail.backwards", "[{\"seq\": 3, \"when\": \"a\", \"before\": \"b\"}]",
+	  "finding", "clock was set back" },
+	{ "10.3", "trail.findings", "[\"changed: entry 2\"]", "finding", "changed: entry 2" },
+	{ "10.3", "trail.safe", "false", "finding", "others than root" },
+	{ "10.3", "trail", "{\"state\": \"unreadable\", \"why\": \"gone\"}", "not-assessed",
+	  "gone" },
+	{ "10.7", "daemon", "{\"state\": \"absent\"}", "finding", "no bulkheadd answers" },
+	{ "10.7", "daemon", "{\"state\": \"not-asked\", \"why\": \"own\"}", "not-assessed", "own" },
+	{ "10.7", "daemon.logger", "\"down\"", "finding", "logger does not run" },
+	{ "10.7", "daemon.finding", "true", "finding", "bulkheadd:" },
+	{ "11.4.5", "probe.findings", "[\"a to b\"]", "finding", "a to b" },
+	{ "11.4.5", "probe.unknown", "[\"vanished\"]", "not-assessed", "vanished" },
+	{ "11.4.5", "probe.when", "\"2025-11-01T00:00:00Z\"", "finding", "older than 365" },
+	{ "11.4.5", "probe.when", "\"2026-12-01T00:00:00Z\"", "finding", "still to come" },
+	{ "11.4.5", "probe.when", NULL, "not-assessed", "no date" },
+	{ "11.4.5", "probe.policies", "\"cc\"", "finding", "other policies" },
+	{ "11.4.5", "probe.questions", "0", "not-assessed", "nothing that touches" },
+	{ "11.4.5", "probe", "{\"state\": \"absent\", \"why\": \"none given\"}", "not-assessed",
+	  "none given" },
+	{ "11.4.6", "probe.when", "\"2026-05-01T00:00:00Z\"", "finding", "older than 183" },
+};
+
+static void test_each_red(void **state)
+{
+	for (size_t i = 0; i < BH_ARRAY_SIZE(cases); i++) {
+		json_t *r = facts();
+		bh_autofree char *text = NULL;
+
+		put(r, cases[i].path, cases[i].value);
+		assert_int_equal(report_judge(r, NULL), 0);
+		text = json_dumps(requirement(r, cases[i].id), 0);
+		if (strcmp(verdict(r, cases[i].id), cases[i].verdict) != 0 ||
+		    !strstr(text, cases[i].says))
+			fail_msg("%s with %s: %s", cases[i].id, cases[i].path, text);
+		json_decref(r);
+	}
+}
+
+/* Every requirement has been red once. */
+static void test_all_can_be_red(void **state)
+{
+	json_t *r = facts(), *q;
+	size_t i, k;
+
+	assert_int_equal(report_judge(r, NULL), 0);
+	json_array_foreach (json_object_get(r, "requirements"), i, q) {
+		const char *id = json_string_value(json_object_get(q, "id"));
+
+		for (k = 0; k < BH_ARRAY_SIZE(cases); k++)
+			if (strcmp(cases[k].id, id) == 0)
+				break;
+		if (k == BH_ARRAY_SIZE(cases))
+			fail_msg("no case of %s", id);
+	}
+	json_decref(r);
+}
+
+/* A scope without services, and a report of nothing at all: nothing is met. */
+static void test_nothing(void **state)
+{
+	json_t *r = facts(), *q;
+	size_t i;
+
+	put(r, "services", "[]");
+	assert_int_equal(report_judge(r, NULL), 0);
+	json_array_foreach (json_object_get(r, "requirements"), i, q)
+		assert_string_not_equal(json_string_value(json_object_get(q, "verdict")), "met");
+	assert_non_null(strstr(json_string_value(json_array_get(
+				       json_object_get(requirement(r, "1.3.1"), "unknown"), 0)),
+			       "scope cde is empty"));
+	json_decref(r);
+
+	r = json_pack("{s:[]}", "services");
+	assert_int_equal(report_judge(r, NULL), 0);
+	json_array_foreach (json_object_get(r, "requirements"), i, q)
+		assert_string_not_equal(json_string_value(json_object_get(q, "verdict")), "met");
+	json_decref(r);
+}
+
+/* What is too much is counted, and a flow of name resolution cannot say when it was looked at. */
+static void test_limits(void **state)
+{
+	json_t *r = facts(), *flow;
+	bh_autofree char *text = NULL;
+
+	put(r, "flows.0.reason", NULL);
+	put(r, "flows.0.reviewed", NULL);
+	put(r, "flows.0.dns", "true");
+	flow = json_array_get(json_object_get(r, "flows"), 0);
+	for (int i = 0; i < BH_REPORT_FINDINGS_MAX + 6; i++)
+		json_array_append(json_object_get(r, "flows"), flow);
+	assert_int_equal(report_judge(r, NULL), 0);
+	assert_string_equal(verdict(r, "1.2.7"), "met");
+	text = json_dumps(requirement(r, "1.2.5"), 0);
+	assert_non_null(strstr(text, "and 7 findings more"));
+	json_decref(r);
+}
+
+static json_t *judged(const char *path, const char *value)
+{
+	json_t *r = facts();
+
+	if (path)
+		put(r, path, value);
+	assert_int_equal(report_judge(r, NULL), 0);
+	return r;
+}
+
+static void test_compare(void **state)
+{
+	json_t *before = judged("flows.0.ports", "\"8080/tcp\""), *now = judged(NULL, NULL);
+	json_t *third = judged("daemon.logger", "\"down\""), *other = judged("scope.name", "\"x\"");
+	bh_autofree char *text = NULL, *red = NULL;
+
+	assert_int_equal(report_compare(now, before, NULL), 0);
+	text = json_dumps(json_object_get(now, "compared"), 0);
+	assert_non_null(strstr(text, "web to pos on 8443/tcp (inbound)"));
+	assert_non_null(strstr(text, "web to pos on 8080/tcp (inbound)"));
+	assert_null(strstr(text, "Verdicts"));
+	assert_int_equal(report_compare(third, before, NULL), 0);
+	red = json_dumps(json_object_get(third, "compared"), 0);
+	assert_non_null(strstr(red, "10.7: met, then finding"));
+	assert_non_null(strstr(red, "Findings that are new"));
+	assert_int_equal(report_compare(now, other, NULL), -EINVAL);
+	json_decref(before);
+	json_decref(now);
+	json_decref(third);
+	json_decref(other);
+}
+
+static void test_compare_future(void **state)
+{
+	json_t *before = judged("generated", "\"2027-01-01T00:00:00Z\""), *now = judged(NULL, NULL);
+	bh_autofree char *text = NULL;
+
+	assert_int_equal(report_compare(now, before, NULL), 0);
+	text = json_dumps(json_object_get(now, "compared"), 0);
+	assert_non_null(strstr(text, "clock was set back"));
+	json_decref(before);
+	json_decref(now);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_all_met),        cmocka_unit_test(test_each_red),
+		cmocka_unit_test(test_all_can_be_red), cmocka_unit_test(test_nothing),
+		cmocka_unit_test(test_limits),         cmocka_unit_test(test_compare),
+		cmocka_unit_test(test_compare_future),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
