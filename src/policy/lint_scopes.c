@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <bulkhead/base/text.h>
+#include <bulkhead/model/insecure.h>
 
 #include "cover.h"
 
@@ -141,6 +142,35 @@ static void check_world(struct lint *l, const struct service *svc, const struct 
 				  svc->name, svc->scope);
 }
 
+/* What stays in the scope is told at its destination alone. */
+static void check_insecure(struct lint *l, const struct service *svc, const struct rule *r,
+			   enum direction d)
+{
+	char port[PORT_SPEC_STR];
+
+	if (d == DIRECTION_EGRESS && !leaves(l, r, svc->scope))
+		return;
+	for (size_t i = 0; i < r->n_ports; i++) {
+		const struct insecure_port *known = insecure_port_find(&r->ports[i]);
+
+		if (!known)
+			continue;
+		lint_warn(l, ABOUT(svc, r), &r->loc, "insecure-port",
+			  "use a secure one, or accept it and say what makes up for it",
+			  "%s is in scope %s, and %s is %s", svc->name, svc->scope,
+			  port_spec_format(port, &r->ports[i]), known->what);
+		return;
+	}
+}
+
+static void check_inside(struct lint *l, const struct service *svc, const struct rule *r,
+			 enum direction d)
+{
+	check_insecure(l, svc, r, d);
+	if (d == DIRECTION_EGRESS)
+		check_world(l, svc, r);
+}
+
 int lint_scopes(struct lint *l)
 {
 	struct seen seen = { calloc(l->set->n_scopes + 1, sizeof(size_t)), 0 };
@@ -157,8 +187,8 @@ int lint_scopes(struct lint *l)
 				if (rule_is_over(r, l->now))
 					continue;
 				check_crossing(l, svc, r, &seen);
-				if (svc->scope && d == DIRECTION_EGRESS)
-					check_world(l, svc, r);
+				if (svc->scope)
+					check_inside(l, svc, r, (enum direction)d);
 			}
 	}
 	free(seen.rule_of);

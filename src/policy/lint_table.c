@@ -42,6 +42,13 @@ const struct lint_info lints[] = {
 		 "in "
 		 "the host file.",
 	  .endpoints = true },
+	{ .id = "insecure-port",
+	  .title = "A flow into or out of a scope, or within it, is on a port of a service that "
+		   "is known to be insecure.",
+	  .why = "On such ports passwords and data mostly go in the clear, and a standard wants "
+		 "to know what makes up for it.",
+	  .fix = "Use a secure service, or accept it with a reason that says what makes up for "
+		 "it." },
 	{ .id = "no-address",
 	  .title = "A peer or a group has no address.",
 	  .why = "It matches nothing.",
