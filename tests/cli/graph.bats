@@ -73,7 +73,28 @@ golden() {
 @test "no endpoints are taken, unknown formats are refused" {
 	run "$bulkhead" export --policies graph.yaml --format dot --endpoint web
 	[ "$status" -eq 2 ]
-	run "$bulkhead" export --policies graph.yaml --format svg
+	run "$bulkhead" export --policies graph.yaml --format png
 	[ "$status" -eq 2 ]
-	[[ $output == *"nft, mermaid, dot or json"* ]]
+	[[ $output == *"nft, mermaid, dot, svg or json"* ]]
+}
+
+@test "SVG: a picture that is XML, with all names as text, and nothing that runs or loads" {
+	"$bulkhead" export --policies graph.yaml --format svg >"$BATS_TEST_TMPDIR/g.svg"
+	# another reader: the same number of nodes and edges as in JSON
+	python3 - "$BATS_TEST_TMPDIR/g.svg" graph.json <<-'END'
+		import json, sys, xml.etree.ElementTree as ET
+		svg = ET.parse(sys.argv[1]).getroot()
+		ns = "{http://www.w3.org/2000/svg}"
+		graph = json.load(open(sys.argv[2]))
+		allowed = {e.attrib["class"] for e in svg.iter() if "class" in e.attrib}
+		tags = {e.tag.replace(ns, "") for e in svg.iter()}
+		assert tags <= {"svg", "style", "title", "desc", "rect", "path", "text", "g"}, tags
+		for e in svg.iter():
+		    assert not [a for a in e.attrib if a.startswith("on") or "href" in a], e.attrib
+		edges = [e for e in svg.iter(ns + "path") if e.find(ns + "title") is not None]
+		assert len(edges) == len([e for e in graph["edges"] if e["from"] != e["to"]])
+		names = {g.find(ns + "title").text for g in svg.iter(ns + "g")}
+		for node in graph["nodes"]:
+		    assert any(node["name"] in n for n in names), node
+	END
 }

@@ -1,0 +1,233 @@
+#!/usr/bin/env bats
+# bulkhead report, as far as it needs no root: what is asked for, what is not there, seals, comparing.
+# shellcheck disable=SC2154
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	cd "$BATS_TEST_DIRNAME/../.." || return
+	bulkhead=$(realpath "${BULKHEAD:-build/release/bulkhead}")
+	dir=$BATS_TEST_TMPDIR
+	shop=(--policies policies --inventory examples/inventory.json --store "$dir/store")
+}
+
+report() { "$bulkhead" report "${shop[@]}" --scope cde "$@"; }
+made() { # FILE OPTION...: findings and things not assessed are 1
+	run --separate-stderr report --output "$@"
+	[ "$status" -eq 1 ] || { echo "$stderr" && false; }
+}
+verdict() { jq -r --arg id "$2" '.report.requirements[] | select(.id == $id) | .verdict' "$1"; } # FILE ID
+why() { # FILE ID
+	jq -r --arg id "$2" '.report.requirements[] | select(.id == $id) | .findings[], .unknown[]' "$1"
+}
+altered() { # PATTERN
+	sed "s/$1/X/" "$dir/r" >"$dir/altered"
+	run "$bulkhead" report --check "$dir/altered"
+	[ "$status" -eq 1 ]
+	[[ $output == ALTERED:* ]]
+}
+
+@test "what is asked for: a scope, a format, days, files that are there" {
+	run "$bulkhead" report "${shop[@]}"
+	[ "$status" -eq 2 ]
+	[[ $output == *"--scope NAME"* ]]
+	run "$bulkhead" report "${shop[@]}" --scope cdf
+	[ "$status" -eq 2 ]
+	[[ $output == *"no scope 'cdf'; did you mean 'cde'?"* ]]
+	run "$bulkhead" report "${shop[@]}" --scope $'\e[31m'
+	[ "$status" -eq 2 ]
+	[[ $output != *$'\e'* ]]
+	for wrong in "--format pdf" "--days 0" "--days x" "--probe $dir/none" "--since $dir/none" \
+		"--key $dir/none" "--key README.md" "--since README.md" "--check x"; do
+		# shellcheck disable=SC2086
+		run report $wrong
+		[ "$status" -eq 2 ] || { echo "$wrong: $status $output" && false; }
+	done
+	[ ! -e "$dir/r" ]
+}
+
+@test "without a host, a daemon, a store: said of each requirement, and nothing is met by it" {
+	made "$dir/r" --format json
+	[[ $stderr == "bulkhead: scope cde: "*" not assessed" ]]
+	jq -e '.report.requirements | length == 18 and ([.[].id] | length == (unique | length))' "$dir/r"
+	for id in 1.2.2 1.2.3 1.2.8 1.3.1 1.3.2 1.4.2 1.4.3 1.4.4 10.2 10.3 10.7 11.4.5 11.4.6; do
+		[ "$(verdict "$dir/r" $id)" = not-assessed ] || { echo "$id" && false; }
+		[ -n "$(why "$dir/r" $id)" ]
+	done
+	[[ $(why "$dir/r" 10.2) == *"there is no history"* ]]
+	[[ $(why "$dir/r" 10.3) == *"No such file"* ]]
+	[[ $(why "$dir/r" 10.7) == *"no daemon was asked"* ]]
+	[[ $(why "$dir/r" 11.4.5) == *"no result was given"* ]]
+	# what the policies alone can show
+	[ "$(verdict "$dir/r" 1.2.5)" = met ]
+	jq -e '[.report.insecure[] | select(.what == "PostgreSQL without TLS" and
+		(.note | contains("CHG-1044")))] | length == 1' "$dir/r"
+	jq -e '.report.flows[] | select(.from == "orders" and .to == "payments") |
+		.ports == "8443/tcp" and .owner == "team-payments" and .ticket == "CHG-1042"' "$dir/r"
+}
+
+@test "an empty scope is said, and nothing of it is met" {
+	printf 'scope: cde\n---\nservice: web\nselect: {labels: {app: web}}\n' >"$dir/p.yaml"
+	run --separate-stderr "$bulkhead" report --policies "$dir/p.yaml" --inventory \
+		examples/inventory.json --scope cde --format json
+	[ "$status" -eq 1 ]
+	jq -e '[.report.requirements[] | select(.verdict == "met")] == []' <<<"$output"
+	[[ $output == *"scope cde is empty"* ]]
+}
+
+@test "a damaged history and trail are said" {
+	mkdir -p "$dir/store/flows"
+	echo nonsense >"$dir/store/flows/flows.db"
+	echo nonsense >"$dir/store/audit.jsonl"
+	[ "$(id -u)" -ne 0 ] || chmod 700 "$dir/store"
+	made "$dir/r" --format json
+	[ "$(verdict "$dir/r" 10.2)" != met ]
+	[[ $(why "$dir/r" 10.2) == *"the history of denied flows: "* ]]
+	[ "$(verdict "$dir/r" 10.3)" = finding ]
+	echo nonsense >"$dir/store/in-force"
+	made "$dir/r" --format json
+	[ "$(verdict "$dir/r" 1.2.2)" != met ]
+}
+
+@test "three formats, from one object: each is sealed, and whoever alters it is seen" {
+	made "$dir/r" --format json
+	digest=$(jq -r .digest.value "$dir/r")
+	[ "$(jq -cS .report "$dir/r" | tr -d '\n' | sha256sum | cut -c-64)" = "$digest" ]
+	altered inbound
+	for format in html markdown; do
+		made "$dir/r" --format $format
+		run "$bulkhead" report --check "$dir/r"
+		[ "$status" -eq 0 ]
+		[[ $output == "intact: $format, SHA-256 "*"not signed"* ]]
+		seal=$(tail -n 1 "$dir/r" | sed 's/.*sha256:\([0-9a-f]*\).*/\1/')
+		[ "$(head -n -1 "$dir/r" | sha256sum | cut -c-64)" = "$seal" ]
+		altered inbound
+		head -n -1 "$dir/r" >"$dir/cut"
+		run "$bulkhead" report --check "$dir/cut"
+		[ "$status" -eq 2 ]
+	done
+	[ "$(stat -c %a "$dir/r")" = 600 ]
+	run --separate-stderr report
+	[[ $output == "<!DOCTYPE html>"* ]]
+}
+
+@test "signed with a key of openssl, and openssl verifies it" {
+	openssl genpkey -algorithm ed25519 -out "$dir/key.pem"
+	openssl pkey -in "$dir/key.pem" -pubout -out "$dir/public.pem"
+	openssl genpkey -algorithm ed25519 -out "$dir/other.pem"
+	made "$dir/r" --format json --key "$dir/key.pem"
+	run "$bulkhead" report --check "$dir/r" --key "$dir/public.pem"
+	[ "$status" -eq 0 ]
+	[[ $output == *"which is the one given" ]]
+	jq -rj .digest.value "$dir/r" >"$dir/digest"
+	jq -r .signature.value "$dir/r" | xxd -r -p >"$dir/signature"
+	openssl pkeyutl -verify -pubin -inkey "$dir/public.pem" -rawin -in "$dir/digest" \
+		-sigfile "$dir/signature"
+	run "$bulkhead" report --check "$dir/r" --key "$dir/other.pem"
+	[ "$status" -eq 1 ]
+	[[ $output == *"NOT THE ONE GIVEN" ]]
+	made "$dir/r" --key "$dir/key.pem"
+	run "$bulkhead" report --check "$dir/r" --key "$dir/public.pem"
+	[ "$status" -eq 0 ]
+	altered inbound
+	[[ $output == *"THE SIGNATURE IS WRONG"* ]]
+	# sealed anew by who has no key
+	made "$dir/r"
+	run "$bulkhead" report --check "$dir/r" --key "$dir/public.pem"
+	[ "$status" -eq 1 ]
+	run report --key "$dir/public.pem"
+	[ "$status" -eq 2 ]
+}
+
+@test "--since: what is another than in an earlier report, which must be whole" {
+	made "$dir/before" --format json
+	cp -r policies "$dir/p"
+	sed -i 's|8443/tcp, 5432/tcp|&|; 0,/ports: \[8443\/tcp\]/s||ports: [8443/tcp, 8444/tcp]|' \
+		"$dir/p/payments.yaml" "$dir/p/orders.yaml"
+	sed -i 's|{service: orders, ports: \[8443/tcp\]}|{service: orders, ports: [8443/tcp, 8444/tcp]}|' \
+		"$dir/p/guardrails.yaml"
+	run --separate-stderr "$bulkhead" report --policies "$dir/p" "${shop[@]:2}" --scope cde \
+		--format json --since "$dir/before"
+	[ "$status" -eq 1 ]
+	jq -e '[.report.compared.parts[] | select(.title | startswith("Flows that may be opened now")) |
+		.lines[]] | any(contains("8444/tcp"))' <<<"$output"
+	run --separate-stderr report --format markdown --since "$dir/before"
+	[[ $output == *"Nothing that is compared is another"* ]]
+	sed -i 's/orders/0rders/' "$dir/before"
+	run report --since "$dir/before"
+	[ "$status" -eq 2 ]
+	[[ $output == *"that report was altered"* ]]
+}
+
+@test "the result of a probe: of this scope, whole, or it is no evidence" {
+	summary='{"schema":"bulkhead.probe/1","kind":"summary","start":"'$(date -u +%FT%T)'.000Z","policies":"'$("$bulkhead" check policies --json | jq -r 'select(.policies).policies // empty' | tail -n 1)'","complete":true,"packets":40,"clock_jump":0,"result":"clean"}'
+	pair='{"schema":"bulkhead.probe/1","kind":"pair","from":"shop/web","to":"shop/ledger","packets":22,"not_probed":0}'
+	printf '%s\n' "$pair" "$summary" >"$dir/probe"
+	made "$dir/r" --format json --probe "$dir/probe"
+	[ "$(jq .report.probe.questions "$dir/r")" -eq 22 ]
+	# a finding of the scope; what is of others is not said of it, and not passed over
+	printf '%s\n' '{"schema":"bulkhead.probe/1","kind":"finding","fault":"let-in","from":"shop/web","to":"shop/ledger","protocol":"tcp","text":"<b>it came in</b>","where":"x"}' "$pair" "$summary" >"$dir/probe"
+	made "$dir/r" --format json --probe "$dir/probe"
+	[ "$(verdict "$dir/r" 11.4.5)" = finding ]
+	[[ $(why "$dir/r" 11.4.5) == *"it came in"* ]]
+	printf '%s\n' '{"schema":"bulkhead.probe/1","kind":"not-probed","from":"shop/web","to":"shop/ledger","reason":"vanished","text":"it went away"}' "$pair" "${summary/\"clean\"/\"incomplete\"}" >"$dir/probe"
+	made "$dir/r" --format json --probe "$dir/probe"
+	[ "$(verdict "$dir/r" 11.4.5)" = not-assessed ]
+	[[ $(why "$dir/r" 11.4.5) == *"vanished"* ]]
+	for broken in "$pair" 'x' '' "$pair"$'\n'"${summary/\"clock_jump\":0/\"clock_jump\":-9}" \
+		"$pair"$'\n'"${summary/\"complete\":true/\"complete\":false}"; do
+		printf '%s\n' "$broken" >"$dir/probe"
+		made "$dir/r" --format json --probe "$dir/probe"
+		[ "$(verdict "$dir/r" 11.4.5)" = not-assessed ]
+	done
+}
+
+@test "hostile names: no script, no markup, no escape comes through in any format" {
+	cat >"$dir/p.yaml" <<-'END'
+		scope: cde
+		title: "</title><script>alert(1)</script>\u202e\e[31m"
+		framework: "pci|dss](javascript:x)"
+		---
+		service: a
+		scope: cde
+		owner: "<img src=x onerror=alert(1)>"
+		select: {labels: {app: "<script>x</script>"}}
+		ingress:
+		  - from: [{labels: {"x": "</text></svg><script>y</script>"}}, {service: b}]
+		    ports: [5432/tcp]
+		    reason: "--><script>z</script>\n| `a` | \e]0;owned\a"
+		    ticket: "'\" onload=x"
+		---
+		service: b
+		select: {labels: {app: b, x: "</text></svg><script>y</script>"}}
+		egress: [{to: [{service: a}], ports: [5432/tcp]}]
+	END
+	jq -n '{endpoints: [{id: "<script>i</script>", name: "<script>n</script>", namespace: "d",
+		labels: {app: "<script>x</script>"}, addresses: ["10.0.0.1"]}]}' >"$dir/i.json"
+	for format in html markdown json; do
+		run --separate-stderr "$bulkhead" report --policies "$dir/p.yaml" --inventory \
+			"$dir/i.json" --scope cde --format $format
+		[ "$status" -eq 1 ]
+		[[ $output != *$'\e'* && $output != *$'\u202e'* ]]
+		[ $format = json ] || [[ ${output,,} != *"<script"* && ${output,,} != *"<img"* ]]
+		printf '%s\n' "$output" >"$dir/r"
+	done
+	"$bulkhead" report --policies "$dir/p.yaml" --inventory "$dir/i.json" --scope cde >"$dir/r" || true
+	# another reader of HTML: what elements are there, and which attributes
+	python3 - "$dir/r" <<-'END'
+		import sys
+		from html.parser import HTMLParser
+		class Reader(HTMLParser):
+		    seen = set()
+		    def handle_starttag(self, tag, attrs):
+		        self.seen.add(tag)
+		        for name, _ in attrs:
+		            assert not name.startswith("on") and name not in ("src", "style"), (tag, name)
+		Reader().feed(open(sys.argv[1], encoding="utf-8").read())
+		extra = Reader.seen - set("""html head meta title style body header h1 h2 h3 p dl dt dd ul li b
+		main table thead tbody tr th td a article span figure figcaption svg desc rect path g text
+		circle div footer code""".split())
+		assert not extra, extra
+	END
+	grep -q "default-src 'none'; style-src 'sha256-" "$dir/r"
+}
