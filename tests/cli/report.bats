@@ -160,7 +160,7 @@ altered() { # PATTERN
 }
 
 @test "the result of a probe: of this scope, whole, or it is no evidence" {
-	summary='{"schema":"bulkhead.probe/1","kind":"summary","start":"'$(date -u +%FT%T)'.000Z","policies":"'$("$bulkhead" check policies --json | jq -r 'select(.policies).policies // empty' | tail -n 1)'","complete":true,"packets":40,"clock_jump":0,"result":"clean"}'
+	summary='{"schema":"bulkhead.probe/1","kind":"summary","start":"'$(date -u +%FT%T)'.000Z","complete":true,"packets":40,"clock_jump":0,"result":"clean"}'
 	pair='{"schema":"bulkhead.probe/1","kind":"pair","from":"shop/web","to":"shop/ledger","packets":22,"not_probed":0}'
 	printf '%s\n' "$pair" "$summary" >"$dir/probe"
 	made "$dir/r" --format json --probe "$dir/probe"
