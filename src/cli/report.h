@@ -6,10 +6,18 @@
 
 #include <bulkhead/compile/flows.h>
 #include <bulkhead/report/report.h>
+#include <bulkhead/store/flows.h>
 
 #include "cli.h"
 
 /* report: what is gathered, section by section (docs/report.md). What cannot be had says so in it. */
+
+/* When a segmentation test ran: what it was denied is no attempt of anybody. */
+#define REPORT_TESTS_MAX 64
+struct report_test {
+	struct flows_span span;
+	unsigned port; /* the source port of its packets; raw ones have the next */
+};
 
 struct gathering {
 	const struct cli_options *options;
@@ -17,6 +25,8 @@ struct gathering {
 	const struct scope *scope;
 	int64_t now; /* microseconds since the epoch */
 	unsigned days;
+	struct report_test tests[REPORT_TESTS_MAX]; /* gather_trail() finds them */
+	size_t n_tests;
 	json_t *report;
 };
 

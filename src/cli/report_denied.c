@@ -32,6 +32,9 @@ struct asking {
 	uint64_t packets[PARTS], parts[PARTS], records, sum;
 	int64_t from, last;
 	bool adds_up;
+	struct flows_span but[REPORT_TESTS_MAX];
+	const struct report_test *test; /* that is looked at */
+	uint64_t left_out, others;      /* records of the time of tests; of them, not theirs */
 };
 
 /* --- in the other process --------------------------------------------------------------------- */
@@ -61,6 +64,36 @@ static int on_account(const struct flows_account *account, void *arg)
 	return 0;
 }
 
+/* Pings have no port, and what was counted has none either: they are taken for the test's. */
+static int on_tested(const struct flow_record *rec, void *arg)
+{
+	struct asking *a = arg;
+
+	a->left_out++;
+	if (rec->source.has_port && rec->source.port != a->test->port &&
+	    rec->source.port != a->test->port + 1)
+		a->others++;
+	return 0;
+}
+
+static int look_at_tests(struct asking *a, struct flows_reader *r, const struct flows_filter *f,
+			 struct bh_err *err)
+{
+	const struct flows_order order = { .sort = FLOWS_BY_TIME };
+	struct flows_filter in = *f;
+	int q = 0;
+
+	in.n_but = 0;
+	for (size_t i = 0; q >= 0 && i < a->g->n_tests; i++) {
+		a->test = &a->g->tests[i];
+		in.since = a->test->span.since;
+		in.until = a->test->span.until + 1;
+		if (in.until > a->from)
+			q = flows_query(r, &in, &order, on_tested, a, NULL, NULL, err);
+	}
+	return q;
+}
+
 static int ask_part(struct asking *a, struct flows_reader *r, struct flows_filter *f,
 		    struct bh_err *err)
 {
@@ -71,6 +104,8 @@ static int ask_part(struct asking *a, struct flows_reader *r, struct flows_filte
 	int q;
 
 	f->since = a->from;
+	f->but = a->but;
+	f->n_but = a->g->n_tests;
 	f->verdicts = 1u << RECORD_DENY | 1u << RECORD_AUDIT;
 	memset(a->parts, 0, sizeof(a->parts));
 	q = flows_group(r, f, by, BH_ARRAY_SIZE(by), &order, on_group, a, &line, &totals, err);
@@ -78,6 +113,9 @@ static int ask_part(struct asking *a, struct flows_reader *r, struct flows_filte
 		return q;
 	for (size_t i = 0; i < PARTS; i++)
 		a->packets[i] += a->parts[i];
+	q = look_at_tests(a, r, f, err);
+	if (q < 0)
+		return q;
 	a->records += totals.records;
 	a->sum += totals.packets;
 	a->last = totals.last > a->last ? totals.last : a->last;
@@ -131,6 +169,8 @@ static void put_answer(struct asking *a)
 	json_object_set_new(a->answer, "to", json_string(bh_format_time(text, a->g->now)));
 	json_object_set_new(a->answer, "packets", json_integer((json_int_t)a->sum));
 	json_object_set_new(a->answer, "records", json_integer((json_int_t)a->records));
+	json_object_set_new(a->answer, "left_out", json_integer((json_int_t)a->left_out));
+	json_object_set_new(a->answer, "others", json_integer((json_int_t)a->others));
 	json_object_set_new(a->answer, "adds_up", json_boolean(a->adds_up));
 	json_object_set_new(a->answer, "from_the_future", json_boolean(a->last > a->g->now + LATE));
 }
@@ -233,6 +273,8 @@ int gather_denied(struct gathering *g)
 	json_t *o;
 	int r = split_services(&a) ? 0 : -ENOMEM;
 
+	for (size_t i = 0; i < g->n_tests; i++)
+		a.but[i] = g->tests[i].span;
 	a.from = g->now - (int64_t)g->days * DAY * USEC;
 	if (r >= 0)
 		r = workers_apart(read_history, &a, ANSWER_MAX, &text, &len, &err);

@@ -60,14 +60,14 @@ static void add_edges(json_t *edges, const struct flow_graph *g, const struct nu
 {
 	for (size_t i = 0; i < g->n_edges; i++) {
 		const struct flow_edge *e = &g->edges[i];
-		size_t from = n->of[DIRECTION_EGRESS][e->from], to = n->of[DIRECTION_INGRESS][e->to];
+		size_t from = n->of[DIRECTION_EGRESS][e->from],
+		       to = n->of[DIRECTION_INGRESS][e->to];
 
 		if (from && to)
 			json_array_append_new(
 				edges,
-				json_pack("{s:I, s:I, s:s, s:s, s:i}", "from",
-					  (json_int_t)from - 1, "to",
-					  (json_int_t)to - 1, "state",
+				json_pack("{s:I, s:I, s:s, s:s, s:i}", "from", (json_int_t)from - 1,
+					  "to", (json_int_t)to - 1, "state",
 					  e->state == FLOW_EDGE_BOTH ? "allowed" : "one-sided",
 					  "ports", e->ports, "n_ports", count_ports(e->ports)));
 	}

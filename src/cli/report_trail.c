@@ -15,7 +15,13 @@
 
 /* The audit trail, and which generation is in force. */
 
+#define USEC       INT64_C(1000000)
+#define TEST_MAX_S 3600        /* a longer one is not taken for one */
+#define TEST_LATE  (12 * USEC) /* what is counted and not logged is recorded at the next look */
+
 struct reading {
+	struct gathering *g;
+	struct report_test begun; /* a segmentation test that was not yet done */
 	json_t *changes, *backwards, *findings;
 	int64_t before; /* the time of the entry before */
 	char before_text[64];
@@ -70,6 +76,34 @@ static void look_at_time(struct reading *r, const struct audit_item *item)
 	snprintf(r->before_text, sizeof(r->before_text), "%s", when);
 }
 
+/* Two entries of audit_probe_begins() and audit_probe_ended(), with one port. */
+static void look_for_test(struct reading *r, const json_t *e)
+{
+	const char *detail = cli_text(e, "detail");
+	unsigned port;
+	int64_t t;
+
+	if (strcmp(cli_text(e, "action"), "probe") != 0 ||
+	    strcmp(cli_text(e, "outcome"), "done") != 0 ||
+	    bh_parse_time(cli_text(e, "when"), &t) < 0)
+		return;
+	if (sscanf(detail, "a segmentation test begins: %*u packets from source port %u", &port) ==
+	    1) {
+		r->begun = (struct report_test) { { t * USEC, 0 }, port };
+		return;
+	}
+	if (sscanf(detail, "the segmentation test from source port %u", &port) != 1 ||
+	    port != r->begun.port || t < r->begun.span.since / USEC ||
+	    t - r->begun.span.since / USEC > TEST_MAX_S)
+		return;
+	r->begun.span.until = (t + 1) * USEC + TEST_LATE;
+	if (r->g->n_tests == REPORT_TESTS_MAX) /* the newest are of interest */
+		memmove(r->g->tests, r->g->tests + 1, sizeof(r->g->tests) - sizeof(r->begun));
+	else
+		r->g->n_tests++;
+	r->g->tests[r->g->n_tests - 1] = r->begun;
+}
+
 static int on_item(const struct audit_item *item, void *arg)
 {
 	struct reading *r = arg;
@@ -77,6 +111,7 @@ static int on_item(const struct audit_item *item, void *arg)
 	if (!item->entry)
 		return 0;
 	look_at_time(r, item);
+	look_for_test(r, item->entry);
 	if (is_change(item->entry))
 		add_change(r, item);
 	return 0;
@@ -98,10 +133,12 @@ static bool is_safe(const char *dir)
 	return stat(dir, &st) == 0 && st.st_uid == 0 && !(st.st_mode & (S_IWGRP | S_IWOTH));
 }
 
-static json_t *trail_object(const struct gathering *g)
+static json_t *trail_object(struct gathering *g)
 {
 	const char *dir = g->options->store ? g->options->store : BH_STORE_DIR;
-	struct reading r = { json_array(), json_array(), json_array(), 0, "" };
+	struct reading r = {
+		.g = g, .changes = json_array(), .backwards = json_array(), .findings = json_array()
+	};
 	struct bh_err err = BH_ERR_INIT;
 	struct audit_verdict v = { 0 };
 	int q = audit_verify(dir, on_finding, &r, &v, &err);
@@ -111,7 +148,7 @@ static json_t *trail_object(const struct gathering *g)
 		q = audit_read(dir, on_item, &r, &err);
 	o = q >= 0 ? gather_state("read", NULL) : gather_state("unreadable", err.msg);
 	/* A clock that is behind the newest entry has been set back, too. */
-	if (r.before > g->now / 1000000 + 60)
+	if (r.before > g->now / USEC + 60)
 		json_array_append_new(r.backwards, json_pack("{s:s, s:s}", "when", "now", "before",
 							     r.before_text));
 	json_object_set_new(o, "entries", json_integer((json_int_t)v.entries));

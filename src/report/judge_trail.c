@@ -31,6 +31,18 @@ static void judge_history(struct judging *j)
 		       fact_number(d, "packets"), fact_number(d, "records"), fact_text(d, "from"));
 }
 
+static void judge_left_out(struct judging *j)
+{
+	json_int_t left_out = fact_number(j->report, "denied.left_out");
+
+	if (left_out)
+		judge_evidence(j,
+			       "%" JSON_INTEGER_FORMAT " records of times when a segmentation test "
+			       "ran are not listed here; %" JSON_INTEGER_FORMAT " of them are not "
+			       "of a test (bulkhead denied shows all)",
+			       left_out, fact_number(j->report, "denied.others"));
+}
+
 static void judge_logging(struct judging *j)
 {
 	size_t i, allowed = 0, n = 0;
@@ -70,6 +82,7 @@ static void judge_complete(struct judging *j)
 			       fact_number(j->report, "trail.last"));
 	judge_clock(j);
 	judge_history(j);
+	judge_left_out(j);
 	judge_logging(j);
 }
 

@@ -122,6 +122,10 @@ struct flows_peer {
 	struct bh_prefix prefix; /* its addresses */
 };
 
+struct flows_span {
+	int64_t since, until;
+};
+
 /*
  * What is asked for. Lists: entries are alternatives, an empty one is everything. Strings are borrowed
  * and compared byte by byte.
@@ -129,6 +133,8 @@ struct flows_peer {
 struct flows_filter {
 	int64_t since,
 		until; /* last seen at SINCE or later, first seen before UNTIL; 0: no bound */
+	const struct flows_span *but; /* left out: first seen in one of these, ends included */
+	size_t n_but;
 	const char *const *services; /* of the endpoint that denied it */
 	size_t n_services;
 	/* That endpoint: its id, its name, or the first BH_FLOWS_ID_PREFIX_MIN or more bytes of its id. */
