@@ -162,9 +162,9 @@ static void begin(struct gathering *g)
 /* The history comes first: nothing that is open then is worth anything to whoever reads it. */
 static int gather(struct gathering *g, size_t warnings)
 {
-	static int (*const sections[])(struct gathering *) = { gather_flows, gather_denied,
-							       gather_trail, gather_enforced,
-							       gather_inputs };
+	static int (*const sections[])(struct gathering *) = { gather_flows,    gather_tested,
+							       gather_denied,   gather_trail,
+							       gather_enforced, gather_inputs };
 	int code = gather_policies(g, warnings);
 
 	for (size_t i = 0; code == CLI_YES && i < BH_ARRAY_SIZE(sections); i++)

@@ -40,11 +40,17 @@ bool gather_is_joined(const char *text, const char *word);
 /* Is this service in the scope? */
 bool gather_is_inside(const struct gathering *g, const struct service *s);
 
+/* A segmentation test ran then: microseconds, both ends included. What cannot be one is passed over. */
+void gather_test(struct gathering *g, int64_t since, int64_t until, unsigned port);
+/* RFC 3339 with its fraction, in microseconds; -EINVAL. */
+int gather_time(const char *s, int64_t *ret);
+
 /* Each: CLI_YES, or an exit code after the reason was printed: out of memory, or a file that was named. */
 int gather_policies(struct gathering *g, size_t warnings); /* "scope", "policies", "services" */
 int gather_flows(struct gathering *g);                     /* "flows", "insecure", "map" */
 int gather_enforced(struct gathering *g); /* "enforcement", "endpoints", "daemon" */
 int gather_trail(struct gathering *g);    /* "trail", "generations" */
+int gather_tested(struct gathering *g);   /* when the test of --probe ran */
 int gather_denied(struct gathering *g);   /* "denied", and edges of "map" */
 int gather_inputs(struct gathering *g);   /* "probe", "rules", "verify" */
 

@@ -185,6 +185,28 @@ static json_t *probe_object(struct probing *p)
 	return o;
 }
 
+int gather_tested(struct gathering *g)
+{
+	struct probing p = { .g = g, .findings = json_array(), .unknown = json_array() };
+	bh_autofree char *text = NULL;
+	int64_t since, until;
+	size_t len;
+	int code = CLI_YES;
+
+	if (g->options->probe)
+		code = report_file("probe", g->options->probe, &text, &len);
+	if (g->options->probe && code == CLI_YES && take_lines(&p, text, len) && p.summary &&
+	    gather_time(cli_text(p.summary, "start"), &since) >= 0 &&
+	    gather_time(cli_text(p.summary, "end"), &until) >= 0)
+		gather_test(
+			g, since, until,
+			(unsigned)json_integer_value(json_object_get(p.summary, "source_port")));
+	json_decref(p.findings);
+	json_decref(p.unknown);
+	json_decref(p.summary);
+	return code;
+}
+
 static int gather_probe(struct gathering *g)
 {
 	struct probing p = { .g = g, .findings = json_array(), .unknown = json_array() };

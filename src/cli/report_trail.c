@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -76,6 +77,39 @@ static void look_at_time(struct reading *r, const struct audit_item *item)
 	snprintf(r->before_text, sizeof(r->before_text), "%s", when);
 }
 
+void gather_test(struct gathering *g, int64_t since, int64_t until, unsigned port)
+{
+	struct report_test t = { { since, until + TEST_LATE }, port };
+
+	if (until < since || until - since > TEST_MAX_S * USEC)
+		return;
+	if (g->n_tests == REPORT_TESTS_MAX) /* the newest are of interest */
+		memmove(g->tests, g->tests + 1, sizeof(g->tests) - sizeof(t));
+	else
+		g->n_tests++;
+	g->tests[g->n_tests - 1] = t;
+}
+
+/* What is behind the seconds may have any number of digits. */
+static int64_t fraction(const char *s)
+{
+	int64_t part = 0, unit = USEC / 10;
+
+	for (s = strchr(s, '.'); s && s[1] >= '0' && s[1] <= '9' && unit; s++, unit /= 10)
+		part += (s[1] - '0') * unit;
+	return part;
+}
+
+int gather_time(const char *s, int64_t *ret)
+{
+	int64_t t;
+
+	if (bh_parse_time(s, &t) < 0)
+		return -EINVAL;
+	*ret = t * USEC + fraction(s);
+	return 0;
+}
+
 /* Two entries of audit_probe_begins() and audit_probe_ended(), with one port. */
 static void look_for_test(struct reading *r, const json_t *e)
 {
@@ -84,24 +118,14 @@ static void look_for_test(struct reading *r, const json_t *e)
 	int64_t t;
 
 	if (strcmp(cli_text(e, "action"), "probe") != 0 ||
-	    strcmp(cli_text(e, "outcome"), "done") != 0 ||
-	    bh_parse_time(cli_text(e, "when"), &t) < 0)
+	    strcmp(cli_text(e, "outcome"), "done") != 0 || gather_time(cli_text(e, "when"), &t) < 0)
 		return;
 	if (sscanf(detail, "a segmentation test begins: %*u packets from source port %u", &port) ==
-	    1) {
-		r->begun = (struct report_test) { { t * USEC, 0 }, port };
-		return;
-	}
-	if (sscanf(detail, "the segmentation test from source port %u", &port) != 1 ||
-	    port != r->begun.port || t < r->begun.span.since / USEC ||
-	    t - r->begun.span.since / USEC > TEST_MAX_S)
-		return;
-	r->begun.span.until = (t + 1) * USEC + TEST_LATE;
-	if (r->g->n_tests == REPORT_TESTS_MAX) /* the newest are of interest */
-		memmove(r->g->tests, r->g->tests + 1, sizeof(r->g->tests) - sizeof(r->begun));
-	else
-		r->g->n_tests++;
-	r->g->tests[r->g->n_tests - 1] = r->begun;
+	    1)
+		r->begun = (struct report_test) { { t, 0 }, port };
+	else if (sscanf(detail, "the segmentation test from source port %u", &port) == 1 &&
+		 port == r->begun.port)
+		gather_test(r->g, r->begun.span.since, t, port);
 }
 
 static int on_item(const struct audit_item *item, void *arg)
