@@ -49,7 +49,7 @@ static const char page_style[] =
 	"table{font-size:8pt;table-layout:auto}th,td{padding:2px 4px;min-width:0}tr,article "
 	"li{break-inside:avoid}"
 	"h2,h3{break-after:avoid}figure{overflow:visible;break-inside:avoid}"
-	"figure.page{page:wide;break-before:page;break-after:page}"
+	"figure.page,#pictures{page:wide}figure.page{break-after:page}"
 	"figure.page svg{max-width:100%;max-height:165mm;margin:0 auto}"
 	"nav{display:none}a{color:inherit;text-decoration:none}}";
 

@@ -20,15 +20,16 @@ static void judge_standards(struct judging *j)
 			    "rules within a standard",
 			    fact_text(r, "scope.name"));
 	else
-		judge_evidence(j, "%zu guardrails hold for the scope whatever its services allow",
-			       guardrails);
+		judge_evidence(
+			j, "guardrails that hold for the scope whatever its services allow: %zu",
+			guardrails);
 	if (warnings)
 		judge_found(j,
 			    "bulkhead check warns of %" JSON_INTEGER_FORMAT " things in the "
 			    "policies that nobody has accepted with a reason",
 			    warnings);
 	judge_evidence(j,
-		       "%" JSON_INTEGER_FORMAT " policy files were read and are valid (digest %s)",
+		       "policy files, read and found valid: %" JSON_INTEGER_FORMAT " (digest %s)",
 		       fact_number(r, "policies.files"), fact_text(r, "policies.digest"));
 }
 
@@ -76,7 +77,8 @@ static void judge_changes(struct judging *j)
 			    ") led to policies %.12s, and not to these (%.12s)",
 			    fact_number(last, "seq"), fact_text(last, "after"), digest);
 	judge_evidence(j,
-		       "%zu changes in the audit trail, each with who, when and the difference; "
+		       "changes of policies in the audit trail: %zu, each with who, when and the "
+		       "difference; "
 		       "the last by %s at %s (entry %" JSON_INTEGER_FORMAT ")",
 		       json_array_size(changes), fact_text(last, "who"), fact_text(last, "when"),
 		       fact_number(last, "seq"));

@@ -38,6 +38,7 @@ struct drawing {
 	unsigned *outs, *ins; /* edges of each node, of those that are drawn */
 	unsigned *used_outs, *used_ins;
 	bool labels;
+	size_t n_labels;
 };
 
 static size_t count(const json_t *map, const char *state)
@@ -88,13 +89,23 @@ static void add_tip(struct drawing *d, const struct line *l, const char *class)
 		    back);
 }
 
+/* A point of the curve, so many eighths of the way along. */
+static int along(int a, int b, int c, int d, int t)
+{
+	int u = 8 - t;
+
+	return (u * u * u * a + 3 * u * u * t * b + 3 * u * t * t * c + t * t * t * d) / 512;
+}
+
+/* Those of neighbours stand at different places, so that they do not lie on one another. */
 static void add_label(struct drawing *d, const struct line *l, const json_t *e, const char *class)
 {
-	/* the middle of the curve */
-	int x = (l->x1 + 3 * l->bend1 + 3 * l->bend2 + l->x2) / 8, y = (l->y1 + l->y2) / 2;
+	static const int places[] = { 4, 2, 6, 3, 5 };
+	int t = places[d->n_labels++ % BH_ARRAY_SIZE(places)];
 
 	bh_buf_addf(d->out, "<text class=\"label %s\" text-anchor=\"middle\" x=\"%d\" y=\"%d\">",
-		    class, x, y - 3);
+		    class, along(l->x1, l->bend1, l->bend2, l->x2, t),
+		    along(l->y1, l->y1, l->y2, l->y2, t) + 3);
 	picture_text(d->out, fact_text(e, "ports"), LABEL_COLUMNS);
 	bh_buf_addstr(d->out, "</text>\n");
 }
