@@ -31,6 +31,8 @@ struct cli_options {
 	const char *output, *project;
 	struct cli_words scopes;
 	const char *scope, *probe, *days, *key, *checked; /* of report; CHECKED: --check FILE */
+	/* of report; CHECKED: --check, COUNTED: --rules, VERIFIED: --verify, all FILE */
+	const char *scope, *probe, *days, *key, *checked, *counted, *verified;
 	struct cli_words services, containers, peers, ports, directions, rules, verdicts, uids, by;
 	const char *since, *until, *sort, *limit, *page;
 	const char *unused;

@@ -22,6 +22,31 @@ int report_file(const char *option, const char *path, char **ret, size_t *ret_le
 			bh_escape_str(shown, sizeof(shown), path), strerrordesc_np(-r));
 }
 
+/* An object a line; TAKE says false of one that is none of its. */
+static bool take_lines(const char *text, size_t len, bool (*take)(const json_t *o, void *arg),
+		       void *arg)
+{
+	const char *end = text + len;
+	bool right = len > 0;
+
+	while (right && text < end) {
+		const char *stop = memchr(text, '\n', (size_t)(end - text));
+		size_t n = (size_t)((stop ? stop : end) - text);
+		json_t *o = n ? json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL) : NULL;
+
+		report_tame(o);
+		right = !n || (json_is_object(o) && take(o, arg));
+		json_decref(o);
+		text += n + 1;
+	}
+	return right;
+}
+
+static json_int_t number(const json_t *o, const char *key)
+{
+	return json_integer_value(json_object_get(o, key));
+}
+
 /* --- the segmentation test (docs/probe.md) ----------------------------------------------------- */
 
 #define PROBE_SCHEMA "bulkhead.probe/1"
@@ -112,32 +137,14 @@ static const struct {
 };
 
 /* False: it is no line of a probe. */
-static bool take_line(struct probing *p, const char *line, size_t len)
+static bool take_probe(const json_t *o, void *arg)
 {
-	json_t *o = json_loadb(line, len, JSON_REJECT_DUPLICATES, NULL);
-	bool right = json_is_object(o) && strcmp(cli_text(o, "schema"), PROBE_SCHEMA) == 0;
+	struct probing *p = arg;
+	bool right = strcmp(cli_text(o, "schema"), PROBE_SCHEMA) == 0;
 
-	if (right)
-		report_tame(o);
 	for (size_t i = 0; right && i < BH_ARRAY_SIZE(kinds); i++)
 		if (strcmp(kinds[i].kind, cli_text(o, "kind")) == 0)
 			kinds[i].take(p, o);
-	json_decref(o);
-	return right;
-}
-
-static bool take_lines(struct probing *p, const char *text, size_t len)
-{
-	const char *end = text + len;
-	bool right = len > 0;
-
-	while (right && text < end) {
-		const char *stop = memchr(text, '\n', (size_t)(end - text));
-		size_t n = (size_t)((stop ? stop : end) - text);
-
-		right = !n || take_line(p, text, n);
-		text += n + 1;
-	}
 	return right;
 }
 
@@ -195,8 +202,8 @@ int gather_tested(struct gathering *g)
 
 	if (g->options->probe)
 		code = report_file("probe", g->options->probe, &text, &len);
-	if (g->options->probe && code == CLI_YES && take_lines(&p, text, len) && p.summary &&
-	    gather_time(cli_text(p.summary, "start"), &since) >= 0 &&
+	if (g->options->probe && code == CLI_YES && take_lines(text, len, take_probe, &p) &&
+	    p.summary && gather_time(cli_text(p.summary, "start"), &since) >= 0 &&
 	    gather_time(cli_text(p.summary, "end"), &until) >= 0)
 		gather_test(
 			g, since, until,
@@ -222,7 +229,7 @@ static int gather_probe(struct gathering *g)
 		o = gather_state("absent",
 				 "no result was given (bulkhead probe --json, then report "
 				 "--probe FILE)");
-	else if (code == CLI_YES && !take_lines(&p, text, len))
+	else if (code == CLI_YES && !take_lines(text, len, take_probe, &p))
 		o = gather_state("unreadable", "the file is no result of bulkhead probe --json");
 	else if (code == CLI_YES && !p.summary)
 		o = gather_state("unreadable",
@@ -236,9 +243,172 @@ static int gather_probe(struct gathering *g)
 	return code;
 }
 
+/* --- rules without a hit (docs/rules.md) -------------------------------------------------------- */
+
+struct counting {
+	const struct gathering *g;
+	json_t *unused, *sums;
+	json_int_t n, young;
+};
+
+static bool take_rule(const json_t *o, void *arg)
+{
+	struct counting *c = arg;
+	const char *use = cli_text(o, "use");
+	json_t *u;
+
+	if (json_object_get(o, "rules")) {
+		json_decref(c->sums);
+		c->sums = json_deep_copy(o);
+		return true;
+	}
+	/* guardrails deny: that nothing has hit one is no flaw of it */
+	if (!use[0] || strcmp(cli_text(o, "scope"), c->g->scope->name) != 0 ||
+	    strcmp(cli_text(o, "kind"), "guardrail") == 0)
+		return use[0];
+	c->n++;
+	c->young += strcmp(use, "not-yet-known") == 0;
+	if (strcmp(use, "unused") != 0)
+		return true;
+	u = json_pack(
+		"{s:s, s:s, s:o}", "service", cli_text(o, "service"), "rule", cli_text(o, "rule"),
+		"where",
+		json_sprintf("%s:%" JSON_INTEGER_FORMAT, cli_text(o, "file"), number(o, "line")));
+	json_object_set(u, "since", json_object_get(o, "since"));
+	json_object_set(u, "last", json_object_get(o, "last_hit"));
+	json_array_append_new(c->unused, u);
+	return true;
+}
+
+static json_t *rules_object(struct counting *c)
+{
+	json_t *o;
+
+	if (strcmp(cli_text(c->sums, "policies"), c->g->site->policies->digest) != 0)
+		return gather_state("unreadable", "the counts are of other policies");
+	if (!json_is_true(json_object_get(c->sums, "history")))
+		return gather_state("unreadable", "there is no history in which hits are counted");
+	if (number(c->sums, "window_seconds") < (json_int_t)c->g->days * 86400)
+		return gather_state("unreadable",
+				    "the counts are of a shorter time than is asked for "
+				    "(bulkhead rules --unused)");
+	o = gather_state("read", NULL);
+	json_object_set_new(o, "n", json_integer(c->n));
+	json_object_set_new(o, "young", json_integer(c->young));
+	json_object_set(o, "unused", c->unused);
+	return o;
+}
+
+static int gather_rules(struct gathering *g)
+{
+	struct counting c = { .g = g, .unused = json_array() };
+	const char *path = g->options->counted;
+	bh_autofree char *text = NULL;
+	size_t len = 0;
+	json_t *o;
+	int code = path ? report_file("rules", path, &text, &len) : CLI_YES;
+
+	if (!path)
+		o = gather_state("absent",
+				 "no counts were given (bulkhead rules --json, then report "
+				 "--rules FILE)");
+	else if (code == CLI_YES && (!take_lines(text, len, take_rule, &c) || !c.sums))
+		o = gather_state("unreadable", "the file is not what bulkhead rules --json writes");
+	else
+		o = rules_object(&c);
+	json_object_set_new(g->report, "rules", o);
+	json_decref(c.unused);
+	json_decref(c.sums);
+	return code;
+}
+
+/* --- verify (docs/verify.md) --------------------------------------------------------------------- */
+
+struct verifying {
+	const struct gathering *g;
+	json_t *findings, *seen, *sums;
+};
+
+static bool take_verified(const json_t *o, void *arg)
+{
+	struct verifying *v = arg;
+	const char *finding = cli_text(o, "finding"), *who = cli_text(o, "name");
+
+	if (json_object_get(o, "passed")) {
+		json_decref(v->sums);
+		v->sums = json_deep_copy(o);
+	} else if (!finding[0]) {
+		json_object_set_new(v->seen, cli_text(o, "endpoint"), json_true());
+	} else if (strcmp(cli_text(o, "severity"), "note") != 0 &&
+		   json_array_size(v->findings) < BH_REPORT_FINDINGS_MAX) {
+		json_array_append_new(v->findings,
+				      json_sprintf("%s%s%s (%s)", who, who[0] ? ": " : "",
+						   cli_text(o, "text"), finding));
+	}
+	return finding[0] || json_object_get(o, "passed") || cli_text(o, "state")[0];
+}
+
+/* A run of an hour ago says nothing of a container that has come since. */
+static bool saw_all(const struct verifying *v)
+{
+	json_t *e;
+	size_t i;
+
+	json_array_foreach (json_object_get(v->g->report, "endpoints"), i, e)
+		if (json_is_true(json_object_get(e, "inside")) &&
+		    !json_object_get(v->seen, cli_text(e, "endpoint")))
+			return false;
+	return true;
+}
+
+static json_t *verified_object(const struct verifying *v)
+{
+	const char *scope = cli_text(v->sums, "scope");
+	json_t *o;
+
+	if (strcmp(cli_text(v->sums, "policies"), v->g->site->policies->digest) != 0)
+		return gather_state("unreadable", "it was of other policies");
+	if (scope[0] && strcmp(scope, v->g->scope->name) != 0)
+		return gather_state("unreadable", "it was of another scope");
+	if (!saw_all(v))
+		return gather_state("unreadable", "it did not look at every endpoint of the scope");
+	o = gather_state("read", NULL);
+	json_object_set(o, "checked", json_object_get(v->sums, "namespaces"));
+	json_object_set(o, "findings", v->findings);
+	if (!json_is_true(json_object_get(v->sums, "passed")) && !json_array_size(v->findings))
+		json_array_append_new(v->findings, json_string("it did not pass"));
+	return o;
+}
+
+/* Optional: without it the tables alone are read back. */
+static int gather_verified(struct gathering *g)
+{
+	struct verifying v = { g, json_array(), json_object(), NULL };
+	const char *path = g->options->verified;
+	bh_autofree char *text = NULL;
+	size_t len = 0;
+	int code = path ? report_file("verify", path, &text, &len) : CLI_YES;
+
+	if (path && code == CLI_YES) {
+		bool right = take_lines(text, len, take_verified, &v) && v.sums;
+
+		json_object_set_new(g->report, "verify",
+				    right ? verified_object(&v)
+					  : gather_state("unreadable",
+							 "the file is not what bulkhead "
+							 "verify --json writes"));
+	}
+	json_decref(v.findings);
+	json_decref(v.seen);
+	json_decref(v.sums);
+	return code;
+}
+
 int gather_inputs(struct gathering *g)
 {
-	json_object_set_new(g->report, "rules",
-			    gather_state("absent", "no counts of rules are kept"));
-	return gather_probe(g);
+	int code = gather_probe(g);
+
+	if (code == CLI_YES)
+		code = gather_rules(g);
+	return code == CLI_YES ? gather_verified(g) : code;
 }

@@ -182,6 +182,45 @@ altered() { # PATTERN
 	done
 }
 
+@test "rules without a hit, and what verify found: of these policies, and of all, or not assessed" {
+	digest=$(made "$dir/r" --format json && jq -r .report.policies.digest "$dir/r")
+	sums='{"rules":9,"used":8,"unused":1,"window_seconds":7776000,"history":true,"policies":"'$digest'"}'
+	rule='{"rule":"ledger.in.book","kind":"rule","use":"USE","service":"ledger","scope":"cde","file":"policies/ledger.yaml","line":12}'
+	printf '%s\n' "${rule/USE/unused}" "${rule/cde/other}" "$sums" >"$dir/rules"
+	made "$dir/r" --format json --rules "$dir/rules"
+	[[ $(why "$dir/r" 1.2.7) == *"nothing has hit the rule ledger.in.book of ledger for 90 days (policies/ledger.yaml:12)"* ]]
+	[ "$(jq .report.rules.n "$dir/r")" -eq 1 ]
+	printf '%s\n' "${rule/USE/not-yet-known}" "$sums" >"$dir/rules"
+	made "$dir/r" --format json --rules "$dir/rules"
+	[ "$(verdict "$dir/r" 1.2.7)" = not-assessed ]
+	printf '%s\n' "${rule/USE/used}" "$sums" >"$dir/rules"
+	made "$dir/r" --format json --rules "$dir/rules"
+	[ -z "$(why "$dir/r" 1.2.7 | grep hit)" ]
+	for wrong in "${sums/$digest/other}" "${sums/true/false}" "${sums/7776000/86400}" "$rule" x; do
+		printf '%s\n' "$wrong" >"$dir/rules"
+		made "$dir/r" --format json --rules "$dir/rules"
+		[ "$(verdict "$dir/r" 1.2.7)" = not-assessed ] || { echo "$wrong" && false; }
+	done
+
+	sums='{"passed":true,"scope":"cde","policies":"'$digest'","namespaces":3,"errors":0}'
+	seen=$(printf '{"endpoint":"shop/%s","state":"protected"}\n' ledger payments vault)
+	printf '%s\n' "$seen" "$sums" >"$dir/verify"
+	made "$dir/r" --format json --verify "$dir/verify"
+	[ "$(jq -r .report.verify.state "$dir/r")" = read ]
+	printf '%s\n' "$seen" '{"finding":"foreign-rewrites","severity":"error","name":"ledger","text":"a chain of others"}' \
+		'{"finding":"foreign-chain","severity":"note","text":"a note"}' "${sums/true/false}" >"$dir/verify"
+	made "$dir/r" --format json --verify "$dir/verify"
+	[[ $(why "$dir/r" 1.2.8) == *"verify: ledger: a chain of others (foreign-rewrites)"* ]]
+	[[ $(why "$dir/r" 1.2.8) != *"a note"* ]]
+	for wrong in "$sums" "${seen/ledger/legder}"$'\n'"$sums" "$seen"$'\n'"${sums/cde/other}" \
+		"$seen"$'\n'"${sums/$digest/other}" "$seen"; do
+		printf '%s\n' "$wrong" >"$dir/verify"
+		made "$dir/r" --format json --verify "$dir/verify"
+		[ "$(jq -r .report.verify.state "$dir/r")" = unreadable ] || { echo "$wrong" && false; }
+		[[ $(why "$dir/r" 1.2.8) == *"bulkhead verify: "* ]]
+	done
+}
+
 @test "hostile names: no script, no markup, no escape comes through in any format" {
 	cat >"$dir/p.yaml" <<-'END'
 		scope: cde
