@@ -246,13 +246,11 @@ static int load_policies(struct site *s, const struct cli_options *o, size_t *re
 static int make(struct gathering *g, enum report_format format)
 {
 	json_t *earlier = NULL;
-	struct site s;
 	size_t warnings;
-	int code = load_policies(&s, g->options, &warnings);
+	int code = load_policies(g->site, g->options, &warnings);
 
-	g->site = &s;
 	if (code == CLI_YES)
-		code = find_scope(s.policies, g->options->scope, &g->scope);
+		code = find_scope(g->site->policies, g->options->scope, &g->scope);
 	if (code == CLI_YES)
 		code = load_earlier(g->options->since, &earlier);
 	if (code == CLI_YES) {
@@ -263,13 +261,14 @@ static int make(struct gathering *g, enum report_format format)
 		code = finish(g, format, earlier);
 	json_decref(earlier);
 	json_decref(g->report);
-	site_done(&s);
+	site_done(g->site);
 	return code;
 }
 
 int cmd_report(struct cli_options *o)
 {
-	struct gathering g = { .options = o, .now = now_usec() };
+	struct site s;
+	struct gathering g = { .options = o, .site = &s, .now = now_usec() };
 	enum report_format format;
 	int code = parse_days(o->days, &g.days);
 

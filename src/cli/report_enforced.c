@@ -10,7 +10,7 @@
 struct listening {
 	struct gathering *g;
 	json_t *endpoints, *daemon;
-	const struct site *site; /* when it is read here */
+	struct site *site; /* when it is read here */
 };
 
 static bool is_of_scope(const struct listening *l, const json_t *o)
@@ -65,21 +65,19 @@ static json_t *look_here(struct listening *l)
 	struct bh_err err = BH_ERR_INIT;
 	struct diag_list diags;
 	json_t *state;
-	struct site s;
 	int code;
 
 	diag_list_init(&diags);
-	code = cli_load_quietly(&s, l->g->options, NEED_POLICIES | NEED_ENDPOINTS | NEED_RULESETS,
-				&diags, &err);
-	l->site = &s;
-	if (code == CLI_YES && enforce_status(&s, on_status, l, &err) < 0)
+	code = cli_load_quietly(l->site, l->g->options,
+				NEED_POLICIES | NEED_ENDPOINTS | NEED_RULESETS, &diags, &err);
+	if (code == CLI_YES && enforce_status(l->site, on_status, l, &err) < 0)
 		code = CLI_FAILED;
 	state = code == CLI_YES ? json_pack("{s:s, s:s}", "state", "read", "source",
 					    "by this run, without a daemon")
 				: gather_state("unreadable", err.msg[0] ? err.msg
 									: "the endpoints cannot be "
 									  "listed");
-	site_done(&s);
+	site_done(l->site);
 	diag_list_done(&diags);
 	return state;
 }
@@ -110,13 +108,14 @@ static void count_endpoints(const struct gathering *g, const json_t *endpoints)
 
 int gather_enforced(struct gathering *g)
 {
-	struct listening l = { .g = g, .endpoints = json_array() };
+	struct site s;
+	struct listening l = { .g = g, .endpoints = json_array(), .site = &s };
 	json_t *state;
 	int code = cli_ask_daemon(g->options, "status", on_item, &l);
 
 	if (code == CLI_NO_DAEMON)
 		state = look_here(&l);
-	else if (l.daemon)
+	else if (l.daemon && code != CLI_FAILED)
 		state = json_pack("{s:s, s:s}", "state", "read", "source", "by bulkheadd");
 	else
 		state = gather_state("unreadable", "bulkheadd did not say how the endpoints stand");

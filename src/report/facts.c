@@ -88,8 +88,7 @@ void report_tame(json_t *v)
 		tame_text(v);
 	json_array_foreach (v, i, item)
 		report_tame(item);
-	json_object_foreach_safe(v, next, key, item)
-	{
+	json_object_foreach_safe (v, next, key, item) {
 		if (is_plain(key))
 			report_tame(item);
 		else

@@ -93,8 +93,7 @@ void judge_enforced(struct judging *j)
 
 	if (!judge_was_read(j, "enforcement", "the state of the kernel"))
 		return;
-	fact_each(j->report, "endpoints", i, e)
-	{
+	fact_each (j->report, "endpoints", i, e) {
 		if (!fact_is(e, "inside"))
 			continue;
 		n++;

@@ -102,8 +102,7 @@ static void judge_files(struct judging *j)
 	size_t i, n = 0;
 	json_t *p;
 
-	fact_each(j->report, "policies.paths", i, p)
-	{
+	fact_each (j->report, "policies.paths", i, p) {
 		n++;
 		if (!fact_is(p, "safe"))
 			judge_found(j, "%s: %s", fact_text(p, "path"), fact_text(p, "why"));
@@ -126,7 +125,7 @@ static void judge_verified(struct judging *j)
 		return; /* status, read back, is enough */
 	if (!judge_was_read(j, "verify", "bulkhead verify"))
 		return;
-	fact_each(j->report, "verify.findings", i, f)
+	fact_each (j->report, "verify.findings", i, f)
 		judge_found(j, "verify: %s", json_string_value(f));
 	judge_evidence(j, "bulkhead verify looked at %" JSON_INTEGER_FORMAT " namespaces",
 		       fact_number(j->report, "verify.checked"));
@@ -159,8 +158,7 @@ static void judge_network_diagram(struct judging *j)
 
 	if (!judge_was_read(j, "enforcement", "the live state"))
 		return;
-	fact_each(j->report, "endpoints", i, e)
-	{
+	fact_each (j->report, "endpoints", i, e) {
 		n++;
 		if (fact_equals(e, "state", "unreachable"))
 			judge_found(j, "%s cannot be looked at, and the diagram is not whole: %s",

@@ -33,15 +33,16 @@ static void judge_reasons(struct judging *j)
 	size_t i, k, n = json_array_size(fact(j->report, "flows"));
 	json_t *f;
 
-	fact_each(j->report, "flows", i, f) for (k = 0; k < sizeof(fields) / sizeof(fields[0]); k++)
-	{
-		char path[64] = "scope.requires.";
+	fact_each (j->report, "flows", i, f)
+		for (k = 0; k < sizeof(fields) / sizeof(fields[0]); k++) {
+			char path[64] = "scope.requires.";
 
-		strncat(path, fields[k].key, sizeof(path) - strlen(path) - 1);
-		if ((fields[k].always || fact_is(j->report, path)) && !says(f, fields[k].key))
-			judge_found(j, FLOW " has no %s (%s)", FLOW_OF(f), fields[k].key,
-				    fact_text(f, "where"));
-	}
+			strncat(path, fields[k].key, sizeof(path) - strlen(path) - 1);
+			if ((fields[k].always || fact_is(j->report, path)) &&
+			    !says(f, fields[k].key))
+				judge_found(j, FLOW " has no %s (%s)", FLOW_OF(f), fields[k].key,
+					    fact_text(f, "where"));
+		}
 	if (n)
 		judge_evidence(j,
 			       "%zu flows are listed with service, protocol, port, reason, owner "
@@ -58,18 +59,19 @@ static void judge_insecure(struct judging *j)
 	size_t i, k, n = 0, flows = json_array_size(fact(j->report, "flows"));
 	json_t *f, *p;
 
-	fact_each(j->report, "flows", i, f) fact_each(f, "insecure", k, p)
-	{
-		n++;
-		if (says(f, "note"))
-			judge_evidence(j, FLOW " is %s: %s", FLOW_OF(f), fact_text(p, "what"),
-				       fact_text(f, "note"));
-		else
-			judge_found(j,
-				    FLOW " is %s, and no note says what makes up for it "
-					 "(%s)",
-				    FLOW_OF(f), fact_text(p, "what"), fact_text(f, "where"));
-	}
+	fact_each (j->report, "flows", i, f)
+		fact_each (f, "insecure", k, p) {
+			n++;
+			if (says(f, "note"))
+				judge_evidence(j, FLOW " is %s: %s", FLOW_OF(f),
+					       fact_text(p, "what"), fact_text(f, "note"));
+			else
+				judge_found(j,
+					    FLOW " is %s, and no note says what makes up for it "
+						 "(%s)",
+					    FLOW_OF(f), fact_text(p, "what"),
+					    fact_text(f, "where"));
+		}
 	if (!flows)
 		judge_unknown(j, "no flow touches the scope");
 	else if (!n)
@@ -108,8 +110,7 @@ static void judge_unused(struct judging *j)
 
 	if (!judge_was_read(j, "rules", "the rules that nothing has hit"))
 		return;
-	fact_each(j->report, "rules.unused", i, u)
-	{
+	fact_each (j->report, "rules.unused", i, u) {
 		n++;
 		judge_found(j,
 			    "nothing has hit the rule %s of %s for %" JSON_INTEGER_FORMAT
@@ -139,7 +140,8 @@ static void judge_reviews(struct judging *j)
 
 	if (!days || days > BH_REPORT_REVIEW_DAYS)
 		days = BH_REPORT_REVIEW_DAYS;
-	fact_each(j->report, "flows", i, f) judge_review_of(j, f, now, days);
+	fact_each (j->report, "flows", i, f)
+		judge_review_of(j, f, now, days);
 	if (n)
 		judge_evidence(j,
 			       "the date of the last review of each flow across the scope was "
@@ -161,9 +163,11 @@ static void judge_modes(struct judging *j)
 	size_t i;
 	json_t *s;
 
-	fact_each(j->report, "services", i, s) if (!fact_equals(s, "mode", "enforce"))
-		judge_found(j, "%s is in mode %s, which stops nothing (%s)", fact_text(s, "name"),
-			    fact_text(s, "mode"), fact_text(s, "where"));
+	fact_each (j->report, "services", i, s)
+		if (!fact_equals(s, "mode", "enforce"))
+			judge_found(j, "%s is in mode %s, which stops nothing (%s)",
+				    fact_text(s, "name"), fact_text(s, "mode"),
+				    fact_text(s, "where"));
 }
 
 static void judge_way(struct judging *j, const char *way)
@@ -173,8 +177,7 @@ static void judge_way(struct judging *j, const char *way)
 
 	judge_modes(j);
 	judge_enforced(j);
-	fact_each(j->report, "flows", i, f)
-	{
+	fact_each (j->report, "flows", i, f) {
 		if (!is_way(f, way))
 			continue;
 		n++;
@@ -208,8 +211,7 @@ static void judge_untrusted(struct judging *j)
 	size_t i, n = 0;
 	json_t *f;
 
-	fact_each(j->report, "flows", i, f)
-	{
+	fact_each (j->report, "flows", i, f) {
 		if (!is_way(f, "inbound") || !fact_is(f, "untrusted"))
 			continue;
 		n++;
@@ -246,9 +248,9 @@ static void judge_stores(struct judging *j)
 	size_t i, stores = 0, direct = 0;
 	json_t *s, *f;
 
-	fact_each(j->report, "services", i, s) stores += fact_is(s, "store");
-	fact_each(j->report, "flows", i, f)
-	{
+	fact_each (j->report, "services", i, s)
+		stores += fact_is(s, "store");
+	fact_each (j->report, "flows", i, f) {
 		if (!is_way(f, "inbound") || !fact_is(f, "untrusted"))
 			continue;
 		direct++;

@@ -48,8 +48,7 @@ static void judge_logging(struct judging *j)
 	size_t i, allowed = 0, n = 0;
 	json_t *s;
 
-	fact_each(j->report, "services", i, s)
-	{
+	fact_each (j->report, "services", i, s) {
 		n++;
 		allowed += fact_is(s, "log_allowed");
 		if (!fact_is(s, "log_denied"))
@@ -65,11 +64,12 @@ static void judge_clock(struct judging *j)
 	size_t i;
 	json_t *b;
 
-	fact_each(j->report, "trail.backwards", i, b) judge_found(
-		j,
-		"entry %" JSON_INTEGER_FORMAT " of the trail (%s) is older than the one "
-		"before it (%s): the clock was set back",
-		fact_number(b, "seq"), fact_text(b, "when"), fact_text(b, "before"));
+	fact_each (j->report, "trail.backwards", i, b)
+		judge_found(j,
+			    "entry %" JSON_INTEGER_FORMAT
+			    " of the trail (%s) is older than the one "
+			    "before it (%s): the clock was set back",
+			    fact_number(b, "seq"), fact_text(b, "when"), fact_text(b, "before"));
 }
 
 static void judge_complete(struct judging *j)
@@ -95,7 +95,8 @@ static void judge_unaltered(struct judging *j)
 
 	if (!judge_was_read(j, "trail", "the audit trail"))
 		return;
-	fact_each(j->report, "trail.findings", i, f) judge_found(j, "%s", json_string_value(f));
+	fact_each (j->report, "trail.findings", i, f)
+		judge_found(j, "%s", json_string_value(f));
 	if (!fact_is(j->report, "trail.safe"))
 		judge_found(j, "others than root may write to the directory of the trail");
 	judge_evidence(j,
@@ -145,8 +146,10 @@ static void judge_test(struct judging *j, json_int_t days)
 
 	if (!judge_was_read(j, "probe", "no segmentation test"))
 		return;
-	fact_each(p, "findings", i, f) judge_found(j, "%s", json_string_value(f));
-	fact_each(p, "unknown", i, f) judge_unknown(j, "%s", json_string_value(f));
+	fact_each (p, "findings", i, f)
+		judge_found(j, "%s", json_string_value(f));
+	fact_each (p, "unknown", i, f)
+		judge_unknown(j, "%s", json_string_value(f));
 	if (!when)
 		judge_unknown(j, "the segmentation test has no date");
 	else if (when > now + 60)
