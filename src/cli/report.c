@@ -127,25 +127,32 @@ static int check(const struct cli_options *o)
 
 /* --- making one ---------------------------------------------------------------------------------- */
 
-static int load_earlier(const char *path, json_t **ret)
+static int read_earlier(const char *text, size_t len, json_t **ret)
 {
 	struct bh_err err = BH_ERR_INIT;
-	bh_autofree char *text = NULL;
 	struct report_checked c;
-	size_t len = 0;
-	int code;
 
-	if (!path)
-		return CLI_YES;
-	code = report_file("since", path, &text, &len);
-	if (code != CLI_YES)
-		return code;
 	if (report_check(text, len, NULL, &c, &err) < 0 || report_read(text, len, ret, &err) < 0)
 		return cli_fail(CLI_USAGE, "report: --since: %s", err.msg);
 	if (!c.intact || (c.is_signed && !c.signature_right))
 		return cli_fail(CLI_USAGE, "report: --since: that report was altered");
 	report_tame(*ret);
 	return CLI_YES;
+}
+
+static int load_earlier(const char *path, json_t **ret)
+{
+	char *text = NULL;
+	size_t len = 0;
+	int code;
+
+	if (!path)
+		return CLI_YES;
+	code = report_file("since", path, &text, &len);
+	if (code == CLI_YES)
+		code = read_earlier(text, len, ret);
+	free(text);
+	return code;
 }
 
 static void begin(struct gathering *g)

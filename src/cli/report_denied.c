@@ -264,21 +264,29 @@ static json_t *take_answer(const char *text, size_t len)
 	return o;
 }
 
+static json_t *ask_apart(struct asking *a)
+{
+	struct bh_err err = BH_ERR_INIT;
+	char *text = NULL;
+	size_t len = 0;
+	json_t *o;
+
+	if (workers_apart(read_history, a, ANSWER_MAX, &text, &len, &err) < 0)
+		return gather_state("unreadable", err.msg);
+	o = take_answer(text, len);
+	free(text);
+	return o;
+}
+
 int gather_denied(struct gathering *g)
 {
 	struct asking a = { .g = g, .adds_up = true };
-	struct bh_err err = BH_ERR_INIT;
-	bh_autofree char *text = NULL;
-	size_t len = 0;
 	json_t *o;
-	int r = split_services(&a) ? 0 : -ENOMEM;
 
 	for (size_t i = 0; i < g->n_tests; i++)
 		a.but[i] = g->tests[i].span;
 	a.from = g->now - (int64_t)g->days * DAY * USEC;
-	if (r >= 0)
-		r = workers_apart(read_history, &a, ANSWER_MAX, &text, &len, &err);
-	o = r >= 0 ? take_answer(text, len) : gather_state("unreadable", err.msg);
+	o = split_services(&a) ? ask_apart(&a) : gather_state("unreadable", "out of memory");
 	json_object_set_new(g->report, "denied", o);
 	map_add_denied(json_object_get(g->report, "map"), json_object_get(o, "groups"));
 	free(a.inside);

@@ -66,6 +66,19 @@ void html_add(struct bh_buf *b, const char *s)
 	}
 }
 
+static const struct style look = {
+	.text = html_add,
+	.list = "<p class=\"soft\">",
+	.items = "</p><ul>\n",
+	.item = "<li>",
+	.item_end = "</li>\n",
+	.list_end = "</ul>\n",
+	.row = "<tr>",
+	.cell = "<td>",
+	.cell_end = "</td>",
+	.row_end = "</tr>\n",
+};
+
 /* --- pieces ----------------------------------------------------------------------------------- */
 
 static void add_pair(struct bh_buf *b, const char *term, const char *s, const char *more)
@@ -78,37 +91,6 @@ static void add_pair(struct bh_buf *b, const char *term, const char *s, const ch
 		bh_buf_addstr(b, ", ");
 	html_add(b, more);
 	bh_buf_addstr(b, "</dd>\n");
-}
-
-static void add_list(struct bh_buf *b, const char *title, const json_t *list)
-{
-	const json_t *v;
-	size_t i;
-
-	if (!json_array_size(list))
-		return;
-	bh_buf_addf(b, "<p class=\"soft\">%s</p><ul>\n", title);
-	json_array_foreach (list, i, v) {
-		bh_buf_addstr(b, "<li>");
-		html_add(b, json_string_value(v) ? json_string_value(v) : "");
-		bh_buf_addstr(b, "</li>\n");
-	}
-	bh_buf_addstr(b, "</ul>\n");
-}
-
-static void add_row(struct bh_buf *b, const struct table *t, const json_t *row)
-{
-	struct bh_buf cell;
-
-	bh_buf_addstr(b, "<tr>");
-	for (size_t i = 0; i < COLUMNS_MAX && t->columns[i].title; i++) {
-		table_cell(row, t->columns[i].path, &cell);
-		bh_buf_addstr(b, "<td>");
-		html_add(b, bh_buf_str(&cell));
-		bh_buf_addstr(b, "</td>");
-		bh_buf_done(&cell);
-	}
-	bh_buf_addstr(b, "</tr>\n");
 }
 
 static void add_table(struct bh_buf *b, const json_t *report, const struct table *t)
@@ -133,7 +115,7 @@ static void add_table(struct bh_buf *b, const json_t *report, const struct table
 		bh_buf_addf(b, "<th scope=\"col\">%s</th>", t->columns[i].title);
 	bh_buf_addstr(b, "</tr></thead><tbody>\n");
 	json_array_foreach (rows, i, row)
-		add_row(b, t, row);
+		style_row(b, &look, t, row);
 	bh_buf_addstr(b, "</tbody></table></div>\n");
 }
 
@@ -234,9 +216,9 @@ static void add_requirement(struct bh_buf *b, const json_t *q)
 		    "</span></h3>\n<p><span class=\"soft\">Looked at:</span> %s.</p>\n",
 		    verdict, fact_text(q, "id"), fact_text(q, "id"), fact_text(q, "title"), verdict,
 		    verdict_word(verdict), fact_text(q, "checked"));
-	add_list(b, "Findings", fact(q, "findings"));
-	add_list(b, "Not assessed, because", fact(q, "unknown"));
-	add_list(b, "Evidence", fact(q, "evidence"));
+	style_list(b, &look, "Findings", fact(q, "findings"));
+	style_list(b, &look, "Not assessed, because", fact(q, "unknown"));
+	style_list(b, &look, "Evidence", fact(q, "evidence"));
 	if (fact(q, "left"))
 		bh_buf_addf(b, "<p class=\"soft\">For people to show: %s</p>\n",
 			    fact_text(q, "left"));
@@ -256,16 +238,12 @@ static void add_requirements(struct bh_buf *b, const json_t *report)
 
 static void add_compared(struct bh_buf *b, const json_t *report)
 {
-	const json_t *part;
-	size_t i;
-
 	if (!fact(report, "compared"))
 		return;
 	bh_buf_addstr(b, "<h2 id=\"compared\">Since the report of ");
 	html_add(b, fact_text(report, "compared.since"));
 	bh_buf_addstr(b, "</h2>\n");
-	json_array_foreach (fact(report, "compared.parts"), i, part)
-		add_list(b, fact_text(part, "title"), fact(part, "lines"));
+	style_compared(b, &look, report);
 	if (!json_array_size(fact(report, "compared.parts")))
 		bh_buf_addstr(b, "<p>Nothing that is compared is another.</p>\n");
 }

@@ -20,6 +20,19 @@ static void md_add(struct bh_buf *b, const char *s)
 	}
 }
 
+static const struct style look = {
+	.text = md_add,
+	.list = "",
+	.items = ":\n\n",
+	.item = "- ",
+	.item_end = "\n",
+	.list_end = "\n",
+	.row = "",
+	.cell = "| ",
+	.cell_end = " ",
+	.row_end = "|\n",
+};
+
 static void add_pair(struct bh_buf *b, const char *term, const char *s)
 {
 	if (!s[0])
@@ -27,36 +40,6 @@ static void add_pair(struct bh_buf *b, const char *term, const char *s)
 	bh_buf_addf(b, "- %s: ", term);
 	md_add(b, s);
 	bh_buf_addstr(b, "\n");
-}
-
-static void add_list(struct bh_buf *b, const char *title, const json_t *list)
-{
-	const json_t *v;
-	size_t i;
-
-	if (!json_array_size(list))
-		return;
-	bh_buf_addf(b, "%s:\n\n", title);
-	json_array_foreach (list, i, v) {
-		bh_buf_addstr(b, "- ");
-		md_add(b, json_string_value(v) ? json_string_value(v) : "");
-		bh_buf_addstr(b, "\n");
-	}
-	bh_buf_addstr(b, "\n");
-}
-
-static void add_row(struct bh_buf *b, const struct table *t, const json_t *row)
-{
-	struct bh_buf cell;
-
-	for (size_t i = 0; i < COLUMNS_MAX && t->columns[i].title; i++) {
-		table_cell(row, t->columns[i].path, &cell);
-		bh_buf_addstr(b, "| ");
-		md_add(b, bh_buf_str(&cell));
-		bh_buf_addstr(b, " ");
-		bh_buf_done(&cell);
-	}
-	bh_buf_addstr(b, "|\n");
 }
 
 static void add_table(struct bh_buf *b, const json_t *report, const struct table *t)
@@ -78,7 +61,7 @@ static void add_table(struct bh_buf *b, const json_t *report, const struct table
 		bh_buf_addstr(b, "|---");
 	bh_buf_addstr(b, "|\n");
 	json_array_foreach (rows, i, row)
-		add_row(b, t, row);
+		style_row(b, &look, t, row);
 	bh_buf_addstr(b, "\n");
 }
 
@@ -106,9 +89,9 @@ static void add_requirement(struct bh_buf *b, const json_t *q)
 	bh_buf_addf(b, "### %s %s: **%s**\n\nLooked at: %s.\n\n", fact_text(q, "id"),
 		    fact_text(q, "title"), verdict_word(fact_text(q, "verdict")),
 		    fact_text(q, "checked"));
-	add_list(b, "Findings", fact(q, "findings"));
-	add_list(b, "Not assessed, because", fact(q, "unknown"));
-	add_list(b, "Evidence", fact(q, "evidence"));
+	style_list(b, &look, "Findings", fact(q, "findings"));
+	style_list(b, &look, "Not assessed, because", fact(q, "unknown"));
+	style_list(b, &look, "Evidence", fact(q, "evidence"));
 	if (fact(q, "left"))
 		bh_buf_addf(b, "For people to show: %s\n\n", fact_text(q, "left"));
 }
@@ -131,16 +114,12 @@ static void add_requirements(struct bh_buf *b, const json_t *report)
 
 static void add_compared(struct bh_buf *b, const json_t *report)
 {
-	const json_t *part;
-	size_t i;
-
 	if (!fact(report, "compared"))
 		return;
 	bh_buf_addstr(b, "## Since the report of ");
 	md_add(b, fact_text(report, "compared.since"));
 	bh_buf_addstr(b, "\n\n");
-	json_array_foreach (fact(report, "compared.parts"), i, part)
-		add_list(b, fact_text(part, "title"), fact(part, "lines"));
+	style_compared(b, &look, report);
 	if (!json_array_size(fact(report, "compared.parts")))
 		bh_buf_addstr(b, "Nothing that is compared is another.\n\n");
 }

@@ -123,8 +123,50 @@ static void add_value(const json_t *v, struct bh_buf *out)
 	}
 }
 
-void table_cell(const json_t *row, const char *path, struct bh_buf *out)
+/* Texts, numbers, lists of texts, yes and no. */
+static void add_cell(struct bh_buf *b, const struct style *s, const json_t *v)
 {
-	bh_buf_init(out, 1 << 20);
-	add_value(fact(row, path), out);
+	struct bh_buf cell;
+
+	bh_buf_init(&cell, 1 << 20);
+	add_value(v, &cell);
+	bh_buf_addstr(b, s->cell);
+	s->text(b, bh_buf_str(&cell));
+	bh_buf_addstr(b, s->cell_end);
+	bh_buf_done(&cell);
+}
+
+void style_row(struct bh_buf *b, const struct style *s, const struct table *t, const json_t *row)
+{
+	bh_buf_addstr(b, s->row);
+	for (size_t i = 0; i < COLUMNS_MAX && t->columns[i].title; i++)
+		add_cell(b, s, fact(row, t->columns[i].path));
+	bh_buf_addstr(b, s->row_end);
+}
+
+void style_list(struct bh_buf *b, const struct style *s, const char *title, const json_t *list)
+{
+	const json_t *v;
+	size_t i;
+
+	if (!json_array_size(list))
+		return;
+	bh_buf_addstr(b, s->list);
+	s->text(b, title);
+	bh_buf_addstr(b, s->items);
+	json_array_foreach (list, i, v) {
+		bh_buf_addstr(b, s->item);
+		s->text(b, json_string_value(v) ? json_string_value(v) : "");
+		bh_buf_addstr(b, s->item_end);
+	}
+	bh_buf_addstr(b, s->list_end);
+}
+
+void style_compared(struct bh_buf *b, const struct style *s, const json_t *report)
+{
+	const json_t *part;
+	size_t i;
+
+	json_array_foreach (fact(report, "compared.parts"), i, part)
+		style_list(b, s, fact_text(part, "title"), fact(part, "lines"));
 }

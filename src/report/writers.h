@@ -16,6 +16,20 @@ void html_add(struct bh_buf *b, const char *s);
 /* "met", "finding", "not-assessed" for people. */
 const char *verdict_word(const char *verdict);
 
+/* --- lists and tables: the same in every format, but for what stands around ------------------ */
+
+struct style {
+	void (*text)(struct bh_buf *b, const char *s); /* that is no markup */
+	const char *list, *items, *item, *item_end, *list_end;
+	const char *row, *cell, *cell_end, *row_end;
+};
+/* Of texts; nothing when there are none. */
+void style_list(struct bh_buf *b, const struct style *s, const char *title, const json_t *list);
+struct table;
+void style_row(struct bh_buf *b, const struct style *s, const struct table *t, const json_t *row);
+/* What is another than in an earlier report, below its heading. */
+void style_compared(struct bh_buf *b, const struct style *s, const json_t *report);
+
 /* --- tables: the same in every format -------------------------------------------------------- */
 
 /* A column: its title, and the path of what stands in it. */
@@ -32,8 +46,5 @@ struct table {
 	struct column columns[COLUMNS_MAX];
 };
 extern const struct table report_tables[]; /* ends with one without an id */
-
-/* What stands in a cell: texts, numbers, lists of texts, yes and no. The caller ends *OUT. */
-void table_cell(const json_t *row, const char *path, struct bh_buf *out);
 
 #endif
