@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <bulkhead/base/cleanup.h>
@@ -11,6 +12,8 @@
 
 static const struct requirement *const parts[] = { requirements_config, requirements_flows,
 						   requirements_trail };
+
+#define REQUIREMENTS_MAX 32 /* of all parts together */
 
 static const char *const verdicts[] = { "met", "finding", "not-assessed" };
 
@@ -145,22 +148,40 @@ static void count(json_t *sum, const json_t *requirement)
 	json_object_set_new(sum, verdict, json_integer(fact_number(sum, verdict) + 1));
 }
 
+static int number_cmp(const void *a, const void *b)
+{
+	return strverscmp((*(const struct requirement *const *)a)->id,
+			  (*(const struct requirement *const *)b)->id);
+}
+
+/* All parts, by their numbers. Returns how many. */
+static size_t list_all(const struct requirement *ret[REQUIREMENTS_MAX])
+{
+	size_t n = 0;
+
+	for (size_t p = 0; p < BH_ARRAY_SIZE(parts); p++)
+		for (const struct requirement *q = parts[p]; q->id && n < REQUIREMENTS_MAX; q++)
+			ret[n++] = q;
+	qsort(ret, n, sizeof(ret[0]), number_cmp);
+	return n;
+}
+
 int report_judge(json_t *report, struct bh_err *err)
 {
+	const struct requirement *list[REQUIREMENTS_MAX];
 	json_t *all = json_array(), *sum = json_object();
+	size_t n = list_all(list);
+	int r = 0;
 
 	for (size_t i = 0; i < BH_ARRAY_SIZE(verdicts); i++)
 		json_object_set_new(sum, verdicts[i], json_integer(0));
-	for (size_t p = 0; p < BH_ARRAY_SIZE(parts); p++)
-		for (const struct requirement *q = parts[p]; q->id; q++) {
-			json_t *one = judge_one(report, q);
+	for (size_t i = 0; i < n; i++) {
+		json_t *one = judge_one(report, list[i]);
 
-			count(sum, one);
-			if (json_array_append_new(all, one) < 0)
-				json_object_del(report, "services"); /* told below */
-		}
-	if (json_object_set_new(report, "requirements", all) < 0 ||
-	    json_object_set_new(report, "sum", sum) < 0 || !fact(report, "services"))
-		return bh_err_oom(err);
-	return 0;
+		count(sum, one);
+		r |= json_array_append_new(all, one);
+	}
+	r |= json_object_set_new(report, "requirements", all);
+	r |= json_object_set_new(report, "sum", sum);
+	return r < 0 ? bh_err_oom(err) : 0;
 }
