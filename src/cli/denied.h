@@ -39,7 +39,7 @@ bool denied_has_history(const struct cli_options *o);
  * after the reason was printed; denied_close() in either case.
  */
 int denied_open(const struct cli_options *o, struct denied_store *ret);
-/* The same with the reason in ERR; -ENOENT: there is no history. */
+/* The same for those who say themselves what is wrong. -ENOENT: there is none; -errno. */
 int denied_open_quietly(const struct cli_options *o, struct denied_store *ret, struct bh_err *err);
 void denied_close(struct denied_store *s);
 

@@ -44,6 +44,17 @@ int denied_failed(const struct denied_store *s, const struct bh_err *err)
 	return cli_fail(CLI_FAILED, "denied: %s: %s", s->path, err->msg);
 }
 
+static int no_directory(const struct denied_store *s, int r)
+{
+	if (r == -ENOENT)
+		return cli_fail(
+			CLI_FAILED,
+			"denied: %s: there is no history; bulkheadd keeps one, and --follow "
+			"prints what is denied from now on",
+			s->path);
+	return cli_fail(CLI_FAILED, "denied: %s: %s", s->path, strerrordesc_np(-r));
+}
+
 /*
  * What the logger wrote is read with the logger's rights: if it was taken over, what it wrote may have
  * been made to break its readers.
@@ -59,14 +70,16 @@ static int leave_root(const struct denied_store *s, struct bh_err *err)
 	return privs_drop(st.st_uid, st.st_gid, err);
 }
 
-static int no_directory(int r, struct bh_err *err)
+int denied_open(const struct cli_options *o, struct denied_store *ret)
 {
-	if (r == -ENOENT)
-		return bh_err_set(
-			err, r,
-			"there is no history; bulkheadd keeps one, and --follow prints what "
-			"is denied from now on");
-	return bh_err_set(err, r, "%s", strerrordesc_np(-r));
+	struct bh_err err = BH_ERR_INIT;
+	int r = open_dir(o, ret);
+
+	if (r < 0)
+		return no_directory(ret, r);
+	if (leave_root(ret, &err) < 0 || flows_reader_open(ret->dir, &ret->reader, &err) < 0)
+		return denied_failed(ret, &err);
+	return CLI_YES;
 }
 
 int denied_open_quietly(const struct cli_options *o, struct denied_store *ret, struct bh_err *err)
@@ -74,16 +87,9 @@ int denied_open_quietly(const struct cli_options *o, struct denied_store *ret, s
 	int r = open_dir(o, ret);
 
 	if (r < 0)
-		return no_directory(r, err);
+		return bh_err_errno(err, r, "%s", ret->path);
 	r = leave_root(ret, err);
 	return r < 0 ? r : flows_reader_open(ret->dir, &ret->reader, err);
-}
-
-int denied_open(const struct cli_options *o, struct denied_store *ret)
-{
-	struct bh_err err = BH_ERR_INIT;
-
-	return denied_open_quietly(o, ret, &err) < 0 ? denied_failed(ret, &err) : CLI_YES;
 }
 
 void denied_close(struct denied_store *s)

@@ -43,7 +43,7 @@ const struct cli_verb cli_verbs[] = {
 	{ "export", "", "the rules as text for nft -f, or who may reach whom as a graph",
 	  "picdmnOE", cmd_export },
 	{ "report", "", "evidence for a scope, requirement by requirement: a page, JSON, Markdown",
-	  "picdmnkD56789!#0bZ", cmd_report },
+	  "picdmnkD56789&#0bZ", cmd_report },
 	{ "history", "[GENERATION]", "what was changed, by whom, when; one change with its diff",
 	  "DGVj", cmd_history, true },
 	{ "rollback", "[GENERATION]", "back to an earlier policy set: files and kernel",

@@ -58,7 +58,7 @@ static const struct option_spec {
 	  offsetof(struct cli_options, since) },
 	{ '9', "probe", "FILE", "the segmentation test: what bulkhead probe --json wrote",
 	  offsetof(struct cli_options, probe) },
-	{ '!', "rules", "FILE", "rules and their hits: what bulkhead rules --json wrote",
+	{ '&', "rules", "FILE", "rules and their hits: what bulkhead rules --json wrote",
 	  offsetof(struct cli_options, counted) },
 	{ '#', "verify", "FILE", "who else is there: what bulkhead verify --json wrote",
 	  offsetof(struct cli_options, verified) },

@@ -202,7 +202,9 @@ static int read_history(int fd, void *arg)
 		  r >= 0         ? "read"
 		  : r == -ENOENT ? "absent"
 				 : "unreadable",
-		  r >= 0 ? NULL : err.msg);
+		  r >= 0         ? NULL
+		  : r == -ENOENT ? "there is no history; bulkheadd keeps one"
+				 : err.msg);
 	denied_close(&s);
 	text = json_dumps(a->answer, JSON_COMPACT);
 	return text ? files_append(fd, text, strlen(text)) : -ENOMEM;
