@@ -248,7 +248,7 @@ static int gather_probe(struct gathering *g)
 struct counting {
 	const struct gathering *g;
 	json_t *unused, *sums;
-	json_int_t n, young;
+	json_int_t lines, n, young;
 };
 
 static bool take_rule(const json_t *o, void *arg)
@@ -262,6 +262,7 @@ static bool take_rule(const json_t *o, void *arg)
 		c->sums = json_deep_copy(o);
 		return true;
 	}
+	c->lines++;
 	/* guardrails deny: that nothing has hit one is no flaw of it */
 	if (!use[0] || strcmp(cli_text(o, "scope"), c->g->scope->name) != 0 ||
 	    strcmp(cli_text(o, "kind"), "guardrail") == 0)
@@ -292,6 +293,9 @@ static json_t *rules_object(struct counting *c)
 		return gather_state("unreadable",
 				    "the counts are of a shorter time than is asked for "
 				    "(bulkhead rules --unused)");
+	/* With --unused the others are not listed, only counted: of whichever scope. */
+	if (c->lines != number(c->sums, "rules") && c->young < number(c->sums, "not_yet_known"))
+		c->young = number(c->sums, "not_yet_known");
 	o = gather_state("read", NULL);
 	json_object_set_new(o, "n", json_integer(c->n));
 	json_object_set_new(o, "young", json_integer(c->young));

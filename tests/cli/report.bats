@@ -239,6 +239,11 @@ altered() { # PATTERN
 	printf '%s\n' "${rule/USE/used}" "$sums" >"$dir/rules"
 	made "$dir/r" --format json --rules "$dir/rules"
 	[ -z "$(why "$dir/r" 1.2.7 | grep hit)" ]
+	# of --unused, which lists no others: those that are not known yet are in the sums
+	printf '%s\n' "${sums/\"unused\":1/\"unused\":0,\"not_yet_known\":2}" >"$dir/rules"
+	made "$dir/r" --format json --rules "$dir/rules"
+	[ "$(verdict "$dir/r" 1.2.7)" = not-assessed ]
+	[[ $(why "$dir/r" 1.2.7) == *"2 rules without a hit"* ]]
 	for wrong in "${sums/$digest/other}" "${sums/true/false}" "${sums/7776000/86400}" "$rule" x; do
 		printf '%s\n' "$wrong" >"$dir/rules"
 		made "$dir/r" --format json --rules "$dir/rules"
