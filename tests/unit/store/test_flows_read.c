@@ -176,6 +176,12 @@ static void by_number(void **state)
 		{ { .since = T0 + 37 * SECOND + 1 }, "" },
 		{ { .until = T0 + SECOND }, "0" },
 		{ { .since = T0 + SECOND, .until = T0 + 3 * SECOND }, "12" },
+		/* left out: whatever was first seen then, both ends included */
+		{ { .since = T0 + SECOND,
+		    .until = T0 + 4 * SECOND,
+		    .but = &(const struct flows_span) { T0 + 2 * SECOND, T0 + 2 * SECOND },
+		    .n_but = 1 },
+		  "13" },
 		{ { .since = T0 + 2 * SECOND,
 		    .verdicts = 1 << RECORD_DENY,
 		    .directions = 1 << DIRECTION_EGRESS,
