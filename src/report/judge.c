@@ -96,6 +96,8 @@ void judge_enforced(struct judging *j)
 
 	if (!judge_was_read(j, "enforcement", "the state of the kernel"))
 		return;
+	if (fact_is(j->report, "kernel.finding"))
+		judge_found(j, "this kernel: %s", fact_text(j->report, "kernel.why"));
 	fact_each (j->report, "endpoints", i, e) {
 		if (!fact_is(e, "inside"))
 			continue;

@@ -67,6 +67,8 @@ static const struct {
 	{ "1.3.1", "endpoints.1.state", "\"weak\"", "finding", "weak" },
 	{ "1.3.1", "enforcement", "{\"state\": \"unreadable\", \"why\": \"no root\"}",
 	  "not-assessed", "no root" },
+	{ "1.3.1", "kernel", "{\"finding\": true, \"why\": \"no hooks\"}", "finding",
+	  "this kernel: no hooks" },
 	{ "1.3.2", "flows.2.broad", "true", "finding", "names no ports" },
 	{ "1.3.2", "flows.2.everybody", "true", "finding", "everybody" },
 	{ "1.4.2", "flows.0",
