@@ -47,7 +47,6 @@ ALL_LDFLAGS = $(LDFLAGS_$(BUILD)) $(LDFLAGS)
 
 # --- the house: which rooms a room may lean on (docs/architecture.md; tests/layers checks it) ---
 ROOMS := base model policy import report compile advise sys nft runtime flow ctl store outputs enforce probe launch oci logger daemon cli
-ROOMS := base model policy import report compile advise sys nft runtime flow ctl store outputs enforce launch oci logger daemon cli
 NEEDS_base    :=
 NEEDS_model   := base
 NEEDS_policy  := model base
@@ -69,7 +68,6 @@ NEEDS_oci     := launch ctl policy nft runtime sys model base
 NEEDS_probe   := enforce policy compile nft runtime flow sys model base
 NEEDS_daemon  := logger enforce outputs store ctl policy compile nft runtime flow sys model base
 NEEDS_cli     := probe enforce advise outputs store ctl import report policy compile nft runtime flow sys model base
-NEEDS_cli     := enforce advise outputs store ctl import report policy compile nft runtime flow sys model base
 
 src_of  = $(sort $(wildcard src/$(1)/*.c))
 objs_of = $(patsubst %.c,$(O)/%.o,$(call src_of,$(1)))
