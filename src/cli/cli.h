@@ -30,7 +30,6 @@ struct cli_options {
 	const char *store, *rate;
 	const char *output, *project;
 	struct cli_words scopes;
-	const char *scope, *probe, *days, *key, *checked; /* of report; CHECKED: --check FILE */
 	/* of report; CHECKED: --check, COUNTED: --rules, VERIFIED: --verify, all FILE */
 	const char *scope, *probe, *days, *key, *checked, *counted, *verified;
 	struct cli_words services, containers, peers, ports, directions, rules, verdicts, uids, by;
@@ -42,8 +41,8 @@ struct cli_options {
 	const char *files[CLI_PATHS_MAX]; /* the operands of a verb that takes files */
 	size_t n_files;
 	bool json, strict, clean, follow, endpoints, verify, generations, signals, reverse, summary,
-		host, write, check, lints, verbose, listen_only;
-		host, write, check, lints, verbose, findings;
+		host, write, check, lints, verbose, listen_only,
+		findings;
 };
 
 /* One verb: src/cli/<verb>.c. The option letters are ids of options.c's table. */
