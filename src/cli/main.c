@@ -33,7 +33,7 @@ const struct cli_verb cli_verbs[] = {
 	{ "probe", "", "real packets from every namespace to every other, against the policies",
 	  "picdmnkDFTP!%Uj", cmd_probe },
 	{ "verify", "", "read every kernel back: declared is enforced, and nothing goes round it",
-	  "picdmnk@~j", cmd_verify },
+	  "picdmnk@^j", cmd_verify },
 	{ "denied", "", "what was denied, when, by which line; as it happens with --follow",
 	  "picdmnHaAvtrqIJKuyzRlLMjfgox", cmd_denied },
 	{ "rules", "[PATH...]", "every policy rule: hits, the last one, who answers for it",

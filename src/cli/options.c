@@ -155,7 +155,7 @@ static const struct option_spec {
 	  offsetof(struct cli_options, services), true },
 	{ '+', "unused", "SINCE", "those without a hit since then: 90d ago, or RFC 3339; 1 if any",
 	  offsetof(struct cli_options, unused) },
-	{ '~', "findings", NULL, "list what can be found, and what to do about it",
+	{ '^', "findings", NULL, "list what can be found, and what to do about it",
 	  offsetof(struct cli_options, findings) },
 	{ 'j', "json", NULL, "one JSON object a line", offsetof(struct cli_options, json) },
 };
