@@ -72,16 +72,17 @@ NEEDS_cli     := probe enforce advise outputs store ctl import report policy com
 src_of  = $(sort $(wildcard src/$(1)/*.c))
 objs_of = $(patsubst %.c,$(O)/%.o,$(call src_of,$(1)))
 # Without main(): a test has its own. Of the logger others have the protocol, which is a header.
-room_objs = $(filter-out %/main.o,$(foreach r,$(1) $(filter-out logger,$(NEEDS_$(1))),$(call objs_of,$(r))))
+room_objs = $(filter-out %main.o,$(foreach r,$(1) $(filter-out logger,$(NEEDS_$(1))),$(call objs_of,$(r))))
 
 LIB_OBJS    := $(foreach r,$(filter-out cli daemon logger oci,$(ROOMS)),$(call objs_of,$(r)))
 CLI_OBJS    := $(call objs_of,cli)
 DAEMON_OBJS := $(call objs_of,daemon)
 OCI_OBJS    := $(call objs_of,oci)
 LOGGER_OBJS := $(call objs_of,logger)
+RUNC_OBJS   := $(patsubst %.c,$(O)/%.o,$(sort $(wildcard src/oci/runc_*.c)))
 
 .PHONY: all
-all: $(O)/bulkhead $(O)/bulkheadd $(O)/bulkhead-logger $(O)/bulkhead-oci-hook
+all: $(O)/bulkhead $(O)/bulkheadd $(O)/bulkhead-logger $(O)/bulkhead-oci-hook $(O)/bulkhead-runc
 
 $(O)/bulkheadd: $(DAEMON_OBJS) $(LIB_OBJS)
 	@echo "  LINK  $@"
@@ -97,8 +98,9 @@ $(O)/launch.a: $(foreach r,launch $(NEEDS_launch),$(call objs_of,$(r)))
 	@echo "  AR    $@"
 	@rm -f $@ && ar -rcs $@ $^
 
-STARTERS := bulkhead-oci-hook
-$(O)/bulkhead-oci-hook: $(OCI_OBJS)
+STARTERS := bulkhead-oci-hook bulkhead-runc
+$(O)/bulkhead-oci-hook: $(filter-out $(RUNC_OBJS),$(OCI_OBJS))
+$(O)/bulkhead-runc: $(RUNC_OBJS)
 $(STARTERS:%=$(O)/%): $(O)/launch.a
 	@echo "  LINK  $@"
 	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Wl,--as-needed -o $@ $(filter %.o,$^) $(O)/launch.a $(PKG_LIBS)
@@ -202,6 +204,7 @@ install: all
 	install -D -m 0755 $(O)/bulkheadd $(DESTDIR)$(PREFIX)/sbin/bulkheadd
 	install -D -m 0755 $(O)/bulkhead-oci-hook $(DESTDIR)$(PREFIX)/sbin/bulkhead-oci-hook
 	install -D -m 0755 $(O)/bulkhead-logger $(DESTDIR)$(PREFIX)/sbin/bulkhead-logger
+	install -D -m 0755 $(O)/bulkhead-runc $(DESTDIR)$(PREFIX)/sbin/bulkhead-runc
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/doc/bulkhead docs/lint.md docs/policy-format.md
 
 -include $(shell find build -name '*.d' 2>/dev/null)

@@ -179,6 +179,22 @@ int jsontext_find(const char *text, size_t len, const char *const *path, struct 
 	return 1;
 }
 
+bool jsontext_next(const char *text, struct json_span in, struct json_span *e)
+{
+	struct walker w = { text, e->len ? e->at + e->len : in.at + 1, in.at + in.len };
+
+	skip_space(&w);
+	if (peek(&w) == ',')
+		w.at++;
+	skip_space(&w);
+	if (w.at >= w.end || peek(&w) == ']')
+		return false;
+	e->at = w.at;
+	skip_value(&w);
+	e->len = w.at - e->at;
+	return e->len != 0;
+}
+
 /* --- edits ---------------------------------------------------------------------------------------- */
 
 /* Exchange OLD for as many pieces as there are, NULL at the end. */
@@ -208,24 +224,16 @@ static int find_kind(const struct bh_buf *b, const char *const *path, char opens
 static size_t end_of_last(const char *text, struct json_span in, size_t *ret_first)
 {
 	struct walker w = { text, in.at + 1, in.at + in.len };
-	bool array = text[in.at] == '[';
+	struct json_span e = { 0, 0 };
 	size_t end = w.at;
 	struct member m;
 
 	*ret_first = 0;
-	for (;;) {
-		if (array) {
-			skip_space(&w);
-			if (peek(&w) == ',')
-				w.at++;
-			skip_space(&w);
-			m.key.at = w.at;
-			if (w.at >= w.end || peek(&w) == ']')
-				break;
-			skip_value(&w);
-		} else if (!next_member(&w, &m)) {
-			break;
-		}
+	while (text[in.at] == '[' && jsontext_next(text, in, &e)) {
+		*ret_first = e.at;
+		end = e.at + e.len;
+	}
+	while (text[in.at] == '{' && next_member(&w, &m)) {
 		*ret_first = m.key.at;
 		end = w.at;
 	}

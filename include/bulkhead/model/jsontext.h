@@ -2,6 +2,7 @@
 #ifndef BULKHEAD_MODEL_JSONTEXT_H
 #define BULKHEAD_MODEL_JSONTEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <jansson.h>
@@ -31,6 +32,11 @@ int jsontext_parse(const char *text, size_t len, json_t **ret, struct bh_err *er
 
 /* 1: there it is; 0: there is nothing. -EEXIST as above. The text begins with "{". */
 int jsontext_find(const char *text, size_t len, const char *const *path, struct json_span *ret);
+
+/*
+ * The next element of the array IN; *E is the one before, { 0 } to begin with. False behind the last.
+ */
+bool jsontext_next(const char *text, struct json_span in, struct json_span *e);
 
 /*
  * KEY of the object at PATH becomes VALUE, which is JSON: in its place, or as its last, laid out as its
