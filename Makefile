@@ -140,7 +140,8 @@ $(O)/tests/fuzz/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/replay.o $(LIB_
 FUZZ_DAEMON := $(filter-out %/main.o,$(DAEMON_OBJS))
 $(O)/tests/fuzz/fuzz_logger_serve $(O)/fuzz_logger_serve: $(FUZZ_DAEMON)
 
-$(O)/tests/fuzz/fuzz_oci $(O)/fuzz_oci: $(filter-out %/main.o,$(OCI_OBJS))
+$(O)/tests/fuzz/fuzz_oci $(O)/fuzz_oci: $(filter-out %main.o,$(OCI_OBJS))
+$(O)/tests/fuzz/fuzz_runc_config $(O)/fuzz_runc_config: $(filter-out %main.o,$(OCI_OBJS))
 
 .PHONY: fuzz fuzz-replay
 fuzz-replay: $(FUZZ_REPLAY)
