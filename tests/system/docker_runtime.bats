@@ -36,7 +36,7 @@ setup_file() {
 	container db --network shop --label app=db
 	container stranger --network shop
 }
-teardown_file() { docker_down; }
+teardown_file() { cp $NET_DIR/daemon.log /tmp/h/runc/x/daemon.log; docker_down; }
 setup() { cd "$BATS_TEST_DIRNAME/../.." || return; }
 
 # bulkhead-runc as Docker's default, and beside it one whose hook is not there, and runc itself.
@@ -75,7 +75,8 @@ daemon_down() {
 }
 
 ctl() { on_host "$(realpath "$bulkhead_program")" "$1" --socket "$NET_DIR/control" "${@:2}"; }
-state() { ctl status --json | jq -r --arg name "$1" 'select(.name | . == $name or startswith($name + " ")) | .state'; }
+said() { ctl status --json | jq -r --arg name "$1 (" "select(.name // \"\" | startswith(\$name)) | $2"; } # NAME FILTER
+state() { said "$1" .state; }
 is() { [ "$1" = "$2" ] || fail "got '$1', not '$2'; $(tail -n 5 "$NET_DIR/daemon.log")"; }
 
 # What a container's own first instructions come to: one try each, nothing is waited for.
@@ -100,13 +101,16 @@ first() { # [OPTION...]: "web's db, a stranger"
 @test "run, stop and start, restart, exec, pause: it is held each time, before anything runs" {
 	docker create --name again --network shop --label app=web box:1 \
 		/bin/sh -c "$(calls db stranger); echo; exec sleep 1000" >/dev/null
-	for verb in start restart "restart --time 0" start; do
-		[ "$verb" != start ] || docker stop --time 0 again >/dev/null
-		# shellcheck disable=SC2086
-		docker $verb again >/dev/null
+	for turn in 1 2 3 4; do
+		if [ "$turn" -le 2 ]; then
+			docker stop --time 0 again >/dev/null
+			docker start again >/dev/null
+		else
+			docker restart --time 0 again >/dev/null
+		fi
 		is "$(state again)" protected
+		await eval '[ "$(docker logs again | wc -l)" -eq '$turn' ]' # a packet that is denied is waited for
 	done
-	await eval '[ "$(docker logs again | wc -l)" -eq 4 ]'
 	is "$(docker logs again | sort -u)" "open shut "
 	is "$(docker exec again sh -c "$(calls db stranger)")" "open shut "
 	docker pause again >/dev/null
