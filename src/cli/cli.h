@@ -32,6 +32,7 @@ struct cli_options {
 	struct cli_words scopes;
 	/* of report; CHECKED: --check, COUNTED: --rules, VERIFIED: --verify, all FILE */
 	const char *scope, *probe, *days, *key, *checked, *counted, *verified;
+	const char *daemon_json, *hooks_dir, *runtime; /* install */
 	struct cli_words services, containers, peers, ports, directions, rules, verdicts, uids, by;
 	const char *since, *until, *sort, *limit, *page;
 	const char *unused;
@@ -43,6 +44,7 @@ struct cli_options {
 	bool json, strict, clean, follow, endpoints, verify, generations, signals, reverse, summary,
 		host, write, check, lints, verbose, listen_only,
 		findings;
+		host, write, check, lints, verbose, docker, podman, as_default, dry_run;
 };
 
 /* One verb: src/cli/<verb>.c. The option letters are ids of options.c's table. */
@@ -77,6 +79,8 @@ int cmd_rollback(struct cli_options *o);
 int cmd_confirm(struct cli_options *o);
 int cmd_rules(struct cli_options *o);
 int cmd_verify(struct cli_options *o);
+int cmd_install(struct cli_options *o);
+int cmd_uninstall(struct cli_options *o);
 
 /* Parse argv[1..] of a verb. 0; CLI_USAGE after having said why; -1 when --help was printed. */
 int cli_parse(const struct cli_verb *v, int argc, char **argv, struct cli_options *ret);
@@ -154,6 +158,15 @@ void cli_print_object(const json_t *o);
  * when there is nothing, CLI_NO, CLI_FAILED.
  */
 int cli_preflight(struct site *s, const struct cli_options *o, const char *verb, bool enter);
+
+/*
+ * FILE, which holds OLD (at most MAX bytes), gets TEXT: whole, with the mode and owner that it has. What a
+ * link points to is written, not the link; -ESTALE when somebody has changed it in the meantime.
+ */
+int cli_rewrite(const char *file, const char *old, size_t old_len, size_t max, const char *text,
+		size_t len);
+/* FILE, in a directory that is there, becomes TEXT with the mode 0644; one that is there is replaced. */
+int cli_write_new(const char *file, const char *text, size_t len);
 
 struct bh_buf;
 /* Says so once, and nothing when who read it has had enough. Returns CLI_FAILED. */

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <bulkhead/base/buf.h>
 #include <bulkhead/base/cleanup.h>
@@ -12,7 +9,6 @@
 #include <bulkhead/base/text.h>
 #include <bulkhead/policy/format.h>
 #include <bulkhead/policy/policy.h>
-#include <bulkhead/sys/files.h>
 
 #include "cli.h"
 
@@ -28,53 +24,12 @@ static void note_code(struct formatting *x, int code)
 	x->code = code > x->code ? code : x->code;
 }
 
-/* Beside it and renamed: whoever reads meanwhile has the old file or the new one. */
-static int replace(int dir, const char *name, const struct stat *st, const struct bh_buf *text)
-{
-	const struct files_access access = { st->st_mode & 07777, st->st_uid, st->st_gid };
-	char temp[NAME_MAX + 1];
-	int r;
-
-	if (snprintf(temp, sizeof(temp), ".%s.new", name) >= (int)sizeof(temp))
-		return -ENAMETOOLONG;
-	r = files_stage(dir, temp, text->data, text->len, &access);
-	if (r < 0)
-		return r;
-	r = files_rename(dir, temp, name);
-	if (r < 0)
-		unlinkat(dir, temp, 0);
-	return r < 0 ? r : files_sync(dir);
-}
-
-/* What a link points to is written, not the link; not what somebody has changed in the meantime. */
-static int write_back(const struct policy_source *src, const struct bh_buf *text)
-{
-	bh_autofree char *path = realpath(src->name, NULL), *now = NULL;
-	bh_autoclose int dir = -1;
-	char *slash = path ? strrchr(path, '/') : NULL;
-	struct stat st;
-	size_t len;
-	int r;
-
-	if (!slash)
-		return -errno;
-	r = bh_read_file(path, BH_POLICY_FILE_BYTES_MAX, &now, &len);
-	if (r < 0)
-		return r;
-	if (len != src->len || memcmp(now, src->data, len) != 0)
-		return -ESTALE;
-	if (stat(path, &st) < 0)
-		return -errno;
-	*slash = '\0';
-	dir = open(*path ? path : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return dir < 0 ? -errno : replace(dir, slash + 1, &st, text);
-}
-
 static void write_file(struct formatting *x, const struct policy_source *src,
 		       const struct bh_buf *text)
 {
 	char shown[256];
-	int r = write_back(src, text);
+	int r = cli_rewrite(src->name, src->data, src->len, BH_POLICY_FILE_BYTES_MAX, text->data,
+			    text->len);
 
 	bh_escape_str(shown, sizeof(shown), src->name);
 	if (r == -ESTALE)

@@ -238,6 +238,9 @@
 #define BH_SUGGEST_PAIRS_MAX   200000 /* pairs of endpoints that are looked at for these */
 #define BH_SUGGEST_TEXT_MAX    (128u << 20) /* bytes of all files that are edited */
 
+/* Files of engines that install edits */
+#define BH_ENGINE_FILE_BYTES_MAX (1u << 20)
+
 /* What a runtime hands to its hook */
 #define BH_OCI_STATE_BYTES_MAX  (1u << 20)
 #define BH_OCI_CONFIG_BYTES_MAX (16u << 20)

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <bulkhead/base/cleanup.h>
+#include <bulkhead/base/text.h>
+#include <bulkhead/sys/files.h>
+
+#include "cli.h"
+
+/* Beside it and renamed: whoever reads meanwhile has the old file or the new one. */
+static int replace(int dir, const char *name, const struct files_access *access, const char *text,
+		   size_t len)
+{
+	char temp[NAME_MAX + 1];
+	int r;
+
+	if (snprintf(temp, sizeof(temp), ".%s.new", name) >= (int)sizeof(temp))
+		return -ENAMETOOLONG;
+	r = files_stage(dir, temp, text, len, access);
+	if (r < 0)
+		return r;
+	r = files_rename(dir, temp, name);
+	if (r < 0)
+		unlinkat(dir, temp, 0);
+	return r < 0 ? r : files_sync(dir);
+}
+
+/* The directory of PATH, which is cut off it. */
+static int open_dir(char *path, const char **ret_name)
+{
+	char *slash = strrchr(path, '/');
+	int dir;
+
+	*ret_name = slash ? slash + 1 : path;
+	if (slash)
+		*slash = '\0';
+	dir = open(!slash ? "." : *path ? path : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return dir < 0 ? -errno : dir;
+}
+
+int cli_write_new(const char *file, const char *text, size_t len)
+{
+	const struct files_access access = { 0644, (uid_t)-1, (gid_t)-1 };
+	bh_autofree char *path = strdup(file);
+	bh_autoclose int dir = -1;
+	const char *name;
+
+	dir = path ? open_dir(path, &name) : -ENOMEM;
+	return dir < 0 ? dir : replace(dir, name, &access, text, len);
+}
+
+int cli_rewrite(const char *file, const char *old, size_t old_len, size_t max, const char *text,
+		size_t len)
+{
+	bh_autofree char *path = realpath(file, NULL), *now = NULL;
+	struct files_access access;
+	bh_autoclose int dir = -1;
+	const char *name;
+	struct stat st;
+	size_t now_len;
+	int r;
+
+	if (!path)
+		return -errno;
+	r = bh_read_file(path, max, &now, &now_len);
+	if (r < 0)
+		return r;
+	if (now_len != old_len || memcmp(now, old, now_len) != 0)
+		return -ESTALE;
+	if (stat(path, &st) < 0)
+		return -errno;
+	access = (struct files_access) { st.st_mode & 07777, st.st_uid, st.st_gid };
+	dir = open_dir(path, &name);
+	return dir < 0 ? dir : replace(dir, name, &access, text, len);
+}
