@@ -59,6 +59,8 @@ static void print_counts(const json_t *o)
 		printf(" (%" JSON_INTEGER_FORMAT " raw)", raw);
 	if (forwarded)
 		printf(", %" JSON_INTEGER_FORMAT " forwarded", forwarded);
+	if (cli_text(o, "raw_sockets")[0])
+		printf(", raw sockets %s", cli_text(o, "raw_sockets"));
 }
 
 static json_int_t number(const json_t *o, const char *key)

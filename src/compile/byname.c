@@ -103,6 +103,11 @@ static void say_select(const struct service *s, struct bh_buf *out)
 				    lines[i].value);
 }
 
+static void say_raw_sockets(const struct service *s, struct bh_buf *out)
+{
+	bh_buf_addstr(out, s->denies_raw ? "deny" : "keep");
+}
+
 static const struct {
 	const char *key;
 	void (*say)(const struct service *s, struct bh_buf *out);
@@ -114,6 +119,7 @@ static const struct {
 	{ "owner", say_owner },
 	{ "log denied", say_log_denied },
 	{ "log allowed", say_log_allowed },
+	{ "raw-sockets", say_raw_sockets },
 };
 
 static int compare_settings(struct namer *n, const struct service *before,

@@ -17,6 +17,7 @@
 #include "logger.h"
 #include "meters.h"
 #include "park.h"
+#include "privileges.h"
 #include "protect.h"
 #include "policywatch.h"
 #include "reconcile.h"
@@ -154,6 +155,8 @@ static int open_all(struct controller *c, struct bh_err *err)
 	if (r >= 0)
 		r = protect_new(c, &c->protect, err);
 	if (r >= 0)
+		r = privileges_new(c, &c->privileges, err);
+	if (r >= 0)
 		r = refusals_new(c, &c->refusals, err);
 	if (r >= 0)
 		r = meters_new(c, &c->meters, err);
@@ -206,6 +209,7 @@ void controller_free(struct controller *c)
 	audit_close(c->trail);
 	watches_free(c->watches);
 	sd_event_source_disable_unref(c->timer);
+	privileges_free(c->privileges);
 	protect_free(c->protect);
 	announced_free(c->announced);
 	fresh_free(c->fresh);

@@ -24,6 +24,7 @@ struct hints;
 struct warnings;
 struct keeping;
 struct logger_link;
+struct privileges;
 struct protect;
 struct meters;
 struct refusals;
@@ -52,8 +53,9 @@ struct controller {
 	struct hints *hints;    /* what has to be asked about */
 	struct fresh *fresh;
 	struct announced *announced;
-	struct protect *protect;   /* who waits for a start */
-	struct warnings *warnings; /* of looks at the endpoints */
+	struct privileges *privileges; /* who asks what a container is started without */
+	struct protect *protect;       /* who waits for a start */
+	struct warnings *warnings;     /* of looks at the endpoints */
 	struct ctl_server *server;
 	struct audit *trail;
 	struct keeping *keeping;

@@ -8,6 +8,7 @@
 #include <bulkhead/runtime/early.h>
 #include <bulkhead/runtime/runtime.h>
 
+#include "privileges.h"
 #include "reconcile.h"
 
 struct engine {
@@ -92,6 +93,7 @@ static void on_known(const char *container, void *arg)
 {
 	struct engine *e = arg;
 
+	privileges_known(e->c->privileges, container);
 	reconcile_changed(e->c);
 }
 

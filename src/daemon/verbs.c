@@ -15,6 +15,7 @@
 #include "announcement.h"
 #include "keeping.h"
 #include "probe_verb.h"
+#include "privileges.h"
 #include "protect.h"
 #include "reconcile.h"
 #include "reload.h"
@@ -157,6 +158,11 @@ static const struct ctl_verb verbs[] = {
 	  .args = announcement_args,
 	  .run = protect_run,
 	  .gone = protect_gone },
+	{ .name = "privileges",
+	  .least = CTL_ROLE_ADMIN,
+	  .args = privileges_args,
+	  .run = privileges_run,
+	  .gone = privileges_gone },
 	{ .name = "released",
 	  .least = CTL_ROLE_ADMIN,
 	  .args = protect_released_args,

@@ -234,6 +234,16 @@ void judge_table(const struct members *m, const struct nft_want *want, const str
 				      : "");
 }
 
+void judge_privileges(struct endpoint_status *st)
+{
+	if (st->raw_sockets != RAW_SOCKETS_KEPT)
+		return;
+	if (!endpoint_state_is_finding(st->state))
+		st->state = STATE_WEAK;
+	add_why(st, "its service denies raw sockets, and it has CAP_NET_RAW: it was not started "
+		    "through bulkhead-runc, or without an answer of bulkheadd; start it again");
+}
+
 /* "lacks NAME: WHAT THAT COSTS", one after the other. */
 static void tell_lacks(const struct nft_kernel *kernel, struct kernel_status *ret)
 {

@@ -28,6 +28,9 @@ bool judge_hold(const struct members *m, bool frames_held, struct endpoint_statu
 void judge_table(const struct members *m, const struct nft_want *want, const struct nft_state *have,
 		 struct endpoint_status *st);
 
+/* Last: what is held otherwise, but has privileges that its service denies, is weak. */
+void judge_privileges(struct endpoint_status *st);
+
 /* R, KERNEL, ERR: what nft_probe() answered. Without the right to ask, nothing is said. */
 void judge_kernel(int r, const struct nft_kernel *kernel, const struct bh_err *err,
 		  struct kernel_status *ret);

@@ -91,6 +91,7 @@ json_t *report_endpoint(const struct site *s, const struct endpoint_status *st)
 	put_image(o, &s->endpoints->endpoints[st->endpoint]);
 	put_text(o, "why", st->why);
 	put_reasons(o, s, st);
+	put_text(o, "raw_sockets", raw_sockets_name(st->raw_sockets));
 	if (item) {
 		put_text(o, "mode", mode_name(item->ruleset->mode));
 		put_text(o, "generation", item->ruleset->generation);

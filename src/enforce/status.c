@@ -6,6 +6,7 @@
 #include "handle.h"
 #include "judge.h"
 #include "kernel.h"
+#include "privileges.h"
 #include "want.h"
 
 /* What a daemon holds is open already; a descriptor more for each would be as many again. */
@@ -55,10 +56,12 @@ static int look_at(struct site *s, size_t first, size_t end,
 		return r;
 	handles_init(&h);
 	for (size_t i = first; i < end && r >= 0; i++) {
-		struct endpoint_status st = { .endpoint = i };
+		struct endpoint_status st = { .endpoint = i,
+					      .raw_sockets = privileges_raw_sockets(s, i) };
 
 		if (!judge_endpoint(&m, &st))
 			read_and_judge(&m, &h, &st);
+		judge_privileges(&st);
 		r = fn(&st, arg);
 	}
 	handles_done(&h);

@@ -23,13 +23,18 @@ int launch_options_read(const char *config, struct launch_options *ret, struct b
 		.quarantine = host.starts.without_daemon == STARTS_QUARANTINE,
 		.text = strdup(host.control.socket),
 	};
+	if (host.starts.runtime)
+		ret->text2 = strdup(host.starts.runtime);
 	ret->socket = ret->text;
+	ret->runtime = ret->text2;
+	r = ret->text && (ret->text2 || !host.starts.runtime) ? 0 : bh_err_oom(err);
 	host_config_done(&host);
-	return ret->text ? 0 : bh_err_oom(err);
+	return r;
 }
 
 void launch_options_done(struct launch_options *o)
 {
 	free(o->text);
+	free(o->text2);
 	*o = (struct launch_options) { 0 };
 }

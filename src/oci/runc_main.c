@@ -13,6 +13,7 @@
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/base/limits.h>
 #include <bulkhead/base/text.h>
+#include <bulkhead/launch/launch.h>
 #include <bulkhead/sys/child.h>
 #include <bulkhead/sys/files.h>
 #include <bulkhead/sys/replace.h>
@@ -98,8 +99,23 @@ static int make_hook(const struct runc_options *o, char path[PATH_MAX],
 	return 0;
 }
 
-static int before_start(const struct runc_options *o, const struct runc_call *call,
-			struct bh_err *err)
+/* Without the daemon, what the host file says of starts holds: then they are kept, and status tells. */
+static int ask_privileges(const struct runc_options *o, const struct launch_options *host,
+			  const char *id, bool *ret, struct bh_err *err)
+{
+	bool without = true;
+	int r = id ? launch_denies_raw(o->engine, id, host, ret, err)
+		   : bh_err_set(err, -EINVAL, "it has no id");
+
+	if (r == -EPERM || r == -EINVAL || r == -EMSGSIZE)
+		without = false;
+	if (r >= 0 || (without && host->quarantine))
+		return 0;
+	return bh_err_prefix(err, r, "what it is to be started without is not known");
+}
+
+static int before_start(const struct runc_options *o, const struct launch_options *host,
+			const struct runc_call *call, struct bh_err *err)
 {
 	const char *args[HOOK_ARGS_MAX];
 	char path[PATH_MAX], file[PATH_MAX];
@@ -107,6 +123,8 @@ static int before_start(const struct runc_options *o, const struct runc_call *ca
 	struct edit e = { .o = o, .hook = &hook };
 	int r = make_hook(o, path, args, &hook, err);
 
+	if (r >= 0)
+		r = ask_privileges(o, host, call->id, &e.deny_raw, err);
 	if (r < 0)
 		return r;
 	if (snprintf(file, sizeof(file), "%s/config.json", call->bundle) >= (int)sizeof(file))
@@ -115,8 +133,8 @@ static int before_start(const struct runc_options *o, const struct runc_call *ca
 }
 
 /* Engines run their runtimes in the bundle. What is not there was not made by us. */
-static int before_exec(const struct runc_options *o, const struct runc_call *call,
-		       struct bh_err *err)
+static int before_exec(const struct runc_options *o, const struct launch_options *host,
+		       const struct runc_call *call, struct bh_err *err)
 {
 	bh_autofree char *config = NULL;
 	struct edit e = { .o = o };
@@ -129,15 +147,16 @@ static int before_exec(const struct runc_options *o, const struct runc_call *cal
 	return edit_file(call->process, edit_process, &e, err);
 }
 
-static int prepare(const struct runc_options *o, const struct runc_call *call, struct bh_err *err)
+static int prepare(const struct runc_options *o, const struct launch_options *host,
+		   const struct runc_call *call, struct bh_err *err)
 {
-	static int (*const tasks[])(const struct runc_options *, const struct runc_call *,
-				    struct bh_err *) = {
+	static int (*const tasks[])(const struct runc_options *, const struct launch_options *,
+				    const struct runc_call *, struct bh_err *) = {
 		[RUNC_START] = before_start,
 		[RUNC_EXEC] = before_exec,
 	};
 
-	return call->task == RUNC_PASS ? 0 : tasks[call->task](o, call, err);
+	return call->task == RUNC_PASS ? 0 : tasks[call->task](o, host, call, err);
 }
 
 /* --- what went wrong ------------------------------------------------------------------------------ */
@@ -185,10 +204,26 @@ static int become(const char *runtime, char *const rest[], const struct runc_cal
 	return refuse(call, msg);
 }
 
+/* A host file that is wrong lets nothing start; what runs can be stopped all the same. */
+static int read_host(const struct runc_options *o, const struct runc_call *call,
+		     struct launch_options *ret, struct bh_err *err)
+{
+	int r = launch_options_read(o->config, ret, err);
+
+	if (r < 0 && call->task == RUNC_START)
+		return r;
+	if (o->socket)
+		ret->socket = o->socket;
+	if (o->runtime)
+		ret->runtime = o->runtime;
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct bh_err err = BH_ERR_INIT;
 	struct runc_call call = { .bundle = "." };
+	struct launch_options host = { 0 };
 	struct runc_options o;
 	char runtime[PATH_MAX];
 	char *const *rest;
@@ -197,8 +232,11 @@ int main(int argc, char **argv)
 	if (r >= 0)
 		r = runc_args_parse(rest, &call, &err);
 	if (r >= 0)
-		r = runc_find_runtime(o.runtime, runtime, sizeof(runtime), &err);
+		r = read_host(&o, &call, &host, &err);
 	if (r >= 0)
-		r = prepare(&o, &call, &err);
+		r = runc_find_runtime(host.runtime, runtime, sizeof(runtime), &err);
+	if (r >= 0)
+		r = prepare(&o, &host, &call, &err);
+	launch_options_done(&host);
 	return r < 0 ? refuse(&call, err.msg) : become(runtime, rest, &call);
 }

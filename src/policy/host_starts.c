@@ -27,6 +27,14 @@ static int read_wait(struct reader *rd, const struct field *f, const struct node
 	return 0;
 }
 
+static int read_oci_runtime(struct reader *rd, const struct field *f, const struct node *n,
+			    void *out)
+{
+	struct host_config *c = out;
+
+	return host_read_path(rd, f, n, "the path of a program", HOST_PATH_MAX, &c->starts.runtime);
+}
+
 static const struct field starts_fields[] = {
 	{ .key = "without-daemon",
 	  .about = "What becomes of a start when bulkheadd does not answer",
@@ -41,6 +49,12 @@ static const struct field starts_fields[] = {
 	  .takes = TAKES_TEXT,
 	  .read = read_wait,
 	  .example = "wait: 10s" },
+	{ .key = "runtime",
+	  .about = "The OCI runtime that bulkhead-runc becomes",
+	  .shape = SHAPE_PATH,
+	  .takes = TAKES_TEXT,
+	  .read = read_oci_runtime,
+	  .example = "runtime: /usr/sbin/runc" },
 };
 
 const struct schema host_starts_schema = SCHEMA("starts", starts_fields, NULL);

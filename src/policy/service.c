@@ -189,6 +189,37 @@ static int read_log(struct reader *rd, const struct field *f, const struct node 
 	return schema_read(rd, &log_schema, n, out);
 }
 
+static const char *const raw_sockets_words[] = { "keep", "deny", NULL };
+
+static int read_raw_sockets(struct reader *rd, const struct field *f, const struct node *n,
+			    void *out)
+{
+	struct service *svc = out;
+	int word = 0;
+	int r = schema_read_word(rd, f, n, &word);
+
+	svc->denies_raw = word;
+	return r;
+}
+
+static const struct field privileges_fields[] = {
+	{ .key = "raw-sockets",
+	  .about = "deny starts its containers without CAP_NET_RAW and without packet and XDP "
+		   "sockets; keep (without) leaves them what their engine gives",
+	  .takes = TAKES_TEXT,
+	  .read = read_raw_sockets,
+	  .words = raw_sockets_words,
+	  .example = "raw-sockets: deny" },
+};
+
+static const struct schema privileges_schema = SCHEMA("privileges", privileges_fields, NULL);
+
+static int read_privileges(struct reader *rd, const struct field *f, const struct node *n,
+			   void *out)
+{
+	return schema_read(rd, &privileges_schema, n, out);
+}
+
 static const char *const mode_words[] = {
 	[MODE_ENFORCE] = "enforce", [MODE_AUDIT] = "audit", [MODE_OFF] = "off", NULL
 };
@@ -264,6 +295,12 @@ static const struct field fields[] = {
 	  .offset = offsetof(struct service, on_deny),
 	  .words = on_deny_words,
 	  .example = "on-deny: drop" },
+	{ .key = "privileges",
+	  .about = "What its containers are started without",
+	  .of = &privileges_schema,
+	  .takes = TAKES_MAP,
+	  .read = read_privileges,
+	  .example = "privileges: {raw-sockets: deny}" },
 	ACCEPT_FIELD(offsetof(struct service, accepts)),
 };
 

@@ -104,6 +104,16 @@ static bool read_bounding(int pid, unsigned long long *ret)
 	return at && sscanf(at, "\nCapBnd: %llx", ret) == 1;
 }
 
+int runtime_may_open_raw(int pid, bool *ret)
+{
+	unsigned long long bounding;
+
+	if (!read_bounding(pid, &bounding))
+		return -ESRCH;
+	*ret = bounding >> CAP_NET_RAW_BIT & 1;
+	return 0;
+}
+
 /* Engines give and keep capabilities that the document does not name: the kernel knows. */
 static enum endpoint_obstacle obstacle_by_caps(enum endpoint_obstacle said, int pid)
 {

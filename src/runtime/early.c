@@ -378,6 +378,10 @@ static int add_named(struct container *c, int netns_fd, const char *path,
 	size_t n = 0;
 	int r;
 
+	if (netns_fd < 0) {
+		r = add_endpoint(c, 0, NULL, 0, NULL, 0, b, err);
+		return r < 0 ? r : 1;
+	}
 	if (fstat(netns_fd, &st) < 0)
 		return bh_err_errno(err, -errno, "a network namespace");
 	r = runtime_netns_addrs(netns_fd, addrs, BH_ARRAY_SIZE(addrs), &n, err);

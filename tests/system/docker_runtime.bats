@@ -12,10 +12,12 @@ setup_file() {
 	mkdir -p "$dir"
 	printf 'unmanaged: ignore\nstarts: {wait: 5s}\ncontrol: {socket: %s/control}\n' "$dir" \
 		>"$dir/bulkhead.yaml"
-	runtimes "$dir" >"$dir/daemon.json"
+	"$bulkhead_program" install --docker --default --daemon-json "$dir/daemon.json" \
+		--config "$dir/bulkhead.yaml"
+	more_runtimes "$dir/daemon.json"
 	docker_up --config-file "$dir/daemon.json"
 	pack >/dev/null
-	put_into_root "${probe_program%/*}/rawsend"
+	put_into_root "${probe_program%/*}/sockets"
 	image box:1
 	docker network create --subnet 10.66.0.0/24 shop >/dev/null
 	policy shop <<-'END'
@@ -30,25 +32,23 @@ setup_file() {
 		service: quiet
 		select: {labels: {app: quiet}}
 		ingress: [{from: [{entity: host}], ports: [5432/tcp]}]
-		#privileges: {raw-sockets: deny}
+		privileges: {raw-sockets: deny}
 	END
 	daemon_up
 	container db --network shop --label app=db
 	container stranger --network shop
 }
-teardown_file() { cp $NET_DIR/daemon.log /tmp/h/runc/x/daemon.log; docker_down; }
+teardown_file() { docker_down; }
 setup() { cd "$BATS_TEST_DIRNAME/../.." || return; }
 
-# bulkhead-runc as Docker's default, and beside it one whose hook is not there, and runc itself.
-runtimes() { # DIR
-	local own
+# Beside what `install` writes, one whose hook is not there, and one that would be its own runtime.
+more_runtimes() { # FILE
+	local own file
 	own=$(realpath "${bulkhead_program%/*}/bulkhead-runc")
-	jq -n --arg own "$own" --arg config "--bulkhead-config=$1/bulkhead.yaml" '{
-		"default-runtime": "bulkhead",
-		runtimes: {
-			bulkhead: {path: $own, runtimeArgs: [$config]},
-			hookless: {path: $own, runtimeArgs: [$config, "--bulkhead-hook=/nowhere"]},
-			itself: {path: $own, runtimeArgs: ["--bulkhead-runtime=" + $own]}}}'
+	file=$(jq --arg own "$own" '.runtimes += {
+		hookless: {path: $own, runtimeArgs: (.runtimes.bulkhead.runtimeArgs + ["--bulkhead-hook=/nowhere"])},
+		itself: {path: $own, runtimeArgs: ["--bulkhead-runtime=" + $own]}}' "$1")
+	echo "$file" >"$1"
 }
 
 put_into_root() { # PROGRAM, with the libraries that it needs
@@ -116,4 +116,97 @@ first() { # [OPTION...]: "web's db, a stranger"
 	docker pause again >/dev/null
 	docker unpause again >/dev/null
 	docker rm --force again >/dev/null
+}
+
+@test "--network none, host and container: as they are without us" {
+	is "$(docker run --rm --network none --label app=web box:1 sh -c 'exec /bin/busybox ip -o link | wc -l')" 1
+	docker run --rm --network host box:1 /bin/busybox ip -o link show docker0 | grep -q docker0
+	is "$(docker run --rm --network container:db box:1 /bin/sh -c "$(calls stranger)")" "shut "
+	is "$(docker run --rm --network container:stranger box:1 /bin/sh -c "$(calls stranger)")" "open "
+}
+
+@test "an image that is built: its RUN is a container, too" {
+	printf 'FROM box:1\nRUN /bin/busybox true && echo "in the build"\n' | docker build -t built:1 - 2>&1 |
+		grep -q '^in the build'
+	docker image inspect built:1 >/dev/null
+}
+
+@test "what cannot get its hook does not start, and Docker says why" {
+	run docker run --rm --runtime hookless box:1 /bin/busybox true
+	[ "$status" -ne 0 ]
+	[[ $output == *"bulkhead-runc: /nowhere: No such file or directory"* ]] || fail "$output"
+	run docker run --rm --runtime itself box:1 /bin/busybox true
+	[ "$status" -ne 0 ]
+	[[ $output == *"no runtime: no program, or this one"* ]] || fail "$output"
+	docker run --rm --runtime runc box:1 /bin/busybox true
+}
+
+@test "without bulkheadd nothing starts; what runs can be entered and ended" {
+	container before --network shop
+	daemon_down
+	run docker run --rm --network shop --label app=web box:1 /bin/busybox touch /ran
+	[ "$status" -ne 0 ]
+	[[ $output == *bulkhead-runc:*"what it is to be started without is not known"* ]] || fail "$output"
+	docker exec before sh -c :
+	docker stop --time 0 before >/dev/null
+	docker rm before >/dev/null
+	daemon_up
+	is "$(first --label app=web)" "open shut "
+}
+
+@test "a host file that is wrong: nothing starts, what runs can be ended" {
+	container before --network shop
+	cp "$NET_DIR/bulkhead.yaml" "$NET_DIR/kept"
+	echo 'starts: {runtime: runc}' >>"$NET_DIR/bulkhead.yaml"
+	run docker run --rm box:1 /bin/busybox true
+	docker rm --force before >/dev/null
+	cat "$NET_DIR/kept" >"$NET_DIR/bulkhead.yaml"
+	[ "$status" -ne 0 ]
+	[[ $output == *"bulkhead.yaml is not valid"* ]] || fail "$output"
+	docker run --rm box:1 /bin/busybox true
+}
+
+all_refused=$'udp ok\nunix ok\nnetlink ok\nraw EPERM\npacket EPERM\nxdp EPERM\nwide-packet EPERM\ni386-packet EPERM'
+
+@test "privileges: {raw-sockets: deny}: none of them, also not by exec; status says so" {
+	is "$(docker run --rm --network shop --label app=quiet box:1 /bin/sockets)" "$all_refused"
+	container quiet --network shop --label app=quiet
+	is "$(docker exec quiet /bin/sockets)" "$all_refused"
+	is "$(docker exec --privileged quiet /bin/sockets)" "$all_refused"
+	is "$(said quiet '"\(.state) \(.raw_sockets) \(.obstacle)"')" "protected denied null"
+	ctl status | grep ' quiet .*raw sockets denied'
+	docker restart --time 0 quiet >/dev/null
+	is "$(docker exec quiet /bin/sockets)" "$all_refused"
+	is "$(said quiet .raw_sockets)" denied
+	fetch quiet 127.0.0.1 9999 # it works
+	docker rm --force quiet >/dev/null
+}
+
+@test "seccomp alone refuses them, with Docker's profile, with none, and with all privileges" {
+	for option in --cap-add=SYS_ADMIN "--security-opt=seccomp=unconfined --cap-add=SYS_ADMIN" --privileged; do
+		# shellcheck disable=SC2086
+		is "$(docker run --rm --network shop --label app=quiet $option box:1 /bin/sockets own)" \
+			"${all_refused/raw EPERM/raw ok}"
+	done
+}
+
+@test "others keep what Docker gives them, and so does a service that is only watched" {
+	run docker run --rm --network shop box:1 /bin/sockets
+	[[ $output == *$'raw ok\npacket ok\nxdp ok'* ]] || fail "$output"
+	sed -i 's/^service: quiet/service: quiet\nmode: audit/' "$NET_DIR/policies/shop.yaml"
+	ctl apply >/dev/null
+	run docker run --rm --network shop --label app=quiet box:1 /bin/sockets
+	[[ $output == *$'raw ok\npacket ok\nxdp ok'* ]] || fail "$output"
+	sed -i '/^mode: audit/d' "$NET_DIR/policies/shop.yaml"
+	ctl apply >/dev/null
+}
+
+@test "a container that keeps its privileges all the same is told: weak" {
+	container kept --network shop --label app=quiet --runtime runc
+	await eval '[ "$(state kept)" = weak ]' || fail "$(ctl status)"
+	is "$(said kept '"\(.raw_sockets) \(.finding)"')" "kept true"
+	said kept .why | grep -q 'denies raw sockets, and it has CAP_NET_RAW'
+	run ctl status
+	[ "$status" -eq 1 ]
+	docker rm --force kept >/dev/null
 }

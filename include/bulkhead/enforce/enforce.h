@@ -35,8 +35,22 @@ const char *endpoint_state_name(enum endpoint_state s);
 /* Does this state break what the policies promise? */
 bool endpoint_state_is_finding(enum endpoint_state s);
 
+/* Of an endpoint whose service says privileges: {raw-sockets: deny}. */
+enum raw_sockets {
+	RAW_SOCKETS_NOT_ASKED, /* no service says so */
+	RAW_SOCKETS_DENIED,
+	RAW_SOCKETS_KEPT,    /* it has CAP_NET_RAW all the same */
+	RAW_SOCKETS_UNKNOWN, /* its process does not run yet, or is not known */
+};
+const char *raw_sockets_name(enum raw_sockets s); /* "" when not asked */
+
+/* Does a service that is enforced deny them to this endpoint of the selection's set? */
+bool privileges_deny_raw(const struct policy_set *policies, const struct selection *selection,
+			 size_t endpoint);
+
 struct endpoint_status {
 	size_t endpoint; /* index */
+	enum raw_sockets raw_sockets;
 	enum endpoint_state state;
 	char why[BH_ERR_MAX]; /* one sentence, hostile text escaped; "" when protected */
 	bool counted;         /* totals are valid */

@@ -33,7 +33,8 @@ struct launch_options {
 	const char *socket; /* the daemon's */
 	unsigned wait_ms;   /* for all of it */
 	bool quarantine; /* without the daemon: go on with everything denied, in place of failing */
-	char *text;      /* owned; launch_options_done() */
+	const char *runtime; /* starts: {runtime: ...}, or NULL */
+	char *text, *text2;  /* owned; launch_options_done() */
 };
 
 /* The defaults, and what the host file (CONFIG; NULL: the default place) says. Errors as host_config_load(). */
@@ -53,6 +54,13 @@ enum launch_outcome { LAUNCH_IN_FORCE, LAUNCH_QUARANTINED };
 #define LAUNCH_STATE_MAX 32
 int launch_hold(const struct launch_request *rq, const struct launch_options *o,
 		enum launch_outcome *ret, char *ret_state, struct bh_err *err);
+
+/*
+ * Before it is made: is the container to be started without raw sockets? What it is, an engine knows: only docker
+ * and podman. Errors as launch_hold(), but nothing is denied.
+ */
+int launch_denies_raw(enum endpoint_runtime runtime, const char *id, const struct launch_options *o,
+		      bool *ret, struct bh_err *err);
 
 /* The container is gone. Without the daemon: -ENOENT, ...; it will see for itself. */
 int launch_release(enum endpoint_runtime runtime, const char *id, const struct launch_options *o,

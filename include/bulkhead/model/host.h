@@ -85,6 +85,8 @@ enum starts_without { STARTS_FAIL, STARTS_QUARANTINE };
 struct host_starts {
 	enum starts_without without_daemon;
 	uint32_t wait_s;
+	const char *
+		runtime; /* that bulkhead-runc becomes: an absolute path; NULL: it looks for runc */
 };
 
 struct namespace_label; /* model/endpoint.h */

@@ -146,6 +146,7 @@ struct service {
 	bool dns;           /* dns: allow */
 	struct src_loc dns_loc;
 	bool log_denied, log_allowed;
+	bool denies_raw; /* privileges: {raw-sockets: deny} */
 	bool is_k8s;
 	/* it has no say in this direction: whom nobody else isolates in it may do all there */
 	bool leaves_open[DIRECTIONS];

@@ -99,7 +99,7 @@ int runtime_early_match(struct runtime_early *early, const struct net_devices *d
  * its making, with the labels and what its image was called; that is believed for BH_EARLY_TOLD_S,
  * after which the name may be another image's, and needs `events_logger` not to be "none". What was
  * asked before its start (when it was made, or at runtime_early_resync()) is complete.
- * -EINVAL: CONTAINER is no id.
+ * -EINVAL: CONTAINER is no id. NETNS_FD -1, PATH NULL: it has no namespace yet, and so no address.
  */
 int runtime_early_named(struct runtime_early *early, const char *container, int netns_fd,
 			const char *path, struct endpoint_builder *b, struct diag_list *diags,

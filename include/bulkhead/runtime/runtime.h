@@ -38,6 +38,9 @@ int runtime_netns_list(const char *dir, struct endpoint_builder *b, struct diag_
 int runtime_netns_one(const char *dir, const char *name, struct endpoint_builder *b,
 		      struct diag_list *diags, struct bh_err *err);
 
+/* Can this process, or what it starts, ever have CAP_NET_RAW (by its bounding set)? -ESRCH: who knows. */
+int runtime_may_open_raw(int pid, bool *ret);
+
 /*
  * The addresses in a namespace, loopback and link-local ones left out. At most CAP; *ret_n of them.
  * -E2BIG when there are more.
