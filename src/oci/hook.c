@@ -94,6 +94,14 @@ static int hold(const struct oci_state *s, const struct oci_config *c,
 	return r;
 }
 
+/* Docker's `--network host` is a path, to what is the host's own. */
+static bool joins_host(const struct oci_config *c)
+{
+	struct stat st;
+
+	return c->netns && stat(c->netns, &st) == 0 && st.st_ino == netns_own_ino();
+}
+
 int oci_hook_start(const struct oci_state *s, enum endpoint_runtime runtime,
 		   const struct launch_options *o, char *note, struct bh_err *err)
 {
@@ -106,6 +114,8 @@ int oci_hook_start(const struct oci_state *s, enum endpoint_runtime runtime,
 	r = oci_config_read(s->bundle, &c, err);
 	if (r < 0)
 		return r;
+	if (joins_host(&c))
+		c.own_network = false;
 	r = hold(s, &c, runtime, o, note, err);
 	oci_config_done(&c);
 	return r;
