@@ -83,6 +83,11 @@ int runc_process_deny_raw(struct bh_buf *process, struct bh_err *err);
 /* Has it that mark? */
 bool runc_config_denies_raw(const char *config, size_t len);
 
+/* The id of the container whose configuration Podman is about to write, into OUT; -EINVAL: it says none. */
+#define RUNC_ID_SIZE 65
+int runc_config_podman_id(const char *config, size_t len, char out[RUNC_ID_SIZE],
+			  struct bh_err *err);
+
 /* The part of runc_config_deny_raw() that is about linux.seccomp. */
 int runc_seccomp_deny_raw(struct bh_buf *config, struct bh_err *err);
 

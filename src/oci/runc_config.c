@@ -119,6 +119,49 @@ int runc_config_add_hook(struct bh_buf *config, const struct runc_hook *hook, st
 	return r;
 }
 
+/* --- whose it is ---------------------------------------------------------------------------------- */
+
+/* 64 hexadecimal digits, and nothing that goes on with one in front of them. */
+static bool take_id(const char *s, size_t len, char out[RUNC_ID_SIZE])
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *at;
+
+	if (len < RUNC_ID_SIZE - 1)
+		return false;
+	at = s + len - (RUNC_ID_SIZE - 1);
+	if (strspn(at, digits) < RUNC_ID_SIZE - 1 || (at > s && strchr(digits, at[-1])))
+		return false;
+	memcpy(out, at, RUNC_ID_SIZE - 1);
+	out[RUNC_ID_SIZE - 1] = '\0';
+	return true;
+}
+
+/* ".../libpod-ID" or "machine.slice:libpod:ID"; without cgroups, by a file that Podman mounts itself. */
+int runc_config_podman_id(const char *config, size_t len, char out[RUNC_ID_SIZE],
+			  struct bh_err *err)
+{
+	static const char file[] = "/userdata/.containerenv";
+	json_t *root = NULL, *mount;
+	const char *s;
+	size_t i;
+	int r = jsontext_parse(config, len, &root, err);
+
+	if (r < 0)
+		return bh_err_prefix(err, r, "config.json");
+	s = json_string_value(json_object_get(json_object_get(root, "linux"), "cgroupsPath"));
+	r = s && take_id(s, strlen(s), out) ? 0 : -EINVAL;
+	json_array_foreach (json_object_get(root, "mounts"), i, mount) {
+		s = json_string_value(json_object_get(mount, "source"));
+		if (r < 0 && s && strlen(s) > strlen(file) &&
+		    strcmp(s + strlen(s) - strlen(file), file) == 0 &&
+		    take_id(s, strlen(s) - strlen(file), out))
+			r = 0;
+	}
+	json_decref(root);
+	return r < 0 ? bh_err_set(err, r, "config.json does not say whose it is") : 0;
+}
+
 /* --- raw sockets ---------------------------------------------------------------------------------- */
 
 static const char *const cap_sets[] = { "bounding", "effective", "inheritable", "permitted",

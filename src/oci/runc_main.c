@@ -159,6 +159,35 @@ static int prepare(const struct runc_options *o, const struct launch_options *ho
 	return call->task == RUNC_PASS ? 0 : tasks[call->task](o, host, call, err);
 }
 
+/* --- a hook of Podman's --------------------------------------------------------------------------- */
+
+/* Podman hands out the configuration before it writes it, and takes what comes back. */
+static int precreate(const struct runc_options *o, const struct launch_options *host,
+		     struct bh_err *err)
+{
+	struct edit e = { .o = o };
+	bh_autofree char *data = NULL;
+	char id[RUNC_ID_SIZE];
+	struct bh_buf text;
+	size_t len;
+	int r = bh_read_stream(STDIN_FILENO, BH_OCI_CONFIG_BYTES_MAX, &data, &len);
+
+	if (r < 0)
+		return bh_err_errno(err, r, "the configuration");
+	r = runc_config_podman_id(data, len, id, err);
+	if (r >= 0)
+		r = ask_privileges(o, host, id, &e.deny_raw, err);
+	if (r < 0)
+		return r;
+	bh_buf_init(&text, 2 * BH_OCI_CONFIG_BYTES_MAX);
+	r = bh_buf_add(&text, data, len);
+	r = r < 0 ? bh_err_oom(err) : edit_config(&text, &e, err);
+	if (r >= 0)
+		r = files_append(STDOUT_FILENO, text.data, text.len);
+	bh_buf_done(&text);
+	return r;
+}
+
 /* --- what went wrong ------------------------------------------------------------------------------ */
 
 /* Where the engine looks for what its runtime has to say. */
@@ -229,10 +258,17 @@ int main(int argc, char **argv)
 	char *const *rest;
 	int r = runc_options_parse(argv + 1, &o, &rest, &err);
 
-	if (r >= 0)
+	if (r >= 0 && o.precreate)
+		call.task = RUNC_START;
+	else if (r >= 0)
 		r = runc_args_parse(rest, &call, &err);
 	if (r >= 0)
 		r = read_host(&o, &call, &host, &err);
+	if (r >= 0 && o.precreate) {
+		r = precreate(&o, &host, &err);
+		launch_options_done(&host);
+		return r < 0 ? refuse(&call, err.msg) : 0;
+	}
 	if (r >= 0)
 		r = runc_find_runtime(host.runtime, runtime, sizeof(runtime), &err);
 	if (r >= 0)

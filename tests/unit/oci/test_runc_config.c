@@ -121,6 +121,37 @@ static void test_caps(void **state)
 	assert_int_equal(runc_process_deny_raw(&text, &err), -EINVAL);
 }
 
+#define ID "83d134ff279647cec29cc8684c17a2d6f7cd6b7cd01786a17ce13695df968522"
+
+static void test_podman_id(void **state)
+{
+	static const struct {
+		const char *config;
+		bool found;
+	} cases[] = {
+		{ "{\"linux\":{\"cgroupsPath\":\"/libpod_parent/libpod-" ID "\"}}", true },
+		{ "{\"linux\":{\"cgroupsPath\":\"machine.slice:libpod:" ID "\"}}", true },
+		{ "{\"linux\":{\"cgroupsPath\":\"\"},\"mounts\":[{},{\"source\":\"/run/x/" ID
+		  "/userdata/.containerenv\"}]}",
+		  true },
+		{ "{\"linux\":{\"cgroupsPath\":\"/a" ID "\"}}", false },
+		{ "{\"linux\":{\"cgroupsPath\":\"/x-0123\"}}", false },
+		{ "{\"mounts\":[{\"source\":\"/userdata/.containerenv\"},{\"source\":1}]}", false },
+		{ "{}", false },
+		{ "[]", false },
+	};
+
+	for (size_t i = 0; i < BH_ARRAY_SIZE(cases); i++) {
+		struct bh_err err = BH_ERR_INIT;
+		char id[RUNC_ID_SIZE];
+		int r = runc_config_podman_id(cases[i].config, strlen(cases[i].config), id, &err);
+
+		assert_int_equal(r, cases[i].found ? 0 : -EINVAL);
+		if (cases[i].found)
+			assert_string_equal(id, ID);
+	}
+}
+
 /* --- seccomp: what the profile says of socket(2), before and after -------------------------------- */
 
 #define RAW_1 17
@@ -296,10 +327,10 @@ static void test_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_hook),       cmocka_unit_test(test_almost_ours),
-		cmocka_unit_test(test_caps),       cmocka_unit_test(test_seccomp),
-		cmocka_unit_test(test_no_profile), cmocka_unit_test(test_others),
-		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_hook),    cmocka_unit_test(test_almost_ours),
+		cmocka_unit_test(test_caps),    cmocka_unit_test(test_podman_id),
+		cmocka_unit_test(test_seccomp), cmocka_unit_test(test_no_profile),
+		cmocka_unit_test(test_others),  cmocka_unit_test(test_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, tear_down);
