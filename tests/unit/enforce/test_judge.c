@@ -482,6 +482,61 @@ static void test_a_kernel_that_lacks_something(void **state)
 	assert_string_equal(k.lacks, "");
 }
 
+static enum endpoint_state state_of_one_that_keeps(enum endpoint_state s, char why[BH_ERR_MAX])
+{
+	struct endpoint_status st = { .state = s, .raw_sockets = RAW_SOCKETS_KEPT, .why = "so" };
+
+	judge_privileges(&st);
+	memcpy(why, st.why, BH_ERR_MAX);
+	return st.state;
+}
+
+/* What a service denies and its container has is never called protected, and a worse state stays. */
+static void test_kept_privileges(void **state)
+{
+	static const enum raw_sockets others[] = { RAW_SOCKETS_NOT_ASKED, RAW_SOCKETS_DENIED,
+						   RAW_SOCKETS_UNKNOWN };
+	char why[BH_ERR_MAX];
+
+	assert_int_equal(state_of_one_that_keeps(STATE_PROTECTED, why), STATE_WEAK);
+	assert_ptr_equal(strstr(why, "so; its service denies raw sockets, and it has"), why);
+	assert_int_equal(state_of_one_that_keeps(STATE_GUARDED, why), STATE_WEAK);
+	assert_int_equal(state_of_one_that_keeps(STATE_MISSING, why), STATE_MISSING);
+	assert_int_equal(state_of_one_that_keeps(STATE_DRIFT, why), STATE_DRIFT);
+	for (size_t i = 0; i < 3; i++) {
+		struct endpoint_status st = { .state = STATE_PROTECTED, .raw_sockets = others[i] };
+
+		judge_privileges(&st);
+		assert_int_equal(st.state, STATE_PROTECTED);
+		assert_string_equal(st.why, "");
+	}
+}
+
+/* Only what is enforced takes anything away; one of several services is enough. */
+static void test_who_denies_raw_sockets(void **state)
+{
+	struct jx x;
+	struct service *audited, *denier;
+
+	jx_init(&x);
+	fx_endpoint(&x.f, "a", "app=web", "10.0.0.1");
+	fx_endpoint(&x.f, "b", "app=other", "10.0.0.2");
+	fx_service(&x.f, "other");
+	audited = fx_service(&x.f, "web");
+	audited->denies_raw = true;
+	audited->mode = MODE_AUDIT;
+	jx_compile(&x);
+	assert_false(privileges_deny_raw(&x.f.policies, x.site.selection, 0));
+	assert_false(privileges_deny_raw(&x.f.policies, x.site.selection, 1));
+	audited->mode = MODE_OFF;
+	assert_false(privileges_deny_raw(&x.f.policies, x.site.selection, 0));
+	denier = audited;
+	denier->mode = MODE_ENFORCE;
+	assert_true(privileges_deny_raw(&x.f.policies, x.site.selection, 0));
+	assert_false(privileges_deny_raw(&x.f.policies, x.site.selection, 1));
+	jx_done(&x);
+}
+
 /* It goes without, and that is said: what is lacking, and what it costs. */
 static void test_a_kernel_that_lacks_what_it_can_do_without(void **state)
 {
@@ -534,6 +589,8 @@ int main(void)
 		cmocka_unit_test(test_many_members_are_cut_short),
 		cmocka_unit_test(test_hostile_names),
 		cmocka_unit_test(test_raw_sockets),
+		cmocka_unit_test(test_kept_privileges),
+		cmocka_unit_test(test_who_denies_raw_sockets),
 		cmocka_unit_test(test_a_kernel_that_lacks_something),
 		cmocka_unit_test(test_a_kernel_that_lacks_what_it_can_do_without),
 		cmocka_unit_test(test_a_kernel_that_cannot_be_asked),

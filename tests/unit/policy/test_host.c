@@ -431,7 +431,14 @@ static void test_starts(void **state)
 	assert_valid("starts: {without-daemon: quarantine, wait: 2m}");
 	assert_int_equal(config.starts.without_daemon, STARTS_QUARANTINE);
 	assert_int_equal(config.starts.wait_s, 120);
+	assert_null(config.starts.runtime);
 	host_config_done(&config);
+	assert_valid("starts: {runtime: /usr/bin/crun}");
+	assert_string_equal(config.starts.runtime, "/usr/bin/crun");
+	host_config_done(&config);
+	assert_wrong("starts: {runtime: crun}",
+		     "h.yaml:1:19: error: \"runtime\" takes the path of a program, not \"crun\" (a "
+		     "path begins with /) [bad-value]\n");
 	assert_wrong(
 		"starts: {without-daemon: open, wait: 0s}",
 		"h.yaml:1:26: error: \"without-daemon\" takes fail or quarantine, not \"open\" "
