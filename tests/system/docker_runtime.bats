@@ -118,6 +118,14 @@ first() { # [OPTION...]: "web's db, a stranger"
 	docker rm --force again >/dev/null
 }
 
+@test "restarts by policy: held each time" {
+	docker run --detach --name loop --restart on-failure:2 --network shop --label app=web box:1 \
+		/bin/sh -c "$(calls db stranger); echo; exit 1" >/dev/null
+	await eval '[ "$(docker logs loop | wc -l)" -eq 3 ]' || fail "$(docker logs loop)"
+	is "$(docker logs loop | sort -u)" "open shut "
+	docker rm --force loop >/dev/null
+}
+
 @test "--network none, host and container: as they are without us" {
 	is "$(docker run --rm --network none --label app=web box:1 sh -c 'exec /bin/busybox ip -o link | wc -l')" 1
 	docker run --rm --network host box:1 /bin/busybox ip -o link show docker0 | grep -q docker0
