@@ -8,7 +8,8 @@
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/model/jsontext.h>
 
-#define PATH(...) ((const char *const[]) { __VA_ARGS__ __VA_OPT__(, ) NULL })
+#define PATH(...) ((const char *const[]) { __VA_ARGS__, NULL })
+#define ROOT      ((const char *const[]) { NULL })
 #define PROGRAM   "/bulkhead-runc"
 
 static bool is_blank(const char *s)
@@ -103,7 +104,7 @@ static int set_runtime(struct bh_buf *text, const json_t *root, const json_t *wa
 	if (r >= 0 && json_equal(runtime_of(root), want))
 		return 0;
 	if (r >= 0 && !json_object_get(root, "runtimes"))
-		r = jsontext_set(text, PATH(), "runtimes", "{}");
+		r = jsontext_set(text, ROOT, "runtimes", "{}");
 	return r < 0 ? r : jsontext_set(text, PATH("runtimes"), DAEMONJSON_RUNTIME, value);
 }
 
@@ -119,7 +120,7 @@ int daemonjson_install(struct bh_buf *text, const struct daemonjson_runtime *rt,
 	want = runtime_object(rt);
 	r = set_runtime(text, root, want);
 	if (r >= 0 && rt->as_default)
-		r = jsontext_set(text, PATH(), "default-runtime", "\"" DAEMONJSON_RUNTIME "\"");
+		r = jsontext_set(text, ROOT, "default-runtime", "\"" DAEMONJSON_RUNTIME "\"");
 	json_decref(want);
 	json_decref(root);
 	return failed(r, err);
@@ -136,8 +137,8 @@ static int reset_default(struct bh_buf *text, const json_t *root, const json_t *
 
 	if (!now || strcmp(now, DAEMONJSON_RUNTIME) != 0)
 		return 0;
-	return value ? jsontext_set(text, PATH(), "default-runtime", value)
-		     : jsontext_remove(text, PATH(), "default-runtime");
+	return value ? jsontext_set(text, ROOT, "default-runtime", value)
+		     : jsontext_remove(text, ROOT, "default-runtime");
 }
 
 static int remove_runtime(struct bh_buf *text, const json_t *root, const json_t *before)
@@ -146,7 +147,7 @@ static int remove_runtime(struct bh_buf *text, const json_t *root, const json_t 
 	bool alone = runtime_of(root) && json_object_size(runtimes) == 1;
 
 	if (alone && !json_object_get(before, "runtimes"))
-		return jsontext_remove(text, PATH(), "runtimes");
+		return jsontext_remove(text, ROOT, "runtimes");
 	return runtimes ? jsontext_remove(text, PATH("runtimes"), DAEMONJSON_RUNTIME) : 0;
 }
 

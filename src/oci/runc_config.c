@@ -8,7 +8,8 @@
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/model/jsontext.h>
 
-#define PATH(...) ((const char *const[]) { __VA_ARGS__ __VA_OPT__(, ) NULL })
+#define PATH(...) ((const char *const[]) { __VA_ARGS__, NULL })
+#define ROOT      ((const char *const[]) { NULL })
 
 int runc_config_failed(int r, const char *key, struct bh_err *err)
 {
@@ -107,7 +108,7 @@ int runc_config_add_hook(struct bh_buf *config, const struct runc_hook *hook, st
 	int r = text ? check(config, err) : bh_err_oom(err);
 
 	if (r >= 0) {
-		r = ensure(config, PATH(), "hooks", "{}");
+		r = ensure(config, ROOT, "hooks", "{}");
 		if (r >= 0)
 			r = add_at(config, "createRuntime", object, text);
 		if (r >= 0)
@@ -228,13 +229,13 @@ int runc_config_deny_raw(struct bh_buf *config, struct bh_err *err)
 	r = drop_all(config);
 	if (r < 0)
 		return runc_config_failed(r, "capabilities", err);
-	r = ensure(config, PATH(), "linux", "{}");
+	r = ensure(config, ROOT, "linux", "{}");
 	if (r < 0)
 		return runc_config_failed(r, "linux", err);
 	r = runc_seccomp_deny_raw(config, err);
 	if (r < 0)
 		return r;
-	r = ensure(config, PATH(), "annotations", "{}");
+	r = ensure(config, ROOT, "annotations", "{}");
 	if (r >= 0)
 		r = jsontext_set(config, PATH("annotations"), RUNC_RAW_ANNOTATION,
 				 "\"" RUNC_RAW_DENIED "\"");

@@ -14,6 +14,7 @@
 #include <bulkhead/base/limits.h>
 #include <bulkhead/base/text.h>
 #include <bulkhead/launch/launch.h>
+#include <bulkhead/model/json.h>
 #include <bulkhead/sys/child.h>
 #include <bulkhead/sys/files.h>
 #include <bulkhead/sys/replace.h>
@@ -52,11 +53,11 @@ static int edit_file(const char *path,
 	struct bh_buf text;
 	struct stat st;
 	char shown[256];
-	size_t len;
+	size_t len = 0;
 	int r = stat(path, &st) < 0 ? -errno
 				    : bh_read_file(path, BH_OCI_CONFIG_BYTES_MAX, &data, &len);
 
-	if (r < 0)
+	if (r < 0 || !data)
 		return bh_err_errno(err, r, "cannot read %s",
 				    bh_escape_str(shown, sizeof(shown), path));
 	bh_buf_init(&text, 2 * BH_OCI_CONFIG_BYTES_MAX);
@@ -195,15 +196,17 @@ static void tell_engine(const struct runc_call *call, const char *msg)
 {
 	bh_autoclose int fd =
 		open(call->log, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
-	bh_autofree char *line = NULL;
-	json_t *o = json_pack("{s:s, s:s+}", "level", "error", "msg", NAME ": ", msg);
-	bh_autofree char *json = o ? json_dumps(o, JSON_COMPACT) : NULL;
+	struct bh_buf line;
 
-	json_decref(o);
-	if (fd >= 0 && json &&
-	    asprintf(&line, "%s%s\n",
-		     call->log_json ? "" : "level=error msg=", call->log_json ? json : msg) >= 0)
-		files_append(fd, line, strlen(line));
+	bh_buf_init(&line, 8 * BH_ERR_MAX);
+	if (call->log_json)
+		json_take_line(json_pack("{s:s, s:s+}", "level", "error", "msg", NAME ": ", msg),
+			       &line);
+	else
+		bh_buf_addf(&line, "level=error msg=\"" NAME ": %s\"\n", msg);
+	if (fd >= 0 && !bh_buf_error(&line))
+		files_append(fd, bh_buf_str(&line), line.len);
+	bh_buf_done(&line);
 }
 
 static int refuse(const struct runc_call *call, const char *msg)

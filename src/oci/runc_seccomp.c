@@ -19,7 +19,7 @@
  * rules, or 2^32 + AF_PACKET would be a family that nobody denied.
  */
 
-#define PATH(...) ((const char *const[]) { __VA_ARGS__ __VA_OPT__(, ) NULL })
+#define PATH(...) ((const char *const[]) { __VA_ARGS__, NULL })
 
 #define FAMILIES  64 /* of the kernel's (AF_MAX is 46 in 6.x); there are none behind these */
 #define INT_MASK  UINT32_MAX
