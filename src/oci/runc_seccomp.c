@@ -273,7 +273,7 @@ static int put_refusal(struct bh_buf *out, unsigned family)
 	return r;
 }
 
-/* Where nothing is refused that is not named. */
+/* Where nothing is refused that is not named, or with another error. */
 static int put_refusals(struct bh_buf *out)
 {
 	int r = put_refusal(out, AF_PACKET);
@@ -283,19 +283,22 @@ static int put_refusals(struct bh_buf *out)
 
 /* --- the profile ---------------------------------------------------------------------------------- */
 
-static bool is_open(const struct bh_buf *config)
+/* Is it EPERM by these rules alone? A profile that kills for what it does not name goes on to. */
+static bool needs_refusals(const struct bh_buf *config)
 {
 	const char *const path[] = { "linux", "seccomp", "defaultAction", NULL };
 	struct json_span at;
+	const char *word;
 	json_t *action;
-	bool open;
+	bool needs;
 
 	if (jsontext_find(config->data, config->len, path, &at) <= 0)
 		return true;
 	action = json_loadb(config->data + at.at, at.len, JSON_DECODE_ANY, NULL);
-	open = !blocks(json_string_value(action));
+	word = json_string_value(action);
+	needs = !blocks(word) || strcmp(word, "SCMP_ACT_ERRNO") == 0;
 	json_decref(action);
-	return open;
+	return needs;
 }
 
 static int rewrite(struct bh_buf *config, struct json_span in, struct bh_buf *out)
@@ -305,7 +308,7 @@ static int rewrite(struct bh_buf *config, struct json_span in, struct bh_buf *ou
 
 	while (r >= 0 && in.len && jsontext_next(config->data, in, &e))
 		r = take_rule(out, config->data, e);
-	if (r >= 0 && is_open(config))
+	if (r >= 0 && needs_refusals(config))
 		r = put_refusals(out);
 	return r < 0 ? r : bh_buf_addstr(out, "]");
 }

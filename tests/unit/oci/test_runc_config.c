@@ -104,13 +104,13 @@ static void test_caps(void **state)
 
 	hold("{\"process\":{\"capabilities\":{\"bounding\":[\"CAP_CHOWN\",\"CAP_NET_RAW\","
 	     "\"CAP_KILL\"],\"ambient\":[\"cap_net_raw\"],\"inheritable\":null,"
-	     "\"permitted\":[]}},\"linux\":{\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ERRNO\"}}}");
+	     "\"permitted\":[]}},\"linux\":{\"seccomp\":{\"defaultAction\":\"SCMP_ACT_KILL\"}}}");
 	assert_false(runc_config_denies_raw(text.data, text.len));
 	assert_int_equal(runc_config_deny_raw(&text, &err), 0);
 	assert_string_equal(text.data,
 			    "{\"process\":{\"capabilities\":{\"bounding\":[\"CAP_CHOWN\","
 			    "\"CAP_KILL\"],\"ambient\":[],\"inheritable\":null,\"permitted\":[]}},"
-			    "\"linux\":{\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ERRNO\","
+			    "\"linux\":{\"seccomp\":{\"defaultAction\":\"SCMP_ACT_KILL\","
 			    "\"syscalls\":[]}},"
 			    "\"annotations\":{\"bulkhead.raw-sockets\":\"denied\"}}");
 	assert_true(runc_config_denies_raw(text.data, text.len));
@@ -274,6 +274,20 @@ static void test_seccomp(void **state)
 	check_profile(PROFILE("SCMP_ACT_ERRNO", ""));
 }
 
+/* The error is EPERM, also where the profile has another for what it does not name (Podman's: ENOSYS). */
+static void test_error(void **state)
+{
+	struct bh_err err = BH_ERR_INIT;
+
+	hold("{\"linux\":{\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"defaultErrnoRet\":38,"
+	     "\"syscalls\":[]}}}");
+	assert_int_equal(runc_seccomp_deny_raw(&text, &err), 0);
+	assert_non_null(strstr(text.data,
+			       "\"SCMP_ACT_ERRNO\",\"errnoRet\":1,\"args\":[{\"index\":0,"
+			       "\"value\":4294967295,\"valueTwo\":17,"));
+	assert_non_null(strstr(text.data, "\"valueTwo\":44,"));
+}
+
 static void test_no_profile(void **state)
 {
 	static const char *const texts[] = { "{\"linux\":{}}", "{\"linux\":{\"seccomp\":null}}" };
@@ -297,7 +311,7 @@ static void test_others(void **state)
 {
 	struct bh_err err = BH_ERR_INIT;
 
-	hold(PROFILE("SCMP_ACT_ERRNO",
+	hold(PROFILE("SCMP_ACT_KILL",
 		     "{\"names\":[\"personality\"],  \"action\":\"SCMP_ACT_ALLOW\",\"args\":[" ARG(
 			     0, EQ, 18446744073709551615) "]}"));
 	bh_autofree char *before = strdup(text.data);
@@ -330,7 +344,8 @@ int main(void)
 		cmocka_unit_test(test_hook),    cmocka_unit_test(test_almost_ours),
 		cmocka_unit_test(test_caps),    cmocka_unit_test(test_podman_id),
 		cmocka_unit_test(test_seccomp), cmocka_unit_test(test_no_profile),
-		cmocka_unit_test(test_others),  cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_error),   cmocka_unit_test(test_others),
+		cmocka_unit_test(test_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, tear_down);
