@@ -49,9 +49,9 @@ const struct cli_verb cli_verbs[] = {
 	{ "rollback", "[GENERATION]", "back to an earlier policy set: files and kernel",
 	  "picdmnkDSj", cmd_rollback, true },
 	{ "confirm", "", "keep what was applied with apply --confirm", "kj", cmd_confirm },
-	{ "install", "", "have Docker or Podman start nothing without its policy", "%&@~+^c!",
+	{ "install", "", "have Docker or Podman start nothing without its policy", "<>{~}|c;",
 	  cmd_install },
-	{ "uninstall", "", "take that back: their files become what they were", "%&@~!",
+	{ "uninstall", "", "take that back: their files become what they were", "<>{~;",
 	  cmd_uninstall },
 };
 const size_t cli_n_verbs = BH_ARRAY_SIZE(cli_verbs);
