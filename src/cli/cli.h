@@ -43,8 +43,7 @@ struct cli_options {
 	size_t n_files;
 	bool json, strict, clean, follow, endpoints, verify, generations, signals, reverse, summary,
 		host, write, check, lints, verbose, listen_only,
-		findings;
-		host, write, check, lints, verbose, docker, podman, as_default, dry_run;
+		findings, docker, podman, as_default, dry_run;
 };
 
 /* One verb: src/cli/<verb>.c. The option letters are ids of options.c's table. */

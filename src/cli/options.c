@@ -157,7 +157,6 @@ static const struct option_spec {
 	  offsetof(struct cli_options, unused) },
 	{ '^', "findings", NULL, "list what can be found, and what to do about it",
 	  offsetof(struct cli_options, findings) },
-	{ '%', "docker", NULL, "edit Docker's daemon.json: bulkhead-runc as a runtime",
 	{ '<', "docker", NULL, "edit Docker's daemon.json: bulkhead-runc as a runtime",
 	  offsetof(struct cli_options, docker) },
 	{ '>', "podman", NULL, "put our hooks into a directory of Podman's",
