@@ -14,6 +14,7 @@
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/base/limits.h>
 #include <bulkhead/base/text.h>
+#include <bulkhead/ctl/notes.h>
 #include <bulkhead/enforce/enforce.h>
 #include <bulkhead/runtime/runtime.h>
 #include <bulkhead/sys/netns.h>
@@ -172,6 +173,12 @@ static const struct endpoint *inhabitant(const struct announced *n, const struct
 	return NULL;
 }
 
+/* Nomad has Docker make the namespaces of its CNI networks, and an inventory has names of its own. */
+static bool is_foreign(const struct announcement *a, const struct endpoint *other)
+{
+	return a->runtime != ENDPOINT_CNI || endpoint_is_announced(other->runtime);
+}
+
 /*
  * Who runs in there already, of whom it is known that nobody wants him held, goes on: the one that joins him
  * waits for its policy.
@@ -183,7 +190,7 @@ static int deny(struct announced *n, const struct announcement *a, struct bh_err
 	char who[128];
 	int r;
 
-	if (other && a->own)
+	if (other && a->own && is_foreign(a, other))
 		return bh_err_set(err, -EINVAL, "its network namespace is that of %s",
 				  endpoint_format(who, sizeof(who), other));
 	r = other ? 0 : enforce_deny_first(n->c->holds, a->netns, &ino, err);
@@ -209,18 +216,6 @@ int announced_take(struct announced *n, struct announcement *a, struct bh_err *e
 	return 0;
 }
 
-bool announced_release(struct announced *n, enum endpoint_runtime runtime, const char *id)
-{
-	struct one *o = find(n, runtime, id);
-
-	if (!o)
-		return false;
-	forget(n, o);
-	save(n);
-	reconcile_changed(n->c);
-	return true;
-}
-
 /* Whose process is watched says so. */
 static bool is_over(const struct one *o)
 {
@@ -235,6 +230,48 @@ void announced_look(struct announced *n)
 		if (is_over(o))
 			forget(n, o);
 	save(n);
+}
+
+/* A namespace that outlives its container is nobody's: it stays denied as long as it is there. */
+static void let_go(struct announced *n, struct one *o)
+{
+	if (endpoint_is_announced(o->said.runtime) && !is_over(o) &&
+	    announcement_set_gone(&o->said) >= 0)
+		n->dirty = true;
+	else
+		forget(n, o);
+}
+
+bool announced_release(struct announced *n, enum endpoint_runtime runtime, const char *id)
+{
+	struct one *o = find(n, runtime, id);
+
+	if (!o)
+		return false;
+	let_go(n, o);
+	save(n);
+	reconcile_changed(n->c);
+	return true;
+}
+
+size_t announced_retain(struct announced *n,
+			bool (*keep)(const struct announcement *a, const void *arg),
+			const void *arg)
+{
+	struct one *o, *next;
+	size_t gone = 0;
+
+	HASH_ITER (hh, n->all, o, next) {
+		if (o->said.gone || keep(&o->said, arg))
+			continue;
+		let_go(n, o);
+		gone++;
+	}
+	if (gone) {
+		save(n);
+		reconcile_changed(n->c);
+	}
+	return gone;
 }
 
 /* --- as endpoints ----------------------------------------------------------------------------- */
@@ -353,7 +390,7 @@ int announced_add(struct announced *n, struct endpoint_builder *b, struct diag_l
 			forget(n, o);
 			continue;
 		}
-		r = listed ? 1 : add_one(n, o, b, diags, err);
+		r = listed ? 1 : o->said.gone ? 0 : add_one(n, o, b, diags, err);
 		if (r <= 0 && r != -ENOMEM && o->said.netns)
 			r = add_unknown(n, &o->said, b, err);
 		if (r < 0)
@@ -381,6 +418,20 @@ static void restore(struct announced *n, json_t *list)
 	n->dirty = true;
 }
 
+/* Somebody was quarantined while no daemon was there. */
+static void on_note(json_t *request, void *arg)
+{
+	struct announced *n = arg;
+	struct bh_err err = BH_ERR_INIT;
+	struct announcement a;
+
+	if (announcement_parse(request, &a, NULL) < 0)
+		return;
+	if (!a.netns || !a.netns_ino || find(n, a.runtime, a.id) || !announced_life_lasts(&a) ||
+	    remember(n, &a, &err) < 0)
+		announcement_done(&a);
+}
+
 int announced_new(struct controller *c, struct announced **ret, struct bh_err *err)
 {
 	struct announced *n = calloc(1, sizeof(*n));
@@ -394,6 +445,9 @@ int announced_new(struct controller *c, struct announced **ret, struct bh_err *e
 		controller_log(why.msg, NULL);
 	restore(n, list);
 	json_decref(list);
+	if (ctl_notes_take(c->o->socket ? c->o->socket : c->site.host.control.socket, on_note, n,
+			   &why) < 0)
+		controller_log(why.msg, NULL);
 	*ret = n;
 	return 0;
 }

@@ -21,8 +21,15 @@ void announced_free(struct announced *n); /* takes NULL; the file stays */
  * takes A over, whose netns_ino is set. Errors of announced_life_begin() and the kernel, and -E2BIG. What A has is the table's then, or stays the caller's on failure.
  */
 int announced_take(struct announced *n, struct announcement *a, struct bh_err *err);
-/* The container is gone. False: it was not known. */
+/*
+ * The container is gone. What nobody lists is not let go of before its namespace is gone, too: it stays
+ * denied. False: it was not known.
+ */
 bool announced_release(struct announced *n, enum endpoint_runtime runtime, const char *id);
+/* So are those for which KEEP (ARG) is false. How many they are. */
+size_t announced_retain(struct announced *n,
+			bool (*keep)(const struct announcement *a, const void *arg),
+			const void *arg);
 
 /* Those that are over are forgotten. */
 void announced_look(struct announced *n);

@@ -181,11 +181,18 @@ int announcement_parse(json_t *said, struct announcement *ret, struct bh_err *er
 	struct announcement a = { .said = json_incref(said) };
 	int r = take_all(&a, err);
 
+	a.gone = json_is_true(json_object_get(said, "gone"));
 	if (r < 0)
 		announcement_done(&a);
 	else
 		*ret = a;
 	return r;
+}
+
+int announcement_set_gone(struct announcement *a)
+{
+	a->gone = json_object_set_new(a->said, "gone", json_true()) == 0;
+	return a->gone ? 0 : -ENOMEM;
 }
 
 void announcement_done(struct announcement *a)

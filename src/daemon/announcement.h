@@ -22,6 +22,7 @@ struct announcement {
 	struct label *labels;
 	size_t n_labels;
 	char *text;
+	bool gone; /* its container; in the file, and no argument */
 };
 
 /*
@@ -30,6 +31,7 @@ struct announcement {
  */
 int announcement_parse(json_t *said, struct announcement *ret, struct bh_err *err);
 void announcement_done(struct announcement *a);
+int announcement_set_gone(struct announcement *a);
 
 /* The runtime of that word, one that starts containers; ENDPOINT_UNKNOWN: there is none. */
 enum endpoint_runtime announcement_runtime(const char *word);

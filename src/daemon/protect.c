@@ -81,35 +81,43 @@ void protect_gone(struct ctl_call *call, void *arg)
 /* --- is it in force? -------------------------------------------------------------------------- */
 
 /* An engine, or the inventory, may know its namespace by another id. */
-static bool stands_for(const struct waiter *w, const struct endpoint *e)
+static bool stands_for(const struct controller *c, enum endpoint_runtime runtime,
+		       const struct endpoint *e)
 {
-	if (w->p->c->o->inventory)
+	if (c->o->inventory)
 		return true;
-	return endpoint_is_announced(w->runtime) && endpoint_is_of_engine(e->runtime);
+	return endpoint_is_announced(runtime) && endpoint_is_of_engine(e->runtime);
 }
 
-/* What it is, as it was found out since it was asked. False: that is not known. */
-static bool find_endpoint(const struct waiter *w, size_t *ret)
+bool protect_find(const struct controller *c, enum endpoint_runtime runtime, const char *id,
+		  uint64_t netns_ino, size_t *ret)
 {
-	const struct controller *c = w->p->c;
 	const struct endpoint_set *all = c->site.endpoints;
 	bool found = false;
 
-	for (size_t i = 0; c->listings > w->listings && i < all->n; i++) {
+	for (size_t i = 0; all && i < all->n; i++) {
 		const struct endpoint *e = &all->endpoints[i];
 
-		if (e->netns_ino != w->netns_ino || e->runtime == ENDPOINT_UNKNOWN)
+		if (e->netns_ino != netns_ino || e->runtime == ENDPOINT_UNKNOWN)
 			continue;
-		if (e->runtime == w->runtime && strcmp(e->id, w->id) == 0) {
+		if (e->runtime == runtime && strcmp(e->id, id) == 0) {
 			*ret = i;
 			return true;
 		}
-		if (stands_for(w, e)) {
+		if (stands_for(c, runtime, e)) {
 			*ret = i;
 			found = true;
 		}
 	}
 	return found;
+}
+
+/* As it was found out since it was asked. */
+static bool find_endpoint(const struct waiter *w, size_t *ret)
+{
+	const struct controller *c = w->p->c;
+
+	return c->listings > w->listings && protect_find(c, w->runtime, w->id, w->netns_ino, ret);
 }
 
 /* The logger reads it, or it is down: then the kernel keeps what is logged for the next one. */

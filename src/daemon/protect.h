@@ -19,6 +19,13 @@ bool protect_waits(const struct protect *p);
 /* Something was brought about: whoever waits for it is answered. */
 void protect_settle(struct protect *p);
 
+/*
+ * The endpoint that this is, or, where an engine or the inventory knows its namespace by another id, that
+ * one. False: it is not known.
+ */
+bool protect_find(const struct controller *c, enum endpoint_runtime runtime, const char *id,
+		  uint64_t netns_ino, size_t *ret);
+
 extern const struct ctl_arg protect_released_args[];
 void protect_run(struct ctl_call *call, const json_t *args, void *arg);
 void protect_run_released(struct ctl_call *call, const json_t *args, void *arg);

@@ -10,6 +10,7 @@
 #include <bulkhead/enforce/report.h>
 
 #include "answer.h"
+#include "attached.h"
 #include "change_verbs.h"
 #include "grants.h"
 #include "announcement.h"
@@ -167,6 +168,15 @@ static const struct ctl_verb verbs[] = {
 	  .least = CTL_ROLE_ADMIN,
 	  .args = protect_released_args,
 	  .run = protect_run_released },
+	{ .name = "ready", .least = CTL_ROLE_VIEWER, .run = attached_run_ready },
+	{ .name = "examine",
+	  .least = CTL_ROLE_VIEWER,
+	  .args = attached_examine_args,
+	  .run = attached_run_examine },
+	{ .name = "retain",
+	  .least = CTL_ROLE_ADMIN,
+	  .args = attached_retain_args,
+	  .run = attached_run_retain },
 };
 
 int verbs_serve(struct controller *c, struct ctl_server **ret, struct bh_err *err)

@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include <bulkhead/base/cleanup.h>
+#include <bulkhead/ctl/notes.h>
 
 #include "ask.h"
 
@@ -69,6 +70,30 @@ static json_t *request_args(const struct launch_request *rq, const struct launch
 	return args;
 }
 
+/*
+ * Who is quarantined without the daemon's knowing of him: it is told when it is started. Of an engine's it hears
+ * by itself, of others by nobody else, and then they would be strangers to it, of whom it lets go.
+ */
+static int leave_word(const struct launch_request *rq, const struct launch_options *o,
+		      struct bh_err *err)
+{
+	json_t *args;
+	char name[24];
+	int r;
+
+	if (!endpoint_is_announced(rq->runtime))
+		return 0;
+	args = request_args(rq, o);
+	if (!args || !rq->netns_ino) {
+		json_decref(args);
+		return bh_err_set(err, -EINVAL, "its namespace is not known");
+	}
+	snprintf(name, sizeof(name), "%llu", (unsigned long long)rq->netns_ino);
+	r = ctl_note_leave(o->socket, name, args, err);
+	json_decref(args);
+	return r;
+}
+
 /* --- what is done with the answer ------------------------------------------------------------- */
 
 /* The daemon has said no, and why: to go on in quarantine would be to pass over it. */
@@ -92,6 +117,9 @@ static int go_without(const struct launch_request *rq, const struct launch_optio
 				     why.msg);
 	if (!o->quarantine)
 		return r;
+	if (leave_word(rq, o, &why) < 0)
+		return bh_err_prefix(err, r, "and nobody would tell the daemon of it (%.200s)",
+				     why.msg);
 	*ret = LAUNCH_QUARANTINED;
 	return 0;
 }

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef BULKHEAD_CTL_NOTES_H
+#define BULKHEAD_CTL_NOTES_H
+
+#include <jansson.h>
+
+#include <bulkhead/base/err.h>
+
+/*
+ * Requests for a daemon that does not answer: files in a directory beside that of its socket
+ * (/run/bulkhead.starts for /run/bulkhead/control.sock), which are gone after a reboot. Root's alone.
+ */
+
+/*
+ * Leave REQUEST, an object without "v" and "do"; another of this NAME (letters and digits) is replaced.
+ * -EPERM when the directory is not ours alone.
+ */
+int ctl_note_leave(const char *socket, const char *name, const json_t *request, struct bh_err *err);
+
+/*
+ * Take them all: FN is called for each that can be read, at most BH_CTL_NOTES_MAX, and the file removed. FN
+ * takes a reference if it keeps REQUEST, whose keys nobody has checked. 0 also when there are none.
+ */
+int ctl_notes_take(const char *socket, void (*fn)(json_t *request, void *arg), void *arg,
+		   struct bh_err *err);
+
+#endif

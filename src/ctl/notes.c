@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <bulkhead/ctl/notes.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bulkhead/base/cleanup.h>
+#include <bulkhead/base/limits.h>
+#include <bulkhead/base/text.h>
+#include <bulkhead/sys/files.h>
+
+/* Not in the socket's own directory: a service manager may take that away with the daemon. */
+static int open_notes(const char *socket, mode_t mode, int *ret_fd, struct bh_err *err)
+{
+	const char *slash = strrchr(socket, '/');
+	int n = slash ? (int)(slash - socket) : 0;
+	char path[PATH_MAX];
+
+	if (n < 1 || snprintf(path, sizeof(path), "%.*s.starts", n, socket) >= PATH_MAX)
+		return bh_err_set(err, -EINVAL, "the socket has no directory of its own");
+	return files_open_dir(path, mode, ret_fd, err);
+}
+
+int ctl_note_leave(const char *socket, const char *name, const json_t *request, struct bh_err *err)
+{
+	bh_autofree char *text = json_dumps(request, JSON_COMPACT);
+	bh_autoclose int dir = -1;
+	int r = text ? open_notes(socket, 0700, &dir, err) : bh_err_oom(err);
+
+	if (r < 0)
+		return r;
+	r = files_write(dir, name, text, strlen(text), 0600);
+	return r < 0 ? bh_err_errno(err, r, "no word can be left for the daemon") : 0;
+}
+
+/* One that cannot be read goes, too: nobody will make it better. */
+static void take(int dir, const char *name, void (*fn)(json_t *request, void *arg), void *arg)
+{
+	bh_autofree char *text = NULL;
+	json_t *request = NULL;
+	size_t len;
+
+	if (files_read(dir, name, BH_CTL_FRAME_MAX, &text, &len) >= 0)
+		request = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+	if (json_is_object(request))
+		fn(request, arg);
+	json_decref(request);
+	unlinkat(dir, name, 0);
+}
+
+int ctl_notes_take(const char *socket, void (*fn)(json_t *request, void *arg), void *arg,
+		   struct bh_err *err)
+{
+	const struct dirent *e;
+	size_t n = 0;
+	int fd = -1;
+	DIR *all;
+	int r = open_notes(socket, 0, &fd, NULL);
+
+	if (r == -ENOENT || r == -EINVAL)
+		return 0;
+	if (r < 0)
+		return open_notes(socket, 0, &fd, err);
+	all = fdopendir(fd);
+	if (!all) {
+		close(fd);
+		return bh_err_oom(err);
+	}
+	while (n < BH_CTL_NOTES_MAX && (e = readdir(all)))
+		if (e->d_name[0] != '.') {
+			take(fd, e->d_name, fn, arg);
+			n++;
+		}
+	closedir(all);
+	return 0;
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <bulkhead/base/limits.h>
+#include <bulkhead/ctl/notes.h>
+
+/* Requests that are left for a daemon that does not answer. */
+
+static char top[] = "/tmp/bh-notes-XXXXXX", socket_path[64], dir[64];
+static char got[4096];
+
+static int setup(void **state)
+{
+	assert_non_null(mkdtemp(top));
+	snprintf(socket_path, sizeof(socket_path), "%s/run/control.sock", top);
+	snprintf(dir, sizeof(dir), "%s/run.starts", top);
+	got[0] = '\0';
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	char command[96];
+	const char *name;
+
+	for (int i = 0; i < 4; i++) {
+		name = (const char *[]) { "a", "b", "bad", "big" }[i];
+		snprintf(command, sizeof(command), "%s/%s", dir, name);
+		unlink(command);
+	}
+	rmdir(dir);
+	rmdir(top);
+	memcpy(strrchr(top, '-') + 1, "XXXXXX", 6);
+	return 0;
+}
+
+static void on_note(json_t *request, void *arg)
+{
+	const char *id = json_string_value(json_object_get(request, "id"));
+
+	assert_ptr_equal(arg, got);
+	snprintf(got + strlen(got), sizeof(got) - strlen(got), "%s ", id ? id : "?");
+}
+
+static int leave(const char *name, const char *id, struct bh_err *err)
+{
+	json_t *o = json_pack("{s:s}", "id", id);
+	int r = ctl_note_leave(socket_path, name, o, err);
+
+	json_decref(o);
+	return r;
+}
+
+static void put(const char *name, const char *text, size_t len)
+{
+	char path[96];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	assert_int_equal(fwrite(text, 1, len, f), len);
+	fclose(f);
+}
+
+static void taken_once(void **state)
+{
+	struct bh_err err = BH_ERR_INIT;
+	struct stat st;
+
+	assert_int_equal(ctl_notes_take(socket_path, on_note, got, &err), 0);
+	assert_string_equal(got, "");
+	assert_int_equal(leave("a", "one", &err), 0);
+	assert_int_equal(leave("a", "two", &err), 0);
+	assert_int_equal(leave("b", "two", &err), 0);
+	assert_int_equal(stat(dir, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0700);
+	assert_int_equal(ctl_notes_take(socket_path, on_note, got, &err), 0);
+	assert_string_equal(got, "two two ");
+	assert_int_equal(ctl_notes_take(socket_path, on_note, got, &err), 0);
+	assert_string_equal(got, "two two ");
+}
+
+/* It goes as well: nobody is to stumble over it each time. */
+static void garbage(void **state)
+{
+	static char big[BH_CTL_FRAME_MAX + 1];
+	struct bh_err err = BH_ERR_INIT;
+
+	assert_int_equal(leave("a", "one", &err), 0);
+	memset(big, ' ', sizeof(big));
+	put("bad", "[1]", 3);
+	put("big", big, sizeof(big));
+	assert_int_equal(ctl_notes_take(socket_path, on_note, got, &err), 0);
+	assert_string_equal(got, "one ");
+	assert_int_equal(rmdir(dir), 0); /* it is empty */
+}
+
+static void only_ours(void **state)
+{
+	struct bh_err err = BH_ERR_INIT;
+
+	assert_int_equal(leave("a", "one", &err), 0);
+	assert_int_equal(chmod(dir, 0777), 0);
+	assert_int_equal(ctl_notes_take(socket_path, on_note, got, &err), -EPERM);
+	assert_string_equal(got, "");
+	assert_true(err.msg[0]);
+	assert_int_equal(leave("b", "two", &err), -EPERM);
+	assert_int_equal(chmod(dir, 0700), 0);
+}
+
+static void needs_a_directory(void **state)
+{
+	struct bh_err err = BH_ERR_INIT;
+	json_t *o = json_object();
+
+	assert_int_equal(ctl_note_leave("/control.sock", "a", o, &err), -EINVAL);
+	assert_int_equal(ctl_note_leave("control.sock", "a", o, &err), -EINVAL);
+	assert_int_equal(ctl_notes_take("control.sock", on_note, got, &err), 0);
+	json_decref(o);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(taken_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(garbage, setup, teardown),
+		cmocka_unit_test_setup_teardown(only_ours, setup, teardown),
+		cmocka_unit_test_setup_teardown(needs_a_directory, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
