@@ -46,7 +46,7 @@ ALL_CFLAGS  = $(STD) $(WARN) $(REPRO) $(CFLAGS_$(BUILD)) $(PKG_CFLAGS) $(CFLAGS)
 ALL_LDFLAGS = $(LDFLAGS_$(BUILD)) $(LDFLAGS)
 
 # --- the house: which rooms a room may lean on (docs/architecture.md; tests/layers checks it) ---
-ROOMS := base model policy import report compile advise sys nft runtime flow ctl store outputs enforce probe launch oci logger daemon cli
+ROOMS := base model policy import report compile advise sys nft runtime flow ctl store outputs enforce probe launch oci cni logger daemon cli
 NEEDS_base    :=
 NEEDS_model   := base
 NEEDS_policy  := model base
@@ -64,6 +64,7 @@ NEEDS_outputs := sys model base
 NEEDS_logger  := outputs store flow nft sys model base
 NEEDS_enforce := policy compile nft runtime flow sys model base
 NEEDS_launch  := ctl policy nft runtime sys model base
+NEEDS_cni     := launch ctl policy nft runtime sys model base
 NEEDS_oci     := launch ctl policy nft runtime sys model base
 NEEDS_probe   := enforce policy compile nft runtime flow sys model base
 NEEDS_daemon  := logger enforce outputs store ctl policy compile nft runtime flow sys model base
@@ -74,15 +75,17 @@ objs_of = $(patsubst %.c,$(O)/%.o,$(call src_of,$(1)))
 # Without main(): a test has its own. Of the logger others have the protocol, which is a header.
 room_objs = $(filter-out %main.o,$(foreach r,$(1) $(filter-out logger,$(NEEDS_$(1))),$(call objs_of,$(r))))
 
-LIB_OBJS    := $(foreach r,$(filter-out cli daemon logger oci,$(ROOMS)),$(call objs_of,$(r)))
+LIB_OBJS    := $(foreach r,$(filter-out cli daemon logger oci cni,$(ROOMS)),$(call objs_of,$(r)))
 CLI_OBJS    := $(call objs_of,cli)
 DAEMON_OBJS := $(call objs_of,daemon)
 OCI_OBJS    := $(call objs_of,oci)
 LOGGER_OBJS := $(call objs_of,logger)
 RUNC_OBJS   := $(patsubst %.c,$(O)/%.o,$(sort $(wildcard src/oci/runc_*.c)))
+CNI_OBJS    := $(call objs_of,cni)
 
 .PHONY: all
-all: $(O)/bulkhead $(O)/bulkheadd $(O)/bulkhead-logger $(O)/bulkhead-oci-hook $(O)/bulkhead-runc
+all: $(O)/bulkhead $(O)/bulkheadd $(O)/bulkhead-logger $(O)/bulkhead-oci-hook $(O)/bulkhead-runc \
+     $(O)/bulkhead-cni
 
 $(O)/bulkheadd: $(DAEMON_OBJS) $(LIB_OBJS)
 	@echo "  LINK  $@"
@@ -98,9 +101,10 @@ $(O)/launch.a: $(foreach r,launch $(NEEDS_launch),$(call objs_of,$(r)))
 	@echo "  AR    $@"
 	@rm -f $@ && ar -rcs $@ $^
 
-STARTERS := bulkhead-oci-hook bulkhead-runc
+STARTERS := bulkhead-oci-hook bulkhead-runc bulkhead-cni
 $(O)/bulkhead-oci-hook: $(filter-out $(RUNC_OBJS),$(OCI_OBJS))
 $(O)/bulkhead-runc: $(RUNC_OBJS)
+$(O)/bulkhead-cni: $(CNI_OBJS)
 $(STARTERS:%=$(O)/%): $(O)/launch.a
 	@echo "  LINK  $@"
 	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Wl,--as-needed -o $@ $(filter %.o,$^) $(O)/launch.a $(PKG_LIBS)
@@ -139,6 +143,8 @@ $(O)/tests/fuzz/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/replay.o $(LIB_
 # What the controller does with what the logger says.
 FUZZ_DAEMON := $(filter-out %/main.o,$(DAEMON_OBJS))
 $(O)/tests/fuzz/fuzz_logger_serve $(O)/fuzz_logger_serve: $(FUZZ_DAEMON)
+# What a runtime says to the CNI plugin, which no other program is linked with.
+$(O)/tests/fuzz/fuzz_cni $(O)/fuzz_cni: $(filter-out %main.o,$(CNI_OBJS))
 
 $(O)/tests/fuzz/fuzz_oci $(O)/fuzz_oci: $(filter-out %main.o,$(OCI_OBJS))
 $(O)/tests/fuzz/fuzz_runc_config $(O)/fuzz_runc_config: $(filter-out %main.o,$(OCI_OBJS))
@@ -206,6 +212,7 @@ install: all
 	install -D -m 0755 $(O)/bulkhead-oci-hook $(DESTDIR)$(PREFIX)/sbin/bulkhead-oci-hook
 	install -D -m 0755 $(O)/bulkhead-logger $(DESTDIR)$(PREFIX)/sbin/bulkhead-logger
 	install -D -m 0755 $(O)/bulkhead-runc $(DESTDIR)$(PREFIX)/sbin/bulkhead-runc
+	install -D -m 0755 $(O)/bulkhead-cni $(DESTDIR)$(PREFIX)/lib/cni/bulkhead-cni
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/doc/bulkhead docs/lint.md docs/policy-format.md
 
 -include $(shell find build -name '*.d' 2>/dev/null)
