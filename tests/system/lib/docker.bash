@@ -36,8 +36,8 @@
 #   fetch NAME ADDRESS PORT   does a page arrive that the container itself asks for?
 #   refused COMMAND...        fails when the command succeeds (`!` alone fails no test)
 #   table_of NAME             the container's nftables without ours, counters left out
-#   podman_up [LOGGER]        Podman's service beside it, on its default socket; it tells of events
-#                             only with LOGGER "file"
+#   podman_up [LOGGER [cni]]  Podman's service beside it, on its default socket; it tells of events
+#                             only with LOGGER "file". Its networks are netavark's, or chains of CNI
 #   podman ...                its client, with which containers are made
 #   bulkhead VERB ...         the program on that host, with the policies that `policy` wrote
 #   follow [OPTION...]        `denied --follow` there, records to $NET_DIR/records, messages to
@@ -225,7 +225,7 @@ podman() {
 }
 
 # Raising limits may be refused to a virtual machine's root: take what every shell has.
-podman_up() { # [LOGGER-OF-EVENTS]
+podman_up() { # [LOGGER-OF-EVENTS [BACKEND]]
 	mkdir -p "$NET_DIR/podman/networks"
 	cat >"$NET_DIR/containers.conf" <<-END
 		[containers]
@@ -235,7 +235,8 @@ podman_up() { # [LOGGER-OF-EVENTS]
 		cgroup_manager = "cgroupfs"
 		events_logger = "${1:-none}"
 		[network]
-		network_backend = "netavark"
+		network_backend = "${2:-netavark}"
+		cni_plugin_dirs = ["$NET_DIR/cni"]
 		network_config_dir = "$NET_DIR/podman/networks"
 	END
 	cat >"$NET_DIR/storage.conf" <<-END
