@@ -101,13 +101,14 @@
 #define BH_IMAGES_CACHED_BYTES_MAX  (16u << 20)
 
 /* What a runtime says to the CNI plugin */
-#define BH_CNI_CONFIG_MAX       (2u << 20)  /* bytes on standard input */
-#define BH_CNI_ARGS_MAX         (64u << 10) /* bytes of CNI_ARGS */
-#define BH_CNI_ID_MAX           255         /* bytes of a container's id, and of a network's name */
-#define BH_CNI_PATH_MAX         4096
-#define BH_CNI_LABELS_BYTES_MAX (48u << 10) /* keys and values of one container: one message of ctl */
-#define BH_CNI_ATTACHMENTS_MAX  20000       /* of one GC */
-#define BH_CNI_WAIT_MAX_S       600
+#define BH_CNI_CONFIG_MAX (2u << 20)  /* bytes on standard input */
+#define BH_CNI_ARGS_MAX   (64u << 10) /* bytes of CNI_ARGS */
+#define BH_CNI_ID_MAX     255         /* bytes of a container's id, and of a network's name */
+#define BH_CNI_PATH_MAX   4096
+#define BH_CNI_LABELS_BYTES_MAX                                                                    \
+	(48u << 10)                  /* keys and values of one container: one message of ctl */
+#define BH_CNI_ATTACHMENTS_MAX 20000 /* of one GC */
+#define BH_CNI_WAIT_MAX_S      600
 
 /* Events of an engine */
 #define BH_EVENT_BYTES_MAX     (1u << 20)  /* a larger one is passed over, and told */
@@ -300,8 +301,8 @@
 #define BH_CTL_BACKLOG         64    /* connections that wait to be accepted */
 #define BH_CTL_REQUESTS_PER_S  20    /* of one user, on average */
 #define BH_CTL_REQUESTS_BURST  40
-#define BH_CTL_BUCKETS_MAX     256  /* users whose requests are remembered */
-#define BH_CTL_ACCEPT_PAUSE_MS 1000 /* when there are no descriptors left */
+#define BH_CTL_BUCKETS_MAX     256   /* users whose requests are remembered */
+#define BH_CTL_ACCEPT_PAUSE_MS 1000  /* when there are no descriptors left */
 #define BH_CTL_NOTES_MAX       16384 /* requests that wait for a daemon to be started */
 #define BH_CTL_GRANTS_MAX      1024
 #define BH_CTL_OWNERS_MAX      256   /* of one grant */
