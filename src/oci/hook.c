@@ -94,12 +94,20 @@ static int hold(const struct oci_state *s, const struct oci_config *c,
 	return r;
 }
 
-/* Docker's `--network host` is a path, to what is the host's own. */
-static bool joins_host(const struct oci_config *c)
+static bool is_host(const char *netns)
 {
 	struct stat st;
 
-	return c->netns && stat(c->netns, &st) == 0 && st.st_ino == netns_own_ino();
+	return stat(netns, &st) == 0 && st.st_ino == netns_own_ino();
+}
+
+/* Docker's `--network host` is a path, to what is the host's own; and so it is for the process. */
+static bool joins_host(const struct oci_state *s, const struct oci_config *c)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", s->pid);
+	return c->netns && is_host(c->netns) && is_host(path);
 }
 
 int oci_hook_start(const struct oci_state *s, enum endpoint_runtime runtime,
@@ -114,7 +122,7 @@ int oci_hook_start(const struct oci_state *s, enum endpoint_runtime runtime,
 	r = oci_config_read(s->bundle, &c, err);
 	if (r < 0)
 		return r;
-	if (joins_host(&c))
+	if (joins_host(s, &c))
 		c.own_network = false;
 	r = hold(s, &c, runtime, o, note, err);
 	oci_config_done(&c);

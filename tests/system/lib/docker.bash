@@ -226,7 +226,7 @@ podman() {
 
 # Raising limits may be refused to a virtual machine's root: take what every shell has.
 podman_up() { # [LOGGER-OF-EVENTS [BACKEND]]
-	mkdir -p "$NET_DIR/podman/networks"
+	mkdir -p "$NET_DIR/podman/networks" "$NET_DIR/cni"
 	cat >"$NET_DIR/containers.conf" <<-END
 		[containers]
 		default_ulimits = ["nofile=1024:1024", "nproc=1000:1000"]
