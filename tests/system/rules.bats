@@ -17,7 +17,7 @@ setup() {
 		select: {labels: {app: web}}
 		egress:
 		  - to: [{service: db}]
-		    ports: [5432/tcp]
+		    ports: [8432/tcp]
 		    reason: orders are kept there
 		    ticket: NET-7
 		    reviewed: 2026-11-01
@@ -26,17 +26,17 @@ setup() {
 		select: {labels: {app: db}}
 		ingress:
 		  - from: [{service: web}]
-		    ports: [5432/tcp]
+		    ports: [8432/tcp]
 		  - from: [{service: web}]
 		    ports: [9187/tcp]
 		    name: scrape
 		    accept: [{lint: one-sided, reason: nobody scrapes yet}]
 	Y
-	serve db 5432/tcp
+	serve db 8432/tcp
 }
 teardown() { daemon_gone; net_down; }
 
-OUT=web.out.to-db.5432-tcp IN=db.in.from-web.5432-tcp
+OUT=web.out.to-db.8432-tcp IN=db.in.from-web.8432-tcp
 
 rules() { # [OPTION...]
 	"$bulkhead_program" rules --config "$NET_DIR/bulkhead.yaml" --policies "$NET_DIR/policies" \
@@ -56,7 +56,7 @@ with sqlite3.connect(sys.argv[1]) as db: db.execute(sys.argv[2])' "$NET_DIR/stor
 
 @test "a hit is counted at both ends, with first and last time, and what the rule says of itself" {
 	daemon_up
-	[ "$(ask web db 5432/tcp)" = "open open" ]
+	[ "$(ask web db 8432/tcp)" = "open open" ]
 	[ "$(kernel web "$OUT")" -gt 0 ]
 	long counts "$OUT" "$(kernel web "$OUT")"
 	long counts "$IN" "$(kernel db "$IN")"
@@ -72,10 +72,10 @@ with sqlite3.connect(sys.argv[1]) as db: db.execute(sys.argv[2])' "$NET_DIR/stor
 	local i last=0 now
 	for i in 1 2 3; do
 		daemon_up
-		[ "$(ask web db 5432/tcp)" = "open open" ]
+		[ "$(ask web db 8432/tcp)" = "open open" ]
 		if [ "$i" = 2 ]; then
 			daemon_kill
-			[ "$(ask web db 5432/tcp)" = "open open" ] # while nobody reads
+			[ "$(ask web db 8432/tcp)" = "open open" ] # while nobody reads
 			daemon_up
 		fi
 		long counts "$OUT" "$(kernel web "$OUT")"
@@ -86,9 +86,9 @@ with sqlite3.connect(sys.argv[1]) as db: db.execute(sys.argv[2])' "$NET_DIR/stor
 	done
 	# the logger alone
 	daemon_up
-	[ "$(ask web db 5432/tcp)" = "open open" ]
+	[ "$(ask web db 8432/tcp)" = "open open" ]
 	kill -9 "$(pgrep -P "$daemon" -x bulkhead-logger)"
-	[ "$(ask web db 5432/tcp)" = "open open" ]
+	[ "$(ask web db 8432/tcp)" = "open open" ]
 	long counts "$OUT" "$(kernel web "$OUT")"
 }
 
@@ -96,7 +96,7 @@ with sqlite3.connect(sys.argv[1]) as db: db.execute(sys.argv[2])' "$NET_DIR/stor
 	local i sent=0
 	daemon_up
 	for i in 1 2 3; do
-		[ "$(ask web db 5432/tcp)" = "open open" ]
+		[ "$(ask web db 8432/tcp)" = "open open" ]
 		sent=$((sent + $(kernel web "$OUT")))
 		member_gone web
 		ctl apply
@@ -109,23 +109,23 @@ with sqlite3.connect(sys.argv[1]) as db: db.execute(sys.argv[2])' "$NET_DIR/stor
 	ctl apply
 	daemon_stop
 	daemon_up
-	[ "$(ask db db 5432/tcp)" = "open open" ] # all that was to be read has been
+	[ "$(ask db db 8432/tcp)" = "open open" ] # all that was to be read has been
 	counts "$OUT" "$sent"
 }
 
 @test "a rule that moves keeps its sum, and one that says something else is another" {
 	daemon_up
-	[ "$(ask web db 5432/tcp)" = "open open" ]
+	[ "$(ask web db 8432/tcp)" = "open open" ]
 	long counts "$OUT" "$(kernel web "$OUT")"
 	local before
 	before=$(packets "$OUT")
 	sed -i '1i # a line more' "$NET_DIR/policies/shop.yaml"
 	ctl apply
 	[ "$(of "$OUT" .line)" = 10 ]
-	[ "$(ask web db 5432/tcp)" = "open open" ]
+	[ "$(ask web db 8432/tcp)" = "open open" ]
 	[ "$(kernel web "$OUT")" -gt "$before" ]
 	long counts "$OUT" "$(kernel web "$OUT")"
-	sed -i 's/5432/5433/' "$NET_DIR/policies/shop.yaml"
+	sed -i 's/8432/5433/' "$NET_DIR/policies/shop.yaml"
 	run rules
 	[[ $output = *"rules: the policies in force are "*": what is listed is of the files"* ]]
 	ctl apply
@@ -137,7 +137,7 @@ with sqlite3.connect(sys.argv[1]) as db: db.execute(sys.argv[2])' "$NET_DIR/stor
 
 @test "unused is what was watched for long without a hit; the young and the unwatched are not" {
 	daemon_up
-	[ "$(ask web db 5432/tcp)" = "open open" ]
+	[ "$(ask web db 8432/tcp)" = "open open" ]
 	long counts "$OUT" "$(kernel web "$OUT")"
 	long counts "$IN" "$(kernel db "$IN")"
 	run rules --unused 90d

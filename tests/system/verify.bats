@@ -17,7 +17,7 @@ setup() {
 		select: {labels: {app: web}}
 		egress:
 		  - to: [{service: db}]
-		    ports: [5432/tcp]
+		    ports: [8432/tcp]
 		    reason: orders
 		---
 		service: db
@@ -25,7 +25,7 @@ setup() {
 		select: {labels: {app: db}}
 		ingress:
 		  - from: [{service: web}]
-		    ports: [5432/tcp]
+		    ports: [8432/tcp]
 		    reason: orders
 	Y
 	bulkhead apply
@@ -62,7 +62,7 @@ obstacle() { # NAME WORD
 	daemon_up
 	run verify_up --scope cde
 	[ "$status" -eq 0 ]
-	[ "$output" = "cde: endpoints: 2, namespaces read back: 2, protected: 2; errors: 0, warnings: 0, notes: 0" ]
+	[ "${lines[-1]}" = "cde: endpoints: 2, namespaces read back: 2, protected: 2; errors: 0, warnings: 0, notes: 0" ]
 	run verify_up --scope cde --json
 	[ "$status" -eq 0 ]
 	[ "$(jq -rs 'map(.state // empty) | join(" ")' <<<"$output")" = "protected protected" ]
@@ -196,9 +196,9 @@ obstacle() { # NAME WORD
 
 @test "policies that are not in force, and tables that are nobody's beside a daemon" {
 	daemon_up
-	sed -i 's/5432/5433/' "$NET_DIR/policies/shop.yaml"
+	sed -i 's/8432/5433/' "$NET_DIR/policies/shop.yaml"
 	finds not-in-force "the daemon enforces" --socket "$NET_DIR/control"
-	sed -i 's/5433/5432/' "$NET_DIR/policies/shop.yaml"
+	sed -i 's/5433/8432/' "$NET_DIR/policies/shop.yaml"
 	run verify_up
 	[ "$status" -eq 0 ]
 	cp "$NET_DIR/inventory.json" "$NET_DIR/before.json"
