@@ -82,7 +82,8 @@ fill_in() { sed -i -e 's/reviewed: TODO/reviewed: 2026-11-01/' -e 's/: TODO/: as
 			fill_in
 		fi
 		"$bulkhead" check policies >out 2>&1
-		[ "$(grep -cv '\[insecure-port]$' out)" -eq 1 ] # no warning but of what was asked for
+		run grep -v insecure-port out # no warning, but of what was asked for
+		[ ${#lines[@]} -eq 1 ] || { echo "$output"; false; }
 		{
 			jq -r '.also[]' json | sed 's/ -> / /'
 			named <before
