@@ -42,11 +42,11 @@ struct cli_options {
 	const char *files[CLI_PATHS_MAX]; /* the operands of a verb that takes files */
 	size_t n_files;
 	bool json, strict, clean, follow, endpoints, verify, generations, signals, reverse, summary,
-		host, write, check, lints, verbose, listen_only,
-		findings, docker, podman, as_default, dry_run;
+		host, write, check, lints, verbose, listen_only, findings, docker, podman,
+		as_default, dry_run;
 };
 
-/* One verb: src/cli/<verb>.c. The option letters are ids of options.c's table. */
+/* One verb: src/cli/<verb>.c. OPTIONS are words: ids of options.c's table. */
 struct cli_verb {
 	const char *name, *operands, *summary, *options;
 	int (*run)(struct cli_options *o);

@@ -13,165 +13,161 @@
 
 /* Every option of every verb: parsed, checked and documented from this one table. */
 static const struct option_spec {
-	char id; /* as in cli_verb.options */
 	const char *name, *argument, *help;
-	size_t offset; /* of a const char * (with argument) or a bool in struct cli_options */
-	bool many;     /* of a struct cli_words */
-	char letter;   /* also -LETTER; 0: none */
+	size_t offset;  /* of a const char * (with argument) or a bool in struct cli_options */
+	bool many;      /* of a struct cli_words */
+	char letter;    /* also -LETTER; 0: none */
+	const char *id; /* as in cli_verb.options, where several have this name; NULL: NAME */
 } specs[] = {
-	{ 'p', "policies", "PATH", "policy file or directory; may be repeated", 0 },
-	{ 'i', "inventory", "FILE", "take the endpoints from this file and from nowhere else",
+	{ "policies", "PATH", "policy file or directory; may be repeated", 0 },
+	{ "inventory", "FILE", "take the endpoints from this file and from nowhere else",
 	  offsetof(struct cli_options, inventory) },
-	{ 'c', "config", "FILE", "host file (default /etc/bulkhead/bulkhead.yaml)",
+	{ "config", "FILE", "host file (default /etc/bulkhead/bulkhead.yaml)",
 	  offsetof(struct cli_options, config) },
-	{ 'n', "netns-dir", "DIR", "named namespaces (default /run/netns)",
+	{ "netns-dir", "DIR", "named namespaces (default /run/netns)",
 	  offsetof(struct cli_options, netns_dir) },
-	{ 'd', "docker-socket", "PATH", "Docker's API socket",
+	{ "docker-socket", "PATH", "Docker's API socket",
 	  offsetof(struct cli_options, docker_socket) },
-	{ 'm', "podman-socket", "PATH", "Podman's API socket",
+	{ "podman-socket", "PATH", "Podman's API socket",
 	  offsetof(struct cli_options, podman_socket) },
-	{ 'k', "socket", "PATH", "ask the bulkheadd that listens there (default " BH_CTL_SOCKET ")",
+	{ "socket", "PATH", "ask the bulkheadd that listens there (default " BH_CTL_SOCKET ")",
 	  offsetof(struct cli_options, socket) },
-	{ 'F', "from", "WHO", "source: endpoint id or name, or an address",
+	{ "from", "WHO", "source: endpoint id or name, or an address",
 	  offsetof(struct cli_options, from) },
-	{ 'T', "to", "WHO", "destination: endpoint id or name, or an address",
+	{ "to", "WHO", "destination: endpoint id or name, or an address",
 	  offsetof(struct cli_options, to) },
-	{ 'P', "port", "PORT", "443/tcp, 53/udp, icmp/echo-request, ...",
-	  offsetof(struct cli_options, port) },
-	{ 'B', "batch", "FILE", "questions, one 'FROM TO PORT' a line (- for stdin)",
+	{ "port", "PORT", "443/tcp, 53/udp, icmp/echo-request, ...",
+	  offsetof(struct cli_options, port), .id = "port.explain" },
+	{ "batch", "FILE", "questions, one 'FROM TO PORT' a line (- for stdin)",
 	  offsetof(struct cli_options, batch) },
-	{ '4', "compare", "DIR", "also under the policies of this directory; 1 if answers differ",
+	{ "compare", "DIR", "also under the policies of this directory; 1 if answers differ",
 	  offsetof(struct cli_options, compare) },
-	{ 'O', "format", "FORMAT", "nft; or of the policies alone: mermaid, dot, svg, json",
-	  offsetof(struct cli_options, format) },
-	{ 'o', "format", "FORMAT", "text (without), json, ocsf or ecs: docs/outputs.md",
-	  offsetof(struct cli_options, format) },
-	{ 'x', "pcap", "FILE", "also write the packets that were kept (- for stdout, and no text)",
+	{ "format", "FORMAT", "nft; or of the policies alone: mermaid, dot, svg, json",
+	  offsetof(struct cli_options, format), .id = "format.export" },
+	{ "format", "FORMAT", "text (without), json, ocsf or ecs: docs/outputs.md",
+	  offsetof(struct cli_options, format), .id = "format.denied" },
+	{ "pcap", "FILE", "also write the packets that were kept (- for stdout, and no text)",
 	  offsetof(struct cli_options, pcap) },
-	{ '5', "scope", "NAME", "the scope that the report is of",
-	  offsetof(struct cli_options, scope) },
-	{ '6', "format", "FORMAT", "html (without), json or markdown",
-	  offsetof(struct cli_options, format) },
-	{ '7', "output", "FILE", "write it there, all at once (- and without: stdout)",
-	  offsetof(struct cli_options, output), .letter = 'o' },
-	{ '8', "since", "FILE", "compare with this earlier report, in JSON",
-	  offsetof(struct cli_options, since) },
-	{ '9', "probe", "FILE", "the segmentation test: what bulkhead probe --json wrote",
+	{ "scope", "NAME", "the scope that the report is of", offsetof(struct cli_options, scope),
+	  .id = "scope.report" },
+	{ "format", "FORMAT", "html (without), json or markdown",
+	  offsetof(struct cli_options, format), .id = "format.report" },
+	{ "output", "FILE", "write it there, all at once (- and without: stdout)",
+	  offsetof(struct cli_options, output), .letter = 'o', .id = "output.report" },
+	{ "since", "FILE", "compare with this earlier report, in JSON",
+	  offsetof(struct cli_options, since), .id = "since.report" },
+	{ "probe", "FILE", "the segmentation test: what bulkhead probe --json wrote",
 	  offsetof(struct cli_options, probe) },
-	{ '&', "rules", "FILE", "rules and their hits: what bulkhead rules --json wrote",
+	{ "rules", "FILE", "rules and their hits: what bulkhead rules --json wrote",
 	  offsetof(struct cli_options, counted) },
-	{ '#', "verify", "FILE", "who else is there: what bulkhead verify --json wrote",
-	  offsetof(struct cli_options, verified) },
-	{ '0', "days", "N", "of denied flows, and of rules without a hit (default 90)",
+	{ "verify", "FILE", "who else is there: what bulkhead verify --json wrote",
+	  offsetof(struct cli_options, verified), .id = "verify.report" },
+	{ "days", "N", "of denied flows, and of rules without a hit (default 90)",
 	  offsetof(struct cli_options, days) },
-	{ 'b', "key", "FILE", "Ed25519 key in PEM: sign with it; with --check, whose it should be",
+	{ "key", "FILE", "Ed25519 key in PEM: sign with it; with --check, whose it should be",
 	  offsetof(struct cli_options, key) },
-	{ 'Z', "check", "FILE", "is this report as it was written? 1 if not",
-	  offsetof(struct cli_options, checked) },
-	{ 'E', "endpoint", "ID", "only this endpoint", offsetof(struct cli_options, endpoint) },
-	{ 'e', "endpoints", NULL, "also show which services each endpoint is",
+	{ "check", "FILE", "is this report as it was written? 1 if not",
+	  offsetof(struct cli_options, checked), .id = "check.report" },
+	{ "endpoint", "ID", "only this endpoint", offsetof(struct cli_options, endpoint) },
+	{ "endpoints", NULL, "also show which services each endpoint is",
 	  offsetof(struct cli_options, endpoints) },
-	{ 'C', "clean", NULL, "take every trace of Bulkhead out of the namespaces",
+	{ "clean", NULL, "take every trace of Bulkhead out of the namespaces",
 	  offsetof(struct cli_options, clean) },
-	{ 'D', "store", "DIR", "where audit trail and generations are (default " BH_STORE_DIR ")",
-	  offsetof(struct cli_options, store) },
-	{ 'H', "store", "DIR", "whose history is read (default " BH_STORE_DIR ")",
-	  offsetof(struct cli_options, store) },
-	{ 'w', "confirm", "TIME", "take it back unless bulkhead confirm comes in time: 1s to 1h",
+	{ "store", "DIR", "where audit trail and generations are (default " BH_STORE_DIR ")",
+	  offsetof(struct cli_options, store), .id = "store.apply" },
+	{ "store", "DIR", "whose history is read (default " BH_STORE_DIR ")",
+	  offsetof(struct cli_options, store), .id = "store.denied" },
+	{ "confirm", "TIME", "take it back unless bulkhead confirm comes in time: 1s to 1h",
 	  offsetof(struct cli_options, confirm) },
-	{ 'G', "generations", NULL, "what rollback can go back to; * is in force, ? unconfirmed",
+	{ "generations", NULL, "what rollback can go back to; * is in force, ? unconfirmed",
 	  offsetof(struct cli_options, generations) },
-	{ 'V', "verify", NULL, "look for changed, missing, moved and cut-off entries",
-	  offsetof(struct cli_options, verify) },
-	{ 'f', "follow", NULL, "print denied flows as they happen, until interrupted",
+	{ "verify", NULL, "look for changed, missing, moved and cut-off entries",
+	  offsetof(struct cli_options, verify), .id = "verify.history" },
+	{ "follow", NULL, "print denied flows as they happen, until interrupted",
 	  offsetof(struct cli_options, follow) },
-	{ 'a', "since", "TIME", "seen at that time or later: 10m, 2h, 3d ago, or RFC 3339",
-	  offsetof(struct cli_options, since) },
-	{ 'A', "until", "TIME", "seen before that time", offsetof(struct cli_options, until) },
-	{ 'v', "service", "NAME",
-	  "denied by this service's policy; values may be joined with commas",
-	  offsetof(struct cli_options, services), true },
-	{ 't', "container", "WHO",
-	  "denied in this container: its name, or its id from the beginning",
+	{ "since", "TIME", "seen at that time or later: 10m, 2h, 3d ago, or RFC 3339",
+	  offsetof(struct cli_options, since), .id = "since.denied" },
+	{ "until", "TIME", "seen before that time", offsetof(struct cli_options, until) },
+	{ "service", "NAME", "denied by this service's policy; values may be joined with commas",
+	  offsetof(struct cli_options, services), true, .id = "service.denied" },
+	{ "container", "WHO", "denied in this container: its name, or its id from the beginning",
 	  offsetof(struct cli_options, containers), true },
-	{ 'r', "peer", "WHO", "other end: service, container, address or 10.0.0.0/8",
+	{ "peer", "WHO", "other end: service, container, address or 10.0.0.0/8",
 	  offsetof(struct cli_options, peers), true },
-	{ 'q', "port", "PORT", "destination port: 443/tcp, 8000-8080/tcp, icmp/echo-request, ...",
-	  offsetof(struct cli_options, ports), true },
-	{ 'I', "direction", "WAY", "egress or ingress", offsetof(struct cli_options, directions),
-	  true },
-	{ 'J', "rule", "RULE", "decided by a rule of this name or kind (default-deny, ...)",
+	{ "port", "PORT", "destination port: 443/tcp, 8000-8080/tcp, icmp/echo-request, ...",
+	  offsetof(struct cli_options, ports), true, .id = "port.denied" },
+	{ "direction", "WAY", "egress or ingress", offsetof(struct cli_options, directions), true },
+	{ "rule", "RULE", "decided by a rule of this name or kind (default-deny, ...)",
 	  offsetof(struct cli_options, rules), true },
-	{ 'K', "verdict", "VERDICT", "deny, audit or allow", offsetof(struct cli_options, verdicts),
+	{ "verdict", "VERDICT", "deny, audit or allow", offsetof(struct cli_options, verdicts),
 	  true },
-	{ 'u', "uid", "UID", "sent by a process of this user", offsetof(struct cli_options, uids),
+	{ "uid", "UID", "sent by a process of this user", offsetof(struct cli_options, uids),
 	  true },
-	{ 'y', "by", "FIELDS", "group: service, container, peer, address, port, rule, uid, ...",
+	{ "by", "FIELDS", "group: service, container, peer, address, port, rule, uid, ...",
 	  offsetof(struct cli_options, by), true },
-	{ 'z', "sort", "WHAT", "time, packets or records (groups: packets without it)",
+	{ "sort", "WHAT", "time, packets or records (groups: packets without it)",
 	  offsetof(struct cli_options, sort) },
-	{ 'R', "reverse", NULL, "the other way round: the newest first, or the least",
+	{ "reverse", NULL, "the other way round: the newest first, or the least",
 	  offsetof(struct cli_options, reverse) },
-	{ 'l', "limit", "N", "so many, and then how to get the next page",
+	{ "limit", "N", "so many, and then how to get the next page",
 	  offsetof(struct cli_options, limit) },
-	{ 'L', "page", "PAGE", "go on where a page has ended, as it said",
+	{ "page", "PAGE", "go on where a page has ended, as it said",
 	  offsetof(struct cli_options, page) },
-	{ 'M', "summary", NULL, "sums of each endpoint, a line over time, who was denied most",
+	{ "summary", NULL, "sums of each endpoint, a line over time, who was denied most",
 	  offsetof(struct cli_options, summary) },
-	{ 'g', "signals", NULL, "also what is worth waking for: first denials, scans, ...",
+	{ "signals", NULL, "also what is worth waking for: first denials, scans, ...",
 	  offsetof(struct cli_options, signals) },
-	{ 'U', "junit", "FILE", "also write the results as JUnit XML (- for stdout, and no text)",
+	{ "junit", "FILE", "also write the results as JUnit XML (- for stdout, and no text)",
 	  offsetof(struct cli_options, junit) },
-	{ 'X', "verbose", NULL, "each expectation, with the line that decides it",
+	{ "verbose", NULL, "each expectation, with the line that decides it",
 	  offsetof(struct cli_options, verbose), .letter = 'v' },
-	{ 's', "strict", NULL, "audit, off, unmanaged and shared endpoints count as findings too",
-	  offsetof(struct cli_options, strict) },
-	{ 'S', "strict", NULL, "refuse if anything that is selected cannot be held",
-	  offsetof(struct cli_options, strict) },
-	{ 'W', "write", NULL, "put it into the files, each at once and whole",
+	{ "strict", NULL, "audit, off, unmanaged and shared endpoints count as findings too",
+	  offsetof(struct cli_options, strict), .id = "strict.status" },
+	{ "strict", NULL, "refuse if anything that is selected cannot be held",
+	  offsetof(struct cli_options, strict), .id = "strict.apply" },
+	{ "write", NULL, "put it into the files, each at once and whole",
 	  offsetof(struct cli_options, write), .letter = 'w' },
-	{ 'Y', "check", NULL, "name the files that are not in that form; 1 if there are any",
-	  offsetof(struct cli_options, check) },
-	{ 'N', "output", "DIR",
-	  "put each policy into a file of this directory; none is overwritten",
-	  offsetof(struct cli_options, output) },
-	{ 'Q', "project", "NAME", "of Compose (default: its name:, or the directory's)",
+	{ "check", NULL, "name the files that are not in that form; 1 if there are any",
+	  offsetof(struct cli_options, check), .id = "check.fmt" },
+	{ "output", "DIR", "put each policy into a file of this directory; none is overwritten",
+	  offsetof(struct cli_options, output), .id = "output.init" },
+	{ "project", "NAME", "of Compose (default: its name:, or the directory's)",
 	  offsetof(struct cli_options, project) },
-	{ 'h', "host", NULL, "of the host file instead", offsetof(struct cli_options, host) },
-	{ '3', "strict", NULL,
+	{ "host", NULL, "of the host file instead", offsetof(struct cli_options, host) },
+	{ "strict", NULL,
 	  "1 if there is a warning; with endpoints, also if anything selected cannot be held",
-	  offsetof(struct cli_options, strict) },
-	{ '1', "format", "FORMAT", "text (without), json, or sarif: docs/lint.md",
-	  offsetof(struct cli_options, format) },
-	{ '2', "lints", NULL, "list what check can warn of, and why",
+	  offsetof(struct cli_options, strict), .id = "strict.check" },
+	{ "format", "FORMAT", "text (without), json, or sarif: docs/lint.md",
+	  offsetof(struct cli_options, format), .id = "format.check" },
+	{ "lints", NULL, "list what check can warn of, and why",
 	  offsetof(struct cli_options, lints) },
-	{ '!', "listen-only", NULL, "touch no port that somebody listens on",
+	{ "listen-only", NULL, "touch no port that somebody listens on",
 	  offsetof(struct cli_options, listen_only) },
-	{ '%', "rate", "N", "so many packets a second at most (default 20000)",
+	{ "rate", "N", "so many packets a second at most (default 20000)",
 	  offsetof(struct cli_options, rate) },
-	{ '@', "scope", "NAME", "only what belongs to this scope",
-	  offsetof(struct cli_options, scopes), true },
-	{ '=', "service", "NAME", "only what belongs to this service",
-	  offsetof(struct cli_options, services), true },
-	{ '+', "unused", "SINCE", "those without a hit since then: 90d ago, or RFC 3339; 1 if any",
+	{ "scope", "NAME", "only what belongs to this scope", offsetof(struct cli_options, scopes),
+	  true, .id = "scope.verify" },
+	{ "service", "NAME", "only what belongs to this service",
+	  offsetof(struct cli_options, services), true, .id = "service.rules" },
+	{ "unused", "SINCE", "those without a hit since then: 90d ago, or RFC 3339; 1 if any",
 	  offsetof(struct cli_options, unused) },
-	{ '^', "findings", NULL, "list what can be found, and what to do about it",
+	{ "findings", NULL, "list what can be found, and what to do about it",
 	  offsetof(struct cli_options, findings) },
-	{ '<', "docker", NULL, "edit Docker's daemon.json: bulkhead-runc as a runtime",
+	{ "docker", NULL, "edit Docker's daemon.json: bulkhead-runc as a runtime",
 	  offsetof(struct cli_options, docker) },
-	{ '>', "podman", NULL, "put our hooks into a directory of Podman's",
+	{ "podman", NULL, "put our hooks into a directory of Podman's",
 	  offsetof(struct cli_options, podman) },
-	{ '{', "daemon-json", "PATH", "Docker's configuration (default /etc/docker/daemon.json)",
+	{ "daemon-json", "PATH", "Docker's configuration (default /etc/docker/daemon.json)",
 	  offsetof(struct cli_options, daemon_json) },
-	{ '~', "hooks-dir", "DIR", "Podman's (default /etc/containers/oci/hooks.d)",
+	{ "hooks-dir", "DIR", "Podman's (default /etc/containers/oci/hooks.d)",
 	  offsetof(struct cli_options, hooks_dir) },
-	{ '}', "default", NULL, "make it the runtime of all containers that name none",
+	{ "default", NULL, "make it the runtime of all containers that name none",
 	  offsetof(struct cli_options, as_default) },
-	{ '|', "runtime", "PATH", "what bulkhead-runc becomes (without: the host file's, or runc)",
+	{ "runtime", "PATH", "what bulkhead-runc becomes (without: the host file's, or runc)",
 	  offsetof(struct cli_options, runtime) },
-	{ ';', "dry-run", NULL, "show what would change, as a diff; 1 if something would",
+	{ "dry-run", NULL, "show what would change, as a diff; 1 if something would",
 	  offsetof(struct cli_options, dry_run) },
-	{ 'j', "json", NULL, "one JSON object a line", offsetof(struct cli_options, json) },
+	{ "json", NULL, "one JSON object a line", offsetof(struct cli_options, json) },
 };
 #define N_SPECS BH_ARRAY_SIZE(specs)
 
@@ -194,7 +190,7 @@ static int take_words(const struct option_spec *s, char *value, struct cli_words
 
 static int take(const struct option_spec *s, char *value, struct cli_options *o)
 {
-	if (s->id == 'p') {
+	if (s == &specs[0]) { /* --policies */
 		if (o->n_policies == CLI_PATHS_MAX)
 			return cli_fail(CLI_USAGE, "more than %d policy paths", CLI_PATHS_MAX);
 		o->policies[o->n_policies++] = value;
@@ -209,13 +205,27 @@ static int take(const struct option_spec *s, char *value, struct cli_options *o)
 	return 0;
 }
 
+/* Is it one of the words in the verb's options? */
+static bool has(const struct cli_verb *v, const struct option_spec *s)
+{
+	const char *id = s->id ? s->id : s->name, *at = v->options;
+	size_t len = strlen(id);
+
+	while ((at = strstr(at, id)) != NULL) {
+		if ((at == v->options || at[-1] == ' ') && (!at[len] || at[len] == ' '))
+			return true;
+		at += len;
+	}
+	return false;
+}
+
 /* The verb's own long options, and --help as the last. */
 static size_t build_longopts(const struct cli_verb *v, struct option *out)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < N_SPECS; i++)
-		if (strchr(v->options, specs[i].id))
+		if (has(v, &specs[i]))
 			out[n++] = (struct option) { specs[i].name,
 						     specs[i].argument ? required_argument
 								       : no_argument,
@@ -231,7 +241,7 @@ static void build_letters(const struct cli_verb *v, char out[2 * N_SPECS + 3])
 	*out++ = ':';
 	*out++ = 'h';
 	for (size_t i = 0; i < N_SPECS; i++)
-		if (specs[i].letter && strchr(v->options, specs[i].id)) {
+		if (specs[i].letter && has(v, &specs[i])) {
 			*out++ = specs[i].letter;
 			if (specs[i].argument)
 				*out++ = ':';
@@ -246,7 +256,7 @@ static size_t spec_of(const struct cli_verb *v, int c)
 
 	if (c >= 256)
 		return (size_t)c - 256;
-	while (i < N_SPECS && (specs[i].letter != c || !strchr(v->options, specs[i].id)))
+	while (i < N_SPECS && (specs[i].letter != c || !has(v, &specs[i])))
 		i++;
 	return i;
 }
@@ -335,7 +345,7 @@ void cli_print_verb_help(const struct cli_verb *v, FILE *out)
 	for (size_t i = 0; i < N_SPECS; i++) {
 		const struct option_spec *s = &specs[i];
 
-		if (!strchr(v->options, s->id))
+		if (!has(v, s))
 			continue;
 		snprintf(left, sizeof(left), "--%s%s%s%s%c", s->name, s->argument ? " " : "",
 			 s->argument ? s->argument : "", s->letter ? ", -" : "", s->letter);
