@@ -162,12 +162,19 @@ $(O)/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(LIB_OBJS)
 endif
 
 # --- programs that the system tests and the benchmark need ---
-AID_SRCS := $(sort $(wildcard tests/system/*.c tests/bench/*.c))
+AID_SRCS := $(filter-out tests/system/first.c,$(sort $(wildcard tests/system/*.c tests/bench/*.c)))
 AID_BINS := $(patsubst %.c,$(O)/%,$(AID_SRCS))
 
 $(AID_BINS): $(O)/%: $(O)/%.o $(LIB_OBJS)
 	@echo "  LINK  $@"
 	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -Wl,--as-needed -lcmocka
+
+# What a container runs: by itself, without a C library.
+$(O)/tests/system/first: tests/system/first.c
+	@mkdir -p $(dir $@)
+	@echo "  LINK  $@"
+	@$(CC) -std=gnu11 $(WARN) -O2 -g -ffreestanding -fno-builtin -fno-stack-protector -fno-pie \
+		-nostdlib -static -no-pie -o $@ $<
 
 # Loaded into a program that runs: nothing of ours is linked into it.
 $(O)/tests/bench/record.so: tests/bench/preload/record.c tests/bench/preload/record.h
@@ -180,7 +187,7 @@ $(O)/tests/system/clock.so: tests/system/preload/clock.c
 	@$(CC) $(ALL_CFLAGS) -fPIC -shared -o $@ $<
 
 .PHONY: aids
-aids: $(AID_BINS) $(O)/tests/bench/record.so $(O)/tests/system/clock.so
+aids: $(AID_BINS) $(O)/tests/system/first $(O)/tests/bench/record.so $(O)/tests/system/clock.so
 
 # --- the commands people use ---
 .PHONY: check check-system test demo bench lint clean install
