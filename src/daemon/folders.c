@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "folders.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -193,6 +194,29 @@ static void watch_folder_of(struct folders *w, const char *netns, char *last)
 	watch_folder(w, last, FOLDER_OTHER);
 }
 
+/* It came while its parent was watched: what is in it by now came with it, and nothing told of it. */
+static void look_into(const struct folders *w, const struct folder *f)
+{
+	DIR *dir = opendir(f->path);
+	const struct dirent *d;
+
+	while (dir && (d = readdir(dir)))
+		if (d->d_name[0] != '.')
+			fresh_appeared(w->c->fresh, f->path, d->d_name, f->kind == FOLDER_NAMED);
+	if (dir)
+		closedir(dir);
+}
+
+/* What stands in a folder when the daemon starts may be running: a look finds out. */
+static void look_into_new(const struct folders *w)
+{
+	if (!w->watched.n || w->c->site.host.new_namespaces != NEW_NAMESPACES_QUARANTINE)
+		return;
+	for (size_t i = 0; i < w->next.n; i++)
+		if (w->next.f[i].kind != FOLDER_OTHER && !has_folder(&w->watched, w->next.f[i].wd))
+			look_into(w, &w->next.f[i]);
+}
+
 /* All anew: a folder that went and came again is another one. */
 void folders_sync(struct folders *w, const struct site *s)
 {
@@ -210,6 +234,7 @@ void folders_sync(struct folders *w, const struct site *s)
 	for (size_t i = 0; i < w->watched.n; i++)
 		if (!has_folder(&w->next, w->watched.f[i].wd))
 			inotify_rm_watch(w->inotify, w->watched.f[i].wd);
+	look_into_new(w);
 	w->watched = w->next;
 }
 
