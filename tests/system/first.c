@@ -30,7 +30,7 @@
 #include <stddef.h>
 
 /* Of sys/socket.h, net/if.h and fcntl.h, which belong to a C library. */
-#define AF_INET	      2
+#define AF_INET       2
 #define AF_INET6      10
 #define AF_PACKET     17
 #define SOCK_STREAM   1
@@ -41,12 +41,12 @@
 #define SO_ERROR      4
 #define AT_FDCWD      -100
 
-#define ALLOWED	     5432
-#define DENIED	     9999
+#define ALLOWED      5432
+#define DENIED       9999
 #define DENIED_RAW   9998
 #define DENIED_FRAME 9997
 #define PATIENCE_NS  5000000000LL
-#define PAYLOAD	     "bulkhead-frame:first;" /* as rawsend marks them */
+#define PAYLOAD      "bulkhead-frame:first;" /* as rawsend marks them */
 
 /* --- the kernel ------------------------------------------------------------------------------ */
 
@@ -63,8 +63,8 @@ static long call(long number, long a, long b, long c, long d, long e, long f)
 	return ret;
 #elif defined(__aarch64__)
 	register long x8 __asm__("x8") = number, x0 __asm__("x0") = a, x1 __asm__("x1") = b,
-		      x2 __asm__("x2") = c, x3 __asm__("x3") = d, x4 __asm__("x4") = e,
-		      x5 __asm__("x5") = f;
+			 x2 __asm__("x2") = c, x3 __asm__("x3") = d, x4 __asm__("x4") = e,
+			 x5 __asm__("x5") = f;
 
 	__asm__ volatile("svc 0"
 			 : "+r"(x0)
@@ -305,8 +305,8 @@ static int is_answered(int fd, int by_tcp)
 	char byte;
 
 	if (by_tcp)
-		return call(__NR_getsockopt, fd, SOL_SOCKET, SO_ERROR, (long)&error, (long)&len, 0) ==
-			       0 &&
+		return call(__NR_getsockopt, fd, SOL_SOCKET, SO_ERROR, (long)&error, (long)&len,
+			    0) == 0 &&
 		       error == 0;
 	return call(__NR_recvfrom, fd, (long)&byte, 1, 0, 0, 0) >= 0;
 }
