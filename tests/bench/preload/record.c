@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 static int out(void)
@@ -54,11 +55,20 @@ static unsigned long netns_of(int fd)
 	return st.st_ino;
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
 static void record(int fd, const void *data, size_t len)
 {
-	struct record r = { netns_of(fd), len };
+	struct record r = { .netns_ino = 0, .len = len, .when = now_ns() };
 	struct iovec iov[] = { { &r, sizeof(r) }, { (void *)data, len } };
 
+	r.netns_ino = netns_of(fd);
 	if (writev(out(), iov, 2) != (ssize_t)(sizeof(r) + len)) {
 		perror("record");
 		_exit(125); /* half a record is worse than none */

@@ -8,6 +8,7 @@
 struct record {
 	uint64_t netns_ino; /* the namespace of the socket */
 	uint64_t len;
+	uint64_t when; /* ns of CLOCK_REALTIME: the kernel had taken it */
 };
 
 #endif

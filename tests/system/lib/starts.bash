@@ -19,6 +19,7 @@
 #                             HOOK= they get no hook
 #   RUNTIME_start NAME...     one after the other; returns when all have ended. A line "NAME CODE" each
 #                             to $NET_DIR/RUNTIME.codes; what cannot be started has the code "not"
+#   RUNTIME_said NAME         what it printed when it ran last
 #   RUNTIME_discard NAME...
 #   in_parallel N COMMAND NAME...  the names shared among N times COMMAND
 #   loaded COMMAND...         while as many processes as there are processors do nothing but run
@@ -34,12 +35,15 @@ db4() { echo "10.${starts_net[$1]}.0.252"; }         # RUNTIME
 db6() { echo "fd00:${starts_net[$1]}::fc"; }
 stranger4() { echo "10.${starts_net[$1]}.0.253"; }
 stranger6() { echo "fd00:${starts_net[$1]}::fd"; }
+starts_lib=$(realpath "${BASH_SOURCE[0]%/*}")
+starts_under=() # by what bulkheadd is run
 starts_programs=$(realpath "${bulkhead_program%/*}")
 starts_hook=$starts_programs/bulkhead-oci-hook
 SERVICE=first HOOK=yes
 
-# What `first` is told: the digits of both addresses of stranger and db.
+# What `first` is told: the digits of both addresses of stranger and db. FIRST_ARGS= tells it nothing.
 first_args() { # RUNTIME
+	[ -z "${FIRST_ARGS+set}" ] || return 0
 	printf '%02x' 10 "${starts_net[$1]}" 0 253
 	printf ' '
 	printf '%02x' 10 "${starts_net[$1]}" 0 252
@@ -134,7 +138,7 @@ starts_ready() { [ "$(grep -c '^bulkheadd: ready' "$NET_DIR/daemon.log")" -ge "$
 starts_daemon() { # [OPTION...]
 	rm -rf "$NET_DIR/manager"
 	: >"$NET_DIR/daemon.log"
-	(on_host python3 "${BASH_SOURCE[0]%/*}/manager.py" run "$NET_DIR/manager" -- \
+	(on_host "${starts_under[@]}" python3 "$starts_lib/manager.py" run "$NET_DIR/manager" -- \
 		"$starts_programs/bulkheadd" --policies "$NET_DIR/policies" --store "$NET_DIR/store" \
 		--config "$NET_DIR/bulkhead.yaml" "$@" >>"$NET_DIR/daemon.log" 2>&1 </dev/null 3>&-) &
 	await starts_ready 1 || fail "$(cat "$NET_DIR/daemon.log")"
@@ -204,6 +208,7 @@ docker_start() { # NAME...
 	docker inspect --format '{{.Name}} {{if .State.Error}}not{{else}}{{.State.ExitCode}}{{end}}' "$@" |
 		sed 's|^/||' >>"$NET_DIR/docker.codes"
 }
+docker_said() { docker logs --tail 1 "$1"; }
 docker_discard() { docker rm --force "$@" >/dev/null; }
 
 # --- Podman ----------------------------------------------------------------------------------
@@ -213,7 +218,7 @@ podman_make() { # NAME...
 	for name in "$@"; do
 		# shellcheck disable=SC2046
 		podman ${HOOK:+--hooks-dir "$NET_DIR/hooks"} create --name "$name" --network pods \
-			${SERVICE:+--label app=$SERVICE} --cap-add NET_RAW first:1 $(first_args podman) \
+			${SERVICE:+--label app=$SERVICE} --cap-add NET_RAW --log-driver k8s-file first:1 $(first_args podman) \
 			>/dev/null || return
 	done
 }
@@ -225,6 +230,7 @@ podman_start() { # NAME...
 	podman inspect --format '{{.Name}} {{if .State.Error}}not{{else}}{{.State.ExitCode}}{{end}}' "$@" \
 		>>"$NET_DIR/podman.codes"
 }
+podman_said() { podman logs --tail 1 "$1"; }
 podman_discard() { podman rm --force --time 0 "$@" >/dev/null; }
 
 # --- runc ------------------------------------------------------------------------------------
@@ -260,10 +266,10 @@ runc_make() { # NAME...
 }
 
 runc_config() { # NAME
-	jq --arg args "/first $(first_args runc)" --arg root "$NET_DIR/first" --arg name "$1" \
+	jq --arg args "$(first_args runc)" --arg root "$NET_DIR/first" --arg name "$1" \
 		--arg service "$SERVICE" --arg net "$NET_DIR/net-hook" --arg hook "${HOOK:+$starts_hook}" \
 		--arg number "$((${1##*-} % 250 + 1))" --arg cgroup "/$DOCKER_CGROUP/$1" '
-		.process.terminal = false | .process.args = ($args | split(" "))
+		.process.terminal = false | .process.args = ["/first"] + ($args | split(" "))
 		| .process.rlimits = [] | .root.path = $root | .linux.cgroupsPath = $cgroup
 		| (.process.capabilities | .bounding, .effective, .permitted) += ["CAP_NET_RAW"]
 		| .process.capabilities.ambient = []
@@ -283,6 +289,7 @@ runc_start() { # NAME...
 		echo "$name $code" >>"$NET_DIR/runc.codes"
 	done
 }
+runc_said() { cat "$NET_DIR/bundles/$1/out"; }
 runc_discard() { # NAME...
 	local name
 	for name in "$@"; do
