@@ -22,7 +22,7 @@ teardown_file() {
 setup() {
 	cd "$BATS_TEST_DIRNAME/../.." || return
 	began=$(date -u +%FT%T.%3NZ)
-	rm -f "$NET_DIR"/*.codes
+	rm -f "$NET_DIR"/*.codes "$NET_DIR"/*.errors
 }
 
 ms_since() { echo "$(((${EPOCHREALTIME/./} - ${1/./}) / 1000))"; } # EPOCHREALTIME
@@ -53,13 +53,13 @@ all_on_the_wire() { # RUNTIME STARTS
 # Every start had all its answers (the code is what was not answered).
 all_answered() { # RUNTIME STARTS
 	[ "$(awk '$2 == "0"' "$NET_DIR/$1.codes" | wc -l)" -eq "$2" ] ||
-		fail "codes: $(awk '{ print $2 }' "$NET_DIR/$1.codes" | sort | uniq -c | xargs)"
+		fail "codes: $(awk '{ print $2 }' "$NET_DIR/$1.codes" | sort | uniq -c | xargs); $(tail -n 5 "$NET_DIR/$1.errors")"
 }
 
 recorded() { ctl denied --json --store "$NET_DIR/store" --since "$began"; }
 
-# Containers whose records are not what EACH starts make: the datagram and the connection over each
-# family, and the packet with a header of its own, which have a source port each; and frames.
+# Containers whose records are not what EACH starts make, which have a namespace each: the datagram and
+# the connection over each family, the packet with a header of its own, and frames.
 lacking() { # RUNTIME EACH NAME...
 	recorded | jq -rn --arg four "$(stranger4 "$1")" --arg six "$(stranger6 "$1")" --argjson each "$2" \
 		--arg names "${*:3}" '
@@ -67,26 +67,25 @@ lacking() { # RUNTIME EACH NAME...
 			(.rule.kind == "raw-socket" or (.rule.kind == "default-deny" and
 			 (.rule.file | endswith("/first.yaml")) and .rule.line > 0));
 		def flow: if .rule.kind == "raw-socket" then "raw"
-			elif .source.port == null then "later"
-			elif .destination.address == $four and .destination.port >= 9998 then
-				"\(.protocol) 4 \(.destination.port)"
-			elif .destination.address == $six and .destination.port == 9999 then
-				"\(.protocol) 6 \(.destination.port)" else "other" end;
+			elif .destination.address == $four then "\(.protocol) 4 \(.destination.port)"
+			elif .destination.address == $six then "\(.protocol) 6 \(.destination.port)"
+			else "other" end;
 		(reduce (inputs | select(wanted)) as $r ({};
-			.[$r.endpoint.name][$r | flow] += 1)) as $seen
+			.[$r.endpoint.name][$r | flow][$r.endpoint.netns | sub("^/var"; "")] = 1)) as $seen
 		| $names | split(" ")[] | . as $name
 		| ("tcp 4 9999", "udp 4 9999", "udp 4 9998", "tcp 6 9999", "udp 6 9999", "raw") as $flow
-		| ($seen[$name][$flow] // 0) as $n | select($n < $each)
-		| "\($name): \($n) of \($each) records of \($flow)"'
+		| ($seen[$name][$flow] // {} | length) as $n | select($n < $each)
+		| "\($name): \($n) of \($each) starts have records of \($flow)"'
 }
+none_lacks() { [ -z "$(lacking "$@")" ]; }
 all_recorded() { # RUNTIME EACH NAME...
-	await eval "[ -z \"\$(lacking $*)\" ]" || fail "$(lacking "$@" | head -n 5)"
+	await none_lacks "$@" || fail "$(lacking "$@" | head -n 5)"
 }
 
-# Neither where it left, nor where it came in.
+# Neither where it left, nor where it came in. (A container's last words, FIN, may come when it is gone.)
 none_refused() {
 	local n
-	n=$(recorded | jq -c 'select(.destination.port == 5432)' | tee "$NET_DIR/refused" | wc -l)
+	n=$(recorded | jq -c 'select(.destination.port == 5432 and (.protocol != "tcp" or .tcp_flags == 2))' | tee "$NET_DIR/refused" | wc -l)
 	[ "$n" -eq 0 ] || fail "$n records of what is allowed: $(head -n 2 "$NET_DIR/refused")"
 }
 
@@ -104,6 +103,7 @@ many_starts() { # RUNTIME
 		loaded in_parallel 4 "$1_start" "${all[@]}"
 	done
 	captured_end
+	${FIRST_KEEP:+cp -r "$NET_DIR" "$FIRST_KEEP"} && ${FIRST_KEEP:+eval recorded ">$FIRST_KEEP/recs"}
 	all_answered "$1" "$starts"
 	none_on_the_wire
 	all_on_the_wire "$1" "$starts"

@@ -18,7 +18,8 @@
 #   RUNTIME_make NAME...      RUNTIME is docker, podman or runc; SERVICE= makes them of no service. With
 #                             HOOK= they get no hook
 #   RUNTIME_start NAME...     one after the other; returns when all have ended. A line "NAME CODE" each
-#                             to $NET_DIR/RUNTIME.codes; what cannot be started has the code "not"
+#                             to $NET_DIR/RUNTIME.codes; what cannot be started has the code "not".
+#                             What they said of it is in $NET_DIR/RUNTIME.errors
 #   RUNTIME_said NAME         what it printed when it ran last
 #   RUNTIME_discard NAME...
 #   in_parallel N COMMAND NAME...  the names shared among N times COMMAND
@@ -74,6 +75,7 @@ starts_runc_bridge() {
 		addr add fd00:68::fe/64 dev runc0 nodad
 		link set runc0 up
 	I
+	on_host iptables -I FORWARD -i runc0 -o runc0 -j ACCEPT # Docker has it drop what is bridged, too
 }
 
 # An image, and a folder, with nothing but the program.
@@ -203,7 +205,7 @@ docker_make() { # NAME...
 }
 
 docker_start() { # NAME...
-	docker start "$@" >/dev/null 2>"$NET_DIR/docker.start.$BASHPID" || true
+	docker start "$@" >/dev/null 2>>"$NET_DIR/docker.errors" || true
 	docker wait "$@" >/dev/null 2>&1 || true
 	docker inspect --format '{{.Name}} {{if .State.Error}}not{{else}}{{.State.ExitCode}}{{end}}' "$@" |
 		sed 's|^/||' >>"$NET_DIR/docker.codes"
@@ -225,7 +227,7 @@ podman_make() { # NAME...
 
 podman_start() { # NAME...
 	podman ${HOOK:+--hooks-dir "$NET_DIR/hooks"} start "$@" >/dev/null \
-		2>"$NET_DIR/podman.start.$BASHPID" || true
+		2>>"$NET_DIR/podman.errors" || true
 	podman wait "$@" >/dev/null 2>&1 || true
 	podman inspect --format '{{.Name}} {{if .State.Error}}not{{else}}{{.State.ExitCode}}{{end}}' "$@" \
 		>>"$NET_DIR/podman.codes"
@@ -243,8 +245,8 @@ starts_net_hook() {
 		state=$(cat)
 		pid=${state#*\"pid\":} pid=${pid%%[!0-9]*}
 		number=$1
-		ip link add "rc$number" master runc0 type veth peer name eth0 netns "$pid"
-		ip link set "rc$number" up
+		ip link add "rc$pid" master runc0 type veth peer name eth0 netns "$pid"
+		ip link set "rc$pid" up
 		nsenter --net="/proc/$pid/ns/net" ip -batch - <<-I
 			link set lo up
 			addr add 10.68.0.$number/24 dev eth0
@@ -274,7 +276,7 @@ runc_config() { # NAME
 		| (.process.capabilities | .bounding, .effective, .permitted) += ["CAP_NET_RAW"]
 		| .process.capabilities.ambient = []
 		| .hooks.createRuntime = [{path: $net, args: ["net-hook", $number]}]
-		| if $service != "" then .annotations = {"bulkhead.name": $name, "app": $service} else . end
+		| if $service != "" then .annotations = {"nerdctl/name": $name, "app": $service} else . end
 		| if $hook != "" then .hooks.createRuntime += [{path: $hook,
 			args: ["bulkhead-oci-hook", "--runtime", "oci"]}] else . end'
 }
@@ -284,7 +286,7 @@ runc_start() { # NAME...
 	for name in "$@"; do
 		code=0
 		on_host runc --root /run/first-runc run --bundle "$NET_DIR/bundles/$name" "$name" \
-			>"$NET_DIR/bundles/$name/out" 2>"$NET_DIR/bundles/$name/err" </dev/null || code=$?
+			>"$NET_DIR/bundles/$name/out" 2>>"$NET_DIR/runc.errors" </dev/null || code=$?
 		[ -s "$NET_DIR/bundles/$name/out" ] || code=not
 		echo "$name $code" >>"$NET_DIR/runc.codes"
 	done
@@ -305,14 +307,21 @@ captured_limit=100000 # frames, 160 bytes each at most
 # All devices of the host, those to come as well: a veth's own end, the bridge, and the peers' ends.
 captured_begin() {
 	rm -f "$NET_DIR/frames" "$NET_DIR/captured"
-	(on_host tcpdump -i any -n -Z root -s 160 -B 8192 -c $captured_limit -w "$NET_DIR/frames" \
-		'(ip or ip6) and (udp or tcp) and (port 5432 or portrange 9997-9999)' \
+	(on_host tcpdump -i any -n -U -Z root -s 160 -B 8192 -c $captured_limit -w "$NET_DIR/frames" \
+		'(ip or ip6) and (udp or tcp) and (port 5432 or portrange 9996-9999)' \
 		2>"$NET_DIR/captured" </dev/null 3>&-) &
 	capturing=$!
 	await grep -q '^tcpdump: listening' "$NET_DIR/captured" || fail "$(cat "$NET_DIR/captured")"
 }
 
+# It ends at once when it is told to, whatever it has not read by then: so it has read this first.
+captured_last() {
+	on_host bash -c "echo last >/dev/udp/$(db4 docker)/9996"
+	[ -n "$(captured 'port 9996')" ]
+}
+
 captured_end() {
+	await captured_last
 	on_host pkill -INT -x tcpdump
 	wait "$capturing"
 	grep -qx '0 packets dropped by kernel' "$NET_DIR/captured" || fail "$(cat "$NET_DIR/captured")"
