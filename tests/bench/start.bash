@@ -16,7 +16,7 @@ start_host() {
 	. tests/system/lib/starts.bash
 	trap 'starts_down; docker_down' EXIT
 	set +e
-	docker_up && starts_up
+	starts_up
 }
 
 # --- the margin ------------------------------------------------------------------------------

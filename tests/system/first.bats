@@ -11,7 +11,6 @@ load lib/starts
 
 setup_file() {
 	cd "$BATS_TEST_DIRNAME/../.." || return
-	docker_up
 	starts_up
 	starts_daemon
 }
@@ -22,6 +21,7 @@ teardown_file() {
 setup() {
 	cd "$BATS_TEST_DIRNAME/../.." || return
 	began=$(date -u +%FT%T.%3NZ)
+	starts_config 'starts: {wait: 10s}'
 	rm -f "$NET_DIR"/*.codes "$NET_DIR"/*.errors
 }
 

@@ -4,11 +4,11 @@
 #
 #     load lib/docker
 #     load lib/starts
-#     setup_file() { docker_up; starts_up; starts_daemon; }
+#     setup_file() { starts_up; starts_daemon; }
 #     teardown_file() { starts_down; docker_down; }
 #     @test "..." { captured_begin; docker_make c-1 c-2; docker_start c-1 c-2; captured_end; }
 #
-#   starts_up                 after docker_up: Podman, a bridge for plain runc, and on each of the three
+#   starts_up                 docker_up, with bulkhead-runc; Podman, a bridge for plain runc, and on each of the three
 #                             networks db, which `first` may call at 5432, and stranger, which it may not
 #   starts_daemon [OPTION...] bulkheadd there; returns when it is ready. daemon_signal SIGNAL; daemon_dies
 #                             (kill -9), and stays away until daemon_starts, or daemon_again, which
@@ -112,13 +112,41 @@ starts_peers() {
 	await test -e "$NET_DIR/db.ready"
 }
 
+starts_config() { # [LINE...]: the host file
+	printf '%s\n' 'unmanaged: ignore' "$@" >"$NET_DIR/bulkhead.yaml"
+}
+
+starts_docker() {
+	NET_DIR=$BATS_FILE_TMPDIR/docker
+	mkdir -p "$NET_DIR"
+	starts_config
+	jq -n --arg path "$starts_programs/bulkhead-runc" --arg config "$NET_DIR/bulkhead.yaml" \
+		'{runtimes: {bulkhead: {path: $path, runtimeArgs: ["--bulkhead-config=\($config)"]}}}' \
+		>"$NET_DIR/daemon.json"
+	docker_up --config-file "$NET_DIR/daemon.json"
+}
+
+# For Podman's directory of hooks.
+starts_hooks() {
+	local stage
+	mkdir -p "$NET_DIR/hooks"
+	for stage in createRuntime poststop; do
+		jq -n --arg path "$starts_hook" --arg config "$NET_DIR/bulkhead.yaml" --arg stage $stage '{
+			version: "1.0.0", when: {always: true}, stages: [$stage], hook: {path: $path,
+				args: ["bulkhead-oci-hook", "--runtime", "podman", "--config", $config]}}' \
+			>"$NET_DIR/hooks/bulkhead-$stage.json"
+	done
+}
+
 starts_up() {
+	starts_docker
 	podman_up file
 	pack | podman import - box:1 >/dev/null 2>&1
 	starts_image
 	starts_networks
 	starts_peers
-	mkdir -p "$NET_DIR/bundles" "$NET_DIR/hooks"
+	starts_hooks
+	mkdir -p "$NET_DIR/bundles"
 	policy first <<-Y
 		service: first
 		select: {labels: {app: first}}
@@ -128,7 +156,6 @@ starts_up() {
 		select: {name: db}
 		ingress: [{from: [{service: first}], ports: [5432/tcp, 5432/udp]}]
 	Y
-	echo 'unmanaged: ignore' >"$NET_DIR/bulkhead.yaml"
 	starts_net_hook
 }
 
@@ -199,7 +226,7 @@ docker_make() { # NAME...
 	for name in "$@"; do
 		# shellcheck disable=SC2046
 		docker create --name "$name" --network shop ${SERVICE:+--label app=$SERVICE} \
-			${HOOK:+${DOCKER_RUNTIME:+--runtime $DOCKER_RUNTIME}} first:1 $(first_args docker) \
+			${HOOK:+--runtime bulkhead} first:1 $(first_args docker) \
 			>/dev/null || return
 	done
 }
@@ -270,7 +297,7 @@ runc_make() { # NAME...
 runc_config() { # NAME
 	jq --arg args "$(first_args runc)" --arg root "$NET_DIR/first" --arg name "$1" \
 		--arg service "$SERVICE" --arg net "$NET_DIR/net-hook" --arg hook "${HOOK:+$starts_hook}" \
-		--arg number "$((${1##*-} % 250 + 1))" --arg cgroup "/$DOCKER_CGROUP/$1" '
+		--arg config "$NET_DIR/bulkhead.yaml" --arg number "$((${1##*-} % 250 + 1))" --arg cgroup "/$DOCKER_CGROUP/$1" '
 		.process.terminal = false | .process.args = ["/first"] + ($args | split(" "))
 		| .process.rlimits = [] | .root.path = $root | .linux.cgroupsPath = $cgroup
 		| (.process.capabilities | .bounding, .effective, .permitted) += ["CAP_NET_RAW"]
@@ -278,7 +305,8 @@ runc_config() { # NAME
 		| .hooks.createRuntime = [{path: $net, args: ["net-hook", $number]}]
 		| if $service != "" then .annotations = {"nerdctl/name": $name, "app": $service} else . end
 		| if $hook != "" then .hooks.createRuntime += [{path: $hook,
-			args: ["bulkhead-oci-hook", "--runtime", "oci"]}] else . end'
+			args: ["bulkhead-oci-hook", "--runtime", "oci", "--config", $config]}]
+			| .hooks.poststop = [.hooks.createRuntime[1]] else . end'
 }
 
 runc_start() { # NAME...
