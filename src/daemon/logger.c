@@ -394,9 +394,9 @@ bool logger_listens(struct logger_link *k, uint64_t ino)
 {
 	bool members;
 
-	if (is_attached(k, ino))
-		return true;
 	note_changes(k);
+	if (is_attached(k, ino) && !k->tell_members && !k->tell_rulesets)
+		return true; /* by the rulesets that stand: it may know of a first table since long */
 	taps_sync(k);
 	if (!k->ready || k->line.n)
 		return false;
