@@ -103,7 +103,7 @@ many_starts() { # RUNTIME
 		loaded in_parallel 4 "$1_start" "${all[@]}"
 	done
 	captured_end
-	${FIRST_KEEP:+cp -r "$NET_DIR" "$FIRST_KEEP"} && ${FIRST_KEEP:+eval recorded ">$FIRST_KEEP/recs"}
+	if [ -n "${FIRST_KEEP:-}" ]; then cp -r "$NET_DIR" "$FIRST_KEEP"; recorded >$FIRST_KEEP/recs; fi
 	all_answered "$1" "$starts"
 	none_on_the_wire
 	all_on_the_wire "$1" "$starts"
