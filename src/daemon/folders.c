@@ -16,6 +16,7 @@
 #include <bulkhead/base/text.h>
 #include <bulkhead/runtime/runtime.h>
 
+#include "engines.h"
 #include "fresh.h"
 #include "reconcile.h"
 
@@ -52,8 +53,10 @@ static void on_named(struct folders *w, const struct folder *f, const struct ino
 		fresh_appeared(w->c->fresh, f->path, e->name, f->kind == FOLDER_NAMED);
 	if (!comes && fresh_count(w->c->fresh))
 		reconcile_changed(w->c); /* if it was one of those, no engine tells of it */
-	if (f->kind == FOLDER_NAMED && fresh_is_of_engine(e->name))
-		reconcile_touch(w->c); /* Podman may be set up to tell of no events */
+	/* a list would wait for the start that this is part of */
+	if (f->kind == FOLDER_NAMED && fresh_is_of_engine(e->name) &&
+	    !engines_tell_of_starts(w->c->engines))
+		reconcile_touch(w->c);
 	if (f->kind == FOLDER_NAMED && controller_lists(w->c, ENDPOINT_NETNS))
 		reconcile_hint(w->c, ENDPOINT_NETNS, e->name, 0);
 }
