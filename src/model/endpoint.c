@@ -478,10 +478,17 @@ static bool is_told(const struct endpoint *e)
 	return endpoint_is_of_engine(e->runtime) || endpoint_is_announced(e->runtime);
 }
 
-/* A name in the file system, and nothing that says what lives there. */
+/* As `ip netns` lists it: its name is all there is. An inventory that says more means it. */
+static bool is_name_only(const struct endpoint *e)
+{
+	return e->runtime == ENDPOINT_NETNS && e->n_labels == 1 &&
+	       strcmp(e->labels[0].key, "netns") == 0 && strcmp(e->labels[0].value, e->id) == 0;
+}
+
+/* Something in the file system, and nothing that says what lives there. */
 static bool is_bare(const struct endpoint *e)
 {
-	return (e->runtime == ENDPOINT_NETNS || e->runtime == ENDPOINT_UNKNOWN) && e->netns_ino;
+	return (is_name_only(e) || e->runtime == ENDPOINT_UNKNOWN) && e->netns_ino;
 }
 
 /* Without those that are bare and in the namespace of one that TELLS more. */

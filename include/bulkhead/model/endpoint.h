@@ -161,8 +161,10 @@ int endpoint_builder_add_namespace_labels(struct endpoint_builder *b,
 					  const struct namespace_label *l, size_t n,
 					  struct bh_err *err);
 /*
- * Takes everything; the builder is empty afterwards. A named namespace that belongs to a Docker or
- * Podman container of the set is left out, and so is one of which it is not known whose it is. -EEXIST: two endpoints have one id, named in ERR.
+ * Takes everything; the builder is empty afterwards. A named namespace of which the name is all that is
+ * said is left out when it belongs to a container of the set that an engine lists or a starter has
+ * announced, or to one of which it is not known whose it is. -EEXIST: two endpoints have one id, named
+ * in ERR.
  */
 int endpoint_builder_finish(struct endpoint_builder *b, struct endpoint_set **ret,
 			    struct bh_err *err);

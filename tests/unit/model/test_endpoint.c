@@ -409,7 +409,12 @@ static void add_in(struct endpoint_builder *b, const char *id, enum endpoint_run
 		   uint64_t ino)
 {
 	struct endpoint e = { .id = id, .runtime = runtime, .netns = "/run/x", .netns_ino = ino };
+	const struct label name = { "netns", id };
 
+	if (runtime == ENDPOINT_NETNS) {
+		e.labels = &name;
+		e.n_labels = 1;
+	}
 	add(b, &e);
 }
 
@@ -436,6 +441,28 @@ static void test_engine_namespaces(void **state)
 	assert_found(s, "ns-unknown", "ns-unknown", false);
 	assert_found(s, "container-unknown", "container-unknown", false);
 	assert_found(s, "inventory", "inventory", false);
+	endpoint_set_free(s);
+	endpoint_builder_free(b);
+}
+
+/* An inventory that says more of a namespace than its name means it: its policy shall be there. */
+static void test_said_of_namespace(void **state)
+{
+	const struct label app = { "app", "web" };
+	const struct endpoint said = { .id = "ns",
+				       .runtime = ENDPOINT_NETNS,
+				       .netns = "/run/x",
+				       .netns_ino = 11,
+				       .labels = &app,
+				       .n_labels = 1 };
+	struct endpoint_builder *b = endpoint_builder_new();
+	struct endpoint_set *s;
+
+	add(b, &said);
+	add_in(b, "container", ENDPOINT_OCI, 11);
+	s = finish(b);
+	assert_int_equal(s->n, 2);
+	assert_found(s, "ns", "ns", false);
 	endpoint_set_free(s);
 	endpoint_builder_free(b);
 }
@@ -637,6 +664,7 @@ int main(void)
 		cmocka_unit_test(test_cap_of_all),
 		cmocka_unit_test(test_duplicates),
 		cmocka_unit_test(test_engine_namespaces),
+		cmocka_unit_test(test_said_of_namespace),
 		cmocka_unit_test(test_engine_namespace_of_same_id),
 		cmocka_unit_test(test_unknown),
 		cmocka_unit_test(test_add_set),
