@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2034,SC2154
+# shellcheck shell=bash disable=SC2034,SC2119,SC2154
 # How long a container takes from the call that starts it to its first instruction, with the hook and
 # without; and how long before that instruction everything is denied where there is no hook.
 
@@ -7,16 +7,16 @@ start_margins=40 # starts, at rest and under load each
 # The host of the system tests, with Docker, Podman and plain runc. In a shell of its own: its functions
 # have the names of some of ours.
 start_host() {
-	export BATS_FILE_TMPDIR=$tmp/start
+	BATS_FILE_TMPDIR=$(mktemp -d "$tmp/host.XXXXXX")
+	export BATS_FILE_TMPDIR
 	export BULKHEAD=$PWD/$bulkhead PROBE=$PWD/$build/tests/system/probe
-	mkdir -p "$BATS_FILE_TMPDIR"
 	# shellcheck source=tests/system/lib/docker.bash
 	. tests/system/lib/docker.bash
 	# shellcheck source=tests/system/lib/starts.bash
 	. tests/system/lib/starts.bash
 	trap 'starts_down; docker_down' EXIT
 	set +e
-	starts_up
+	starts_up || exit 3
 }
 
 # --- the margin ------------------------------------------------------------------------------
@@ -59,9 +59,66 @@ start_report_margin() { # idle|loaded TEXT
 	emit "the same, the least" "$(in_ms "$(least "margin-$1")")" '' ms '' "$n"
 }
 
+# --- with the hook and without ---------------------------------------------------------------
+
+start_more=10 # ms: what the hook may add
+
+# start_one RUNTIME VARIANT: adds the microseconds from the call to the first instruction
+start_one() {
+	local began at rest
+	began=${EPOCHREALTIME/./}
+	"$1_start" "$1-$2"
+	read -r at rest < <("$1_said" "$1-$2")
+	[ "$((at / 1000))" -gt "$began" ] || return # it did not start
+	echo $((at / 1000 - began)) >>"$tmp/start-$1-$2"
+}
+
+# Without the hook the daemon is there all the same, and denies first where it sees what starts; with
+# neither, it is stopped.
+start_times() (
+	start_host
+	FIRST_ARGS=''
+	for runtime in runc podman docker; do
+		"${runtime}_make" "$runtime-1"
+		HOOK='' "${runtime}_make" "$runtime-2" "$runtime-3"
+	done
+	HOOK_COST="$PWD/$build/tests/bench/cost $tmp/start-hook" runc_make runc-4
+	starts_daemon
+	for ((run = 0; run < 4 * runs; run++)); do
+		for runtime in runc podman docker; do
+			for variant in $((1 + run % 2)) $((2 - run % 2)); do
+				start_one $runtime $variant
+			done
+		done
+		runc_start runc-4
+	done
+	daemon_dies
+	for ((run = 0; run < 4 * runs; run++)); do
+		for runtime in runc podman docker; do start_one $runtime 3; done
+	done
+)
+
+start_report() {
+	local runtime with without n
+	for runtime in runc podman docker; do
+		with=$(median "start-$runtime-1" 1) without=$(median "start-$runtime-2" 1)
+		n=$(wc -l <"$tmp/start-$runtime-1")
+		emit "$runtime: to the first instruction, with the hook and without" "$(in_ms "$with")" \
+			"$(in_ms "$without")" ms '' "$n"
+		emit "$runtime: what the hook adds" "$(in_ms "$(awk "BEGIN { print $with - $without }")")" \
+			$start_more ms 1 "$n"
+		emit "$runtime: with the hook, and without Bulkhead" "$(in_ms "$with")" \
+			"$(in_ms "$(median "start-$runtime-3" 1)")" ms '' "$n"
+	done
+	emit "the hook itself, CPU" "$(in_ms "$(median start-hook 1)")" 5 ms 1 "$n"
+	emit "the hook itself, with what it waits for" "$(in_ms "$(median start-hook 2)")" '' ms '' "$n"
+}
+
 bench_start() {
 	say "start: Docker, Podman, runc; the margin without the hook"
-	start_margins
+	start_times || die "the starts cannot be measured"
+	start_report
+	start_margins || die "the margins cannot be measured"
 	start_report_margin idle "at rest"
 	start_report_margin loaded "under load"
 }

@@ -3,7 +3,7 @@
 # by Docker, Podman and plain runc, some hundred times each. Nothing that is denied is ever on a wire,
 # nothing that is allowed is refused, and each start is recorded, whatever the daemon does meanwhile.
 # FIRST_STARTS: another number than 300.
-# shellcheck disable=SC2016,SC2030,SC2031,SC2154 # `await eval` expands later; names of the helpers
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154 # `await eval` expands later; names of the helpers
 
 bats_require_minimum_version 1.5.0
 load lib/docker
@@ -13,7 +13,10 @@ setup_file() {
 	cd "$BATS_TEST_DIRNAME/../.." || return
 	starts_up
 	starts_daemon
+	await db_is_heard
+	what_is_held >"$NET_DIR/held"
 }
+db_is_heard() { ctl status --json | jq 'select(.daemon) | .logger.listening' | grep -qx 1; }
 teardown_file() {
 	starts_down
 	docker_down
@@ -21,8 +24,15 @@ teardown_file() {
 setup() {
 	cd "$BATS_TEST_DIRNAME/../.." || return
 	began=$(date -u +%FT%T.%3NZ)
-	starts_config 'starts: {wait: 10s}'
+	began_us=$EPOCHREALTIME
 	rm -f "$NET_DIR"/*.codes "$NET_DIR"/*.errors
+}
+
+# What a test that failed has left.
+teardown() {
+	[ -s "$NET_DIR/manager/main" ] || daemon_again
+	daemon_signal CONT
+	of_each discard >/dev/null 2>&1 || true
 }
 
 ms_since() { echo "$(((${EPOCHREALTIME/./} - ${1/./}) / 1000))"; } # EPOCHREALTIME
@@ -93,9 +103,8 @@ none_refused() {
 
 # A third are first starts, the others restarts; four at a time, while nothing else is let rest.
 many_starts() { # RUNTIME
-	local starts=${FIRST_STARTS:-300} began_us each=3 made
+	local starts=${FIRST_STARTS:-300} each=3 made
 	names "$1" $((starts / each))
-	began_us=$EPOCHREALTIME
 	in_parallel 2 "$1_make" "${all[@]}"
 	made=$(ms_since "$began_us")
 	captured_begin
@@ -103,7 +112,6 @@ many_starts() { # RUNTIME
 		loaded in_parallel 4 "$1_start" "${all[@]}"
 	done
 	captured_end
-	if [ -n "${FIRST_KEEP:-}" ]; then cp -r "$NET_DIR" "$FIRST_KEEP"; recorded >$FIRST_KEEP/recs; fi
 	all_answered "$1" "$starts"
 	none_on_the_wire
 	all_on_the_wire "$1" "$starts"
@@ -113,6 +121,66 @@ many_starts() { # RUNTIME
 		"$(recorded | wc -l) records, 0 refused; made in $((made / 1000)) s, all in" \
 		"$(($(ms_since "$began_us") / 1000)) s" >&3
 	"$1_discard" "${all[@]}"
+	await nothing_left || fail "$(diff "$NET_DIR/held" <(what_is_held))"
+}
+
+# --- nothing is left -------------------------------------------------------------------------
+
+# What a daemon has of containers: rows of its status, what it keeps open, what is kept for it.
+what_is_held() {
+	ctl status --json | jq -rc 'select(.endpoint) | .name | sub(" \\(.*"; "")' | sort
+	ctl status --json | jq -rc 'select(.daemon) | "held \(.namespaces_held), listened to \(.logger.listening)"'
+	echo "parked $(sed 's/-.*//' "$NET_DIR/manager/store" | sort | uniq -c | xargs)"
+	echo "namespaces open $(on_host find "/proc/$(daemon_pid)/fd" -lname 'net:*' -printf '%l\n' |
+		grep -vxF -e "$(on_host readlink /proc/1/ns/net)" \
+			-e "net:[$(on_host stat --format %i /run/netns/db)]" | sort -u | wc -l)"
+}
+nothing_left() { [ "$(what_is_held)" = "$(cat "$NET_DIR/held")" ]; }
+
+# --- a daemon in trouble ---------------------------------------------------------------------
+
+# Frames of containers that are to send nothing at all, allowed or not.
+any_frames() { captured 'not port 9996'; }
+nothing_on_the_wire() {
+	local n
+	n=$(any_frames | wc -l)
+	[ "$n" -eq 0 ] || fail "$n frames: $(any_frames | head -n 5)"
+}
+
+codes() { cut -d' ' -f2 "$NET_DIR/$1.codes" | sort | uniq -c | xargs; } # RUNTIME
+all_have_code() { # CODE NAME...
+	local runtime
+	for runtime in docker podman runc; do
+		[ "$(codes $runtime)" = "2 $1" ] || fail "$runtime: $(codes $runtime), not 2 $1;" \
+			"$(tail -n 2 "$NET_DIR/$runtime.errors")"
+	done
+}
+
+# Two of each runtime, all at the same time.
+start_of_each() {
+	local runtime pids=()
+	for runtime in docker podman runc; do
+		in_parallel 2 ${runtime}_start $runtime-1 $runtime-2 3>&- &
+		pids+=($!)
+	done
+	wait "${pids[@]}"
+}
+of_each() { # make|discard
+	local runtime
+	for runtime in docker podman runc; do
+		"${runtime}_$1" $runtime-1 $runtime-2
+	done
+}
+
+# What starts while the daemon is like this, by what the host file says, has CODE and sends nothing.
+while_daemon() { # SETTING CODE
+	starts_config "starts: {without-daemon: $1, wait: 2s}"
+	captured_begin
+	start_of_each
+	captured_end
+	all_have_code "$2"
+	nothing_on_the_wire
+	rm -f "$NET_DIR"/*.codes "$NET_DIR"/*.errors
 }
 
 # --- tests -----------------------------------------------------------------------------------
@@ -156,3 +224,90 @@ many_starts() { # RUNTIME
 @test "Podman: every start is held from its first instruction" { many_starts podman; }
 
 @test "Docker: every start is held from its first instruction" { many_starts docker; }
+
+@test "a daemon that is dead: starts fail, or go on with everything denied, as the host file says" {
+	of_each make
+	daemon_dies
+	while_daemon fail not
+	while_daemon quarantine 15
+	daemon_again
+	of_each discard
+}
+
+@test "a daemon that hangs: starts fail, or go on with everything denied, as the host file says" {
+	of_each make
+	daemon_signal STOP
+	while_daemon fail not
+	while_daemon quarantine 15
+	daemon_signal CONT
+	of_each discard
+}
+
+hooks_wait() { [ "$(on_host pgrep -c -x bulkhead-oci-ho)" -ge 3 ]; } # a name has 15 characters
+
+@test "a daemon that dies while starts wait for it: they fail" {
+	local starts
+	of_each make
+	starts_config 'starts: {wait: 15s}'
+	daemon_signal STOP
+	captured_begin
+	start_of_each 3>&- &
+	starts=$!
+	await hooks_wait
+	daemon_dies
+	wait $starts
+	captured_end
+	all_have_code not
+	nothing_on_the_wire
+	daemon_again
+	of_each discard
+	await nothing_left || fail "$(diff "$NET_DIR/held" <(what_is_held))"
+}
+
+# Of a container of Docker or Podman it may not find out what it is: its engine does not tell while it
+# starts it, and a daemon that is new has not heard of its making.
+@test "a daemon that is back in time: a start has waited for it, and may do all that it may" {
+	local starts
+	runc_make runc-1
+	starts_config 'starts: {wait: 20s}'
+	daemon_signal STOP
+	captured_begin
+	runc_start runc-1 3>&- &
+	starts=$!
+	await on_host pgrep -x bulkhead-oci-ho
+	daemon_dies
+	daemon_again
+	wait $starts
+	captured_end
+	[ "$(codes runc)" = "1 0" ] || fail "$(codes runc): $(cat "$NET_DIR/runc.errors")"
+	none_on_the_wire
+	all_recorded runc 1 runc-1
+	runc_discard runc-1
+}
+
+@test "a daemon that dies and comes back all the time: nothing that is denied leaves" {
+	local starts i deaths=0
+	starts_config 'starts: {wait: 10s}'
+	names runc 20
+	runc_make "${all[@]}"
+	captured_begin
+	{
+		in_parallel 4 runc_start "${all[@]}"
+		in_parallel 4 runc_start "${all[@]}"
+		: >"$NET_DIR/started"
+	} 3>&- &
+	starts=$!
+	until [ -e "$NET_DIR/started" ] || [ $deaths -eq 30 ]; do
+		daemon_dies
+		daemon_again
+		deaths=$((deaths + 1))
+	done
+	wait $starts
+	captured_end
+	none_on_the_wire
+	echo "# $deaths deaths; codes of 40 starts: $(codes runc)" >&3
+	[ "$(wc -l <"$NET_DIR/runc.codes")" -eq 40 ]
+	refused grep -Ev ' (0|not)$' "$NET_DIR/runc.codes"
+	runc_discard "${all[@]}"
+	await nothing_left || fail "$(diff "$NET_DIR/held" <(what_is_held))"
+}

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2119,SC2120,SC2154
 # Containers whose first instructions send (tests/system/first.c), started many times by Docker, Podman
 # and plain runc, and what of that comes by on the host's side of their wires.
 #
@@ -41,6 +41,7 @@ starts_under=() # by what bulkheadd is run
 starts_programs=$(realpath "${bulkhead_program%/*}")
 starts_hook=$starts_programs/bulkhead-oci-hook
 SERVICE=first HOOK=yes
+# HOOK_COST, "cost FILE" with the whole path: what runc's hook takes goes to that file.
 
 # What `first` is told: the digits of both addresses of stranger and db. FIRST_ARGS= tells it nothing.
 first_args() { # RUNTIME
@@ -231,11 +232,21 @@ docker_make() { # NAME...
 	done
 }
 
+# What started is named; what did not has its code of the last time.
+codes_of() { # RUNTIME NAME...: reads the names of those that started
+	local runtime=$1 started
+	started=$(mktemp "$NET_DIR/started.XXXXXX")
+	shift
+	sort >"$started"
+	"$runtime" wait "$@" >/dev/null 2>&1 || true
+	"$runtime" inspect --format '{{.Name}} {{.State.ExitCode}}' "$@" | sed 's|^/||' | sort |
+		join -a 1 -o 0,1.2,2.1 -e not - "$started" |
+		awk '{ print $1, $3 == "not" ? "not" : $2 }' >>"$NET_DIR/$runtime.codes"
+	rm "$started"
+}
+
 docker_start() { # NAME...
-	docker start "$@" >/dev/null 2>>"$NET_DIR/docker.errors" || true
-	docker wait "$@" >/dev/null 2>&1 || true
-	docker inspect --format '{{.Name}} {{if .State.Error}}not{{else}}{{.State.ExitCode}}{{end}}' "$@" |
-		sed 's|^/||' >>"$NET_DIR/docker.codes"
+	{ docker start "$@" 2>>"$NET_DIR/docker.errors" || true; } | codes_of docker "$@"
 }
 docker_said() { docker logs --tail 1 "$1"; }
 docker_discard() { docker rm --force "$@" >/dev/null; }
@@ -253,11 +264,8 @@ podman_make() { # NAME...
 }
 
 podman_start() { # NAME...
-	podman ${HOOK:+--hooks-dir "$NET_DIR/hooks"} start "$@" >/dev/null \
-		2>>"$NET_DIR/podman.errors" || true
-	podman wait "$@" >/dev/null 2>&1 || true
-	podman inspect --format '{{.Name}} {{if .State.Error}}not{{else}}{{.State.ExitCode}}{{end}}' "$@" \
-		>>"$NET_DIR/podman.codes"
+	{ podman ${HOOK:+--hooks-dir "$NET_DIR/hooks"} start "$@" 2>>"$NET_DIR/podman.errors" || true; } |
+		codes_of podman "$@"
 }
 podman_said() { podman logs --tail 1 "$1"; }
 podman_discard() { podman rm --force --time 0 "$@" >/dev/null; }
@@ -288,7 +296,7 @@ runc_make() { # NAME...
 	local name bundle
 	for name in "$@"; do
 		bundle=$NET_DIR/bundles/$name
-		mkdir "$bundle" && on_host runc spec --bundle "$bundle" || return
+		mkdir -p "$bundle" && rm -f "$bundle/config.json" && on_host runc spec --bundle "$bundle" || return
 		runc_config "$name" <"$bundle/config.json" >"$bundle/new" &&
 			mv "$bundle/new" "$bundle/config.json" || return
 	done
@@ -296,7 +304,7 @@ runc_make() { # NAME...
 
 runc_config() { # NAME
 	jq --arg args "$(first_args runc)" --arg root "$NET_DIR/first" --arg name "$1" \
-		--arg service "$SERVICE" --arg net "$NET_DIR/net-hook" --arg hook "${HOOK:+$starts_hook}" \
+		--arg service "$SERVICE" --arg net "$NET_DIR/net-hook" --arg hook "${HOOK:+$starts_hook}" --arg cost "${HOOK_COST:-}" \
 		--arg config "$NET_DIR/bulkhead.yaml" --arg number "$((${1##*-} % 250 + 1))" --arg cgroup "/$DOCKER_CGROUP/$1" '
 		.process.terminal = false | .process.args = ["/first"] + ($args | split(" "))
 		| .process.rlimits = [] | .root.path = $root | .linux.cgroupsPath = $cgroup
@@ -306,7 +314,9 @@ runc_config() { # NAME
 		| if $service != "" then .annotations = {"nerdctl/name": $name, "app": $service} else . end
 		| if $hook != "" then .hooks.createRuntime += [{path: $hook,
 			args: ["bulkhead-oci-hook", "--runtime", "oci", "--config", $config]}]
-			| .hooks.poststop = [.hooks.createRuntime[1]] else . end'
+			| .hooks.poststop = [.hooks.createRuntime[1]] else . end
+		| if $cost != "" then .hooks.createRuntime[1] |= {path: ($cost | split(" ")[0]),
+			args: (["cost"] + ($cost | split(" ")[1:]) + [.path] + .args[1:])} else . end'
 }
 
 runc_start() { # NAME...
@@ -324,7 +334,7 @@ runc_discard() { # NAME...
 	local name
 	for name in "$@"; do
 		on_host runc --root /run/first-runc delete --force "$name" 2>/dev/null || true
-		rm -r "$NET_DIR/bundles/$name"
+		rm -rf "$NET_DIR/bundles/$name"
 	done
 }
 
