@@ -29,8 +29,13 @@ int ctl_note_leave(const char *socket, const char *name, const json_t *request, 
 {
 	bh_autofree char *text = json_dumps(request, JSON_COMPACT);
 	bh_autoclose int dir = -1;
-	int r = text ? open_notes(socket, 0700, &dir, err) : bh_err_oom(err);
+	int r = text ? 0 : bh_err_oom(err);
 
+	if (text && strlen(text) > BH_CTL_FRAME_MAX) /* as large as what would be sent; take() reads no more */
+		return bh_err_set(err, -EMSGSIZE, "the request has more than %u bytes",
+				  BH_CTL_FRAME_MAX);
+	if (r >= 0)
+		r = open_notes(socket, 0700, &dir, err);
 	if (r < 0)
 		return r;
 	r = files_write(dir, name, text, strlen(text), 0600);
@@ -52,11 +57,33 @@ static void take(int dir, const char *name, void (*fn)(json_t *request, void *ar
 	unlinkat(dir, name, 0);
 }
 
-int ctl_notes_take(const char *socket, void (*fn)(json_t *request, void *arg), void *arg,
-		   struct bh_err *err)
+static bool is_note(const struct dirent *e)
+{
+	return e->d_name[0] != '.';
+}
+
+/* Those that are left lie there for the next daemon. */
+static int take_all(DIR *all, void (*fn)(json_t *request, void *arg), void *arg, struct bh_err *err)
 {
 	const struct dirent *e;
 	size_t n = 0;
+
+	while ((e = readdir(all))) {
+		if (!is_note(e))
+			continue;
+		if (n++ == BH_CTL_NOTES_MAX)
+			return bh_err_set(err, -E2BIG,
+					  "more than %d starts were in quarantine while no daemon ran: "
+					  "the last ones are not known; start those containers again",
+					  BH_CTL_NOTES_MAX);
+		take(dirfd(all), e->d_name, fn, arg);
+	}
+	return 0;
+}
+
+int ctl_notes_take(const char *socket, void (*fn)(json_t *request, void *arg), void *arg,
+		   struct bh_err *err)
+{
 	int fd = -1;
 	DIR *all;
 	int r = open_notes(socket, 0, &fd, NULL);
@@ -70,11 +97,7 @@ int ctl_notes_take(const char *socket, void (*fn)(json_t *request, void *arg), v
 		close(fd);
 		return bh_err_oom(err);
 	}
-	while (n < BH_CTL_NOTES_MAX && (e = readdir(all)))
-		if (e->d_name[0] != '.') {
-			take(fd, e->d_name, fn, arg);
-			n++;
-		}
+	r = take_all(all, fn, arg, err);
 	closedir(all);
-	return 0;
+	return r;
 }

@@ -13,13 +13,15 @@
 
 /*
  * Leave REQUEST, an object without "v" and "do"; another of this NAME (letters and digits) is replaced.
- * -EPERM when the directory is not ours alone.
+ * -EPERM when the directory is not ours alone; -EMSGSIZE: more than BH_CTL_FRAME_MAX bytes, which nobody would
+ * read.
  */
 int ctl_note_leave(const char *socket, const char *name, const json_t *request, struct bh_err *err);
 
 /*
  * Take them all: FN is called for each that can be read, at most BH_CTL_NOTES_MAX, and the file removed. FN
- * takes a reference if it keeps REQUEST, whose keys nobody has checked. 0 also when there are none.
+ * takes a reference if it keeps REQUEST, whose keys nobody has checked. 0 also when there are none; -E2BIG when
+ * there are more, which stay.
  */
 int ctl_notes_take(const char *socket, void (*fn)(json_t *request, void *arg), void *arg,
 		   struct bh_err *err);

@@ -107,6 +107,39 @@ static void garbage(void **state)
 	assert_int_equal(rmdir(dir), 0); /* it is empty */
 }
 
+/* What the daemon would not read, nobody relies on. */
+static void too_large(void **state)
+{
+	static char id[BH_CTL_FRAME_MAX];
+	struct bh_err err = BH_ERR_INIT;
+
+	memset(id, 'x', sizeof(id) - 1);
+	assert_int_equal(leave("big", id, &err), -EMSGSIZE);
+	assert_non_null(strstr(err.msg, "65536 bytes"));
+	id[BH_CTL_FRAME_MAX - 64] = '\0';
+	assert_int_equal(leave("big", id, &err), 0);
+	assert_int_equal(ctl_notes_take(socket_path, on_note, got, &err), 0);
+	assert_true(got[0] == 'x');
+}
+
+/* More than are taken at once: that is said, and the next time brings the rest. */
+static void too_many(void **state)
+{
+	struct bh_err err = BH_ERR_INIT;
+	char name[16];
+
+	assert_int_equal(leave("a", "one", &err), 0);
+	for (int i = 0; i < BH_CTL_NOTES_MAX; i++) {
+		snprintf(name, sizeof(name), "%d", i);
+		put(name, "0", 1);
+	}
+	assert_int_equal(ctl_notes_take(socket_path, on_note, got, &err), -E2BIG);
+	assert_non_null(strstr(err.msg, "16384"));
+	assert_int_equal(ctl_notes_take(socket_path, on_note, got, &err), 0);
+	assert_string_equal(got, "one ");
+	assert_int_equal(rmdir(dir), 0);
+}
+
 static void only_ours(void **state)
 {
 	struct bh_err err = BH_ERR_INIT;
@@ -136,6 +169,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(taken_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(garbage, setup, teardown),
+		cmocka_unit_test_setup_teardown(too_large, setup, teardown),
+		cmocka_unit_test_setup_teardown(too_many, setup, teardown),
 		cmocka_unit_test_setup_teardown(only_ours, setup, teardown),
 		cmocka_unit_test_setup_teardown(needs_a_directory, setup, teardown),
 	};
