@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <uthash.h>
@@ -159,6 +160,18 @@ static void save(struct announced *n)
 
 /* --- taking one ------------------------------------------------------------------------------- */
 
+/* Of one that nobody holds, the namespace's number may be another's before its end was heard of. */
+static bool is_still_in(const struct endpoint *e)
+{
+	char path[64];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", e->pid);
+	if (e->pid && stat(path, &st) == 0 && st.st_ino == e->netns_ino)
+		return true;
+	return e->netns && stat(e->netns, &st) == 0 && st.st_ino == e->netns_ino;
+}
+
 /* Somebody else who is known to live in this namespace; NULL: nobody is. */
 static const struct endpoint *inhabitant(const struct announced *n, const struct announcement *a)
 {
@@ -168,7 +181,7 @@ static const struct endpoint *inhabitant(const struct announced *n, const struct
 		if (all->endpoints[i].netns_ino == a->netns_ino &&
 		    all->endpoints[i].runtime != ENDPOINT_UNKNOWN &&
 		    all->endpoints[i].runtime != ENDPOINT_NETNS &&
-		    strcmp(all->endpoints[i].id, a->id) != 0)
+		    strcmp(all->endpoints[i].id, a->id) != 0 && is_still_in(&all->endpoints[i]))
 			return &all->endpoints[i];
 	return NULL;
 }

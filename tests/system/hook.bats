@@ -255,6 +255,54 @@ state() { # JQ-FILTER: a good state, changed
 	on_host kill "$victim"
 }
 
+new_ns() { # NAME: a process in a network namespace of its own; its pid is in $NET_DIR/NAME
+	rm -f "$NET_DIR/$1"
+	# shellcheck disable=SC2016
+	on_host unshare --net sh -c 'echo $$ >"$0"; exec sleep infinity' "$NET_DIR/$1" \
+		>/dev/null 2>&1 </dev/null 3>&- &
+	await test -s "$NET_DIR/$1"
+}
+number_of() { on_host stat --dereference --format %i "/proc/$(cat "$NET_DIR/$1")/ns/net"; }
+end_ns() { # NAME...
+	for name in "$@"; do
+		on_host kill "$(cat "$NET_DIR/$name")"
+		rm "$NET_DIR/$name"
+	done
+}
+
+@test "the number of a namespace that is gone: who gets it is nobody's guest" {
+	bundle idle app=nobody
+	guard_up
+	for try in {1..10}; do
+		new_ns first
+		was=$(number_of first)
+		victim=$(cat "$NET_DIR/first")
+		hook < <(state '.id = "first" | .annotations = {}')
+		[ "$status" -eq 0 ]
+		guard_signal STOP # it does not see yet that the first one has ended
+		end_ns first
+		made=()
+		for i in {1..20}; do
+			new_ns "ns$i"
+			made+=("ns$i")
+			[ "$(number_of "ns$i")" != "$was" ] || break
+		done
+		got=$(number_of "ns$i")
+		victim=$(cat "$NET_DIR/ns$i")
+		(hook < <(state '.id = "second" | .annotations = {}') && echo "$output" && exit "$status") \
+			>"$NET_DIR/second.log" 3>&- &
+		asks=$!
+		await asking
+		guard_signal CONT
+		code=0
+		wait $asks || code=$?
+		end_ns "${made[@]}"
+		[ "$got" != "$was" ] || break
+	done
+	[ "$got" = "$was" ]
+	[ "$code" -eq 0 ] || fail "$(cat "$NET_DIR/second.log")"
+}
+
 # --- Podman ----------------------------------------------------------------------------------
 
 with_hooks() { podman --hooks-dir "$NET_DIR/hooks" "$@"; }
