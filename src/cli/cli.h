@@ -164,8 +164,8 @@ int cli_preflight(struct site *s, const struct cli_options *o, const char *verb,
  */
 int cli_rewrite(const char *file, const char *old, size_t old_len, size_t max, const char *text,
 		size_t len);
-/* FILE, in a directory that is there, becomes TEXT with the mode 0644; one that is there is replaced. */
-int cli_write_new(const char *file, const char *text, size_t len);
+/* FILE, in a directory that is there, becomes TEXT with this MODE; one that is there is replaced. */
+int cli_write_new(const char *file, mode_t mode, const char *text, size_t len);
 
 struct bh_buf;
 /* Says so once, and nothing when who read it has had enough. Returns CLI_FAILED. */

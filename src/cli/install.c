@@ -110,7 +110,7 @@ static int write_out(const struct edit *e)
 	if (e->removed)
 		return unlink(e->path) < 0 && errno != ENOENT ? -errno : 0;
 	if (!e->old)
-		return cli_write_new(e->path, bh_buf_str(&e->text), e->text.len);
+		return cli_write_new(e->path, 0644, bh_buf_str(&e->text), e->text.len);
 	return cli_rewrite(e->path, e->old, e->old_len, BH_ENGINE_FILE_BYTES_MAX,
 			   bh_buf_str(&e->text), e->text.len);
 }
@@ -143,17 +143,20 @@ static int before_path(const struct edit *e, char out[PATH_MAX])
 	return snprintf(out, PATH_MAX, "%s" BEFORE, e->path) >= PATH_MAX ? -ENAMETOOLONG : 0;
 }
 
-/* What it was before us is kept from the first time on. */
+/* What it was before us is kept from the first time on, and read by no more than it was: it may have passwords of proxies. */
 static int keep_before(const struct edit *e)
 {
 	char path[PATH_MAX];
+	struct stat st;
 	int r = before_path(e, path);
 
 	if (r < 0 || daemonjson_has_ours(e->old ? e->old : "", e->old_len))
 		return r;
 	if (!e->old)
 		return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
-	return cli_write_new(path, e->old, e->old_len);
+	if (stat(e->path, &st) < 0)
+		return -errno;
+	return cli_write_new(path, st.st_mode & 07777, e->old, e->old_len);
 }
 
 static int make_dir_of(const char *path)

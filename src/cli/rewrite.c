@@ -43,9 +43,9 @@ static int open_dir(char *path, const char **ret_name)
 	return dir < 0 ? -errno : dir;
 }
 
-int cli_write_new(const char *file, const char *text, size_t len)
+int cli_write_new(const char *file, mode_t mode, const char *text, size_t len)
 {
-	const struct files_access access = { 0644, (uid_t)-1, (gid_t)-1 };
+	const struct files_access access = { mode, (uid_t)-1, (gid_t)-1 };
 	bh_autofree char *path = strdup(file);
 	bh_autoclose int dir = -1;
 	const char *name;

@@ -82,6 +82,14 @@ is() { [ "$1" = "$2" ] || { printf "got '%s', not '%s'\n" "$1" "$2" >&2 && retur
 	is "$(cat "$json")" '{"a":1}'
 }
 
+@test "what it was before is for no more eyes than it was" {
+	printf '{"proxies": {"http-proxy": "http://user:secret@proxy"}}' >"$json"
+	chmod 600 "$json"
+	install
+	ok
+	is "$(stat -c %a "$json" "$json.before-bulkhead" | xargs)" "600 600"
+}
+
 @test "a later install changes ours, and what it was before stays known" {
 	printf '{"a": 1}' >"$json"
 	install
