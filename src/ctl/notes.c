@@ -31,7 +31,9 @@ int ctl_note_leave(const char *socket, const char *name, const json_t *request, 
 	bh_autoclose int dir = -1;
 	int r = text ? 0 : bh_err_oom(err);
 
-	if (text && strlen(text) > BH_CTL_FRAME_MAX) /* as large as what would be sent; take() reads no more */
+	if (text &&
+	    strlen(text) >
+		    BH_CTL_FRAME_MAX) /* as large as what would be sent; take() reads no more */
 		return bh_err_set(err, -EMSGSIZE, "the request has more than %u bytes",
 				  BH_CTL_FRAME_MAX);
 	if (r >= 0)
@@ -72,10 +74,11 @@ static int take_all(DIR *all, void (*fn)(json_t *request, void *arg), void *arg,
 		if (!is_note(e))
 			continue;
 		if (n++ == BH_CTL_NOTES_MAX)
-			return bh_err_set(err, -E2BIG,
-					  "more than %d starts were in quarantine while no daemon ran: "
-					  "the last ones are not known; start those containers again",
-					  BH_CTL_NOTES_MAX);
+			return bh_err_set(
+				err, -E2BIG,
+				"more than %d starts were in quarantine while no daemon ran: "
+				"the last ones are not known; start those containers again",
+				BH_CTL_NOTES_MAX);
 		take(dirfd(all), e->d_name, fn, arg);
 	}
 	return 0;

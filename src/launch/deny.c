@@ -60,6 +60,18 @@ static int write_any(struct nlsock *s, uint64_t ino, const struct nft_frames *fr
 	return r;
 }
 
+/* Tables that could not be read may let anything pass. */
+static bool lets_pass(const struct nft_state *have)
+{
+	const struct ruleset *r = have->ruleset;
+	size_t n = 0;
+
+	for (unsigned d = 0; r && d < DIRECTIONS; d++)
+		for (unsigned k = 0; k < ENTRY_KINDS; k++)
+			n += r->entries[d][k].n;
+	return !r || r->open || r->mode != MODE_ENFORCE || n;
+}
+
 static int deny_in(int netns, uint64_t ino, struct nlsock *s, struct bh_err *err)
 {
 	struct nft_state have = { 0 };
@@ -68,8 +80,9 @@ static int deny_in(int netns, uint64_t ino, struct nlsock *s, struct bh_err *err
 	int r = nft_readback(s, &have, err);
 
 	if (r >= 0 && have.present && (have.intact || is_held(s))) {
+		r = lets_pass(&have);
 		nft_state_done(&have);
-		return 0;
+		return r;
 	}
 	if (r >= 0)
 		r = runtime_devices(netns, &devices, err);

@@ -117,6 +117,10 @@ static int go_without(const struct launch_request *rq, const struct launch_optio
 				     why.msg);
 	if (!o->quarantine)
 		return r;
+	if (denied > 0 && !rq->own_netns)
+		return bh_err_prefix(err, r,
+				     "by the policy that stands in the namespace it joins, some of "
+				     "its packets would pass, and");
 	if (leave_word(rq, o, &why) < 0)
 		return bh_err_prefix(err, r, "and nobody would tell the daemon of it (%.200s)",
 				     why.msg);

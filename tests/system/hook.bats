@@ -27,6 +27,7 @@ setup() {
 }
 teardown() {
 	oci_gone
+	on_host ip netns del made 2>/dev/null || :
 	guard_gone
 	rm -rf "$NET_DIR/store"
 }
@@ -96,6 +97,33 @@ has_tables() { # ID
 	bundle web app=web -- sleep 100
 	oci run web --detach web >"$NET_DIR/run.log" 2>&1 </dev/null 3>&-
 	[ "$(has_tables web)" = "table inet bulkhead table netdev bulkhead" ]
+}
+
+@test "without the daemon nobody is quarantined by the policy of another, whose namespace he joins" {
+	bundle idle app=web -- sleep 100
+	guard_up
+	oci run idle --detach one >"$NET_DIR/run.log" 2>&1 </dev/null 3>&-
+	[ "$(states)" = "one protected" ]
+	guard_kill
+	HOOK_OPTIONS='--wait 1s --without-daemon quarantine'
+	bundle guest app=nobody
+	pid=$(oci state one | jq .pid)
+	config guest "(.linux.namespaces[] | select(.type == \"network\")).path = \"/proc/$pid/ns/net\"
+		| .hooks.createRuntime |= .[1:]"
+	run oci run guest guest
+	[ "$status" -eq 1 ] || fail "$output"
+	[[ $output == *"by the policy that stands in the namespace it joins, some of its packets would pass"* ]]
+	[ "$(oci exec one first)" = "open shut" ] # who is in there already goes on
+
+	# one in which all is denied is as good as one's own
+	on_host ip netns add made
+	for name in first second; do
+		bundle "$name" app=nobody
+		config "$name" '(.linux.namespaces[] | select(.type == "network")).path = "/run/netns/made"
+			| .hooks.createRuntime |= .[1:]'
+		run oci run "$name" "$name"
+		[ "$status $output" = "0 shut shut" ] || fail "$output"
+	done
 }
 
 @test "what the host file says of starts counts, and the command line wins" {

@@ -46,7 +46,8 @@ enum launch_outcome { LAUNCH_IN_FORCE, LAUNCH_QUARANTINED };
 /*
  * Ask the daemon and wait until the policy is in force. When it cannot be asked, does not answer in
  * time or dies meanwhile, everything is denied in the namespace, unless tables of ours stand there
- * already: then LAUNCH_QUARANTINED if the options say so, else an error. Never 0 with the namespace open;
+ * already: then LAUNCH_QUARANTINED if the options say so, else an error. In a namespace that was not made for it
+ * nobody is quarantined by tables that let something pass: they are another's. Never 0 with the namespace open;
  * in that of the host, which nobody closes, nobody is quarantined.
  * -EPERM: the daemon says that this must not start; ERR has why. STATE (32 bytes, may be NULL) gets the word
  * of the daemon for how it stands: "protected", "unmanaged", ...
@@ -68,7 +69,7 @@ int launch_release(enum endpoint_runtime runtime, const char *id, const struct l
 
 /*
  * Deny everything in the namespace, both ways, for good, unless tables of ours stand there, whole or owned by
- * the daemon. Needs CAP_SYS_ADMIN and CAP_NET_ADMIN. INO: as netns_ino above.
+ * the daemon. Needs CAP_SYS_ADMIN and CAP_NET_ADMIN. INO: as netns_ino above. 1: those that stand let something pass.
  */
 int launch_deny(const char *netns, uint64_t ino, struct bh_err *err);
 
