@@ -41,6 +41,7 @@ struct announced {
 	struct controller *c;
 	struct one *all;
 	bool dirty; /* the file is not what is known */
+	bool told;  /* that it cannot be written */
 };
 
 /* --- the table -------------------------------------------------------------------------------- */
@@ -141,21 +142,31 @@ static int remember(struct announced *n, struct announcement *a, struct bh_err *
 
 /* --- the file --------------------------------------------------------------------------------- */
 
-/* What is not written is not known to the next daemon: for it everything stays denied in there. */
-static void save(struct announced *n)
+static int write_all(struct announced *n, struct bh_err *err)
 {
-	json_t *list = n->dirty ? json_array() : NULL;
-	struct bh_err err = BH_ERR_INIT;
+	json_t *list = json_array();
+	int r = 0;
 
-	if (!list)
-		return;
-	for (const struct one *o = n->all; o; o = o->hh.next)
-		json_array_append(list, o->said.said);
-	if (announced_file_write(n->c->o->store, list, &err) < 0)
-		controller_log(err.msg, NULL);
-	else
-		n->dirty = false;
+	for (const struct one *o = n->all; o && r >= 0; o = o->hh.next)
+		r = json_array_append(list, o->said.said);
+	r = r < 0 ? bh_err_oom(err) : announced_file_write(n->c->o->store, list, err);
 	json_decref(list);
+	return r;
+}
+
+/* What is not written is not known to the next daemon, which may let go of it. */
+static int save(struct announced *n, struct bh_err *err)
+{
+	struct bh_err why = BH_ERR_INIT;
+	int r = n->dirty ? write_all(n, &why) : 0;
+
+	n->dirty = r < 0;
+	if (r < 0 && !n->told)
+		controller_log(why.msg, NULL);
+	n->told = r < 0;
+	if (r < 0 && err)
+		*err = why;
+	return r;
 }
 
 /* --- taking one ------------------------------------------------------------------------------- */
@@ -222,11 +233,14 @@ int announced_take(struct announced *n, struct announcement *a, struct bh_err *e
 		r = remember(n, a, err);
 	if (r < 0)
 		return r;
-	save(n);
+	r = save(n, err);
 	if (n->c->o->inventory) /* which is a file: it alone tells */
 		reconcile_touch(n->c);
 	reconcile_urgent(n->c);
-	return 0;
+	if (r >= 0 || !endpoint_is_announced(a->runtime))
+		return 0; /* an engine tells the next daemon */
+	*a = (struct announcement) { 0 };
+	return r;
 }
 
 /* Whose process is watched says so. */
@@ -242,7 +256,7 @@ void announced_look(struct announced *n)
 	HASH_ITER (hh, n->all, o, next)
 		if (is_over(o))
 			forget(n, o);
-	save(n);
+	save(n, NULL);
 }
 
 /* A namespace that outlives its container is nobody's: it stays denied as long as it is there. */
@@ -262,7 +276,7 @@ bool announced_release(struct announced *n, enum endpoint_runtime runtime, const
 	if (!o)
 		return false;
 	let_go(n, o);
-	save(n);
+	save(n, NULL);
 	reconcile_changed(n->c);
 	return true;
 }
@@ -281,10 +295,35 @@ size_t announced_retain(struct announced *n,
 		gone++;
 	}
 	if (gone) {
-		save(n);
+		save(n, NULL);
 		reconcile_changed(n->c);
 	}
 	return gone;
+}
+
+/* --- word that was left ------------------------------------------------------------------------- */
+
+/* Somebody was quarantined while no daemon was there, or it hung. */
+static void on_note(json_t *request, void *arg)
+{
+	struct announced *n = arg;
+	struct bh_err err = BH_ERR_INIT;
+	struct announcement a;
+
+	if (announcement_parse(request, &a, NULL) < 0)
+		return;
+	if (!a.netns || !a.netns_ino || find(n, a.runtime, a.id) ||
+	    announced_life_begin(&a, NULL) < 0 || remember(n, &a, &err) < 0)
+		announcement_done(&a);
+}
+
+static void take_notes(struct announced *n)
+{
+	const char *socket = n->c->o->socket ? n->c->o->socket : n->c->site.host.control.socket;
+	struct bh_err why = BH_ERR_INIT;
+
+	if (ctl_notes_take(socket, on_note, n, &why) < 0)
+		controller_log(why.msg, NULL);
 }
 
 /* --- as endpoints ----------------------------------------------------------------------------- */
@@ -395,6 +434,7 @@ int announced_add(struct announced *n, struct endpoint_builder *b, struct diag_l
 	struct one *o, *next;
 	int r = 0;
 
+	take_notes(n);
 	announced_look(n);
 	HASH_ITER (hh, n->all, o, next) {
 		bool listed = is_listed(&o->said, b);
@@ -409,7 +449,7 @@ int announced_add(struct announced *n, struct endpoint_builder *b, struct diag_l
 		if (r < 0)
 			return r;
 	}
-	save(n);
+	save(n, NULL);
 	return 0;
 }
 
@@ -431,20 +471,6 @@ static void restore(struct announced *n, json_t *list)
 	n->dirty = true;
 }
 
-/* Somebody was quarantined while no daemon was there. */
-static void on_note(json_t *request, void *arg)
-{
-	struct announced *n = arg;
-	struct bh_err err = BH_ERR_INIT;
-	struct announcement a;
-
-	if (announcement_parse(request, &a, NULL) < 0)
-		return;
-	if (!a.netns || !a.netns_ino || find(n, a.runtime, a.id) || !announced_life_lasts(&a) ||
-	    remember(n, &a, &err) < 0)
-		announcement_done(&a);
-}
-
 int announced_new(struct controller *c, struct announced **ret, struct bh_err *err)
 {
 	struct announced *n = calloc(1, sizeof(*n));
@@ -458,9 +484,7 @@ int announced_new(struct controller *c, struct announced **ret, struct bh_err *e
 		controller_log(why.msg, NULL);
 	restore(n, list);
 	json_decref(list);
-	if (ctl_notes_take(c->o->socket ? c->o->socket : c->site.host.control.socket, on_note, n,
-			   &why) < 0)
-		controller_log(why.msg, NULL);
+	take_notes(n);
 	*ret = n;
 	return 0;
 }

@@ -18,7 +18,9 @@ void announced_free(struct announced *n); /* takes NULL; the file stays */
 
 /*
  * Denies all in its namespace at once, if nothing of ours stands there and nobody is known to live in it, and
- * takes A over, whose netns_ino is set. Errors of announced_life_begin() and the kernel, and -E2BIG. What A has is the table's then, or stays the caller's on failure.
+ * takes A over, whose netns_ino is set. Errors of announced_life_begin() and the kernel, and -E2BIG. What A has is the table's then, or stays
+ * the caller's on failure. Errors of the store, too: it is held all the same, but nothing else knows of it, and A is
+ * empty.
  */
 int announced_take(struct announced *n, struct announcement *a, struct bh_err *err);
 /*

@@ -105,25 +105,26 @@ static bool was_refused(int r)
 static int go_without(const struct launch_request *rq, const struct launch_options *o, int r,
 		      enum launch_outcome *ret, struct bh_err *err)
 {
-	struct bh_err why = BH_ERR_INIT;
-	int denied;
+	struct bh_err why = BH_ERR_INIT, untold = BH_ERR_INIT;
+	int denied, told;
 
 	if (!rq->netns || was_refused(r)) /* the host's own is never touched, nor a stranger's */
 		return r;
+	/* first the word, for a daemon that wakes up in between: it must not take the tables for nobody's */
+	told = o->quarantine ? leave_word(rq, o, &untold) : 0;
 	denied = launch_deny(rq->netns, rq->netns_ino, &why);
-
 	if (denied < 0)
 		return bh_err_prefix(err, r, "its namespace could not be closed (%.200s), and",
 				     why.msg);
 	if (!o->quarantine)
 		return r;
+	if (told < 0)
+		return bh_err_prefix(err, r, "nobody would tell the daemon of it (%.200s), and",
+				     untold.msg);
 	if (denied > 0 && !rq->own_netns)
 		return bh_err_prefix(err, r,
 				     "by the policy that stands in the namespace it joins, some of "
 				     "its packets would pass, and");
-	if (leave_word(rq, o, &why) < 0)
-		return bh_err_prefix(err, r, "and nobody would tell the daemon of it (%.200s)",
-				     why.msg);
 	*ret = LAUNCH_QUARANTINED;
 	return 0;
 }

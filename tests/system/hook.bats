@@ -28,6 +28,7 @@ setup() {
 teardown() {
 	oci_gone
 	on_host ip netns del made 2>/dev/null || :
+	sed -i 's/netns: true/netns: false/' "$NET_DIR/bulkhead.yaml"
 	guard_gone
 	rm -rf "$NET_DIR/store"
 }
@@ -97,6 +98,9 @@ has_tables() { # ID
 	bundle web app=web -- sleep 100
 	oci run web --detach web >"$NET_DIR/run.log" 2>&1 </dev/null 3>&-
 	[ "$(has_tables web)" = "table inet bulkhead table netdev bulkhead" ]
+	guard_up
+	[ "$(states)" = "web protected" ]
+	[ "$(oci exec web first)" = "open shut" ]
 }
 
 @test "without the daemon nobody is quarantined by the policy of another, whose namespace he joins" {
@@ -124,6 +128,37 @@ has_tables() { # ID
 		run oci run "$name" "$name"
 		[ "$status $output" = "0 shut shut" ] || fail "$output"
 	done
+}
+
+named() { # BUNDLE: it joins the namespace `made`
+	on_host ip netns add made
+	config "$1" '(.linux.namespaces[] | select(.type == "network")).path = "/run/netns/made"'
+}
+lists_named() { sed -i 's/netns: false/netns: true/' "$NET_DIR/bulkhead.yaml"; }
+
+@test "a store that cannot be written: what the next daemon would not know does not start" {
+	HOOK_OPTIONS='--wait 1s'
+	bundle web app=web -- sleep 100
+	mkdir "$NET_DIR/store/announced.json"
+	guard_up
+	run oci run web --detach one </dev/null 3>&-
+	[ "$status" -eq 1 ] || fail "$output"
+	[[ $output == *"cannot write $NET_DIR/store/announced.json: Is a directory"* ]]
+	[ "$(grep -c 'cannot write' "$NET_DIR/guard.log")" -le 1 ]
+}
+
+@test "a daemon that hung and goes on: it does not let go of who was quarantined meanwhile" {
+	HOOK_OPTIONS='--wait 1s --without-daemon quarantine'
+	bundle web app=web -- sleep 100
+	lists_named
+	guard_up
+	guard_signal STOP
+	named web
+	oci run web --detach one >"$NET_DIR/run.log" 2>&1 </dev/null 3>&-
+	[ "$(oci exec one first)" = "shut shut" ]
+	guard_signal CONT
+	await eval '[ "$(states)" = "one protected" ]' || fail "$(states)"
+	[ "$(oci exec one first)" = "open shut" ]
 }
 
 @test "what the host file says of starts counts, and the command line wins" {
