@@ -102,11 +102,16 @@ static bool is_multicast(const struct bh_addr *a)
 	return a->family == AF_INET ? a->b[0] >= 224 || a->b[0] == 0 : a->b[0] == 0xff;
 }
 
+static bool is_to_be_asked(const struct probe_run *run, const struct bh_addr *a)
+{
+	return !is_known(run, a) && !is_multicast(a) && !bh_addr_is_loopback(a);
+}
+
 static void add_outside(struct probe_run *run, const struct bh_addr *a)
 {
 	struct probe_party *p = &run->parties[run->n_parties];
 
-	if (is_known(run, a) || is_multicast(a) || bh_addr_is_loopback(a))
+	if (!is_to_be_asked(run, a))
 		return;
 	*p = (struct probe_party) { .kind = PROBE_OUTSIDE, .addr = *a, .n_addrs = 1 };
 	p->addrs = &p->addr;
@@ -123,14 +128,18 @@ static struct bh_addr first_of(const struct bh_range *r)
 	return a;
 }
 
-static void add_named(struct probe_run *run, const struct entry_list *l, size_t most)
+/* Those that PARTY names; what is too much is counted, so that it is told as not probed. */
+static void add_named(struct probe_run *run, size_t party, const struct entry_list *l, size_t most)
 {
-	for (size_t i = 0; i < l->n && run->n_parties < most; i++) {
+	for (size_t i = 0; i < l->n; i++) {
 		struct bh_addr a = first_of(&l->e[i].addr);
 
 		if (i && bh_addr_cmp(&l->e[i].addr.lo, &l->e[i - 1].addr.lo) == 0)
 			continue;
-		add_outside(run, &a);
+		if (run->n_parties < most)
+			add_outside(run, &a);
+		else
+			run->parties[party].beyond += is_to_be_asked(run, &a);
 	}
 }
 
@@ -154,7 +163,7 @@ static void add_beyond(struct probe_run *run)
 	most = run->n_parties + BH_PROBE_OUTSIDE_MAX;
 	for (size_t i = 0; i < endpoints; i++)
 		for (size_t k = 0; run->parties[i].ruleset && k < BH_ARRAY_SIZE(kinds); k++)
-			add_named(run,
+			add_named(run, i,
 				  &run->parties[i].ruleset->entries[DIRECTION_EGRESS][kinds[k]],
 				  most);
 }

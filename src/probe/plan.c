@@ -190,12 +190,21 @@ static int add_address(struct planner *p, uint32_t from, uint32_t to, const stru
 	return r < 0 || reason ? r : add_raw(p, &c, asks, n);
 }
 
-/* Ports of a policy that were not even looked at. */
+static bool is_first_outside(const struct probe_run *run, uint32_t to)
+{
+	return to && run->parties[to].kind == PROBE_OUTSIDE &&
+	       run->parties[to - 1].kind != PROBE_OUTSIDE;
+}
+
+/* Ports of a policy that were not even looked at, and networks that have no party of their own. */
 static int add_more(struct planner *p, uint32_t from, uint32_t to)
 {
 	const struct probe_cell c = { .from = from, .to = to };
 	size_t more = p->egress[from].more + p->ingress[to].more;
 	int r = 0;
+
+	if (is_first_outside(p->run, to))
+		more += p->run->parties[from].beyond;
 
 	for (size_t i = 0; i < more && !p->o->port && r >= 0; i++)
 		r = add(p, &c, PROBE_TOO_MANY);
@@ -204,11 +213,14 @@ static int add_more(struct planner *p, uint32_t from, uint32_t to)
 
 static int add_pair(struct planner *p, uint32_t from, uint32_t to)
 {
-	const struct probe_party *t = &p->run->parties[to];
+	const struct probe_party *f = &p->run->parties[from], *t = &p->run->parties[to];
+	const struct probe_cell c = { .from = from, .to = to };
 	struct ask asks[ASKS_PAIR_MAX];
 	size_t n = asks_of_pair(&p->egress[from], &p->ingress[to], p->o->port, asks);
 	int r = 0;
 
+	if (f->reason && !f->n_addrs) /* no packet of it can be named: that it was not asked can */
+		return add(p, &c, f->reason);
 	for (size_t i = 0; i < t->n_addrs && r >= 0; i++)
 		r = add_address(p, from, to, &t->addrs[i], asks, n);
 	return r < 0 ? r : add_more(p, from, to);

@@ -36,7 +36,7 @@ static const struct {
 	[PROBE_UNCOUNTED] = { "uncounted", "it was refused, and no counter of Bulkhead has it" },
 	[PROBE_LISTENING] = { "listening", "somebody listens there, and is not to be touched" },
 	[PROBE_NOT_SENT] = { "not-sent", "the kernel would not send it" },
-	[PROBE_TOO_MANY] = { "too-many", "one policy names more ports than are asked" },
+	[PROBE_TOO_MANY] = { "too-many", "policies name more ports or networks than are asked" },
 };
 
 const char *probe_fault_name(enum probe_fault f)

@@ -289,6 +289,17 @@ let-in cache db tcp 3389 stack" ] || fail "$(findings)"
 	[[ $output == *"not probed  shop/gone -> shop/web, "*": network namespace /run/netns/none:"* ]] || fail "$output"
 }
 
+@test "more networks outside than are asked: those that are left over are said" {
+	sed -i 's|- to: \[{cidr: 192.0.2.0/24}\]|- to: [{cidr: 192.0.2.0/24}'"$(printf ', {cidr: 198.51.%d.0/24}' {2..80..2})"']|' \
+		"$NET_DIR/policies/web.yaml"
+	bulkhead apply
+	probe --from web
+	[ "$status" -eq 1 ] || fail "$status: $(tail -n 3 "$dir/out"; cat "$dir/said")"
+	summary '.reasons["too-many"] == 9 and .result == "incomplete"'
+	[ "$(jq -r 'select(.reason == "too-many") | .text' "$dir/out")" = \
+		"policies name more ports or networks than are asked" ]
+}
+
 @test "no way to an address: nothing is amiss unless it is allowed; lost is lost" {
 	ns web ip route del default
 	ns web ip -6 route del default

@@ -69,6 +69,7 @@ struct probe_party {
 	const struct ruleset *ruleset; /* what is wanted there; NULL: no policy holds it */
 	struct station *station;       /* private; NULL: it was not entered */
 	enum probe_reason reason;      /* why not */
+	size_t beyond;                 /* networks outside that it names, and that are not asked */
 	char why[BH_ERR_MAX];          /* the same in words, or "" */
 	bool checked, table_bad;       /* its tables were compared; they are not what is wanted */
 	char table_why[BH_ERR_MAX];    /* what differs first, escaped */
