@@ -26,8 +26,6 @@ int verify_note_networks(struct verify *v, size_t endpoint, int netns_fd)
 	size_t n = 0;
 	int r = runtime_networks(netns_fd, all, BH_ARRAY_SIZE(all), &n, &why);
 
-	if (r < 0 && r != -E2BIG)
-		return 0; /* one that has gone is nobody's neighbour */
 	seen->networks = calloc(n + 1, sizeof(*seen->networks));
 	if (!seen->networks)
 		return bh_err_oom(v->err);
@@ -169,10 +167,11 @@ static int look_inside(struct verify *v, const struct runtime_namespace *n, int 
 	const struct bh_prefix *network = NULL;
 	char who[256], other[128], net[BH_PREFIX_STR];
 	size_t n_networks = 0, met;
+	bool whole;
 
-	if (runtime_devices(fd, &devices, NULL) < 0 || !devices.n)
+	if (runtime_devices(fd, &devices, NULL) >= 0 && !devices.n)
 		return 0;
-	(void)runtime_networks(fd, networks, BH_ARRAY_SIZE(networks), &n_networks, NULL);
+	whole = runtime_networks(fd, networks, BH_ARRAY_SIZE(networks), &n_networks, NULL) >= 0;
 	met = met_by(v, networks, n_networks, VERIFY_NOBODY, &network);
 	if (met != VERIFY_NOBODY)
 		return verify_tell(v, "unlisted-namespace", VERIFY_NOBODY, n->ino,
@@ -181,6 +180,13 @@ static int look_inside(struct verify *v, const struct runtime_namespace *n, int 
 				   "network %s with %s",
 				   n->ino, whose(n, who), bh_prefix_format(net, network),
 				   verify_name(v, met, other));
+	if (!whole)
+		return verify_tell(
+			v, "unlisted-namespace", VERIFY_NOBODY, n->ino,
+			"network namespace %" PRIu64
+			" (%s) is nobody's that is listed, and its networks are not known "
+			"to the end: whether it is beside one that is protected neither",
+			n->ino, whose(n, who));
 	if (v->o->scope)
 		return 0;
 	return verify_tell(v, "unlisted-namespace", VERIFY_NOBODY, n->ino,

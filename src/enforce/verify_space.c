@@ -113,12 +113,19 @@ int verify_devices(struct verify *v, size_t endpoint, const struct nft_want *wan
 	const struct endpoint *e = &v->site->endpoints->endpoints[endpoint];
 	static struct net_devices now;
 	bh_autoclose int fd = -1;
+	struct bh_err err = BH_ERR_INIT;
 	char who[128], names[256];
 	int r = 0;
 
-	if (!want->frames || endpoint_netns_open(e, &fd, NULL, NULL) < 0 ||
-	    runtime_devices(fd, &now, NULL) < 0)
-		return 0; /* that it went is found out by whoever reads it back */
+	if (!want->frames)
+		return 0;
+	r = endpoint_netns_open(e, &fd, NULL, &err);
+	if (r >= 0)
+		r = runtime_devices(fd, &now, &err);
+	if (r < 0)
+		return verify_tell(v, "unreachable", endpoint, e->netns_ino,
+				   "%s: its devices cannot be listed: %.400s",
+				   verify_name(v, endpoint, who), err.msg);
 	if (now.more)
 		r = verify_tell(v, "devices-too-many", endpoint, e->netns_ino,
 				"%s: frames made by hand pass the devices beyond the first %d",

@@ -178,12 +178,21 @@ obstacle() { # NAME WORD
 	echo 'runtimes: {docker: false, podman: false}' >>"$NET_DIR/bulkhead.yaml"
 	run --separate-stderr "$bulkhead_program" verify --policies "$NET_DIR/policies" --config "$NET_DIR/bulkhead.yaml" \
 		--netns-dir "$NET_DIR/names" --json
-	umount "$NET_DIR/names/web"
 	[ "$status" -eq 1 ]
 	unlisted "$ino" | grep -q "(mounted at /run/netns/$NET-db).*nobody's that is listed"
 	# what is listed, and what has no device, is none
 	[ -z "$(unlisted "$(stat -Lc %i "/run/netns/$NET-web")")" ]
 	[ -z "$(unlisted "$(stat -Lc %i "/run/netns/$NET-bare")")" ]
+	# beside a scope, and behind more networks than are looked at
+	ns db ip addr flush dev eth0
+	{
+		for i in {1..70}; do echo "addr add 10.79.$i.1/24 dev eth0"; done
+		echo "addr add 10.77.0.2/24 dev eth0"
+	} | ns db ip -batch -
+	run --separate-stderr "$bulkhead_program" verify --policies "$NET_DIR/policies" --config "$NET_DIR/bulkhead.yaml" \
+		--netns-dir "$NET_DIR/names" --scope cde --json
+	umount "$NET_DIR/names/web"
+	unlisted "$ino" | grep -q "not known to the end" || fail "$output $stderr"
 }
 
 @test "one namespace for two services" {
