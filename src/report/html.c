@@ -45,12 +45,15 @@ static const char page_style[] =
 	"figure{margin:12px 0 24px;overflow-x:auto}"
 	"svg{display:block;max-width:100%;height:auto}svg.map{max-width:none}"
 	"@page{size:A4;margin:14mm}@page wide{size:A4 landscape;margin:10mm}"
+	"@page tall{size:A4;margin:10mm}"
 	"@media print{body{max-width:none;padding:0;font-size:10.5pt}.wide{overflow:visible}"
 	"table{font-size:8pt;table-layout:auto}th,td{padding:2px 4px;min-width:0}tr,article "
 	"li{break-inside:avoid}"
 	"h2,h3{break-after:avoid}figure{overflow:visible;break-inside:avoid}"
 	"figure.page,#pictures{page:wide}figure.page{break-after:page}"
-	"figure.page svg{max-width:100%;max-height:165mm;margin:0 auto}"
+	"figure.page svg{max-width:100%;max-height:148mm;margin:0 auto}"
+	"figure.tall{page:tall}figure.tall svg{width:100%;max-height:255mm}"
+	"figcaption{break-before:avoid}"
 	"nav{display:none}a{color:inherit;text-decoration:none}}";
 
 void html_add(struct bh_buf *b, const char *s)
@@ -269,7 +272,7 @@ static void add_pictures(struct bh_buf *b, const json_t *report)
 			      "tried what is denied.</figcaption></figure>\n");
 	}
 	if (json_array_size(fact(map, "edges"))) {
-		bh_buf_addstr(b, "<figure class=\"page\">\n");
+		bh_buf_addstr(b, "<figure class=\"page tall\">\n");
 		picture_matrix(map, b);
 		bh_buf_addstr(b, "<figcaption>The same as a matrix.</figcaption></figure>\n");
 	}

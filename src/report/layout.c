@@ -20,6 +20,7 @@
 #define GAP_LABELS 130
 #define LANE_GAP   26
 #define MARGIN     24
+#define TURN       40 /* on the right: what leads from the last column to itself */
 #define BAND_GAP   48 /* with the title of a box in it */
 #define SWEEPS     14
 
@@ -248,23 +249,25 @@ static size_t owner_of(const struct maker *m, const struct edge *e)
 	return count_long(m, e->to, false) > count_long(m, e->from, true) ? e->to : e->from;
 }
 
+/* Links go to the right, also those of an edge that leads back. */
 static void make_links(struct maker *m)
 {
 	for (size_t i = 0; i < m->n_edges; i++) {
 		struct edge *e = &m->edges[i];
-		unsigned last = m->items[e->to].column;
-		size_t before = e->from;
+		bool back = m->items[e->to].column < m->items[e->from].column;
+		size_t before = back ? e->to : e->from, end = back ? e->from : e->to;
+		unsigned last = m->items[end].column;
 
-		if (last <= m->items[e->from].column)
+		if (last == m->items[before].column)
 			continue;
 		e->owner = owner_of(m, e);
-		for (unsigned c = m->items[e->from].column + 1; c < last; c++) {
+		for (unsigned c = m->items[before].column + 1; c < last; c++) {
 			size_t here = gap_of(m, e->owner, c);
 
 			m->links[m->n_links++] = (struct link) { before, here };
 			before = here;
 		}
-		m->links[m->n_links++] = (struct link) { before, e->to };
+		m->links[m->n_links++] = (struct link) { before, end };
 	}
 }
 
@@ -437,7 +440,7 @@ static void put_columns(const struct maker *m, struct layout *l)
 	for (unsigned c = 0; c < m->columns; c++) {
 		l->columns[c] = x;
 		l->widths[c] = column_width(m, c);
-		x += l->widths[c] + (c + 1 < m->columns ? m->gap : MARGIN);
+		x += l->widths[c] + (c + 1 < m->columns ? m->gap : TURN);
 	}
 	l->width = x;
 }

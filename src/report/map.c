@@ -122,24 +122,25 @@ static void add_curve(struct drawing *d, int x1, int y1, int x2, int y2)
 	bh_buf_addf(d->out, "C%d %d %d %d %d %d", x1 + reach, y1, x2 - reach, y2, x2, y2);
 }
 
-/* By the gaps of OWNER in the columns between. L then is its last piece. */
+/* By the gaps of OWNER in the columns between, to the right or back. L then is its last piece. */
 static void add_path(struct drawing *d, size_t from, size_t to, size_t owner, struct line *l)
 {
 	const struct layout *a = &d->layout;
-	unsigned last = a->nodes[to].column;
+	int last = (int)a->nodes[to].column, first = (int)a->nodes[from].column;
+	int step = last < first ? -1 : 1;
 
 	bh_buf_addf(d->out, "M%d %d", l->x1, l->y1);
-	for (unsigned c = a->nodes[from].column + 1; c < last; c++) {
-		int y = a->ways[owner * a->n_columns + c];
+	for (int c = first + step; first != last && c != last; c += step) {
+		int y = a->ways[owner * a->n_columns + (unsigned)c], width = a->widths[c];
 
 		if (y < 0)
 			continue;
-		add_curve(d, l->x1, l->y1, a->columns[c], y);
-		bh_buf_addf(d->out, "h%d", a->widths[c]);
-		l->x1 = a->columns[c] + a->widths[c];
+		add_curve(d, l->x1, l->y1, a->columns[c] + (step < 0 ? width : 0), y);
+		bh_buf_addf(d->out, "h%d", step * width);
+		l->x1 = a->columns[c] + (step < 0 ? 0 : width);
 		l->y1 = y;
 	}
-	if (a->nodes[from].column < last) {
+	if (first != last) {
 		l->bend1 = l->bend2 = (l->x1 + l->x2) / 2;
 		add_curve(d, l->x1, l->y1, l->x2, l->y2);
 	} else {

@@ -261,6 +261,36 @@ static void test_map_big(void **state)
 	json_decref(map);
 }
 
+/* What leads back over columns goes by their gaps as well, and behind no node. */
+static void test_map_back(void **state)
+{
+	json_t *nodes = json_array(), *edges = json_array();
+	json_t *map = json_pack("{s:o, s:o}", "nodes", nodes, "edges", edges);
+	const char *path, *end;
+	unsigned pieces = 0;
+	struct bh_buf b;
+
+	for (int i = 0; i < 5; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "n%d", i);
+		json_array_append_new(nodes,
+				      json_pack("{s:s, s:s}", "name", name, "kind", "service"));
+		json_array_append_new(edges,
+				      json_pack("{s:i, s:i, s:s, s:s}", "from", i, "to",
+						(i + 1) % 5, "state", "allowed", "ports", "1/tcp"));
+	}
+	bh_buf_init(&b, 1 << 20);
+	assert_int_equal(report_map_svg(map, &b, NULL), 0);
+	end = strstr(bh_buf_str(&b), "\"><title>n4 to n0");
+	assert_non_null(end);
+	for (path = end; path[-1] != '"'; path--)
+		pieces += *path == 'C';
+	assert_int_equal(pieces, 4); /* three columns lie between */
+	bh_buf_done(&b);
+	json_decref(map);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -271,6 +301,7 @@ int main(void)
 		cmocka_unit_test(test_formats_agree),
 		cmocka_unit_test(test_map_nonsense),
 		cmocka_unit_test(test_map_big),
+		cmocka_unit_test(test_map_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
