@@ -114,17 +114,24 @@ static int digest_object(const json_t *report, char out[DIGEST_HEX])
 	return 0;
 }
 
-static void write_json(const json_t *report, const struct seal *s, struct bh_buf *out)
+/* All of a report in JSON: the object and its seal. */
+static json_t *sealed(const json_t *report, const struct seal *s)
 {
 	json_t *o = json_pack("{s:O, s:{s:s, s:s}}", "report", report, "digest", "algorithm",
 			      "sha256", "value", s->digest);
-	bh_autofree char *text = NULL;
 
 	if (o && s->signature[0])
 		json_object_set_new(o, "signature",
 				    json_pack("{s:s, s:s, s:s}", "algorithm", "ed25519", "key",
 					      s->signer, "value", s->signature));
-	text = o ? json_dumps(o, JSON_INDENT(1)) : NULL;
+	return o;
+}
+
+static void write_json(const json_t *report, const struct seal *s, struct bh_buf *out)
+{
+	json_t *o = sealed(report, s);
+	bh_autofree char *text = o ? json_dumps(o, JSON_INDENT(1)) : NULL;
+
 	json_decref(o);
 	if (!text)
 		out->error = -ENOMEM;
@@ -186,6 +193,16 @@ static int take_text(const json_t *o, const char *path, size_t len, char *out)
 	return 0;
 }
 
+/* Nothing stands beside what is sealed. */
+static bool is_all(const json_t *o, const struct seal *s)
+{
+	json_t *all = sealed(fact(o, "report"), s);
+	bool same = json_equal(o, all);
+
+	json_decref(all);
+	return same;
+}
+
 static int check_json(const json_t *o, const struct report_key *key, struct report_checked *ret)
 {
 	struct seal s = { { 0 } };
@@ -199,7 +216,11 @@ static int check_json(const json_t *o, const struct report_key *key, struct repo
 	if (r >= 0 && fact(o, "signature"))
 		r = take_text(o, "signature.value", 2 * (size_t)REPORT_SIGNATURE, s.signature);
 	ret->format = REPORT_JSON;
-	return r < 0 ? r : judge_seal(&s, digest, key, ret);
+	if (r >= 0)
+		r = judge_seal(&s, digest, key, ret);
+	if (r >= 0)
+		ret->intact = ret->intact && is_all(o, &s);
+	return r;
 }
 
 /* The seal's line is the last one, and whole. */
