@@ -151,6 +151,8 @@ int cli_list_generations(const struct cli_options *o);
 const char *cli_text(const json_t *o, const char *key);
 /* One line of JSON on stdout. */
 void cli_print_object(const json_t *o);
+/* When and on which host a run was: "when" and "host" of its sums. */
+void cli_put_run(json_t *o);
 
 /*
  * --strict: print everything that would stay unheld (enforce_preflight(), ENTER as there). CLI_YES

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <bulkhead/base/buf.h>
@@ -29,6 +30,19 @@ const char *cli_text(const json_t *o, const char *key)
 	const char *s = json_string_value(json_object_get(o, key));
 
 	return s ? s : "";
+}
+
+void cli_put_run(json_t *o)
+{
+	char host[256] = "", when[BH_TIME_STR];
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	gethostname(host, sizeof(host) - 1);
+	json_object_set_new(
+		o, "when",
+		json_string(bh_format_time(when, t.tv_sec * INT64_C(1000000) + t.tv_nsec / 1000)));
+	json_object_set_new(o, "host", json_string(host));
 }
 
 void cli_print_object(const json_t *o)

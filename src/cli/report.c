@@ -166,12 +166,16 @@ static void begin(struct gathering *g)
 	gather_text(g->report, "host", host);
 }
 
-/* The history comes first: nothing that is open then is worth anything to whoever reads it. */
+/*
+ * The history comes early, but behind the times of tests: nothing that is open then is worth anything to
+ * whoever reads it.
+ */
 static int gather(struct gathering *g, size_t warnings)
 {
-	static int (*const sections[])(struct gathering *) = { gather_flows,    gather_tested,
-							       gather_denied,   gather_trail,
-							       gather_enforced, gather_inputs };
+	static int (*const sections[])(struct gathering *) = {
+		gather_flows,    gather_tested, gather_trail, gather_denied,
+		gather_enforced, gather_probe,  gather_rules, gather_verified,
+	};
 	int code = gather_policies(g, warnings);
 
 	for (size_t i = 0; code == CLI_YES && i < BH_ARRAY_SIZE(sections); i++)
@@ -268,6 +272,7 @@ static int make(struct gathering *g, enum report_format format)
 		code = finish(g, format, earlier);
 	json_decref(earlier);
 	json_decref(g->report);
+	json_decref(g->counted);
 	site_done(g->site);
 	return code;
 }

@@ -27,11 +27,13 @@ struct gathering {
 	unsigned days;
 	struct report_test tests[REPORT_TESTS_MAX]; /* gather_trail() finds them */
 	size_t n_tests;
+	json_t *counted; /* "rules" of gather_denied(), without --rules: "state", "lines" */
 	json_t *report;
 };
 
 /* Text of policies and files as JSON: tame. "" and NULL leave the key out. */
 void gather_text(json_t *o, const char *key, const char *s);
+json_int_t gather_number(const json_t *o, const char *key); /* 0: not there */
 /* {"state": STATE, "why": WHY} */
 json_t *gather_state(const char *state, const char *why);
 /* Is WORD one of those that TEXT joins with ", "? */
@@ -52,13 +54,25 @@ int gather_enforced(struct gathering *g); /* "enforcement", "endpoints", "daemon
 int gather_trail(struct gathering *g);    /* "trail", "generations" */
 int gather_tested(struct gathering *g);   /* when the test of --probe ran */
 int gather_denied(struct gathering *g);   /* "denied", and edges of "map" */
-int gather_inputs(struct gathering *g);   /* "probe", "rules", "verify" */
+int gather_probe(struct gathering *g);    /* "probe" */
+int gather_rules(struct gathering *g);    /* "rules" */
+int gather_verified(struct gathering *g); /* "verify" */
 
 /* Nodes and boxes of a graph as report_map_svg() takes them; edges, too. */
 json_t *map_of_graph(const struct flow_graph *graph, const struct policy_set *policies,
 		     const char *scope);
 /* What was denied, as edges of the map. */
 void map_add_denied(json_t *map, const json_t *groups);
+
+/* LEN bytes with an object a line, each tamed; TAKE says false of one that is none of its. */
+bool report_lines(const char *text, size_t len, bool (*take)(const json_t *o, void *arg),
+		  void *arg);
+/*
+ * The sums of another run say when and where it was: is that no evidence of how things stand here, now?
+ * Then WHY says it.
+ */
+#define GATHER_STALE 256
+bool gather_is_stale(const struct gathering *g, const json_t *sums, char why[GATHER_STALE]);
 
 /* A whole regular file that was named by an option; CLI_YES, or CLI_USAGE after having said why. */
 int report_file(const char *option, const char *path, char **ret, size_t *ret_len);

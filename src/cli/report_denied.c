@@ -11,6 +11,7 @@
 
 #include "denied.h"
 #include "report.h"
+#include "rules.h"
 
 /*
  * The history of denied flows: what the scope denied, and what others denied of what was to go there. It
@@ -30,7 +31,7 @@ struct asking {
 	size_t n_inside, n_outside;
 	json_t *answer, *groups;
 	uint64_t packets[PARTS], parts[PARTS], records, sum;
-	int64_t from, last;
+	int64_t from, last, begun;
 	bool adds_up;
 	struct flows_span but[REPORT_TESTS_MAX];
 	const struct report_test *test; /* that is looked at */
@@ -147,6 +148,7 @@ static int ask_all(struct asking *a, struct flows_reader *r, struct bh_err *err)
 	if (q < 0)
 		return q;
 	put_kept(a->answer, &kept);
+	a->begun = kept.begun;
 	/* what was before the history began is not known */
 	a->from = kept.begun > a->from && kept.begun < a->g->now ? kept.begun : a->from;
 	q = flows_sums(r, on_account, a, err);
@@ -172,7 +174,45 @@ static void put_answer(struct asking *a)
 	json_object_set_new(a->answer, "left_out", json_integer((json_int_t)a->left_out));
 	json_object_set_new(a->answer, "others", json_integer((json_int_t)a->others));
 	json_object_set_new(a->answer, "adds_up", json_boolean(a->adds_up));
-	json_object_set_new(a->answer, "from_the_future", json_boolean(a->last > a->g->now + LATE));
+	json_object_set_new(
+		a->answer, "from_the_future",
+		json_boolean(a->last > a->g->now + LATE || a->begun > a->g->now + LATE));
+}
+
+/* --- rules, which are counted in the same history ----------------------------------------------- */
+
+struct counted {
+	const struct asking *a;
+	const struct rule_hits *hits;
+	json_t *lines;
+};
+
+static int on_rule(const struct compile_rule *r, void *arg)
+{
+	const struct counted *c = arg;
+	struct rule_judgement j;
+
+	if (!r->service || !gather_is_inside(c->a->g, r->service))
+		return 0;
+	rule_judge(c->hits, r, c->a->g->now / USEC, (int64_t)c->a->g->days * DAY, &j);
+	json_array_append_new(c->lines, rule_json(r, &j));
+	return 0;
+}
+
+static json_t *count_rules(const struct asking *a, struct flows_reader *r)
+{
+	struct rule_hits hits;
+	struct counted c = { .a = a, .hits = &hits, .lines = json_array() };
+	json_t *o;
+	int q = rule_hits_read(r, &hits);
+
+	if (q >= 0 && hits.kept)
+		q = compile_each_rule(a->g->site->policies, on_rule, &c, NULL);
+	o = q < 0 ? gather_state("unreadable", "out of memory")
+		  : gather_state(hits.kept ? "read" : "unreadable", hits.why);
+	json_object_set_new(o, "lines", c.lines);
+	rule_hits_done(&hits);
+	return o;
 }
 
 static void set_state(json_t *o, const char *state, const char *why)
@@ -198,6 +238,8 @@ static int read_history(int fd, void *arg)
 		r = ask_all(a, s.reader, &err);
 	if (r >= 0)
 		put_answer(a);
+	if (s.reader && !a->g->options->counted)
+		json_object_set_new(a->answer, "rules", count_rules(a, s.reader));
 	set_state(a->answer,
 		  r >= 0         ? "read"
 		  : r == -ENOENT ? "absent"
@@ -289,6 +331,10 @@ int gather_denied(struct gathering *g)
 		a.but[i] = g->tests[i].span;
 	a.from = g->now - (int64_t)g->days * DAY * USEC;
 	o = split_services(&a) ? ask_apart(&a) : gather_state("unreadable", "out of memory");
+	g->counted = json_object_get(o, "rules")
+			     ? json_deep_copy(json_object_get(o, "rules"))
+			     : gather_state(cli_text(o, "state"), cli_text(o, "why"));
+	json_object_del(o, "rules");
 	json_object_set_new(g->report, "denied", o);
 	map_add_denied(json_object_get(g->report, "map"), json_object_get(o, "groups"));
 	free(a.inside);

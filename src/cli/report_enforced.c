@@ -21,12 +21,12 @@ static bool is_of_scope(const struct listening *l, const json_t *o)
 static void take_daemon(struct listening *l, const json_t *o)
 {
 	json_t *d = gather_state("read", cli_text(o, "why"));
-	static const char *const copied[][2] = { { "since", "since" },
-						 { "generation", "generation" },
-						 { "finding", "finding" },
-						 { "repairs", "repairs" },
-						 { "namespaces", "namespaces_held" },
-						 { "logger_counts", "logger" } };
+	static const char *const copied[][2] = {
+		{ "since", "since" },         { "generation", "generation" },
+		{ "finding", "finding" },     { "repairs", "repairs" },
+		{ "trouble", "trouble" },     { "namespaces", "namespaces_held" },
+		{ "logger_counts", "logger" }
+	};
 
 	for (size_t i = 0; i < sizeof(copied) / sizeof(copied[0]); i++)
 		json_object_set(d, copied[i][0], json_object_get(o, copied[i][1]));

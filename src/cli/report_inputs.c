@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,9 @@
 #include "report.h"
 
 /* What other runs have found out, as they wrote it: hostile until it is tamed. */
+
+#define USEC        INT64_C(1000000)
+#define RUN_AGE_MAX (86400 * USEC) /* of what says how things stand */
 
 int report_file(const char *option, const char *path, char **ret, size_t *ret_len)
 {
@@ -22,9 +26,7 @@ int report_file(const char *option, const char *path, char **ret, size_t *ret_le
 			bh_escape_str(shown, sizeof(shown), path), strerrordesc_np(-r));
 }
 
-/* An object a line; TAKE says false of one that is none of its. */
-static bool take_lines(const char *text, size_t len, bool (*take)(const json_t *o, void *arg),
-		       void *arg)
+bool report_lines(const char *text, size_t len, bool (*take)(const json_t *o, void *arg), void *arg)
 {
 	const char *end = text + len;
 	bool right = len > 0;
@@ -42,7 +44,25 @@ static bool take_lines(const char *text, size_t len, bool (*take)(const json_t *
 	return right;
 }
 
-static json_int_t number(const json_t *o, const char *key)
+bool gather_is_stale(const struct gathering *g, const json_t *sums, char why[GATHER_STALE])
+{
+	const char *when = cli_text(sums, "when"), *host = cli_text(sums, "host");
+	int64_t t;
+
+	why[0] = '\0';
+	if (gather_time(when, &t) < 0)
+		snprintf(why, GATHER_STALE, "it does not say when it was");
+	else if (t > g->now + 60 * USEC)
+		snprintf(why, GATHER_STALE,
+			 "it is of %.40s, which is still to come: the clock was set back", when);
+	else if (t < g->now - RUN_AGE_MAX)
+		snprintf(why, GATHER_STALE, "it is of %.40s, and says nothing of today", when);
+	else if (strcmp(host, cli_text(g->report, "host")) != 0)
+		snprintf(why, GATHER_STALE, "it was of another host (%.100s)", host);
+	return why[0];
+}
+
+json_int_t gather_number(const json_t *o, const char *key)
 {
 	return json_integer_value(json_object_get(o, key));
 }
@@ -54,6 +74,7 @@ static json_int_t number(const json_t *o, const char *key)
 struct probing {
 	const struct gathering *g;
 	json_t *findings, *unknown, *summary;
+	json_t *asked; /* ids of those that packets were sent from or to */
 	json_int_t questions;
 	size_t more, elsewhere;
 };
@@ -107,9 +128,15 @@ static void on_table(struct probing *p, const json_t *o)
 		p->elsewhere++;
 }
 
+/* Nothing was to be sent there, or it was asked on another way (docs/probe.md): nothing is amiss. */
+static bool is_harmless(const char *reason)
+{
+	return strcmp(reason, "no-way") == 0 || strcmp(reason, "other-way") == 0;
+}
+
 static void on_not_probed(struct probing *p, const json_t *o)
 {
-	if (touches_scope(p, o))
+	if (touches_scope(p, o) && !is_harmless(cli_text(o, "reason")))
 		say(p, p->unknown,
 		    json_sprintf("%s to %s was not probed: %s (%s)", cli_text(o, "from"),
 				 cli_text(o, "to"), cli_text(o, "text"), cli_text(o, "reason")));
@@ -117,9 +144,13 @@ static void on_not_probed(struct probing *p, const json_t *o)
 
 static void on_pair(struct probing *p, const json_t *o)
 {
-	if (touches_scope(p, o))
-		p->questions += json_integer_value(json_object_get(o, "packets")) -
-				json_integer_value(json_object_get(o, "not_probed"));
+	json_int_t n = gather_number(o, "packets") - gather_number(o, "not_probed");
+
+	if (n <= 0 || !touches_scope(p, o))
+		return;
+	p->questions += n;
+	json_object_set_new(p->asked, cli_text(o, "from"), json_true());
+	json_object_set_new(p->asked, cli_text(o, "to"), json_true());
 }
 
 static void on_summary(struct probing *p, const json_t *o)
@@ -142,10 +173,54 @@ static bool take_probe(const json_t *o, void *arg)
 	struct probing *p = arg;
 	bool right = strcmp(cli_text(o, "schema"), PROBE_SCHEMA) == 0;
 
+	/* what comes behind a summary is of a run that was broken off */
+	json_decref(right ? p->summary : NULL);
+	p->summary = right ? NULL : p->summary;
 	for (size_t i = 0; right && i < BH_ARRAY_SIZE(kinds); i++)
 		if (strcmp(kinds[i].kind, cli_text(o, "kind")) == 0)
 			kinds[i].take(p, o);
 	return right;
+}
+
+/* Of those that share a namespace one is asked for all. */
+static bool was_asked(const struct probing *p, const json_t *endpoint)
+{
+	json_t *id;
+	size_t i;
+
+	if (json_object_get(p->asked, cli_text(endpoint, "endpoint")))
+		return true;
+	json_array_foreach (json_object_get(endpoint, "shares_with"), i, id)
+		if (json_is_string(id) && json_object_get(p->asked, json_string_value(id)))
+			return true;
+	return false;
+}
+
+/* Who has come into the scope since the test, or was passed over by it, was not tested. */
+static void judge_coverage(struct probing *p)
+{
+	const char *first = NULL;
+	size_t i, n = 0;
+	json_t *e;
+
+	json_array_foreach (json_object_get(p->g->report, "endpoints"), i, e)
+		if (json_is_true(json_object_get(e, "inside")) && !was_asked(p, e) && !n++)
+			first = cli_text(e, "name");
+	if (n)
+		json_array_append_new(p->unknown,
+				      json_sprintf("the segmentation test did not ask %zu of the "
+						   "endpoints that are in the scope now: %s%s",
+						   n, first, n > 1 ? ", ..." : ""));
+}
+
+/* Packets that were sent elsewhere say nothing of this host. */
+static void judge_place(struct probing *p)
+{
+	const char *host = cli_text(p->summary, "host");
+
+	if (strcmp(host, cli_text(p->g->report, "host")) != 0)
+		say(p, p->unknown,
+		    json_sprintf("the segmentation test was made on another host (%s)", host));
 }
 
 /* A run that left something out, or whose clock was set, is no whole test. */
@@ -153,6 +228,8 @@ static void judge_run(struct probing *p)
 {
 	json_int_t jump = json_integer_value(json_object_get(p->summary, "clock_jump"));
 
+	judge_place(p);
+	judge_coverage(p);
 	if (!json_is_true(json_object_get(p->summary, "complete")))
 		say(p, p->unknown,
 		    json_string("the segmentation test was told to leave something out"));
@@ -194,7 +271,9 @@ static json_t *probe_object(struct probing *p)
 
 int gather_tested(struct gathering *g)
 {
-	struct probing p = { .g = g, .findings = json_array(), .unknown = json_array() };
+	struct probing p = {
+		.g = g, .findings = json_array(), .unknown = json_array(), .asked = json_object()
+	};
 	bh_autofree char *text = NULL;
 	int64_t since, until;
 	size_t len;
@@ -202,7 +281,7 @@ int gather_tested(struct gathering *g)
 
 	if (g->options->probe)
 		code = report_file("probe", g->options->probe, &text, &len);
-	if (g->options->probe && code == CLI_YES && take_lines(text, len, take_probe, &p) &&
+	if (g->options->probe && code == CLI_YES && report_lines(text, len, take_probe, &p) &&
 	    p.summary && gather_time(cli_text(p.summary, "start"), &since) >= 0 &&
 	    gather_time(cli_text(p.summary, "end"), &until) >= 0)
 		gather_test(
@@ -210,13 +289,16 @@ int gather_tested(struct gathering *g)
 			(unsigned)json_integer_value(json_object_get(p.summary, "source_port")));
 	json_decref(p.findings);
 	json_decref(p.unknown);
+	json_decref(p.asked);
 	json_decref(p.summary);
 	return code;
 }
 
-static int gather_probe(struct gathering *g)
+int gather_probe(struct gathering *g)
 {
-	struct probing p = { .g = g, .findings = json_array(), .unknown = json_array() };
+	struct probing p = {
+		.g = g, .findings = json_array(), .unknown = json_array(), .asked = json_object()
+	};
 	const char *path = g->options->probe;
 	bh_autofree char *text = NULL;
 	size_t len = 0;
@@ -229,7 +311,7 @@ static int gather_probe(struct gathering *g)
 		o = gather_state("absent",
 				 "no result was given (bulkhead probe --json, then report "
 				 "--probe FILE)");
-	else if (code == CLI_YES && !take_lines(text, len, take_probe, &p))
+	else if (code == CLI_YES && !report_lines(text, len, take_probe, &p))
 		o = gather_state("unreadable", "the file is no result of bulkhead probe --json");
 	else if (code == CLI_YES && !p.summary)
 		o = gather_state("unreadable",
@@ -239,180 +321,7 @@ static int gather_probe(struct gathering *g)
 	json_object_set_new(g->report, "probe", o);
 	json_decref(p.findings);
 	json_decref(p.unknown);
+	json_decref(p.asked);
 	json_decref(p.summary);
 	return code;
-}
-
-/* --- rules without a hit (docs/rules.md) -------------------------------------------------------- */
-
-struct counting {
-	const struct gathering *g;
-	json_t *unused, *sums;
-	json_int_t lines, n, young;
-};
-
-static bool take_rule(const json_t *o, void *arg)
-{
-	struct counting *c = arg;
-	const char *use = cli_text(o, "use");
-	json_t *u;
-
-	if (json_object_get(o, "rules")) {
-		json_decref(c->sums);
-		c->sums = json_deep_copy(o);
-		return true;
-	}
-	c->lines++;
-	/* guardrails deny: that nothing has hit one is no flaw of it */
-	if (!use[0] || strcmp(cli_text(o, "scope"), c->g->scope->name) != 0 ||
-	    strcmp(cli_text(o, "kind"), "guardrail") == 0)
-		return use[0];
-	c->n++;
-	c->young += strcmp(use, "not-yet-known") == 0;
-	if (strcmp(use, "unused") != 0)
-		return true;
-	u = json_pack(
-		"{s:s, s:s, s:o}", "service", cli_text(o, "service"), "rule", cli_text(o, "rule"),
-		"where",
-		json_sprintf("%s:%" JSON_INTEGER_FORMAT, cli_text(o, "file"), number(o, "line")));
-	json_object_set(u, "since", json_object_get(o, "since"));
-	json_object_set(u, "last", json_object_get(o, "last_hit"));
-	json_array_append_new(c->unused, u);
-	return true;
-}
-
-static json_t *rules_object(struct counting *c)
-{
-	json_t *o;
-
-	if (strcmp(cli_text(c->sums, "policies"), c->g->site->policies->digest) != 0)
-		return gather_state("unreadable", "the counts are of other policies");
-	if (!json_is_true(json_object_get(c->sums, "history")))
-		return gather_state("unreadable", "there is no history in which hits are counted");
-	if (number(c->sums, "window_seconds") < (json_int_t)c->g->days * 86400)
-		return gather_state("unreadable",
-				    "the counts are of a shorter time than is asked for "
-				    "(bulkhead rules --unused)");
-	/* With --unused the others are not listed, only counted: of whichever scope. */
-	if (c->lines != number(c->sums, "rules") && c->young < number(c->sums, "not_yet_known"))
-		c->young = number(c->sums, "not_yet_known");
-	o = gather_state("read", NULL);
-	json_object_set_new(o, "n", json_integer(c->n));
-	json_object_set_new(o, "young", json_integer(c->young));
-	json_object_set(o, "unused", c->unused);
-	return o;
-}
-
-static int gather_rules(struct gathering *g)
-{
-	struct counting c = { .g = g, .unused = json_array() };
-	const char *path = g->options->counted;
-	bh_autofree char *text = NULL;
-	size_t len = 0;
-	json_t *o;
-	int code = path ? report_file("rules", path, &text, &len) : CLI_YES;
-
-	if (!path)
-		o = gather_state("absent",
-				 "no counts were given (bulkhead rules --json, then report "
-				 "--rules FILE)");
-	else if (code == CLI_YES && (!take_lines(text, len, take_rule, &c) || !c.sums))
-		o = gather_state("unreadable", "the file is not what bulkhead rules --json writes");
-	else
-		o = rules_object(&c);
-	json_object_set_new(g->report, "rules", o);
-	json_decref(c.unused);
-	json_decref(c.sums);
-	return code;
-}
-
-/* --- verify (docs/verify.md) --------------------------------------------------------------------- */
-
-struct verifying {
-	const struct gathering *g;
-	json_t *findings, *seen, *sums;
-};
-
-static bool take_verified(const json_t *o, void *arg)
-{
-	struct verifying *v = arg;
-	const char *finding = cli_text(o, "finding"), *who = cli_text(o, "name");
-
-	if (json_object_get(o, "passed")) {
-		json_decref(v->sums);
-		v->sums = json_deep_copy(o);
-	} else if (!finding[0]) {
-		json_object_set_new(v->seen, cli_text(o, "endpoint"), json_true());
-	} else if (strcmp(cli_text(o, "severity"), "note") != 0 &&
-		   json_array_size(v->findings) < BH_REPORT_FINDINGS_MAX) {
-		json_array_append_new(v->findings,
-				      json_sprintf("%s%s%s (%s)", who, who[0] ? ": " : "",
-						   cli_text(o, "text"), finding));
-	}
-	return finding[0] || json_object_get(o, "passed") || cli_text(o, "state")[0];
-}
-
-/* A run of an hour ago says nothing of a container that has come since. */
-static bool saw_all(const struct verifying *v)
-{
-	json_t *e;
-	size_t i;
-
-	json_array_foreach (json_object_get(v->g->report, "endpoints"), i, e)
-		if (json_is_true(json_object_get(e, "inside")) &&
-		    !json_object_get(v->seen, cli_text(e, "endpoint")))
-			return false;
-	return true;
-}
-
-static json_t *verified_object(const struct verifying *v)
-{
-	const char *scope = cli_text(v->sums, "scope");
-	json_t *o;
-
-	if (strcmp(cli_text(v->sums, "policies"), v->g->site->policies->digest) != 0)
-		return gather_state("unreadable", "it was of other policies");
-	if (scope[0] && strcmp(scope, v->g->scope->name) != 0)
-		return gather_state("unreadable", "it was of another scope");
-	if (!saw_all(v))
-		return gather_state("unreadable", "it did not look at every endpoint of the scope");
-	o = gather_state("read", NULL);
-	json_object_set(o, "checked", json_object_get(v->sums, "namespaces"));
-	json_object_set(o, "findings", v->findings);
-	if (!json_is_true(json_object_get(v->sums, "passed")) && !json_array_size(v->findings))
-		json_array_append_new(v->findings, json_string("it did not pass"));
-	return o;
-}
-
-/* Optional: without it the tables alone are read back. */
-static int gather_verified(struct gathering *g)
-{
-	struct verifying v = { g, json_array(), json_object(), NULL };
-	const char *path = g->options->verified;
-	bh_autofree char *text = NULL;
-	size_t len = 0;
-	int code = path ? report_file("verify", path, &text, &len) : CLI_YES;
-
-	if (path && code == CLI_YES) {
-		bool right = take_lines(text, len, take_verified, &v) && v.sums;
-
-		json_object_set_new(g->report, "verify",
-				    right ? verified_object(&v)
-					  : gather_state("unreadable",
-							 "the file is not what bulkhead "
-							 "verify --json writes"));
-	}
-	json_decref(v.findings);
-	json_decref(v.seen);
-	json_decref(v.sums);
-	return code;
-}
-
-int gather_inputs(struct gathering *g)
-{
-	int code = gather_probe(g);
-
-	if (code == CLI_YES)
-		code = gather_rules(g);
-	return code == CLI_YES ? gather_verified(g) : code;
 }

@@ -77,11 +77,27 @@ static void look_at_time(struct reading *r, const struct audit_item *item)
 	snprintf(r->before_text, sizeof(r->before_text), "%s", when);
 }
 
+/* The same run, as its result has it and as the trail has it: their times differ by little. */
+static bool is_known(struct gathering *g, const struct report_test *t)
+{
+	for (size_t i = 0; i < g->n_tests; i++) {
+		struct flows_span *s = &g->tests[i].span;
+
+		if (g->tests[i].port != t->port || s->since > t->span.until ||
+		    s->until < t->span.since)
+			continue;
+		s->since = s->since < t->span.since ? s->since : t->span.since;
+		s->until = s->until > t->span.until ? s->until : t->span.until;
+		return true;
+	}
+	return false;
+}
+
 void gather_test(struct gathering *g, int64_t since, int64_t until, unsigned port)
 {
 	struct report_test t = { { since, until + TEST_LATE }, port };
 
-	if (until < since || until - since > TEST_MAX_S * USEC)
+	if (until < since || until - since > TEST_MAX_S * USEC || is_known(g, &t))
 		return;
 	if (g->n_tests == REPORT_TESTS_MAX) /* the newest are of interest */
 		memmove(g->tests, g->tests + 1, sizeof(g->tests) - sizeof(t));

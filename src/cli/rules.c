@@ -129,6 +129,18 @@ static int on_rule(const struct compile_rule *r, void *arg)
 	return 0;
 }
 
+/* What was asked for; left out where all was. */
+static void put_words(json_t *o, const char *key, const struct cli_words *w)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < w->n; i++)
+		json_array_append_new(list, json_string(w->words[i]));
+	if (w->n)
+		json_object_set(o, key, list);
+	json_decref(list);
+}
+
 static void print_sums(const struct view *v, const struct policy_set *p)
 {
 	const size_t *n = v->uses;
@@ -144,6 +156,9 @@ static void print_sums(const struct view *v, const struct policy_set *p)
 		      "not_yet_known", (json_int_t)n[RULE_UNKNOWN], "expired",
 		      (json_int_t)n[RULE_EXPIRED], "window_seconds", (json_int_t)v->window,
 		      "policies", p->digest, "history", v->hits->kept);
+	cli_put_run(o);
+	put_words(o, "scopes", &v->o->scopes);
+	put_words(o, "services", &v->o->services);
 	cli_print_object(o);
 	json_decref(o);
 }

@@ -9,6 +9,7 @@
 #include <bulkhead/enforce/verify.h>
 
 #include "cli.h"
+#include "verify.h"
 
 struct view {
 	const struct cli_options *o;
@@ -75,7 +76,7 @@ static void print_text(const struct view *v, const struct verify_finding *f)
 	printf("%30s%s\n", "", f->info->fix);
 }
 
-static void print_json(const struct view *v, const struct verify_finding *f)
+json_t *verify_json(const struct site *s, const struct verify_finding *f)
 {
 	json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s}", "finding", f->info->id, "severity",
 			      verify_severity_name(f->info->severity), "text", f->text, "why",
@@ -83,20 +84,49 @@ static void print_json(const struct view *v, const struct verify_finding *f)
 	char name[256], text[512];
 
 	if (f->endpoint != VERIFY_NOBODY) {
-		const struct endpoint *e = &v->site->endpoints->endpoints[f->endpoint];
+		const struct endpoint *e = &s->endpoints->endpoints[f->endpoint];
 
 		json_object_set_new(o, "endpoint",
 				    json_string(bh_escape_str(name, sizeof(name), e->id)));
 		json_object_set_new(o, "name", json_string(endpoint_format(name, sizeof(name), e)));
 		json_object_set_new(
 			o, "services",
-			json_string(site_services_of(v->site, f->endpoint, text, sizeof(text))));
+			json_string(site_services_of(s, f->endpoint, text, sizeof(text))));
 		json_object_set_new(
 			o, "scope",
-			json_string(site_scopes_of(v->site, f->endpoint, text, sizeof(text))));
+			json_string(site_scopes_of(s, f->endpoint, text, sizeof(text))));
 	}
 	if (f->netns)
 		json_object_set_new(o, "netns", json_integer((json_int_t)f->netns));
+	return o;
+}
+
+json_t *verify_status_json(const struct site *s, const struct endpoint_status *st)
+{
+	json_t *o = report_endpoint(s, st);
+
+	json_object_del(o, "finding"); /* here the name of what was found */
+	return o;
+}
+
+json_t *verify_sums_json(const struct site *s, const char *scope, bool daemon,
+			 const struct verify_sums *sums)
+{
+	const size_t *n = sums->findings;
+	json_t *o =
+		json_pack("{s:b, s:s?, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I}", "passed",
+			  verify_passed(sums), "scope", scope, "policies", s->policies->digest,
+			  "daemon", daemon, "endpoints", (json_int_t)sums->endpoints, "namespaces",
+			  (json_int_t)sums->namespaces, "protected", (json_int_t)sums->protected,
+			  "errors", (json_int_t)n[VERIFY_ERROR], "warnings",
+			  (json_int_t)n[VERIFY_WARNING], "notes", (json_int_t)n[VERIFY_NOTE]);
+
+	cli_put_run(o);
+	return o;
+}
+
+static void print_object(json_t *o)
+{
 	cli_print_object(o);
 	json_decref(o);
 }
@@ -106,7 +136,7 @@ static int on_finding(const struct verify_finding *f, void *arg)
 	const struct view *v = arg;
 
 	if (v->o->json)
-		print_json(v, f);
+		print_object(verify_json(v->site, f));
 	else
 		print_text(v, f);
 	return 0;
@@ -115,21 +145,15 @@ static int on_finding(const struct verify_finding *f, void *arg)
 static int on_status(const struct endpoint_status *st, void *arg)
 {
 	const struct view *v = arg;
-	json_t *o;
 
-	if (!v->o->json)
-		return 0;
-	o = report_endpoint(v->site, st);
-	json_object_del(o, "finding"); /* here the name of what was found */
-	cli_print_object(o);
-	json_decref(o);
+	if (v->o->json)
+		print_object(verify_status_json(v->site, st));
 	return 0;
 }
 
 static void print_sums(const struct view *v, const char *scope, const struct verify_sums *s)
 {
 	const size_t *n = s->findings;
-	json_t *o;
 
 	if (!v->o->json) {
 		printf("%s%sendpoints: %zu, namespaces read back: %zu, protected: %zu; errors: "
@@ -139,14 +163,7 @@ static void print_sums(const struct view *v, const char *scope, const struct ver
 		       s->protected, n[VERIFY_ERROR], n[VERIFY_WARNING], n[VERIFY_NOTE]);
 		return;
 	}
-	o = json_pack("{s:b, s:s?, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I}", "passed",
-		      verify_passed(s), "scope", scope, "policies", v->site->policies->digest,
-		      "daemon", v->daemon != NULL, "endpoints", (json_int_t)s->endpoints,
-		      "namespaces", (json_int_t)s->namespaces, "protected",
-		      (json_int_t)s->protected, "errors", (json_int_t)n[VERIFY_ERROR], "warnings",
-		      (json_int_t)n[VERIFY_WARNING], "notes", (json_int_t)n[VERIFY_NOTE]);
-	cli_print_object(o);
-	json_decref(o);
+	print_object(verify_sums_json(v->site, scope, v->daemon != NULL, s));
 }
 
 static int list_findings(bool json)

@@ -31,13 +31,14 @@ static const struct {
 	const char *rows;
 	json_t *(*line)(const json_t *row);
 	const char *came, *went;
+	const char *section; /* whose "state" says whether it was read; NULL: always */
 } things[] = {
 	{ "flows", flow_line, "Flows that may be opened now, and could not",
-	  "Flows that are closed now" },
+	  "Flows that are closed now", NULL },
 	{ "endpoints", endpoint_line, "Endpoints of the scope that are there now, or in this state",
-	  "Endpoints that are gone, or in another state" },
+	  "Endpoints that are gone, or in another state", "enforcement" },
 	{ "denied.groups", denied_line, "Denied attempts that were not there",
-	  "Denied attempts that are there no more" },
+	  "Denied attempts that are there no more", "denied" },
 };
 
 static void put_lines(json_t *set, const json_t *rows, json_t *(*line)(const json_t *))
@@ -89,7 +90,20 @@ static void compare_verdicts(json_t *parts, const json_t *now, const json_t *bef
 	json_decref(lines);
 }
 
-static void compare_findings(json_t *set, const json_t *report)
+/* What is not known of it now: a finding that was there is not gone for that. */
+static bool is_unknown(const json_t *report, const char *id)
+{
+	const json_t *q;
+	size_t i;
+
+	json_array_foreach (fact(report, "requirements"), i, q)
+		if (fact_equals(q, "id", id))
+			return json_array_size(fact(q, "unknown"));
+	return true;
+}
+
+/* Of NOW (NULL: any) only those of requirements of which all is known, or not all. */
+static void collect_findings(json_t *set, const json_t *report, const json_t *now, bool unknown)
 {
 	const json_t *q, *f;
 	size_t i, k;
@@ -100,7 +114,8 @@ static void compare_findings(json_t *set, const json_t *report)
 				json_sprintf("%s: %s", fact_text(q, "id"),
 					     json_string_value(f) ? json_string_value(f) : "");
 
-			json_object_set_new(set, json_string_value(text), json_true());
+			if (!now || is_unknown(now, fact_text(q, "id")) == unknown)
+				json_object_set_new(set, json_string_value(text), json_true());
 			json_decref(text);
 		}
 }
@@ -128,6 +143,29 @@ static void compare_heads(json_t *parts, const json_t *now, const json_t *before
 	json_decref(lines);
 }
 
+static void compare_findings(json_t *parts, const json_t *report, const json_t *earlier)
+{
+	json_t *now = json_object(), *before = json_object(), *known = json_object();
+	json_t *unknown = json_object();
+
+	collect_findings(now, report, NULL, false);
+	collect_findings(before, earlier, NULL, false);
+	collect_findings(known, earlier, report, false);
+	collect_findings(unknown, earlier, report, true);
+	add_part(parts, "Findings that are new", now, before);
+	add_part(parts, "Findings that are gone", known, now);
+	add_part(parts, "Findings that were not looked at again, or not in full", unknown, now);
+	json_decref(now);
+	json_decref(before);
+	json_decref(known);
+	json_decref(unknown);
+}
+
+static bool was_read(const json_t *report, const char *section)
+{
+	return !section || fact_equals(fact(report, section), "state", "read");
+}
+
 static void compare_sets(json_t *parts, json_t *a, json_t *b, const char *came, const char *went)
 {
 	add_part(parts, came, a, b);
@@ -136,23 +174,35 @@ static void compare_sets(json_t *parts, json_t *a, json_t *b, const char *came, 
 	json_decref(b);
 }
 
+/* What could not be read once neither came nor went. */
+static void add_unread(json_t *parts, const char *title, bool now)
+{
+	json_array_append_new(parts, json_pack("{s:s, s:[s]}", "title", title, "lines",
+					       now ? "not compared: the other report could not "
+						     "read them"
+						   : "not compared: they could not be read now"));
+}
+
 int report_compare(json_t *report, const json_t *earlier, struct bh_err *err)
 {
-	json_t *parts = json_array(), *a = json_object(), *b = json_object();
+	json_t *parts = json_array(), *a, *b;
 
 	if (!fact_equals(earlier, "scope.name", fact_text(report, "scope.name"))) {
 		json_decref(parts);
-		json_decref(a);
-		json_decref(b);
 		return bh_err_set(err, -EINVAL, "the other report is of scope %s",
 				  fact_text(earlier, "scope.name"));
 	}
 	compare_heads(parts, report, earlier);
 	compare_verdicts(parts, report, earlier);
-	compare_findings(a, report);
-	compare_findings(b, earlier);
-	compare_sets(parts, a, b, "Findings that are new", "Findings that are gone");
+	compare_findings(parts, report, earlier);
 	for (size_t i = 0; i < sizeof(things) / sizeof(things[0]); i++) {
+		bool is = was_read(report, things[i].section);
+		bool was = was_read(earlier, things[i].section);
+
+		if (is != was)
+			add_unread(parts, things[i].came, is);
+		if (!is || !was)
+			continue;
 		a = json_object();
 		b = json_object();
 		put_lines(a, fact(report, things[i].rows), things[i].line);

@@ -62,10 +62,22 @@ void judge_evidence(struct judging *j, const char *fmt, ...)
 	va_end(ap);
 }
 
+/* Whom it did not see when it looked last, it says nothing of. */
+static void judge_trouble(struct judging *j)
+{
+	const char *trouble = fact_text(j->report, "daemon.trouble");
+
+	if (trouble[0])
+		judge_unknown(j, "bulkheadd's last look failed, who is there may not be all: %s",
+			      trouble);
+}
+
 bool judge_was_read(struct judging *j, const char *what, const char *title)
 {
 	const json_t *section = fact(j->report, what);
 
+	if (strcmp(what, "enforcement") == 0)
+		judge_trouble(j);
 	if (fact_equals(section, "state", "read"))
 		return true;
 	judge_unknown(j, "%s: %s", title,

@@ -121,8 +121,8 @@ static void judge_verified(struct judging *j)
 	size_t i;
 	json_t *f;
 
-	if (!fact(j->report, "verify"))
-		return; /* status, read back, is enough */
+	fact_each (j->report, "verify.unknown", i, f)
+		judge_unknown(j, "verify: %s", json_string_value(f));
 	if (!judge_was_read(j, "verify", "bulkhead verify"))
 		return;
 	fact_each (j->report, "verify.findings", i, f)

@@ -124,7 +124,15 @@ static void judge_unused(struct judging *j)
 			      "fewer than %" JSON_INTEGER_FORMAT " days",
 			      fact_number(j->report, "rules.young"),
 			      fact_number(j->report, "days"));
-	if (!n)
+	if (fact_number(j->report, "rules.tested"))
+		judge_unknown(j,
+			      "%" JSON_INTEGER_FORMAT
+			      " rules were hit last while a segmentation test ran, which hits "
+			      "every rule: whether anything else needs them is not known",
+			      fact_number(j->report, "rules.tested"));
+	if (!fact_number(j->report, "rules.n"))
+		judge_unknown(j, "the scope has no rule whose hits could be counted");
+	else if (!n)
 		judge_evidence(j,
 			       "of %" JSON_INTEGER_FORMAT " rules of the scope none is known to "
 			       "have gone unused",

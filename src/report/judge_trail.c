@@ -7,6 +7,16 @@
 
 /* What is kept of the past, and who watches: 10 and 11. */
 
+/* An empty trail shows nothing. */
+static bool judge_has_entries(struct judging *j)
+{
+	if (!judge_was_read(j, "trail", "the audit trail"))
+		return false;
+	if (!fact_number(j->report, "trail.entries"))
+		judge_unknown(j, "the audit trail has no entry");
+	return fact_number(j->report, "trail.entries");
+}
+
 /* --- 10.2 ------------------------------------------------------------------------------------- */
 
 static void judge_history(struct judging *j)
@@ -74,7 +84,7 @@ static void judge_clock(struct judging *j)
 
 static void judge_complete(struct judging *j)
 {
-	if (judge_was_read(j, "trail", "the audit trail"))
+	if (judge_has_entries(j))
 		judge_evidence(j,
 			       "the audit trail has entries %" JSON_INTEGER_FORMAT
 			       " to %" JSON_INTEGER_FORMAT,
@@ -93,10 +103,10 @@ static void judge_unaltered(struct judging *j)
 	size_t i;
 	json_t *f;
 
-	if (!judge_was_read(j, "trail", "the audit trail"))
-		return;
 	fact_each (j->report, "trail.findings", i, f)
 		judge_found(j, "%s", json_string_value(f));
+	if (!judge_has_entries(j))
+		return;
 	if (!fact_is(j->report, "trail.safe"))
 		judge_found(j, "others than root may write to the directory of the trail");
 	judge_evidence(j,
@@ -162,8 +172,9 @@ static void judge_test(struct judging *j, json_int_t days)
 			    "the segmentation test is of %s, older than %" JSON_INTEGER_FORMAT
 			    " days",
 			    fact_text(p, "when"), days);
-	if (fact_text(p, "policies")[0] &&
-	    !fact_equals(p, "policies", fact_text(j->report, "policies.digest")))
+	if (!fact_text(p, "policies")[0])
+		judge_unknown(j, "of which policies the segmentation test was is not known");
+	else if (!fact_equals(p, "policies", fact_text(j->report, "policies.digest")))
 		judge_found(j, "the segmentation test was of other policies (%.12s)",
 			    fact_text(p, "policies"));
 	if (!fact_number(p, "questions"))

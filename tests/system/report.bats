@@ -14,6 +14,8 @@ setup_file() {
 		cat "$BATS_FILE_TMPDIR/told"
 		return 1
 	}
+	"$bulkhead_program" rules --policies examples/pci/policies --json >"$BATS_FILE_TMPDIR/rules" \
+		2>/dev/null || true
 }
 teardown_file() { docker_down; }
 setup() { cd "$BATS_TEST_DIRNAME/../.." || return; }
@@ -53,6 +55,10 @@ says() { # NAME ID TEXT
 			'.report.requirements[] | select(.id == $id)' "$OUT/before.json")"
 	done
 	says before 1.3.1 "4 of 4 endpoints of the scope hold exactly the rules"
+	says before 1.2.8 "bulkhead verify looked at 4 namespaces"
+	says before 1.2.7 "have been counted for fewer than 90 days"
+	[ "$(jq '.report.rules.n' "$OUT/before.json")" -eq "$(jq -s 'map(select(.scope == "cde" and
+		.kind != "guardrail" and .use)) | length' "$BATS_FILE_TMPDIR/rules")" ]
 	says before 10.7 "bulkheadd runs since"
 	says before 10.3 "each with the SHA-256 of the one before"
 }
@@ -69,15 +75,21 @@ says() { # NAME ID TEXT
 }
 
 @test "the segmentation test is of these policies and of the scope" {
-	expected=not-assessed
-	! "$bulkhead_program" --help | grep -q '^  probe ' || expected=met
+	expected=met
 	for name in before after; do
 		for id in 11.4.5 11.4.6; do
 			[ "$(verdict $name $id)" = $expected ] || fail "$name: $id: $(jq .report.probe \
 				"$OUT/$name.json")"
 		done
 	done
-	[ $expected != met ] || [ "$(jq .report.probe.questions "$OUT/before.json")" -gt 100 ]
+	[ "$(jq .report.probe.questions "$OUT/before.json")" -gt 100 ]
+}
+
+@test "what a test was denied is no attempt, whether its result or the trail tells of it" {
+	for name in before after; do
+		jq -e '.report.denied.left_out > 0 and (.report.denied.groups | length > 0 and
+			all(.port != "3389/tcp"))' "$OUT/$name.json" || fail "$(jq -c .report.denied "$OUT/$name.json")"
+	done
 }
 
 @test "every file is sealed, and the page is what a browser shows without loading anything" {

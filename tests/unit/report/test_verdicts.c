@@ -49,6 +49,8 @@ static const struct {
 	  "finding", "a chain" },
 	{ "1.2.8", "verify", "{\"state\": \"unreadable\", \"why\": \"no\"}", "not-assessed",
 	  "verify: no" },
+	{ "1.2.8", "verify.unknown", "[\"it went\"]", "not-assessed", "verify: it went" },
+	{ "1.2.8", "verify", NULL, "not-assessed", "bulkhead verify: not there" },
 	{ "1.2.5", "flows.0.reason", NULL, "finding", "no reason" },
 	{ "1.2.5", "flows.0.owner", NULL, "finding", "no owner" },
 	{ "1.2.5", "flows.2.ticket", NULL, "finding", "no ticket" },
@@ -62,11 +64,15 @@ static const struct {
 	  "nothing has hit the rule old of pos" },
 	{ "1.2.7", "rules.young", "2", "not-assessed", "2 rules" },
 	{ "1.2.7", "rules", "{\"state\": \"absent\", \"why\": \"none\"}", "not-assessed", "none" },
+	{ "1.2.7", "rules.tested", "2", "not-assessed", "2 rules were hit last while" },
+	{ "1.2.7", "rules.n", "0", "not-assessed", "no rule whose hits" },
 	{ "1.3.1", "flows.0.broad", "true", "finding", "names no ports" },
 	{ "1.3.1", "services.0.mode", "\"audit\"", "finding", "mode audit" },
 	{ "1.3.1", "endpoints.1.state", "\"weak\"", "finding", "weak" },
 	{ "1.3.1", "enforcement", "{\"state\": \"unreadable\", \"why\": \"no root\"}",
 	  "not-assessed", "no root" },
+	{ "1.3.1", "daemon.trouble", "\"docker is gone\"", "not-assessed", "docker is gone" },
+	{ "1.2.3", "daemon.trouble", "\"docker is gone\"", "not-assessed", "docker is gone" },
 	{ "1.3.1", "kernel", "{\"finding\": true, \"why\": \"no hooks\"}", "finding",
 	  "this kernel: no hooks" },
 	{ "1.3.2", "flows.2.broad", "true", "finding", "names no ports" },
@@ -88,6 +94,8 @@ static const struct {
 	{ "1.4.4", "endpoints.0.finding", "true", "finding", "ledger" },
 	{ "10.2", "denied.adds_up", "false", "finding", "altered" },
 	{ "10.2", "denied.kept.lost_records", "4", "finding", "4 records" },
+	{ "10.2", "trail.entries", "0", "not-assessed", "no entry" },
+	{ "10.3", "trail.entries", "0", "not-assessed", "no entry" },
 	{ "10.2", "denied.from_the_future", "true", "finding", "clock was set back" },
 	{ "10.2", "denied", "{\"state\": \"unreadable\", \"why\": \"damaged\"}", "not-assessed",
 	  "damaged" },
@@ -108,6 +116,7 @@ static const struct {
 	{ "11.4.5", "probe.when", "\"2026-12-01T00:00:00Z\"", "finding", "still to come" },
 	{ "11.4.5", "probe.when", NULL, "not-assessed", "no date" },
 	{ "11.4.5", "probe.policies", "\"cc\"", "finding", "other policies" },
+	{ "11.4.5", "probe.policies", NULL, "not-assessed", "of which policies" },
 	{ "11.4.5", "probe.questions", "0", "not-assessed", "nothing that touches" },
 	{ "11.4.5", "probe", "{\"state\": \"absent\", \"why\": \"none given\"}", "not-assessed",
 	  "none given" },
@@ -222,6 +231,27 @@ static void test_compare(void **state)
 	json_decref(other);
 }
 
+/* What nobody looked at again is not gone. */
+static void test_compare_unknown(void **state)
+{
+	json_t *before = judged("probe.findings", "[\"web to pos came in\"]");
+	json_t *now = judged("probe", "{\"state\": \"absent\", \"why\": \"none given\"}");
+	json_t *blind = judged("denied", "{\"state\": \"unreadable\", \"why\": \"damaged\"}");
+	bh_autofree char *text = NULL, *unread = NULL;
+
+	assert_int_equal(report_compare(now, before, NULL), 0);
+	text = json_dumps(json_object_get(now, "compared"), 0);
+	assert_null(strstr(text, "Findings that are gone"));
+	assert_non_null(strstr(text, "11.4.5: web to pos came in"));
+	assert_non_null(strstr(text, "not looked at again"));
+	assert_int_equal(report_compare(blind, before, NULL), 0);
+	unread = json_dumps(json_object_get(blind, "compared"), 0);
+	assert_null(strstr(unread, "there no more"));
+	json_decref(before);
+	json_decref(now);
+	json_decref(blind);
+}
+
 static void test_compare_future(void **state)
 {
 	json_t *before = judged("generated", "\"2027-01-01T00:00:00Z\""), *now = judged(NULL, NULL);
@@ -240,7 +270,7 @@ int main(void)
 		cmocka_unit_test(test_all_met),        cmocka_unit_test(test_each_red),
 		cmocka_unit_test(test_all_can_be_red), cmocka_unit_test(test_nothing),
 		cmocka_unit_test(test_limits),         cmocka_unit_test(test_compare),
-		cmocka_unit_test(test_compare_future),
+		cmocka_unit_test(test_compare_future), cmocka_unit_test(test_compare_unknown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
