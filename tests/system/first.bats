@@ -63,7 +63,8 @@ all_on_the_wire() { # RUNTIME STARTS
 # Every start had all its answers (the code is what was not answered).
 all_answered() { # RUNTIME STARTS
 	[ "$(awk '$2 == "0"' "$NET_DIR/$1.codes" | wc -l)" -eq "$2" ] ||
-		fail "codes: $(awk '{ print $2 }' "$NET_DIR/$1.codes" | sort | uniq -c | xargs); $(tail -n 5 "$NET_DIR/$1.errors")"
+		fail "codes: $(awk '{ print $2 }' "$NET_DIR/$1.codes" | sort | uniq -c | xargs); $(tail -n 5 "$NET_DIR/$1.errors")
+			$(recorded | jq -c 'select(.endpoint.name == "db" or .destination.port == 5432)' | tail -n 5)"
 }
 
 recorded() { ctl denied --json --store "$NET_DIR/store" --since "$began"; }
