@@ -91,8 +91,9 @@ starts_image() {
 starts_networks() {
 	docker network create --ipv6 --subnet 10.66.0.0/24 --subnet fd00:66::/64 \
 		--opt com.docker.network.bridge.name=shop0 shop >/dev/null
-	podman network create --ipv6 --subnet 10.67.0.0/24 --subnet fd00:67::/64 --disable-dns pods \
-		>/dev/null
+	# It gives one address after the other: those of db and stranger are not among them.
+	podman network create --ipv6 --subnet 10.67.0.0/24 --ip-range 10.67.0.0/25 \
+		--subnet fd00:67::/64 --ip-range fd00:67::/121 --disable-dns pods >/dev/null
 	starts_runc_bridge
 	# Netavark makes its bridge with the first container, and takes it away with the last.
 	podman run --detach --name keeps --network pods --entrypoint '["/bin/sleep"]' box:1 1000 >/dev/null
