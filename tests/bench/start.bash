@@ -65,7 +65,8 @@ start_more=10 # ms: what the hook may add
 
 # start_one RUNTIME VARIANT: adds the microseconds from the call to the first instruction
 start_one() {
-	local began at rest
+	local began at rest HOOK=yes
+	[ "$2" -eq 1 ] || HOOK=
 	began=${EPOCHREALTIME/./}
 	"$1_start" "$1-$2"
 	read -r at rest < <("$1_said" "$1-$2")
