@@ -12,24 +12,6 @@
 
 #include "cli.h"
 
-/* Beside it and renamed: whoever reads meanwhile has the old file or the new one. */
-static int replace(int dir, const char *name, const struct files_access *access, const char *text,
-		   size_t len)
-{
-	char temp[NAME_MAX + 1];
-	int r;
-
-	if (snprintf(temp, sizeof(temp), ".%s.new", name) >= (int)sizeof(temp))
-		return -ENAMETOOLONG;
-	r = files_stage(dir, temp, text, len, access);
-	if (r < 0)
-		return r;
-	r = files_rename(dir, temp, name);
-	if (r < 0)
-		unlinkat(dir, temp, 0);
-	return r < 0 ? r : files_sync(dir);
-}
-
 /* The directory of PATH, which is cut off it. */
 static int open_dir(char *path, const char **ret_name)
 {
@@ -51,7 +33,7 @@ int cli_write_new(const char *file, mode_t mode, const char *text, size_t len)
 	const char *name;
 
 	dir = path ? open_dir(path, &name) : -ENOMEM;
-	return dir < 0 ? dir : replace(dir, name, &access, text, len);
+	return dir < 0 ? dir : files_write_as(dir, name, text, len, &access);
 }
 
 int cli_rewrite(const char *file, const char *old, size_t old_len, size_t max, const char *text,
@@ -76,5 +58,5 @@ int cli_rewrite(const char *file, const char *old, size_t old_len, size_t max, c
 		return -errno;
 	access = (struct files_access) { st.st_mode & 07777, st.st_uid, st.st_gid };
 	dir = open_dir(path, &name);
-	return dir < 0 ? dir : replace(dir, name, &access, text, len);
+	return dir < 0 ? dir : files_write_as(dir, name, text, len, &access);
 }

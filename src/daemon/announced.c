@@ -61,14 +61,6 @@ static struct one *find(const struct announced *n, enum endpoint_runtime runtime
 	return o;
 }
 
-const struct announcement *announced_find(const struct announced *n, enum endpoint_runtime runtime,
-					  const char *id)
-{
-	const struct one *o = find(n, runtime, id);
-
-	return o ? &o->said : NULL;
-}
-
 size_t announced_count(const struct announced *n)
 {
 	return HASH_COUNT(n->all);

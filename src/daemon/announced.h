@@ -36,10 +36,6 @@ size_t announced_retain(struct announced *n,
 /* Those that are over are forgotten. */
 void announced_look(struct announced *n);
 
-/* What is known of it; NULL: nothing. */
-const struct announcement *announced_find(const struct announced *n, enum endpoint_runtime runtime,
-					  const char *id);
-
 /* The endpoints that they are. For site_options, before fresh_add(). */
 int announced_add(struct announced *n, struct endpoint_builder *b, struct diag_list *diags,
 		  struct bh_err *err);

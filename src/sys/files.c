@@ -106,21 +106,28 @@ int files_sync(int dir)
 	return fsync(dir) < 0 ? -errno : 0;
 }
 
-int files_write(int dir, const char *name, const void *data, size_t len, mode_t mode)
+int files_write_as(int dir, const char *name, const void *data, size_t len,
+		   const struct files_access *access)
 {
-	const struct files_access access = { mode, (uid_t)-1, (gid_t)-1 };
 	char temp[256];
 	int r;
 
 	if (snprintf(temp, sizeof(temp), ".%s.new", name) >= (int)sizeof(temp))
 		return -ENAMETOOLONG;
-	r = files_stage(dir, temp, data, len, &access);
+	r = files_stage(dir, temp, data, len, access);
 	if (r < 0)
 		return r;
 	r = files_rename(dir, temp, name);
 	if (r < 0)
 		unlinkat(dir, temp, 0);
 	return r < 0 ? r : files_sync(dir);
+}
+
+int files_write(int dir, const char *name, const void *data, size_t len, mode_t mode)
+{
+	const struct files_access access = { mode, (uid_t)-1, (gid_t)-1 };
+
+	return files_write_as(dir, name, data, len, &access);
 }
 
 int files_read(int dir, const char *name, size_t max, char **ret, size_t *ret_len)

@@ -348,7 +348,7 @@ altered() { # PATTERN
 		[ $format = json ] || [[ ${output,,} != *"<script"* && ${output,,} != *"<img"* ]]
 		printf '%s\n' "$output" >"$dir/r"
 	done
-	"$bulkhead" report --policies "$dir/p.yaml" --inventory "$dir/i.json" --scope cde >"$dir/r" || true
+	"$bulkhead" report --policies "$dir/p.yaml" --inventory "$dir/i.json" --scope cde >"$dir/r" || [ $? -eq 1 ]
 	# another reader of HTML: what elements are there, and which attributes
 	python3 - "$dir/r" <<-'END'
 		import sys

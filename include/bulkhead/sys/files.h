@@ -33,6 +33,9 @@ int files_stage(int dir, const char *temp, const void *data, size_t len,
 int files_rename(int dir, const char *temp, const char *name);
 /* Everything above, and the directory synced. TEMP is ".NAME.new". */
 int files_write(int dir, const char *name, const void *data, size_t len, mode_t mode);
+/* The same with an owner, too. -ENAMETOOLONG: NAME leaves no room for what TEMP adds to it. */
+int files_write_as(int dir, const char *name, const void *data, size_t len,
+		   const struct files_access *access);
 int files_sync(int dir);
 
 /* A regular file of at most MAX bytes; as bh_read_file(), -ELOOP for a symbolic link. */
