@@ -89,7 +89,7 @@ is_closed() { in_pod "$1" nft list table inet bulkhead | grep -q 'policy drop'; 
 		run --separate-stderr plugin ADD any < <(ours "$want")
 		is "$output" "$want"
 	done
-	del any || true
+	plugin DEL any < <(ours "$want")
 	unpod any
 }
 
