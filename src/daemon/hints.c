@@ -23,6 +23,7 @@ struct hint {
 	struct key key;
 	int ended_pid;
 	uint64_t due, pause;
+	bool again; /* it was asked about since it was named */
 	UT_hash_handle hh;
 };
 
@@ -79,6 +80,7 @@ int hints_add(struct hints *h, enum endpoint_runtime runtime, const char *id, in
 		return HASH_COUNT(h->all) >= BH_HINTS_MAX ? -ENOSPC : -ENOMEM;
 	one->due = now;
 	one->pause = PAUSE_FIRST_USEC;
+	one->again = false;
 	if (ended_pid)
 		one->ended_pid = ended_pid;
 	return 0;
@@ -106,9 +108,20 @@ void hints_asked(struct hints *h, uint64_t now)
 			drop(h, one);
 			continue;
 		}
+		one->again = true;
 		one->due = now + one->pause;
 		one->pause *= PAUSE_GROWTH;
 	}
+}
+
+void hints_put_off(struct hints *h, uint64_t now, uint64_t until, bool again)
+{
+	for (struct hint *one = h->all; one; one = one->hh.next)
+		if (one->due <= now && endpoint_is_of_engine(one->key.runtime) &&
+		    (one->again || !again)) {
+			one->again = true;
+			one->due = until;
+		}
 }
 
 uint64_t hints_next(const struct hints *h)

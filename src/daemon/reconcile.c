@@ -258,6 +258,7 @@ static void look(struct controller *c)
 	struct bh_err err = BH_ERR_INIT;
 	int r = reconcile_refresh(c, &err);
 
+	c->put_off_since = 0;
 	if (r < 0)
 		take_announced(c);
 	if (c->site.endpoints) { /* those that cannot be listed now are held on to as they were */
@@ -295,34 +296,38 @@ static void look_at_some(struct controller *c)
 	diag_list_done(&diags);
 	if (r < 0)
 		take_announced(c);
-	hints_asked(c->hints, began.wall);
+	if (r == -EBUSY)
+		hints_put_off(c->hints, began.wall, began.wall + PUT_OFF_USEC, false);
+	else
+		hints_asked(c->hints, began.wall);
 	if (to_do || r != 0)
 		bring_about(c, KEEP_CHANGED, &h, &err);
-	if (r < 0)
+	if (r < 0 && r != -EBUSY)
 		reconcile_touch(c);
 	meters_compared(c->meters, usec_of(CLOCK_MONOTONIC) - began.wall, c->apply_usec);
 	rest(c, &began);
 	arm(c);
 }
 
-/*
- * Podman does not answer while it starts a container, which waits for us: engines are asked when it has
- * started. Not for ever, if there is always one that starts.
- */
-static bool is_put_off(struct controller *c, uint64_t now)
+/* Not for ever, if there is always one that starts; and not what was never looked at. */
+static bool look_can_wait(struct controller *c, uint64_t now)
 {
-	if (!c->site.endpoints || !protect_waits(c->protect)) {
-		c->put_off_since = 0;
-		return false;
-	}
 	if (!c->put_off_since)
 		c->put_off_since = now;
-	if (now - c->put_off_since > LOOK_USEC) {
-		c->put_off_since = 0;
-		return false;
-	}
-	c->look_at = now + PUT_OFF_USEC;
-	return true;
+	return c->site.endpoints && now - c->put_off_since <= LOOK_USEC;
+}
+
+/*
+ * Podman does not answer for a container that it starts, which waits for us: it is asked when that has
+ * started. Only what an event has just named is asked about at once.
+ */
+static void make_way(struct controller *c, uint64_t now)
+{
+	if (!protect_waits(c->protect) && !fresh_starts(c->fresh))
+		return;
+	hints_put_off(c->hints, now, now + PUT_OFF_USEC, true);
+	if (c->look_at <= now && look_can_wait(c, now))
+		c->look_at = now + PUT_OFF_USEC;
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
@@ -333,7 +338,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
 	if (!c->loaded)
 		return 0;
 	announced_look(c->announced);
-	if ((c->look_at <= now || !c->site.endpoints) && !is_put_off(c, now))
+	make_way(c, now);
+	if (c->look_at <= now || !c->site.endpoints)
 		look(c);
 	else if (c->changed || hints_next(c->hints) <= now)
 		look_at_some(c);

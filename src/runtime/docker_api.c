@@ -28,11 +28,11 @@ int64_t docker_now_ms(void)
 
 static struct {
 	int fd;
-	void (*fn)(void *arg);
+	bool (*fn)(void *arg);
 	void *arg;
 } meanwhile;
 
-void runtime_while_waiting(int fd, void (*fn)(void *arg), void *arg)
+void runtime_while_waiting(int fd, bool (*fn)(void *arg), void *arg)
 {
 	meanwhile.fd = fd;
 	meanwhile.fn = fn;
@@ -46,21 +46,28 @@ void runtime_patience(int fd)
 	patience_fd = fd;
 }
 
+/* A question about one container makes way sooner: it is asked again soon, and of little. */
+static bool is_brief(const struct docker_api *api)
+{
+	return api->deadline_ms != 0;
+}
+
 /* False: what is waited for is given up. */
-static bool wait_for_more(CURLM *multi, int64_t began_ms)
+static bool wait_for_more(struct docker_api *api, int64_t began_ms)
 {
 	struct curl_waitfd other[2] = {
 		{ .fd = meanwhile.fd, .events = CURL_WAIT_POLLIN },
 		{ .fd = patience_fd, .events = CURL_WAIT_POLLIN },
 	};
-	bool impatient = patience_fd >= 0 && docker_now_ms() - began_ms >= BH_RUNTIME_PATIENCE_MS;
+	int patience = is_brief(api) ? BH_RUNTIME_BRIEF_MS : BH_RUNTIME_PATIENCE_MS;
+	bool impatient = patience_fd >= 0 && docker_now_ms() - began_ms >= patience;
 	unsigned first = meanwhile.fn ? 0 : 1, n = (impatient ? 2 : 1) - first;
+	bool starts = false;
 
-	curl_multi_poll(multi, other + first, n, impatient ? WAIT_MS : BH_RUNTIME_PATIENCE_MS,
-			NULL);
+	curl_multi_poll(api->multi, other + first, n, impatient ? WAIT_MS : patience, NULL);
 	if (meanwhile.fn && other[0].revents)
-		meanwhile.fn(meanwhile.arg);
-	return !(impatient && other[1].revents);
+		starts = meanwhile.fn(meanwhile.arg) && is_brief(api);
+	return !starts && !(impatient && other[1].revents);
 }
 
 static CURLcode result_of(CURLM *multi)
@@ -81,7 +88,7 @@ static CURLcode perform(struct docker_api *api)
 	if (curl_multi_add_handle(api->multi, api->t.curl) != CURLM_OK)
 		return code;
 	while (patient && curl_multi_perform(api->multi, &running) == CURLM_OK && running)
-		patient = wait_for_more(api->multi, began);
+		patient = wait_for_more(api, began);
 	if (!patient)
 		code = CURLE_ABORTED_BY_CALLBACK;
 	else if (!running)
@@ -148,7 +155,7 @@ int docker_api_get(struct docker_api *api, const char *path, struct bh_buf *body
 		return r;
 	code = perform(api);
 	if (code == CURLE_ABORTED_BY_CALLBACK)
-		return bh_err_set(err, -EBUSY, "%s does not answer, and a container waits to start",
+		return bh_err_set(err, -EBUSY, "%s does not answer, and a container starts",
 				  api->t.who);
 	return docker_transfer_result(&api->t, code, err);
 }

@@ -3,6 +3,7 @@
 # without; and how long before that instruction everything is denied where there is no hook.
 
 start_margins=40 # starts, at rest and under load each
+read -ra start_runtimes <<<"${START_RUNTIMES:-runc podman docker}"
 
 # The host of the system tests, with Docker, Podman and plain runc. In a shell of its own: its functions
 # have the names of some of ours.
@@ -79,14 +80,14 @@ start_one() {
 start_times() (
 	start_host
 	FIRST_ARGS=''
-	for runtime in runc podman docker; do
+	for runtime in "${start_runtimes[@]}"; do
 		"${runtime}_make" "$runtime-1"
 		HOOK='' "${runtime}_make" "$runtime-2" "$runtime-3"
 	done
 	HOOK_COST="$PWD/$build/tests/bench/cost $tmp/start-hook" runc_make runc-4
 	starts_daemon
 	for ((run = 0; run < 4 * runs; run++)); do
-		for runtime in runc podman docker; do
+		for runtime in "${start_runtimes[@]}"; do
 			for variant in $((1 + run % 2)) $((2 - run % 2)); do
 				start_one $runtime $variant
 			done
@@ -95,13 +96,13 @@ start_times() (
 	done
 	daemon_dies
 	for ((run = 0; run < 4 * runs; run++)); do
-		for runtime in runc podman docker; do start_one $runtime 3; done
+		for runtime in "${start_runtimes[@]}"; do start_one $runtime 3; done
 	done
 )
 
 start_report() {
 	local runtime with without n
-	for runtime in runc podman docker; do
+	for runtime in "${start_runtimes[@]}"; do
 		with=$(median "start-$runtime-1" 1) without=$(median "start-$runtime-2" 1)
 		n=$(wc -l <"$tmp/start-$runtime-1")
 		emit "$runtime: to the first instruction, with the hook and without" "$(in_ms "$with")" \
@@ -116,9 +117,13 @@ start_report() {
 }
 
 bench_start() {
-	say "start: Docker, Podman, runc; the margin without the hook"
+	say "start: ${start_runtimes[*]}"
 	start_times || die "the starts cannot be measured"
 	start_report
+}
+
+bench_margin() {
+	say "margin: Docker without the hook"
 	start_margins || die "the margins cannot be measured"
 	start_report_margin idle "at rest"
 	start_report_margin loaded "under load"

@@ -92,6 +92,7 @@
 #define BH_RUNTIME_CONNECT_MS       5000
 #define BH_RUNTIME_REPLY_MS         15000 /* for one answer, from its question to its end */
 #define BH_RUNTIME_PATIENCE_MS      500   /* while somebody waits who may be what it waits for */
+#define BH_RUNTIME_BRIEF_MS         20    /* the same, for a question about one container */
 #define BH_RUNTIME_LABEL_BYTES_MAX  4096  /* a policy cannot name a longer one */
 #define BH_RUNTIME_ONE_MS           250   /* for all questions about one container, or network */
 #define BH_RUNTIME_JOINS_MAX        4     /* containers, each in the namespace of the next */
@@ -259,10 +260,11 @@
 /* Daemon */
 #define BH_WATCH_FOLDERS_MAX    16 /* in which namespaces come and go */
 #define BH_HINTS_MAX            512 /* containers and namespaces asked about by name; more: all are */
-#define BH_HINT_ID_MAX          255   /* bytes */
-#define BH_WARNINGS_MAX         64    /* that last, of looks at the endpoints; more are one line */
-#define BH_FRESH_MAX            1024  /* new namespaces of which it is not known whose they are */
-#define BH_ANNOUNCED_MAX        16384 /* containers that their starters told of */
+#define BH_HINT_ID_MAX          255  /* bytes */
+#define BH_WARNINGS_MAX         64   /* that last, of looks at the endpoints; more are one line */
+#define BH_FRESH_MAX            1024 /* new namespaces of which it is not known whose they are */
+#define BH_FRESH_STARTING_MS    2000 /* that one of them is taken to be of a container that starts */
+#define BH_ANNOUNCED_MAX        16384      /* containers that their starters told of */
 #define BH_ANNOUNCED_BYTES_MAX  (1u << 30) /* of the file that keeps them */
 #define BH_PROTECT_WAIT_MAX_MS  600000     /* that a start waits for its policy */
 #define BH_PROTECT_LISTEN_MS    2000       /* and then for a logger that is being started again */

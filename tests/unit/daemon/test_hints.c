@@ -79,6 +79,30 @@ static void test_names(void **state)
 	hints_free(h);
 }
 
+/* What an event has just named is asked about at once, the rest when nothing starts. */
+static void test_put_off(void **state)
+{
+	struct hints *h = hints_new();
+
+	hints_add(h, ENDPOINT_PODMAN, "old", 0, 0);
+	hints_add(h, ENDPOINT_NETNS, "named", 0, 0);
+	hints_asked(h, 0);
+	hints_add(h, ENDPOINT_PODMAN, "new", 0, 20 * MS);
+	hints_put_off(h, 20 * MS, 120 * MS, true);
+	assert_int_equal(hints_due(h, 20 * MS, due, BH_HINTS_MAX), 2);
+	assert_string_equal(due[0].id, "named");
+	assert_string_equal(due[1].id, "new");
+	hints_put_off(h, 20 * MS, 130 * MS, false);
+	assert_int_equal(hints_due(h, 20 * MS, due, BH_HINTS_MAX), 1);
+	hints_asked(h, 20 * MS);
+	assert_int_equal(hints_due(h, 119 * MS, due, BH_HINTS_MAX), 1);
+	assert_int_equal(hints_due(h, 120 * MS, due, BH_HINTS_MAX), 2);
+	hints_put_off(h, 130 * MS, 230 * MS, true); /* it was asked about, and given up */
+	assert_int_equal(hints_due(h, 229 * MS, due, BH_HINTS_MAX), 1);
+	assert_int_equal(hints_due(h, 230 * MS, due, BH_HINTS_MAX), 3);
+	hints_free(h);
+}
+
 static void test_full(void **state)
 {
 	struct hints *h = hints_new();
@@ -100,6 +124,7 @@ int main(void)
 		cmocka_unit_test(test_later_and_later),
 		cmocka_unit_test(test_same_again),
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_put_off),
 		cmocka_unit_test(test_full),
 	};
 

@@ -656,9 +656,10 @@ struct other {
 	int pipe[2];
 	int64_t called_at;
 	unsigned calls;
+	bool starts;
 };
 
-static void on_other(void *arg)
+static bool on_other(void *arg)
 {
 	struct other *o = arg;
 	char byte;
@@ -667,6 +668,7 @@ static void on_other(void *arg)
 	o->called_at = now_ms();
 	if (++o->calls == 1)
 		assert_int_equal(write(o->pipe[1], "y", 1), 1);
+	return o->starts;
 }
 
 /* What cannot be put off is done at once, each time, and the answer is waited for as before. */
@@ -689,6 +691,31 @@ static void test_while_one_hangs(void **state)
 	assert_in_range(now_ms() - begin, BH_RUNTIME_ONE_MS - 5, BH_RUNTIME_ONE_MS + 2000);
 	assert_int_equal(o.calls, 2);
 	assert_true(o.called_at - begin < BH_RUNTIME_ONE_MS - 50);
+	listed_done(&l);
+	engine_stop(&e);
+	close(o.pipe[0]);
+	close(o.pipe[1]);
+}
+
+/* A question about one container is given up for one that starts, a list is not. */
+static void test_makes_way(void **state)
+{
+	const struct answer hangs[] = { { INSPECT(ONE), 200, HANG, NULL }, { 0 } };
+	struct engine e = { 0 };
+	struct other o = { .starts = true };
+	struct listed l;
+	int64_t begin;
+
+	assert_int_equal(pipe(o.pipe), 0);
+	assert_int_equal(write(o.pipe[1], "x", 1), 1);
+	runtime_while_waiting(o.pipe[0], on_other, &o);
+	engine_start(&e, hangs);
+	begin = now_ms();
+	l = one_of(e.path, ONE, NULL);
+	runtime_while_waiting(-1, NULL, NULL);
+	assert_int_equal(l.r, -EBUSY);
+	assert_int_equal(o.calls, 1);
+	assert_true(now_ms() - begin < BH_RUNTIME_ONE_MS);
 	listed_done(&l);
 	engine_stop(&e);
 	close(o.pipe[0]);
@@ -766,6 +793,7 @@ int main(void)
 		cmocka_unit_test(test_one_joins),
 		cmocka_unit_test(test_one_hangs),
 		cmocka_unit_test(test_while_one_hangs),
+		cmocka_unit_test(test_makes_way),
 		cmocka_unit_test(test_network),
 	};
 
