@@ -168,6 +168,7 @@ static void forget_process(struct logger_link *k)
 	channel_done(&k->line);
 	k->pid = 0;
 	k->ready = k->given_up = k->silent = false;
+	k->sync_void = k->sync_asked;
 }
 
 static int on_end(sd_event_source *source, int fd, uint32_t revents, void *arg)
@@ -353,18 +354,16 @@ static int on_site(sd_event_source *source, uint64_t usec, void *arg)
 	return 0;
 }
 
-/* Sets and lists are made anew when they change, while the one before is still there. */
 static void note_changes(struct logger_link *k)
 {
 	const struct site *s = &k->c->site;
 	uint64_t holds = holds_serial(k->c->holds);
 
-	k->tap |= holds != k->holds || s->endpoints != k->endpoints;
-	k->tell_members |= s->endpoints != k->endpoints || s->rulesets != k->rulesets;
-	k->tell_rulesets |= s->rulesets != k->rulesets || k->tap;
+	k->tap |= holds != k->holds || s->serial != k->site;
+	k->tell_members |= s->serial != k->site;
+	k->tell_rulesets |= k->tap;
 	k->holds = holds;
-	k->endpoints = s->endpoints;
-	k->rulesets = s->rulesets;
+	k->site = s->serial;
 }
 
 void logger_sync(struct logger_link *k)
@@ -389,22 +388,38 @@ static bool is_attached(struct logger_link *k, uint64_t ino)
 	return t && t->attached && !t->detaching;
 }
 
-/* Not at their turns, which are later: a container waits for it with its start. */
-bool logger_listens(struct logger_link *k, uint64_t ino)
+/* All that it does not know yet. Not at their turns, which are later: a container waits with its start. */
+static bool tell_now(struct logger_link *k, uint64_t ino)
 {
-	bool members;
+	bool members = k->tell_members;
 
-	note_changes(k);
-	if (is_attached(k, ino) && !k->tell_members && !k->tell_rulesets)
-		return true; /* by the rulesets that stand: it may know of a first table since long */
+	if (is_attached(k, ino) && !members && !k->tell_rulesets)
+		return true;
 	taps_sync(k);
 	if (!k->ready || k->line.n)
 		return false;
-	members = k->tell_members;
 	k->tell_members = k->tell_rulesets = false;
 	logger_tell_site(k, members);
 	taps_attach(k);
 	return is_attached(k, ino);
+}
+
+bool logger_listens(struct logger_link *k, uint64_t ino, uint64_t *number)
+{
+	struct lg_sync m = { .head.type = LG_SYNC };
+
+	if (*number > k->sync_void && *number > k->sync_answered)
+		return false;
+	if (*number > k->sync_void && is_attached(k, ino))
+		return true;
+	*number = 0;
+	note_changes(k);
+	if (!tell_now(k, ino))
+		return false;
+	m.number = k->sync_asked + 1;
+	if (logger_send(k, &m, sizeof(m), NULL, 0) >= 0)
+		*number = ++k->sync_asked;
+	return false;
 }
 
 void logger_reload(struct logger_link *k)

@@ -22,10 +22,11 @@ void logger_sync(struct logger_link *k);
 void logger_reload(struct logger_link *k);
 
 /*
- * Does the logger read the log of this namespace? What is known already is told it at once, so that it
- * soon does.
+ * Does the logger read the log of this namespace, and has it taken in all that is known? It is told at
+ * once, and protect_settle() is called when it answers. *NUMBER is of that question: 0 at first, and the
+ * caller's to keep until this is true.
  */
-bool logger_listens(struct logger_link *k, uint64_t netns_ino);
+bool logger_listens(struct logger_link *k, uint64_t netns_ino, uint64_t *number);
 
 int64_t logger_link_clock(void); /* CLOCK_MONOTONIC, microseconds */
 

@@ -49,10 +49,10 @@ struct logger_link {
 	struct tap *taps;
 	size_t unheard;
 	/* What was there when it was looked last, to see that it is another now; and what is to be done. */
-	const struct endpoint_set *endpoints;
-	const struct ruleset_list *rulesets;
-	uint64_t holds;
+	uint64_t site, holds;
 	bool tap, tell_members, tell_rulesets;
+	/* Of the questions whether it knows all: the last one, the last answered, the last of runs before. */
+	uint64_t sync_asked, sync_answered, sync_void;
 	bool again;      /* taps are to be looked at, at the next turn */
 	int64_t stuffed; /* since when something waits for it to read; 0: nothing does */
 	int64_t second;  /* since when RETIRES and NOTICES are counted */

@@ -8,6 +8,7 @@
 #include <bulkhead/nft/counts.h>
 
 #include "logger_private.h"
+#include "protect.h"
 
 /* What the logger asks for. It is told nothing that it does not read anyway, and what it may bring about
  * is that a flow that was denied is logged once more. */
@@ -153,6 +154,16 @@ static void on_detached(struct logger_link *k, const void *m, size_t len)
 	taps_detached(k, head->netns);
 }
 
+static void on_synced(struct logger_link *k, const void *m, size_t len)
+{
+	const struct lg_sync *s = m;
+
+	if (s->number <= k->sync_answered || s->number > k->sync_asked)
+		return;
+	k->sync_answered = s->number;
+	protect_settle(k->c->protect);
+}
+
 /* Of this run; what the runs before it have said stays. */
 static void add(uint64_t *all, uint64_t before, uint64_t now)
 {
@@ -197,6 +208,7 @@ static const struct {
 	[LG_RETIRE] = { offsetof(struct lg_flows, flows), on_retire },
 	[LG_WHO] = { sizeof(struct lg_who), on_who },
 	[LG_DETACHED] = { sizeof(struct lg_head), on_detached },
+	[LG_SYNCED] = { sizeof(struct lg_sync), on_synced },
 	[LG_STATS] = { sizeof(struct lg_stats), on_stats },
 	[LG_NOTICE] = { sizeof(struct lg_notice), on_notice },
 };

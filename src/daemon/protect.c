@@ -15,7 +15,9 @@
 #include "logger.h"
 #include "reconcile.h"
 
-/* Between looks whether the logger has taken a log over. */
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+
+/* Between tries to tell the logger, while it reads what it was told before. */
 #define LISTEN_USEC 1000
 
 const struct ctl_arg protect_released_args[] = {
@@ -34,6 +36,7 @@ struct waiter {
 	uint64_t listings;     /* of the endpoints, when it began */
 	uint64_t until;        /* monotonic, microseconds */
 	uint64_t listen_until; /* the same: for the logger; 0: it was not waited for yet */
+	uint64_t asked_logger; /* logger_listens() */
 	const char *lacks;     /* what is waited for */
 	struct waiter *next;
 	char id[];
@@ -123,7 +126,7 @@ static bool find_endpoint(const struct waiter *w, size_t *ret)
 /* The logger reads it, or it is down: then the kernel keeps what is logged for the next one. */
 static bool is_listened_to(struct waiter *w, bool *ret_recorded)
 {
-	*ret_recorded = logger_listens(w->p->c->logger, w->netns_ino);
+	*ret_recorded = logger_listens(w->p->c->logger, w->netns_ino, &w->asked_logger);
 	if (!w->listen_until)
 		w->listen_until = now_usec() + BH_PROTECT_LISTEN_MS * 1000;
 	return *ret_recorded || now_usec() >= w->listen_until;
@@ -223,15 +226,19 @@ static bool settle(struct waiter *w)
 
 /* --- when ------------------------------------------------------------------------------------- */
 
+static uint64_t due(const struct waiter *w)
+{
+	if (!w->listen_until)
+		return w->until;
+	return w->asked_logger ? MIN(w->listen_until, w->until) : now_usec() + LISTEN_USEC;
+}
+
 static void arm(struct protect *p)
 {
 	uint64_t at = UINT64_MAX;
 
-	for (const struct waiter *w = p->all; w; w = w->next) {
-		uint64_t due = w->listen_until ? now_usec() + LISTEN_USEC : w->until;
-
-		at = due < at ? due : at;
-	}
+	for (const struct waiter *w = p->all; w; w = w->next)
+		at = MIN(at, due(w));
 	if (at == UINT64_MAX) {
 		sd_event_source_set_enabled(p->timer, SD_EVENT_OFF);
 		return;
@@ -249,6 +256,8 @@ void protect_settle(struct protect *p)
 {
 	struct waiter *w, *next;
 
+	if (!p)
+		return;
 	for (w = p->all; w; w = next) {
 		next = w->next;
 		settle(w);

@@ -16,7 +16,7 @@ void protect_free(struct protect *p); /* takes NULL; after the server, whose cal
 /* Does anybody wait? */
 bool protect_waits(const struct protect *p);
 
-/* Something was brought about: whoever waits for it is answered. */
+/* Something was brought about: whoever waits for it is answered. Takes NULL. */
 void protect_settle(struct protect *p);
 
 /*

@@ -147,9 +147,11 @@ int site_compile(struct site *s, bool all_subjects, struct diag_list *diags, str
 		.host = &s->host,
 		.now = s->now,
 	};
+	static uint64_t serial;
 	struct compile_changes changes; /* the rulesets themselves tell: the others are the same */
 	int r;
 
+	s->serial = ++serial;
 	r = selection_new(s->policies, s->endpoints, s->host.image_labels, &s->selection, err);
 	if (r >= 0)
 		site_lint_nobody(s, diags); /* the likeliest mistake of all is one in select: */

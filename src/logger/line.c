@@ -72,6 +72,7 @@ struct message {
 		struct lg_output output;
 		struct lg_flows flows;
 		struct lg_process process;
+		struct lg_sync sync;
 		char bytes[BH_LOGGER_MESSAGE];
 	};
 };
@@ -184,6 +185,13 @@ static int on_process(struct logger *l, struct message *m)
 	return 0;
 }
 
+static int on_sync(struct logger *l, struct message *m)
+{
+	struct lg_sync answer = { .head.type = LG_SYNCED, .number = m->sync.number };
+
+	return line_send(l, &answer, sizeof(answer));
+}
+
 static int on_reopen(struct logger *l, struct message *m)
 {
 	writing_reopen(l);
@@ -207,6 +215,7 @@ static const struct {
 	[LG_DETACH] = { sizeof(struct lg_head), on_detach },
 	[LG_RETIRED] = { offsetof(struct lg_flows, flows), on_retired },
 	[LG_PROCESS] = { sizeof(struct lg_process), on_process },
+	[LG_SYNC] = { sizeof(struct lg_sync), on_sync },
 	[LG_REOPEN] = { sizeof(struct lg_head), on_reopen },
 	[LG_STOP] = { sizeof(struct lg_head), on_stop },
 };
@@ -262,5 +271,7 @@ int line_open(struct logger *l, int fd, struct bh_err *err)
 
 	channel_init(&l->line, fd);
 	r = sd_event_add_io(l->event, &l->line_io, fd, EPOLLIN, on_line, l);
+	if (r >= 0) /* who is who, before what was logged since */
+		r = sd_event_source_set_priority(l->line_io, SD_EVENT_PRIORITY_IMPORTANT);
 	return r < 0 ? bh_err_errno(err, r, "event loop") : 0;
 }

@@ -90,7 +90,11 @@ lacking() { # RUNTIME EACH NAME...
 }
 none_lacks() { [ -z "$(lacking "$@")" ]; }
 all_recorded() { # RUNTIME EACH NAME...
-	await none_lacks "$@" || fail "$(lacking "$@" | head -n 5)"
+	local lacks
+	await none_lacks "$@" && return
+	lacks=$(lacking "$@" | head -n 5)
+	fail "$lacks
+		$(recorded | jq -c --arg name "${lacks%%:*}" 'select(.endpoint.name == $name)' | head -n 40)"
 }
 
 # Neither where it left, nor where it came in. (A container's last words, FIN, may come when it is gone.)

@@ -22,6 +22,7 @@ struct site {
 	struct endpoint_set *endpoints; /* NULL until site_load_endpoints() */
 	struct selection *selection;    /* NULL until site_compile() */
 	struct ruleset_list *rulesets;  /* NULL until site_compile() */
+	uint64_t serial;                /* of all sites, each site_compile() has another */
 	struct compile_state *state;    /* owned; NULL: each site_compile() is the first */
 	int64_t now;                    /* seconds since the epoch, taken once */
 	bool outdated;                  /* ENDPOINTS are those of an earlier look: site_assume() */

@@ -22,14 +22,16 @@ enum lg_type {
 	LG_DETACH,  /* lg_head: nothing more is logged there; count to the end and let go */
 	LG_RETIRED, /* lg_flows: final counts; the last of them has LAST */
 	LG_PROCESS, /* lg_process */
-	LG_REOPEN,  /* lg_head: the outputs */
-	LG_STOP,    /* lg_head: write what is known, and end */
+	LG_SYNC, /* lg_sync: answered by LG_SYNCED, with the same number, when all before it is known */
+	LG_REOPEN, /* lg_head: the outputs */
+	LG_STOP,   /* lg_head: write what is known, and end */
 	/* from the logger */
 	LG_READY,    /* lg_head */
 	LG_ASK,      /* lg_ask: send this question on the netlink socket */
 	LG_RETIRE,   /* lg_flows: delete these from the kernel's sets, and say the final counts */
 	LG_WHO,      /* lg_who: which process? */
 	LG_DETACHED, /* lg_head */
+	LG_SYNCED,   /* lg_sync */
 	LG_STATS,    /* lg_stats: about each second, also when there is nothing new: it lives */
 	LG_NOTICE,   /* lg_notice: a line for the log */
 };
@@ -59,6 +61,11 @@ struct lg_ask {
 	struct lg_head head;
 	uint32_t question; /* enum nft_counts_question */
 	uint32_t seq;
+};
+
+struct lg_sync {
+	struct lg_head head;
+	uint64_t number;
 };
 
 #define LG_FLOWS_MAX 256

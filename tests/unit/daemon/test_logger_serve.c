@@ -74,6 +74,7 @@ static void test_too_short(void **state)
 		{ LG_WHO, sizeof(struct lg_who) },
 		{ LG_DETACHED, sizeof(struct lg_head) },
 		{ LG_STATS, sizeof(struct lg_stats) },
+		{ LG_SYNCED, sizeof(struct lg_sync) },
 		{ LG_NOTICE, sizeof(struct lg_notice) },
 	};
 	char m[4096] __attribute__((aligned(16)));
@@ -95,9 +96,9 @@ static void test_too_short(void **state)
 /* What only the controller says, and what nobody does. */
 static void test_unknown(void **state)
 {
-	const uint32_t types[] = { LG_HELLO,  LG_OUTPUT, LG_GO,         LG_SITE,
-				   LG_ATTACH, LG_DETACH, LG_RETIRED,    LG_PROCESS,
-				   LG_REOPEN, LG_STOP,   LG_NOTICE + 1, UINT32_MAX };
+	const uint32_t types[] = { LG_HELLO,  LG_OUTPUT,     LG_GO,      LG_SITE,   LG_ATTACH,
+				   LG_DETACH, LG_RETIRED,    LG_PROCESS, LG_REOPEN, LG_STOP,
+				   LG_SYNC,   LG_NOTICE + 1, UINT32_MAX };
 	struct lg_flows m = { 0 };
 
 	for (size_t i = 0; i < BH_ARRAY_SIZE(types); i++) {
@@ -234,6 +235,53 @@ static void test_notice(void **state)
 	assert_true(strlen(out) > 0 && strlen(out) < 2 * sizeof(m.text));
 }
 
+static uint64_t asked_number(void)
+{
+	const struct lg_sync *m = (const void *)answer;
+
+	assert_int_equal(answered(), sizeof(*m));
+	assert_int_equal(m->head.type, LG_SYNC);
+	return m->number;
+}
+
+static void synced(uint64_t number)
+{
+	const struct lg_sync m = { .head.type = LG_SYNCED, .number = number };
+
+	hear(&m, sizeof(m));
+}
+
+/* It listens when it has said that it knows all that it was told, in this run of it. */
+static void test_listens(void **state)
+{
+	uint64_t one = 0, two = 0;
+
+	l.k.ready = true;
+	l.k.holds = holds_serial(l.c.holds);
+	assert_false(logger_listens(&l.k, LINK_NETNS, &one));
+	assert_int_equal(asked_number(), one);
+	assert_false(logger_listens(&l.k, LINK_NETNS, &two));
+	assert_int_equal(asked_number(), two);
+	synced(two + 1); /* nobody asked for that */
+	assert_false(logger_listens(&l.k, LINK_NETNS, &one));
+	synced(one);
+	assert_true(logger_listens(&l.k, LINK_NETNS, &one));
+	assert_false(logger_listens(&l.k, LINK_NETNS, &two));
+	synced(two);
+	synced(one);
+	assert_true(logger_listens(&l.k, LINK_NETNS, &two));
+	assert_int_equal(answered(), 0);
+
+	l.k.sync_void = l.k.sync_asked; /* it has ended, and is another now */
+	assert_false(logger_listens(&l.k, LINK_NETNS, &two));
+	assert_int_equal(asked_number(), two);
+	assert_true(two > one);
+	l.tap->attached = false; /* it could not take it */
+	synced(two);
+	assert_false(logger_listens(&l.k, LINK_NETNS, &two));
+	assert_int_equal(two, 0);
+}
+
 static void test_ready(void **state)
 {
 	const struct lg_head m = { .type = LG_READY };
@@ -284,6 +332,7 @@ int main(void)
 		T(test_retire),        T(test_who),         T(test_detached),
 		T(test_stats),         T(test_notice),      T(test_ready),
 		T(test_does_not_read), T(test_closed_line), T(test_too_many_questions),
+		T(test_listens),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -56,6 +56,7 @@ static void test_ended_though_nobody_answers(void **state)
 	const char *paths[1];
 	struct site s;
 	char path[64];
+	uint64_t serial;
 
 	write_policy(path);
 	paths[0] = path;
@@ -70,11 +71,13 @@ static void test_ended_though_nobody_answers(void **state)
 	hint.ended_pid = 4712; /* of an earlier life */
 	assert_true(site_refresh_some(&s, &o, &hint, 1, &diags, NULL) < 0);
 	assert_int_equal(s.endpoints->n, 2);
+	serial = s.serial;
 	hint.ended_pid = 4711;
 	assert_true(site_refresh_some(&s, &o, &hint, 1, &diags, NULL) < 0);
 	assert_int_equal(s.endpoints->n, 1);
 	assert_string_equal(s.endpoints->endpoints[0].id, "web");
 	assert_true(s.outdated); /* nobody was asked */
+	assert_true(s.serial > serial);
 
 	site_done(&s);
 	endpoint_set_free(known);
