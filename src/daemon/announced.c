@@ -410,6 +410,16 @@ static int add_one(struct announced *n, struct one *o, struct endpoint_builder *
 	return r < 0 ? r : add_said(o, b, diags, err);
 }
 
+/* What an engine has said last may be of a life of it that is over. */
+static void drop_former(const struct announcement *a, struct endpoint_builder *b)
+{
+	const struct endpoint *e = endpoint_builder_find(b, a->id);
+
+	if (e && e->runtime == a->runtime && a->netns && e->netns_ino != a->netns_ino &&
+	    announced_life_lasts(a))
+		endpoint_builder_drop(b, a->id, e->pid);
+}
+
 /* Does an engine say what it is? Of OCI and CNI, it knows the namespace. */
 static bool is_listed(const struct announcement *a, const struct endpoint_builder *b)
 {
@@ -429,8 +439,10 @@ int announced_add(struct announced *n, struct endpoint_builder *b, struct diag_l
 	take_notes(n);
 	announced_look(n);
 	HASH_ITER (hh, n->all, o, next) {
-		bool listed = is_listed(&o->said, b);
+		bool listed;
 
+		drop_former(&o->said, b);
+		listed = is_listed(&o->said, b);
 		if (listed && !endpoint_is_announced(o->said.runtime)) {
 			forget(n, o);
 			continue;

@@ -16,6 +16,7 @@ struct engine {
 	enum endpoint_runtime runtime;
 	struct runtime_events *events;
 	struct runtime_early *early;
+	bool told; /* of an event, since it is connected */
 };
 
 struct engines {
@@ -60,6 +61,7 @@ static void on_event(const struct runtime_event *event, void *arg)
 {
 	struct engine *e = arg;
 
+	e->told = true;
 	if (event->kind == RUNTIME_EVENT_UNREADABLE)
 		reconcile_touch(e->c);
 	runtime_early_event(e->early, event);
@@ -80,6 +82,7 @@ static void on_lost(int r, const char *reason, void *arg)
 {
 	struct engine *e = arg;
 
+	e->told = false;
 	if (r != -ENOENT && r != -ECONNREFUSED)
 		controller_log(reason, NULL);
 	reconcile_touch(e->c);
@@ -105,6 +108,11 @@ struct runtime_images *engines_images(const struct engines *e)
 bool engines_tell(const struct engines *e)
 {
 	return e->podman.events && runtime_events_connected(e->podman.events);
+}
+
+bool engines_tell_of_starts(const struct engines *e)
+{
+	return engines_tell(e) && e->podman.told;
 }
 
 int engines_join(struct engines *e, int netns_fd, const char *path, uint64_t number,

@@ -19,6 +19,8 @@ struct runtime_images *engines_images(const struct engines *e);
 /* Does an engine answer that puts its namespaces where `ip netns` does? */
 bool engines_tell(const struct engines *e);
 
+/* And does it say what it starts? Podman may be set up to tell of no events; it has told of one then. */
+bool engines_tell_of_starts(const struct engines *e);
 
 /* runtime_early_join() with each of them. */
 int engines_join(struct engines *e, int netns_fd, const char *path, uint64_t number,

@@ -53,7 +53,9 @@ static void on_named(struct folders *w, const struct folder *f, const struct ino
 		fresh_appeared(w->c->fresh, f->path, e->name, f->kind == FOLDER_NAMED);
 	if (!comes && fresh_count(w->c->fresh))
 		reconcile_changed(w->c); /* if it was one of those, no engine tells of it */
-	if (f->kind == FOLDER_NAMED && fresh_is_of_engine(e->name))
+	/* a list would wait for the start that this is part of */
+	if (f->kind == FOLDER_NAMED && fresh_is_of_engine(e->name) &&
+	    !engines_tell_of_starts(w->c->engines))
 		reconcile_touch(w->c);
 	if (f->kind == FOLDER_NAMED && controller_lists(w->c, ENDPOINT_NETNS))
 		reconcile_hint(w->c, ENDPOINT_NETNS, e->name, 0);
@@ -133,19 +135,18 @@ static void deny_first(struct folders *w, const struct inotify_event *e)
 }
 
 /* An engine is waited for, in the middle of a look: only what cannot wait is done. */
-static bool while_waiting(void *arg)
+static void while_waiting(void *arg)
 {
 	char buf[16384] __attribute__((aligned(__alignof__(struct inotify_event))));
 	struct folders *w = arg;
 	ssize_t len = read(w->inotify, buf, sizeof(buf));
 
 	if (len <= 0)
-		return false;
+		return;
 	if (w->c->site.host.new_namespaces == NEW_NAMESPACES_QUARANTINE)
 		each_event(w, buf, (size_t)len, deny_first);
 	bh_buf_add(&w->unread, buf, (size_t)len);
 	sd_event_source_set_enabled(w->later, SD_EVENT_ONESHOT);
-	return fresh_starts(w->c->fresh);
 }
 
 /* Its watch, also when it has one already; -1: it is not there. */

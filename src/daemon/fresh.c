@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <uthash.h>
@@ -28,7 +27,6 @@ struct namespace
 {
 	uint64_t ino;
 	uint64_t number; /* inodes are given again, these are not */
-	uint64_t since;  /* CLOCK_MONOTONIC, microseconds */
 	char path[PATH_MAX];
 	char joined[RUNTIME_ID_SIZE]; /* the container it was taken for last, or empty */
 	UT_hash_handle hh;
@@ -89,24 +87,6 @@ void fresh_list(const struct fresh *f, uint64_t *ret_inos)
 		*ret_inos++ = one->ino;
 }
 
-/* --- does one start? -------------------------------------------------------------------------- */
-
-static uint64_t now_usec(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
-bool fresh_starts(const struct fresh *f)
-{
-	for (const struct namespace *one = f->all; one; one = one->hh.next)
-		if (now_usec() - one->since < BH_FRESH_STARTING_MS * 1000)
-			return true;
-	return false;
-}
-
 /* --- one has appeared ------------------------------------------------------------------------- */
 
 /* "netns-UUID" of Podman, "cni-UUID" of those that use CNI: a UUID has 36 characters. */
@@ -143,7 +123,6 @@ static void remember(struct fresh *f, uint64_t ino, const char *path)
 		return;
 	one->ino = ino;
 	one->number = ++f->last_number;
-	one->since = now_usec();
 	snprintf(one->path, sizeof(one->path), "%s", path);
 	HASH_ADD(hh, f->all, ino, sizeof(one->ino), one);
 }

@@ -20,12 +20,6 @@ void fresh_free(struct fresh *f);              /* takes NULL */
  */
 void fresh_appeared(struct fresh *f, const char *folder, const char *name, bool by_name);
 
-/*
- * Has one appeared within BH_FRESH_STARTING_MS of which no engine says that it runs? The engine that starts
- * it may not answer until it has.
- */
-bool fresh_starts(const struct fresh *f);
-
 /* Is a namespace of this name one that Podman makes, or who uses CNI? */
 bool fresh_is_of_engine(const char *name);
 

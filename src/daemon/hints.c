@@ -23,7 +23,6 @@ struct hint {
 	struct key key;
 	int ended_pid;
 	uint64_t due, pause;
-	bool again; /* it was asked about since it was named */
 	UT_hash_handle hh;
 };
 
@@ -80,7 +79,6 @@ int hints_add(struct hints *h, enum endpoint_runtime runtime, const char *id, in
 		return HASH_COUNT(h->all) >= BH_HINTS_MAX ? -ENOSPC : -ENOMEM;
 	one->due = now;
 	one->pause = PAUSE_FIRST_USEC;
-	one->again = false;
 	if (ended_pid)
 		one->ended_pid = ended_pid;
 	return 0;
@@ -108,20 +106,29 @@ void hints_asked(struct hints *h, uint64_t now)
 			drop(h, one);
 			continue;
 		}
-		one->again = true;
 		one->due = now + one->pause;
 		one->pause *= PAUSE_GROWTH;
 	}
 }
 
-void hints_put_off(struct hints *h, uint64_t now, uint64_t until, bool again)
+void hints_put_off(struct hints *h, uint64_t now, uint64_t until)
 {
 	for (struct hint *one = h->all; one; one = one->hh.next)
-		if (one->due <= now && endpoint_is_of_engine(one->key.runtime) &&
-		    (one->again || !again)) {
-			one->again = true;
+		if (one->due <= now)
 			one->due = until;
-		}
+}
+
+void hints_wait(struct hints *h, enum endpoint_runtime runtime, const char *id, uint64_t until)
+{
+	struct key key = { .runtime = (int)runtime };
+	struct hint *one = NULL;
+
+	if (strlen(id) <= BH_HINT_ID_MAX) {
+		memcpy(key.id, id, strlen(id));
+		HASH_FIND(hh, h->all, &key, sizeof(key), one);
+	}
+	if (one && one->due < until)
+		one->due = until;
 }
 
 uint64_t hints_next(const struct hints *h)

@@ -30,11 +30,10 @@ int hints_add(struct hints *h, enum endpoint_runtime runtime, const char *id, in
 size_t hints_due(const struct hints *h, uint64_t now, struct site_hint *out, size_t cap);
 /* Those that were due have been asked about: later again, or no more. */
 void hints_asked(struct hints *h, uint64_t now);
-/*
- * The containers that were due wait until UNTIL, for one starts. AGAIN: only those that were asked about
- * before.
- */
-void hints_put_off(struct hints *h, uint64_t now, uint64_t until, bool again);
+/* Those that were due were asked about, and not answered for: they are due at UNTIL. */
+void hints_put_off(struct hints *h, uint64_t now, uint64_t until);
+/* This container starts, and its engine does not answer for it: it is not due before UNTIL. */
+void hints_wait(struct hints *h, enum endpoint_runtime runtime, const char *id, uint64_t until);
 /* When the next is due; UINT64_MAX: there is none. */
 uint64_t hints_next(const struct hints *h);
 

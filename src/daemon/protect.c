@@ -12,6 +12,7 @@
 #include <bulkhead/enforce/report.h>
 
 #include "announced.h"
+#include "hints.h"
 #include "logger.h"
 #include "reconcile.h"
 
@@ -250,6 +251,12 @@ static void arm(struct protect *p)
 bool protect_waits(const struct protect *p)
 {
 	return p->all != NULL;
+}
+
+void protect_put_off(const struct protect *p, uint64_t until)
+{
+	for (const struct waiter *w = p->all; w; w = w->next)
+		hints_wait(p->c->hints, w->runtime, w->id, until);
 }
 
 void protect_settle(struct protect *p)

@@ -15,6 +15,8 @@ void protect_free(struct protect *p); /* takes NULL; after the server, whose cal
 
 /* Does anybody wait? */
 bool protect_waits(const struct protect *p);
+/* Who waits is not asked about before UNTIL (hints_wait()). */
+void protect_put_off(const struct protect *p, uint64_t until);
 
 /* Something was brought about: whoever waits for it is answered. Takes NULL. */
 void protect_settle(struct protect *p);

@@ -297,7 +297,7 @@ static void look_at_some(struct controller *c)
 	if (r < 0)
 		take_announced(c);
 	if (r == -EBUSY)
-		hints_put_off(c->hints, began.wall, began.wall + PUT_OFF_USEC, false);
+		hints_put_off(c->hints, began.wall, began.wall + PUT_OFF_USEC);
 	else
 		hints_asked(c->hints, began.wall);
 	if (to_do || r != 0)
@@ -318,14 +318,14 @@ static bool look_can_wait(struct controller *c, uint64_t now)
 }
 
 /*
- * Podman does not answer for a container that it starts, which waits for us: it is asked when that has
- * started. Only what an event has just named is asked about at once.
+ * Podman does not answer for a container that it starts, which waits for us, nor with a list: it is asked
+ * when that has started, of which an event tells.
  */
 static void make_way(struct controller *c, uint64_t now)
 {
-	if (!protect_waits(c->protect) && !fresh_starts(c->fresh))
+	if (!protect_waits(c->protect))
 		return;
-	hints_put_off(c->hints, now, now + PUT_OFF_USEC, true);
+	protect_put_off(c->protect, now + PUT_OFF_USEC);
 	if (c->look_at <= now && look_can_wait(c, now))
 		c->look_at = now + PUT_OFF_USEC;
 }

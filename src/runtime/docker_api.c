@@ -28,11 +28,11 @@ int64_t docker_now_ms(void)
 
 static struct {
 	int fd;
-	bool (*fn)(void *arg);
+	void (*fn)(void *arg);
 	void *arg;
 } meanwhile;
 
-void runtime_while_waiting(int fd, bool (*fn)(void *arg), void *arg)
+void runtime_while_waiting(int fd, void (*fn)(void *arg), void *arg)
 {
 	meanwhile.fd = fd;
 	meanwhile.fn = fn;
@@ -62,12 +62,11 @@ static bool wait_for_more(struct docker_api *api, int64_t began_ms)
 	int patience = is_brief(api) ? BH_RUNTIME_BRIEF_MS : BH_RUNTIME_PATIENCE_MS;
 	bool impatient = patience_fd >= 0 && docker_now_ms() - began_ms >= patience;
 	unsigned first = meanwhile.fn ? 0 : 1, n = (impatient ? 2 : 1) - first;
-	bool starts = false;
 
 	curl_multi_poll(api->multi, other + first, n, impatient ? WAIT_MS : patience, NULL);
 	if (meanwhile.fn && other[0].revents)
-		starts = meanwhile.fn(meanwhile.arg) && is_brief(api);
-	return !starts && !(impatient && other[1].revents);
+		meanwhile.fn(meanwhile.arg);
+	return !(impatient && other[1].revents);
 }
 
 static CURLcode result_of(CURLM *multi)
@@ -155,7 +154,7 @@ int docker_api_get(struct docker_api *api, const char *path, struct bh_buf *body
 		return r;
 	code = perform(api);
 	if (code == CURLE_ABORTED_BY_CALLBACK)
-		return bh_err_set(err, -EBUSY, "%s does not answer, and a container starts",
+		return bh_err_set(err, -EBUSY, "%s does not answer, and a container waits to start",
 				  api->t.who);
 	return docker_transfer_result(&api->t, code, err);
 }

@@ -263,7 +263,6 @@
 #define BH_HINT_ID_MAX          255  /* bytes */
 #define BH_WARNINGS_MAX         64   /* that last, of looks at the endpoints; more are one line */
 #define BH_FRESH_MAX            1024 /* new namespaces of which it is not known whose they are */
-#define BH_FRESH_STARTING_MS    2000 /* that one of them is taken to be of a container that starts */
 #define BH_ANNOUNCED_MAX        16384      /* containers that their starters told of */
 #define BH_ANNOUNCED_BYTES_MAX  (1u << 30) /* of the file that keeps them */
 #define BH_PROTECT_WAIT_MAX_MS  600000     /* that a start waits for its policy */

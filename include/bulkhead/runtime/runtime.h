@@ -59,11 +59,10 @@ int runtime_docker_list(const char *socket_path, enum endpoint_runtime runtime,
 
 /*
  * What cannot be put off while an engine is waited for, up to BH_RUNTIME_REPLY_MS: whenever FD is
- * readable meanwhile, FN(ARG) is called. It must read, and must not ask an engine. True: a container
- * starts, so that a question about one container is given up, -EBUSY; a list is not. One for the whole
+ * readable meanwhile, FN(ARG) is called. It must read, and must not ask an engine. One for the whole
  * process; FN NULL: none.
  */
-void runtime_while_waiting(int fd, bool (*fn)(void *arg), void *arg);
+void runtime_while_waiting(int fd, void (*fn)(void *arg), void *arg);
 
 /*
  * Who waits at FD (readable) does not wait for an engine longer than BH_RUNTIME_PATIENCE_MS for a list, or

@@ -79,27 +79,25 @@ static void test_names(void **state)
 	hints_free(h);
 }
 
-/* What an event has just named is asked about at once, the rest when nothing starts. */
 static void test_put_off(void **state)
 {
 	struct hints *h = hints_new();
 
-	hints_add(h, ENDPOINT_PODMAN, "old", 0, 0);
-	hints_add(h, ENDPOINT_NETNS, "named", 0, 0);
-	hints_asked(h, 0);
-	hints_add(h, ENDPOINT_PODMAN, "new", 0, 20 * MS);
-	hints_put_off(h, 20 * MS, 120 * MS, true);
-	assert_int_equal(hints_due(h, 20 * MS, due, BH_HINTS_MAX), 2);
-	assert_string_equal(due[0].id, "named");
-	assert_string_equal(due[1].id, "new");
-	hints_put_off(h, 20 * MS, 130 * MS, false);
-	assert_int_equal(hints_due(h, 20 * MS, due, BH_HINTS_MAX), 1);
-	hints_asked(h, 20 * MS);
-	assert_int_equal(hints_due(h, 119 * MS, due, BH_HINTS_MAX), 1);
-	assert_int_equal(hints_due(h, 120 * MS, due, BH_HINTS_MAX), 2);
-	hints_put_off(h, 130 * MS, 230 * MS, true); /* it was asked about, and given up */
-	assert_int_equal(hints_due(h, 229 * MS, due, BH_HINTS_MAX), 1);
-	assert_int_equal(hints_due(h, 230 * MS, due, BH_HINTS_MAX), 3);
+	hints_add(h, ENDPOINT_PODMAN, "one", 0, 0);
+	hints_add(h, ENDPOINT_PODMAN, "two", 0, 20 * MS);
+	hints_put_off(h, 10 * MS, 110 * MS);
+	assert_int_equal(hints_next(h), 20 * MS);
+	hints_wait(h, ENDPOINT_PODMAN, "two", 100 * MS);
+	hints_wait(h, ENDPOINT_DOCKER, "one", 300 * MS);
+	hints_wait(h, ENDPOINT_PODMAN, "three", 300 * MS);
+	assert_int_equal(hints_due(h, 99 * MS, due, BH_HINTS_MAX), 0);
+	assert_int_equal(hints_due(h, 100 * MS, due, BH_HINTS_MAX), 1);
+	assert_string_equal(due[0].id, "two");
+	hints_wait(h, ENDPOINT_PODMAN, "two", 90 * MS); /* it is due later already */
+	assert_int_equal(hints_next(h), 100 * MS);
+	assert_int_equal(hints_due(h, 110 * MS, due, BH_HINTS_MAX), 2);
+	hints_add(h, ENDPOINT_PODMAN, "two", 0, 30 * MS); /* an event tells that it has started */
+	assert_int_equal(hints_due(h, 30 * MS, due, BH_HINTS_MAX), 1);
 	hints_free(h);
 }
 
