@@ -209,6 +209,7 @@ await_long() { await "$@" || await "$@" || await "$@"; } 2>/dev/null
 	await eval '[ "$(signals)" -eq 1 ]'
 	daemon_stop
 	daemon_up
+	await eval "ctl status --json | jq -es 'any(.logger.listening? == 3)'" # what came before is counted only
 	deny web "$(v4 db)" 1 5000 1 3
 	deny web "$(v4 db)" 1 5001 1 3
 	await eval '[ "$(signals)" -eq 2 ]'
