@@ -167,6 +167,8 @@ int cli_preflight(struct site *s, const struct cli_options *o, const char *verb,
 int cli_rewrite(const char *file, const char *old, size_t old_len, size_t max, const char *text,
 		size_t len);
 /* FILE, in a directory that is there, becomes TEXT with this MODE; one that is there is replaced. */
+int cli_write(const char *file, mode_t mode, const char *text, size_t len);
+/* The same, but one that is there stays: -EEXIST. */
 int cli_write_new(const char *file, mode_t mode, const char *text, size_t len);
 
 struct bh_buf;

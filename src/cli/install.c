@@ -128,7 +128,7 @@ static int edit_end(const struct edit *e, const char *done)
 	if (e->dry_run)
 		return show(e) == CLI_YES ? CLI_NO : CLI_FAILED;
 	r = write_out(e);
-	if (r == -ESTALE)
+	if (r == -ESTALE || r == -EEXIST)
 		return fail_edit(e, 0, "it has changed meanwhile; it stays");
 	if (r < 0)
 		return fail_edit(e, 0, strerror(-r));
@@ -156,7 +156,7 @@ static int keep_before(const struct edit *e)
 		return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
 	if (stat(e->path, &st) < 0)
 		return -errno;
-	return cli_write_new(path, st.st_mode & 07777, e->old, e->old_len);
+	return cli_write(path, st.st_mode & 07777, e->old, e->old_len);
 }
 
 static int make_dir_of(const char *path)

@@ -25,7 +25,10 @@ static int open_dir(char *path, const char **ret_name)
 	return dir < 0 ? -errno : dir;
 }
 
-int cli_write_new(const char *file, mode_t mode, const char *text, size_t len)
+typedef int write_fn(int dir, const char *name, const void *data, size_t len,
+		     const struct files_access *access);
+
+static int write_by(write_fn *fn, const char *file, mode_t mode, const char *text, size_t len)
 {
 	const struct files_access access = { mode, (uid_t)-1, (gid_t)-1 };
 	bh_autofree char *path = strdup(file);
@@ -33,7 +36,17 @@ int cli_write_new(const char *file, mode_t mode, const char *text, size_t len)
 	const char *name;
 
 	dir = path ? open_dir(path, &name) : -ENOMEM;
-	return dir < 0 ? dir : files_write_as(dir, name, text, len, &access);
+	return dir < 0 ? dir : fn(dir, name, text, len, &access);
+}
+
+int cli_write(const char *file, mode_t mode, const char *text, size_t len)
+{
+	return write_by(files_write_as, file, mode, text, len);
+}
+
+int cli_write_new(const char *file, mode_t mode, const char *text, size_t len)
+{
+	return write_by(files_write_new, file, mode, text, len);
 }
 
 int cli_rewrite(const char *file, const char *old, size_t old_len, size_t max, const char *text,

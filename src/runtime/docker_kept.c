@@ -182,6 +182,43 @@ int docker_kept(const char *root, const char *id, struct bh_arena *arena,
 	return r;
 }
 
+/* Its namespace, and the addresses in there, at most BH_ENDPOINT_ADDRS_MAX. */
+static bool find_place(int netns_fd, struct bh_addr *addrs, struct endpoint *e)
+{
+	struct stat st;
+
+	if (fstat(netns_fd, &st) < 0 ||
+	    runtime_netns_addrs(netns_fd, addrs, BH_ENDPOINT_ADDRS_MAX, &e->n_addrs, NULL) < 0)
+		return false;
+	e->netns_ino = st.st_ino;
+	e->addrs = addrs;
+	return true;
+}
+
+int docker_kept_add(const char *root, const char *id, int netns_fd, const char *path,
+		    struct endpoint_builder *b, struct bh_err *err)
+{
+	struct bh_addr addrs[BH_ENDPOINT_ADDRS_MAX], resolvers[BH_ENDPOINT_RESOLVERS_MAX];
+	struct bh_arena *arena = bh_arena_new();
+	struct docker_container c;
+	int r;
+
+	if (!arena)
+		return bh_err_oom(err);
+	r = docker_kept(root, id, arena, &c);
+	if (r < 0 || (netns_fd >= 0 && !find_place(netns_fd, addrs, &c.e))) {
+		bh_arena_free(arena);
+		return 0;
+	}
+	c.e.runtime = ENDPOINT_DOCKER;
+	c.e.netns = path;
+	c.e.resolvers = resolvers;
+	c.e.n_resolvers = docker_resolvers_expected(&c, resolvers, BH_ARRAY_SIZE(resolvers));
+	r = endpoint_builder_add(b, &c.e, err);
+	bh_arena_free(arena);
+	return r < 0 ? r : 1;
+}
+
 /* Where it keeps them; "" when that is said in a way that is not known here. */
 static void data_root(char out[PATH_MAX])
 {
@@ -195,29 +232,8 @@ static void data_root(char out[PATH_MAX])
 int runtime_docker_kept(const char *id, int netns_fd, const char *path, struct endpoint_builder *b,
 			struct bh_err *err)
 {
-	struct bh_addr addrs[BH_ENDPOINT_ADDRS_MAX], resolvers[BH_ENDPOINT_RESOLVERS_MAX];
-	struct bh_arena *arena = bh_arena_new();
-	struct docker_container c;
 	char root[PATH_MAX];
-	struct stat st;
-	int r;
 
-	if (!arena)
-		return bh_err_oom(err);
 	data_root(root);
-	r = docker_kept(root, id, arena, &c);
-	if (r < 0 || fstat(netns_fd, &st) < 0 ||
-	    runtime_netns_addrs(netns_fd, addrs, BH_ARRAY_SIZE(addrs), &c.e.n_addrs, NULL) < 0) {
-		bh_arena_free(arena);
-		return 0;
-	}
-	c.e.runtime = ENDPOINT_DOCKER;
-	c.e.netns = path;
-	c.e.netns_ino = st.st_ino;
-	c.e.addrs = addrs;
-	c.e.resolvers = resolvers;
-	c.e.n_resolvers = docker_resolvers_expected(&c, resolvers, BH_ARRAY_SIZE(resolvers));
-	r = endpoint_builder_add(b, &c.e, err);
-	bh_arena_free(arena);
-	return r < 0 ? r : 1;
+	return docker_kept_add(root, id, netns_fd, path, b, err);
 }

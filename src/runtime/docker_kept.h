@@ -11,5 +11,8 @@
  */
 int docker_kept(const char *root, const char *id, struct bh_arena *arena,
 		struct docker_container *ret);
+/* runtime_docker_kept(), with the directory ROOT. */
+int docker_kept_add(const char *root, const char *id, int netns_fd, const char *path,
+		    struct endpoint_builder *b, struct bh_err *err);
 
 #endif

@@ -106,8 +106,21 @@ int files_sync(int dir)
 	return fsync(dir) < 0 ? -errno : 0;
 }
 
-int files_write_as(int dir, const char *name, const void *data, size_t len,
-		   const struct files_access *access)
+/* Where the file system cannot rename so, a second name does it, which never replaces either. */
+static int take_free_name(int dir, const char *temp, const char *name)
+{
+	if (renameat2(dir, temp, dir, name, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL)
+		return -errno;
+	if (linkat(dir, temp, dir, name, 0) < 0)
+		return -errno;
+	return unlinkat(dir, temp, 0) < 0 ? -errno : 0;
+}
+
+static int write_by(int (*give_name)(int dir, const char *temp, const char *name), int dir,
+		    const char *name, const void *data, size_t len,
+		    const struct files_access *access)
 {
 	char temp[256];
 	int r;
@@ -117,10 +130,22 @@ int files_write_as(int dir, const char *name, const void *data, size_t len,
 	r = files_stage(dir, temp, data, len, access);
 	if (r < 0)
 		return r;
-	r = files_rename(dir, temp, name);
+	r = give_name(dir, temp, name);
 	if (r < 0)
 		unlinkat(dir, temp, 0);
 	return r < 0 ? r : files_sync(dir);
+}
+
+int files_write_as(int dir, const char *name, const void *data, size_t len,
+		   const struct files_access *access)
+{
+	return write_by(files_rename, dir, name, data, len, access);
+}
+
+int files_write_new(int dir, const char *name, const void *data, size_t len,
+		    const struct files_access *access)
+{
+	return write_by(take_free_name, dir, name, data, len, access);
 }
 
 int files_write(int dir, const char *name, const void *data, size_t len, mode_t mode)

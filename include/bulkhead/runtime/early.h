@@ -112,7 +112,7 @@ bool runtime_early_is_complete(struct runtime_early *early, const char *containe
  * The same from the files that dockerd keeps, without asking it: when it is started it starts containers
  * before its API answers, and waits for them. Below "data-root" of /etc/docker/daemon.json, else
  * /var/lib/docker; not where daemons of several users have directories of their own (userns-remap), nor
- * where images are containerd's. 1: added to B; 0: nothing is known of it. -ENOMEM, -E2BIG.
+ * where images are containerd's. NETNS_FD -1, PATH NULL: as above. 1: added to B; 0: nothing is known of it. -ENOMEM, -E2BIG.
  */
 int runtime_docker_kept(const char *id, int netns_fd, const char *path, struct endpoint_builder *b,
 			struct bh_err *err);

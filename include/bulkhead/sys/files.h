@@ -36,6 +36,9 @@ int files_write(int dir, const char *name, const void *data, size_t len, mode_t 
 /* The same with an owner, too. -ENAMETOOLONG: NAME leaves no room for what TEMP adds to it. */
 int files_write_as(int dir, const char *name, const void *data, size_t len,
 		   const struct files_access *access);
+/* The same for a name that is free: -EEXIST when anything has it by then, which stays. */
+int files_write_new(int dir, const char *name, const void *data, size_t len,
+		    const struct files_access *access);
 int files_sync(int dir);
 
 /* A regular file of at most MAX bytes; as bh_read_file(), -ELOOP for a symbolic link. */

@@ -14,6 +14,7 @@
 
 #include <bulkhead/base/arena.h>
 #include <bulkhead/base/cleanup.h>
+#include <bulkhead/base/limits.h>
 
 #include "../../../src/runtime/docker_kept.h"
 
@@ -172,6 +173,50 @@ static void test_wrong(void **state)
 	assert_int_equal(read_it(HEX), -ENOENT);
 }
 
+/* Files of another kind, or without an end, cost no time and no memory. */
+static void test_kinds(void **state)
+{
+	static const char *const files[] = { CONFIG_AT, HOST_AT, IMAGE_AT };
+	static const char *const texts[] = { CONFIG, HOST, IMAGED };
+	char path[256];
+
+	for (size_t i = 0; i < BH_ARRAY_SIZE(files); i++) {
+		snprintf(path, sizeof(path), "%s/%s", root, files[i]);
+		take(files[i]);
+		assert_int_equal(mkfifo(path, 0600), 0); /* nobody writes */
+		assert_int_equal(read_it(ID), -ENOENT);
+		take(files[i]);
+		assert_int_equal(symlink("/dev/zero", path), 0);
+		assert_int_equal(read_it(ID), -ENOENT);
+		take(files[i]);
+		assert_int_equal(mkdir(path, 0700), 0);
+		assert_int_equal(read_it(ID), -ENOENT);
+		assert_int_equal(rmdir(path), 0);
+		put(files[i], texts[i]);
+		assert_int_equal(truncate(path, BH_KEPT_BYTES_MAX + 1), 0);
+		assert_int_equal(read_it(ID), -ENOENT);
+		put(files[i], texts[i]);
+		assert_int_equal(read_it(ID), 0);
+	}
+}
+
+/* Before it is made it has no namespace: its labels are what is asked for. */
+static void test_without_namespace(void **state)
+{
+	struct endpoint_builder *b = endpoint_builder_new();
+	struct endpoint_set *set;
+
+	assert_int_equal(docker_kept_add(root, ID, -1, NULL, b, NULL), 1);
+	assert_int_equal(docker_kept_add(root, HEX, -1, NULL, b, NULL), 0);
+	assert_int_equal(endpoint_builder_finish(b, &set, NULL), 0);
+	assert_int_equal(set->n, 1);
+	assert_string_equal(endpoint_label(&set->endpoints[0], "app", false), "web");
+	assert_null(set->endpoints[0].netns);
+	assert_int_equal(set->endpoints[0].n_addrs, 0);
+	endpoint_set_free(set);
+	endpoint_builder_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -179,6 +224,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_no_digests, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_missing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_wrong, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_kinds, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_without_namespace, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
