@@ -7,6 +7,12 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include <bulkhead/base/cleanup.h>
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
 /* Both requests: the namespace as a descriptor, and the number that it is to get: any. */
 struct request {
 	struct nlmsghdr nlh;
@@ -64,4 +70,17 @@ int netns_id(struct nlsock *route, int netns_fd, int32_t *ret, struct bh_err *er
 		return bh_err_errno(err, r, "the number of a network namespace");
 	*ret = id;
 	return 0;
+}
+
+/* Of a Unix socket, which is closed at once: one of netlink would wait. */
+int netns_cookie(int netns_fd, uint64_t *ret, struct bh_err *err)
+{
+	bh_autoclose int fd = -1;
+	socklen_t len = sizeof(*ret);
+	int r = netns_socket(netns_fd, AF_UNIX, SOCK_DGRAM, 0, &fd, err);
+
+	*ret = 0;
+	if (r >= 0 && getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, ret, &len) < 0)
+		*ret = 0;
+	return r;
 }

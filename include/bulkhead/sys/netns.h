@@ -39,6 +39,12 @@ int netns_of_socket(int fd, int *ret_fd, uint64_t *ret_ino, struct bh_err *err);
  */
 int netns_id(struct nlsock *route, int netns_fd, int32_t *ret, struct bh_err *err);
 
+/*
+ * A number that no other namespace has until the next boot, as an inode's may be had again. 0: the kernel gives
+ * none (before 5.14). -EMFILE, -ENOMEM, ... Source: SO_NETNS_COOKIE, net/core/sock.c.
+ */
+int netns_cookie(int netns_fd, uint64_t *ret, struct bh_err *err);
+
 /* Run FN(ARG) inside the namespace and come back; FN must not open threads or change namespaces. */
 int netns_run(int netns_fd, int (*fn)(void *arg, struct bh_err *err), void *arg,
 	      struct bh_err *err);
