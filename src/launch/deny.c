@@ -10,6 +10,9 @@
 #include <bulkhead/runtime/runtime.h>
 #include <bulkhead/sys/netns.h>
 
+/* Who else writes does so in some batches. */
+#define MEETINGS_MAX 16
+
 /* What a kernel may lack is tried without, and not asked for first: this is for when all else failed. */
 static const struct {
 	bool own, frames, late;
@@ -72,7 +75,7 @@ static bool lets_pass(const struct nft_state *have)
 	return !r || r->open || r->mode != MODE_ENFORCE || n;
 }
 
-static int deny_in(int netns, uint64_t ino, struct nlsock *s, struct bh_err *err)
+static int deny_once(int netns, uint64_t ino, struct nlsock *s, struct bh_err *err)
 {
 	struct nft_state have = { 0 };
 	struct net_devices devices;
@@ -91,6 +94,16 @@ static int deny_in(int netns, uint64_t ino, struct nlsock *s, struct bh_err *err
 		r = write_any(s, ino, &frames, &have, err);
 	}
 	nft_state_done(&have);
+	return r;
+}
+
+/* The daemon may have heard of it by then, and be at it: what it writes is looked at. */
+static int deny_in(int netns, uint64_t ino, struct nlsock *s, struct bh_err *err)
+{
+	int r = -ERESTART;
+
+	for (int i = 0; r == -ERESTART && i < MEETINGS_MAX; i++)
+		r = deny_once(netns, ino, s, err);
 	return r;
 }
 
