@@ -139,6 +139,20 @@ static bool stays(const struct plugin *p)
 	return netns_run(netns, count_others, (void *)p->env.ifname, NULL) != 0;
 }
 
+static int release(const struct plugin *p, const struct launch_options *o, struct bh_err *err)
+{
+	struct launch_request rq = {
+		.runtime = p->config.runtime,
+		.id = p->env.container,
+		.netns = p->env.netns && p->env.netns[0] ? p->env.netns : NULL,
+	};
+	bh_autoclose int netns = -1;
+
+	if (rq.netns && netns_open(rq.netns, &netns, &rq.netns_ino, NULL) < 0)
+		rq.netns_ino = 0;
+	return launch_release(&rq, o, err);
+}
+
 /* Done also without the daemon: a namespace that is gone it sees for itself. */
 static int run_del(struct plugin *p, struct cni_error *err)
 {
@@ -152,7 +166,7 @@ static int run_del(struct plugin *p, struct cni_error *err)
 		fprintf(stderr, "bulkhead-cni: %s\n", unread.err.msg);
 		return 0;
 	}
-	if (launch_release(p->config.runtime, p->env.container, &options, &why) < 0)
+	if (release(p, &options, &why) < 0)
 		fprintf(stderr, "bulkhead-cni: %s\n", why.msg);
 	launch_options_done(&options);
 	return 0;

@@ -14,15 +14,28 @@
 #include <bulkhead/sys/files.h>
 
 /* Not in the socket's own directory: a service manager may take that away with the daemon. */
-static int open_notes(const char *socket, mode_t mode, int *ret_fd, struct bh_err *err)
+int ctl_notes_path(const char *socket, char out[PATH_MAX], struct bh_err *err)
 {
 	const char *slash = strrchr(socket, '/');
 	int n = slash ? (int)(slash - socket) : 0;
-	char path[PATH_MAX];
 
-	if (n < 1 || snprintf(path, sizeof(path), "%.*s.starts", n, socket) >= PATH_MAX)
+	out[0] = '\0';
+	if (n < 1 || snprintf(out, PATH_MAX, "%.*s.starts", n, socket) >= PATH_MAX)
 		return bh_err_set(err, -EINVAL, "the socket has no directory of its own");
-	return files_open_dir(path, mode, ret_fd, err);
+	return 0;
+}
+
+static int open_notes(const char *socket, mode_t mode, int *ret_fd, struct bh_err *err)
+{
+	char path[PATH_MAX];
+	int r = ctl_notes_path(socket, path, err);
+
+	return r < 0 ? r : files_open_dir(path, mode, ret_fd, err);
+}
+
+int ctl_notes_open(const char *socket, int *ret_fd, struct bh_err *err)
+{
+	return open_notes(socket, 0, ret_fd, err);
 }
 
 int ctl_note_leave(const char *socket, const char *name, const json_t *request, struct bh_err *err)

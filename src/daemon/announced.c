@@ -2,7 +2,6 @@
 #include "announced.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,39 +9,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <uthash.h>
-
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/base/limits.h>
 #include <bulkhead/base/text.h>
-#include <bulkhead/ctl/notes.h>
 #include <bulkhead/enforce/enforce.h>
-#include <bulkhead/runtime/runtime.h>
-#include <bulkhead/sys/netns.h>
 
 #include "announced_file.h"
 #include "announced_life.h"
-#include "engines.h"
-#include "fresh.h"
+#include "announced_private.h"
+#include "noted.h"
 #include "reconcile.h"
-
-struct one {
-	struct announcement said;
-	char *key; /* runtime and id */
-	struct announced *in;
-	bool ended;            /* its process */
-	struct bh_addr *addrs; /* NULL: not read yet */
-	size_t n_addrs;
-	sd_event_source *process;
-	UT_hash_handle hh;
-};
-
-struct announced {
-	struct controller *c;
-	struct one *all;
-	bool dirty; /* the file is not what is known */
-	bool told;  /* that it cannot be written */
-};
 
 /* --- the table -------------------------------------------------------------------------------- */
 
@@ -72,14 +48,23 @@ void announced_list(const struct announced *n, uint64_t *ret_inos)
 		*ret_inos++ = o->said.netns_ino;
 }
 
-static void forget(struct announced *n, struct one *o)
+void announced_forget(struct announced *n, struct one *o)
 {
 	HASH_DEL(n->all, o);
+	n->doubts -= o->said.doubt;
 	sd_event_source_disable_unref(o->process);
 	announcement_done(&o->said);
 	free(o->addrs);
+	free(o->text);
 	free(o->key);
 	free(o);
+	n->dirty = true;
+}
+
+void announced_altered(struct announced *n, struct one *o)
+{
+	free(o->text);
+	o->text = NULL;
 	n->dirty = true;
 }
 
@@ -107,14 +92,27 @@ static void watch_process(struct announced *n, struct one *o)
 	o->ended = !announced_life_lasts(&o->said);
 }
 
-/* What A has is the table's then. */
-static int remember(struct announced *n, struct announcement *a, struct bh_err *err)
+/* Whose namespace was in doubt, is told. */
+static void end_doubt(struct announced *n, uint64_t netns_ino)
+{
+	struct one *o, *next;
+
+	if (!n->doubts)
+		return;
+	HASH_ITER (hh, n->all, o, next)
+		if (o->said.doubt && o->said.netns_ino == netns_ino)
+			announced_forget(n, o);
+}
+
+int announced_remember(struct announced *n, struct announcement *a, struct bh_err *err)
 {
 	char key[BH_HINT_ID_MAX + 16];
 	struct one *o = find(n, a->runtime, a->id);
 
 	if (o)
-		forget(n, o);
+		announced_forget(n, o);
+	if (a->netns)
+		end_doubt(n, a->netns_ino);
 	if (HASH_COUNT(n->all) >= BH_ANNOUNCED_MAX)
 		return bh_err_set(err, -E2BIG, "more than %d containers that nobody lists",
 				  BH_ANNOUNCED_MAX);
@@ -126,6 +124,7 @@ static int remember(struct announced *n, struct announcement *a, struct bh_err *
 	}
 	o->said = *a;
 	o->in = n;
+	n->doubts += a->doubt;
 	HASH_ADD_KEYPTR(hh, n->all, o->key, strlen(o->key), o);
 	watch_process(n, o);
 	n->dirty = true;
@@ -136,35 +135,49 @@ static int remember(struct announced *n, struct announcement *a, struct bh_err *
 
 static int write_all(struct announced *n, struct bh_err *err)
 {
-	json_t *list = json_array();
-	int r = 0;
-
-	for (const struct one *o = n->all; o && r >= 0; o = o->hh.next)
-		r = json_array_append(list, o->said.said);
-	r = r < 0 ? bh_err_oom(err) : announced_file_write(n->c->o->store, list, err);
-	json_decref(list);
-	return r;
+	announced_file_begin(&n->file);
+	for (struct one *o = n->all; o; o = o->hh.next) {
+		if (!o->text && !(o->text = json_dumps(o->said.said, JSON_COMPACT)))
+			return bh_err_oom(err);
+		announced_file_add(&n->file, o->text);
+	}
+	return announced_file_end(n->c->o->store, &n->file, err);
 }
 
-/* What is not written is not known to the next daemon, which may let go of it. */
-static int save(struct announced *n, struct bh_err *err)
+void announced_save(struct announced *n)
 {
 	struct bh_err why = BH_ERR_INIT;
-	int r = n->dirty ? write_all(n, &why) : 0;
 
-	n->dirty = r < 0;
-	if (r < 0 && !n->told)
+	if (!n->dirty)
+		return;
+	n->dirty = write_all(n, &why) < 0;
+	if (n->dirty && !n->unwritten[0])
 		controller_log(why.msg, NULL);
-	n->told = r < 0;
-	if (r < 0 && err)
-		*err = why;
-	return r;
+	snprintf(n->unwritten, sizeof(n->unwritten), "%s", n->dirty ? why.msg : "");
+}
+
+const char *announced_unwritten(const struct announced *n)
+{
+	return n->unwritten[0] ? n->unwritten : NULL;
+}
+
+size_t announced_doubts(const struct announced *n)
+{
+	return n->doubts;
 }
 
 /* --- taking one ------------------------------------------------------------------------------- */
 
+/* Its first process may be elsewhere, and what holds it is ours. */
+static bool is_announced_in(const struct announced *n, const struct endpoint *e)
+{
+	struct one *o = endpoint_is_announced(e->runtime) ? find(n, e->runtime, e->id) : NULL;
+
+	return o && o->process && !o->ended && holds_find(n->c->holds, e->netns_ino);
+}
+
 /* Of one that nobody holds, the namespace's number may be another's before its end was heard of. */
-static bool is_still_in(const struct endpoint *e)
+static bool is_still_in(const struct announced *n, const struct endpoint *e)
 {
 	char path[64];
 	struct stat st;
@@ -172,7 +185,9 @@ static bool is_still_in(const struct endpoint *e)
 	snprintf(path, sizeof(path), "/proc/%d/ns/net", e->pid);
 	if (e->pid && stat(path, &st) == 0 && st.st_ino == e->netns_ino)
 		return true;
-	return e->netns && stat(e->netns, &st) == 0 && st.st_ino == e->netns_ino;
+	if (e->netns && stat(e->netns, &st) == 0 && st.st_ino == e->netns_ino)
+		return true;
+	return is_announced_in(n, e);
 }
 
 /* Somebody else who is known to live in this namespace; NULL: nobody is. */
@@ -184,7 +199,7 @@ static const struct endpoint *inhabitant(const struct announced *n, const struct
 		if (all->endpoints[i].netns_ino == a->netns_ino &&
 		    all->endpoints[i].runtime != ENDPOINT_UNKNOWN &&
 		    all->endpoints[i].runtime != ENDPOINT_NETNS &&
-		    strcmp(all->endpoints[i].id, a->id) != 0 && is_still_in(&all->endpoints[i]))
+		    strcmp(all->endpoints[i].id, a->id) != 0 && is_still_in(n, &all->endpoints[i]))
 			return &all->endpoints[i];
 	return NULL;
 }
@@ -222,21 +237,17 @@ int announced_take(struct announced *n, struct announcement *a, struct bh_err *e
 	if (r >= 0 && a->netns)
 		r = deny(n, a, err);
 	if (r >= 0)
-		r = remember(n, a, err);
+		r = announced_remember(n, a, err);
 	if (r < 0)
 		return r;
-	r = save(n, err);
 	if (n->c->o->inventory) /* which is a file: it alone tells */
 		reconcile_touch(n->c);
 	reconcile_urgent(n->c);
-	if (r >= 0 || !endpoint_is_announced(a->runtime))
-		return 0; /* an engine tells the next daemon */
-	*a = (struct announcement) { 0 };
-	return r;
+	return 0;
 }
 
 /* Whose process is watched says so. */
-static bool is_over(const struct one *o)
+static bool is_over(struct one *o)
 {
 	return o->ended || (!o->process && !announced_life_lasts(&o->said));
 }
@@ -247,8 +258,8 @@ void announced_look(struct announced *n)
 
 	HASH_ITER (hh, n->all, o, next)
 		if (is_over(o))
-			forget(n, o);
-	save(n, NULL);
+			announced_forget(n, o);
+	announced_save(n);
 }
 
 /* A namespace that outlives its container is nobody's: it stays denied as long as it is there. */
@@ -256,19 +267,37 @@ static void let_go(struct announced *n, struct one *o)
 {
 	if (endpoint_is_announced(o->said.runtime) && !is_over(o) &&
 	    announcement_set_gone(&o->said) >= 0)
-		n->dirty = true;
+		announced_altered(n, o);
 	else
-		forget(n, o);
+		announced_forget(n, o);
 }
 
-bool announced_release(struct announced *n, enum endpoint_runtime runtime, const char *id)
+/* An id may be given again before it is said that the one before has ended. */
+static bool is_of(const struct one *o, const struct announced_life *life)
+{
+	if (life->pid && o->said.pid && life->pid != o->said.pid)
+		return false;
+	if (life->netns_ino && o->said.netns_ino != life->netns_ino)
+		return false;
+	/* Where it is not there any more, it has that name only. */
+	return life->netns_ino || !life->netns || !o->said.netns ||
+	       strcmp(life->netns, o->said.netns) == 0;
+}
+
+bool announced_release(struct announced *n, enum endpoint_runtime runtime, const char *id,
+		       const struct announced_life *life)
 {
 	struct one *o = find(n, runtime, id);
 
-	if (!o)
+	if (!o || !is_of(o, life))
 		return false;
+	if (o->said.pid) { /* its process says it better than who tells of it */
+		o->ended = !announced_life_lasts(&o->said);
+		if (!o->ended)
+			return false;
+	}
 	let_go(n, o);
-	save(n, NULL);
+	announced_save(n);
 	reconcile_changed(n->c);
 	return true;
 }
@@ -287,208 +316,56 @@ size_t announced_retain(struct announced *n,
 		gone++;
 	}
 	if (gone) {
-		save(n, NULL);
+		announced_save(n);
 		reconcile_changed(n->c);
 	}
 	return gone;
 }
 
-/* --- word that was left ------------------------------------------------------------------------- */
+/* --- word that was left ----------------------------------------------------------------------- */
 
-/* Somebody was quarantined while no daemon was there, or it hung. */
-static void on_note(json_t *request, void *arg)
+static bool is_same_life(const struct one *o, const struct announcement *a)
 {
-	struct announced *n = arg;
-	struct bh_err err = BH_ERR_INIT;
+	return o && o->said.netns_ino == a->netns_ino && o->said.pid == a->pid;
+}
+
+int announced_note(struct announced *n, json_t *request, struct bh_err *err)
+{
 	struct announcement a;
+	int r = announcement_parse(request, &a, err);
 
-	if (announcement_parse(request, &a, NULL) < 0)
-		return;
-	if (!a.netns || !a.netns_ino || find(n, a.runtime, a.id) ||
-	    announced_life_begin(&a, NULL) < 0 || remember(n, &a, &err) < 0)
-		announcement_done(&a);
-}
-
-static void take_notes(struct announced *n)
-{
-	const char *socket = n->c->o->socket ? n->c->o->socket : n->c->site.host.control.socket;
-	struct bh_err why = BH_ERR_INIT;
-
-	if (ctl_notes_take(socket, on_note, n, &why) < 0)
-		controller_log(why.msg, NULL);
-}
-
-/* --- as endpoints ----------------------------------------------------------------------------- */
-
-/* Nobody has said whose it is: it stays denied. Of two in one namespace, one tells. */
-static int add_unknown(const struct announced *n, const struct announcement *a,
-		       struct endpoint_builder *b, struct bh_err *err)
-{
-	char id[32];
-	const struct endpoint e = {
-		.id = id,
-		.name = a->id,
-		.runtime = ENDPOINT_UNKNOWN,
-		.netns = a->netns,
-		.netns_ino = a->netns_ino,
-	};
-
-	snprintf(id, sizeof(id), "net:[%llu]", (unsigned long long)a->netns_ino);
-	if (fresh_has(n->c->fresh, a->netns_ino) || endpoint_builder_find(b, id))
-		return 0;
-	return endpoint_builder_add(b, &e, err);
-}
-
-/* As they were read last, unless they may be others: only of what is held is that told. */
-static int read_addrs(struct one *o, struct hold *h, int fd, struct diag_list *diags,
-		      struct bh_err *err)
-{
-	struct bh_addr addrs[BH_ENDPOINT_ADDRS_MAX];
-	char shown[128];
-	size_t n = 0;
-	int r;
-
-	if (o->addrs && h && hold_is_sure(h))
-		return 0;
-	r = runtime_netns_addrs(fd, addrs, BH_ARRAY_SIZE(addrs), &n, err);
-	/* Root inside may add addresses; this must not stop the work for all others. */
-	if (r == -E2BIG)
-		diag_add(diags, DIAG_WARNING, NULL, "too-many-addresses", NULL,
-			 "container %s has more than %d addresses: none of them count",
-			 bh_escape_str(shown, sizeof(shown), o->said.id), BH_ENDPOINT_ADDRS_MAX);
-	else if (r < 0)
-		return r;
-	n = r < 0 ? 0 : n;
-	free(o->addrs);
-	o->addrs = calloc(n + 1, sizeof(*addrs));
-	if (!o->addrs)
-		return bh_err_oom(err);
-	memcpy(o->addrs, addrs, n * sizeof(*addrs));
-	o->n_addrs = n;
-	return 0;
-}
-
-/* As its starter says. */
-static int add_said(const struct one *o, struct endpoint_builder *b, struct diag_list *diags,
-		    struct bh_err *err)
-{
-	struct endpoint e;
-	char shown[128];
-	int r;
-
-	announcement_endpoint(&o->said, &e);
-	e.addrs = o->addrs;
-	e.n_addrs = o->n_addrs;
-	if (!endpoint_builder_find(b, e.id)) {
-		r = endpoint_builder_add(b, &e, err);
-		return r < 0 ? r : 1;
-	}
-	diag_add(diags, DIAG_WARNING, NULL, "same-id", NULL,
-		 "two containers have the id %s: all is denied to the second",
-		 bh_escape_str(shown, sizeof(shown), e.id));
-	return 0;
-}
-
-/* 1: it was added; 0: it is not known what it is. */
-static int add_one(struct announced *n, struct one *o, struct endpoint_builder *b,
-		   struct diag_list *diags, struct bh_err *err)
-{
-	const struct announcement *a = &o->said;
-	struct hold *h = holds_find(n->c->holds, a->netns_ino);
-	bh_autoclose int opened = -1;
-	int fd, r;
-
-	if (!a->netns)
-		return add_said(o, b, diags, err);
-	r = h ? 0 : netns_open(a->netns, &opened, NULL, err);
-	fd = h ? hold_netns(h) : opened;
 	if (r < 0)
 		return r;
-	if (!endpoint_is_announced(a->runtime))
-		return engines_named(n->c->engines, a->runtime, a->id, fd, a->netns, b, diags, err);
-	r = read_addrs(o, h, fd, diags, err);
-	return r < 0 ? r : add_said(o, b, diags, err);
-}
-
-/* What an engine has said last may be of a life of it that is over. */
-static void drop_former(const struct announcement *a, struct endpoint_builder *b)
-{
-	const struct endpoint *e = endpoint_builder_find(b, a->id);
-
-	if (e && e->runtime == a->runtime && a->netns && e->netns_ino != a->netns_ino &&
-	    announced_life_lasts(a))
-		endpoint_builder_drop(b, a->id, e->pid);
-}
-
-/* Does an engine say what it is? Of OCI and CNI, it knows the namespace. */
-static bool is_listed(const struct announcement *a, const struct endpoint_builder *b)
-{
-	const struct endpoint *e = endpoint_is_announced(a->runtime) && a->netns
-					   ? endpoint_builder_find_netns(b, a->netns_ino)
-					   : endpoint_builder_find(b, a->id);
-
-	return e && endpoint_is_of_engine(e->runtime);
-}
-
-int announced_add(struct announced *n, struct endpoint_builder *b, struct diag_list *diags,
-		  struct bh_err *err)
-{
-	struct one *o, *next;
-	int r = 0;
-
-	take_notes(n);
-	announced_look(n);
-	HASH_ITER (hh, n->all, o, next) {
-		bool listed;
-
-		drop_former(&o->said, b);
-		listed = is_listed(&o->said, b);
-		if (listed && !endpoint_is_announced(o->said.runtime)) {
-			forget(n, o);
-			continue;
-		}
-		r = listed ? 1 : o->said.gone ? 0 : add_one(n, o, b, diags, err);
-		if (r <= 0 && r != -ENOMEM && o->said.netns)
-			r = add_unknown(n, &o->said, b, err);
-		if (r < 0)
-			return r;
-	}
-	save(n, NULL);
-	return 0;
+	if (!a.netns || !a.netns_ino)
+		r = bh_err_set(err, -EINVAL, "it does not say in which namespace");
+	else if (is_same_life(find(n, a.runtime, a.id), &a)) /* it was told of by itself */
+		r = -EEXIST;
+	if (r >= 0)
+		r = announced_life_begin(&a, err);
+	if (r >= 0)
+		r = announced_remember(n, &a, err);
+	if (r < 0)
+		announcement_done(&a);
+	return r == -EEXIST ? 0 : r < 0 ? r : 1;
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
 
-static void restore(struct announced *n, json_t *list)
-{
-	struct bh_err err = BH_ERR_INIT;
-	struct announcement a;
-	json_t *item;
-	size_t i;
-
-	json_array_foreach (list, i, item) {
-		if (announcement_parse(item, &a, NULL) < 0)
-			continue;
-		if (!announced_life_lasts(&a) || remember(n, &a, &err) < 0)
-			announcement_done(&a);
-	}
-	n->dirty = true;
-}
-
 int announced_new(struct controller *c, struct announced **ret, struct bh_err *err)
 {
 	struct announced *n = calloc(1, sizeof(*n));
-	struct bh_err why = BH_ERR_INIT;
-	json_t *list = NULL;
+	int r;
 
 	if (!n)
 		return bh_err_oom(err);
 	n->c = c;
-	if (announced_file_read(c->o->store, &list, &why) < 0)
-		controller_log(why.msg, NULL);
-	restore(n, list);
-	json_decref(list);
-	take_notes(n);
+	bh_buf_init(&n->file, BH_ANNOUNCED_BYTES_MAX);
+	announced_restore(n);
+	r = noted_new(c, n, &n->noted, err);
+	if (r < 0) {
+		announced_free(n);
+		return r;
+	}
 	*ret = n;
 	return 0;
 }
@@ -499,7 +376,9 @@ void announced_free(struct announced *n)
 
 	if (!n)
 		return;
+	noted_free(n->noted);
 	HASH_ITER (hh, n->all, o, next)
-		forget(n, o);
+		announced_forget(n, o);
+	bh_buf_done(&n->file);
 	free(n);
 }

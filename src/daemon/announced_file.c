@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/base/limits.h>
@@ -34,20 +35,44 @@ static void read_boot(char out[BOOT_MAX])
 	out[strcspn(out, "\n")] = '\0';
 }
 
-int announced_file_write(const char *store, json_t *list, struct bh_err *err)
+void announced_file_begin(struct bh_buf *out)
 {
-	char path[PATH_MAX], boot[BOOT_MAX];
-	bh_autofree char *text = NULL;
-	json_t *root;
+	char boot[BOOT_MAX];
+
+	read_boot(boot);
+	bh_buf_reset(out);
+	bh_buf_addf(out, "{\"boot\":\"%s\",\"containers\":[", boot);
+}
+
+void announced_file_add(struct bh_buf *out, const char *container)
+{
+	if (out->len && out->data[out->len - 1] != '[')
+		bh_buf_add(out, ",", 1);
+	bh_buf_addstr(out, container);
+}
+
+int announced_file_end(const char *store, struct bh_buf *out, struct bh_err *err)
+{
+	char path[PATH_MAX];
+	int r = path_of(store, path, err);
+
+	bh_buf_addstr(out, "]}");
+	if (r >= 0 && bh_buf_error(out))
+		r = bh_err_errno(err, bh_buf_error(out), "%s", path);
+	return r < 0 ? r : replace_file(path, 0600, out->data, out->len, err);
+}
+
+int announced_file_keep(const char *store, struct bh_err *err)
+{
+	char path[PATH_MAX], kept[PATH_MAX + 16];
 	int r = path_of(store, path, err);
 
 	if (r < 0)
 		return r;
-	read_boot(boot);
-	root = json_pack("{s:s, s:O}", "boot", boot, "containers", list);
-	text = root ? json_dumps(root, JSON_COMPACT) : NULL;
-	json_decref(root);
-	return text ? replace_file(path, 0600, text, strlen(text), err) : bh_err_oom(err);
+	snprintf(kept, sizeof(kept), "%s.damaged", path);
+	if ((unlink(kept) < 0 && errno != ENOENT) || link(path, kept) < 0)
+		return bh_err_errno(err, -errno, "%s cannot be kept", path);
+	return 0;
 }
 
 static int take_list(const char *path, const json_t *root, json_t **ret_list, struct bh_err *err)
@@ -57,10 +82,7 @@ static int take_list(const char *path, const json_t *root, json_t **ret_list, st
 	char boot[BOOT_MAX];
 
 	if (!written || !json_is_array(list))
-		return bh_err_set(err, -EBADMSG,
-				  "%s is damaged: containers of OCI and CNI that run stay as they "
-				  "are until they are told of again",
-				  path);
+		return bh_err_set(err, -EBADMSG, "%s is damaged", path);
 	read_boot(boot);
 	if (strcmp(written, boot) == 0)
 		*ret_list = json_incref(list);

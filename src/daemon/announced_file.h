@@ -4,16 +4,26 @@
 
 #include <jansson.h>
 
+#include <bulkhead/base/buf.h>
 #include <bulkhead/base/err.h>
 
 /* announced.json in the store: what starters said of containers that live, for the next daemon. */
 
-/* LIST: an array of arguments of `protect`. STORE NULL: the default place. */
-int announced_file_write(const char *store, json_t *list, struct bh_err *err);
 /*
- * What was written since the host was booted; NULL: nothing. The caller's. -EBADMSG: it is no such file;
- * its content is not judged.
+ * Written in pieces: first what is before the containers, then each as its arguments of `protect` are, in
+ * JSON, then all of it is brought into the file. STORE NULL: the default place. OUT is made with
+ * BH_ANNOUNCED_BYTES_MAX, and may be used again.
+ */
+void announced_file_begin(struct bh_buf *out);
+void announced_file_add(struct bh_buf *out, const char *container);
+int announced_file_end(const char *store, struct bh_buf *out, struct bh_err *err);
+
+/*
+ * What was written since the host was booted; NULL: nothing. The caller's. -EBADMSG, -EFBIG: it is no such
+ * file; its content is not judged. Or it cannot be read.
  */
 int announced_file_read(const char *store, json_t **ret_list, struct bh_err *err);
+/* The file gets a second name, announced.json.damaged, for who wants to know what happened to it. */
+int announced_file_keep(const char *store, struct bh_err *err);
 
 #endif

@@ -182,6 +182,8 @@ int announcement_parse(json_t *said, struct announcement *ret, struct bh_err *er
 	int r = take_all(&a, err);
 
 	a.gone = json_is_true(json_object_get(said, "gone"));
+	a.doubt = json_is_true(json_object_get(said, "doubt"));
+	a.cookie = (uint64_t)json_integer_value(json_object_get(said, "cookie"));
 	if (r < 0)
 		announcement_done(&a);
 	else
@@ -193,6 +195,14 @@ int announcement_set_gone(struct announcement *a)
 {
 	a->gone = json_object_set_new(a->said, "gone", json_true()) == 0;
 	return a->gone ? 0 : -ENOMEM;
+}
+
+int announcement_set_netns(struct announcement *a, const char *path)
+{
+	if (json_object_set_new(a->said, "netns", json_string(path)) < 0)
+		return -ENOMEM;
+	a->netns = json_string_value(json_object_get(a->said, "netns"));
+	return 0;
 }
 
 void announcement_done(struct announcement *a)

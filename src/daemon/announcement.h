@@ -2,6 +2,8 @@
 #ifndef DAEMON_ANNOUNCEMENT_H
 #define DAEMON_ANNOUNCEMENT_H
 
+#include <time.h>
+
 #include <jansson.h>
 
 #include <bulkhead/base/err.h>
@@ -22,7 +24,11 @@ struct announcement {
 	struct label *labels;
 	size_t n_labels;
 	char *text;
-	bool gone; /* its container; in the file, and no argument */
+	/* In the file, and no arguments: */
+	bool gone;            /* its container */
+	bool doubt;           /* it was found to be held, and nobody remembers for whom */
+	uint64_t cookie;      /* of its namespace, as netns_cookie(); 0: not known */
+	struct timespec seen; /* not in the file: the path's, when its cookie was looked at last */
 };
 
 /*
@@ -32,6 +38,8 @@ struct announcement {
 int announcement_parse(json_t *said, struct announcement *ret, struct bh_err *err);
 void announcement_done(struct announcement *a);
 int announcement_set_gone(struct announcement *a);
+/* Another way to its namespace. -ENOMEM. */
+int announcement_set_netns(struct announcement *a, const char *path);
 
 /* The runtime of that word, one that starts containers; ENDPOINT_UNKNOWN: there is none. */
 enum endpoint_runtime announcement_runtime(const char *word);

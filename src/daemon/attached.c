@@ -23,6 +23,8 @@ void attached_run_ready(struct ctl_call *call, const json_t *args, void *arg)
 		lacks = "it knows as many containers as it can";
 	else if (c->trouble[0])
 		lacks = c->trouble;
+	else
+		lacks = announced_unwritten(c->announced);
 	ctl_call_end(call, lacks ? CTL_EXIT_NO : CTL_EXIT_YES, lacks);
 }
 

@@ -112,11 +112,11 @@ static int load_settings(struct controller *c, struct bh_err *err)
 }
 
 /* What nobody lists: first what is said, then what has appeared. */
-static int add_more(struct endpoint_builder *b, struct diag_list *diags, void *arg,
-		    struct bh_err *err)
+static int add_more(struct endpoint_builder *b, const struct policy_set *policies,
+		    struct diag_list *diags, void *arg, struct bh_err *err)
 {
 	struct controller *c = arg;
-	int r = announced_add(c->announced, b, diags, err);
+	int r = announced_add(c->announced, policies, b, diags, err);
 
 	return r < 0 ? r : fresh_add(b, diags, c->fresh, err);
 }

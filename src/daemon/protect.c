@@ -22,9 +22,9 @@
 #define LISTEN_USEC 1000
 
 const struct ctl_arg protect_released_args[] = {
-	{ "runtime", CTL_TYPE_STRING, true },
-	{ "id", CTL_TYPE_STRING, true },
-	{ 0 },
+	{ "runtime", CTL_TYPE_STRING, true }, { "id", CTL_TYPE_STRING, true },
+	{ "netns", CTL_TYPE_STRING, false },  { "netns_ino", CTL_TYPE_INTEGER, false },
+	{ "pid", CTL_TYPE_INTEGER, false },   { 0 },
 };
 
 /* Who waits for an answer. */
@@ -177,13 +177,26 @@ static int on_status(const struct endpoint_status *st, void *arg)
 	return 0;
 }
 
+/* Of an engine's, that tells the next daemon. */
+static bool is_untold(const struct waiter *w, struct verdict *v)
+{
+	const char *why = announced_unwritten(w->p->c->announced);
+
+	if (!why || !endpoint_is_announced(w->runtime))
+		return false;
+	snprintf(v->why, sizeof(v->why), "%s", why);
+	return true;
+}
+
 static void judge(struct waiter *w, struct verdict *v)
 {
 	struct controller *c = w->p->c;
 	size_t i;
 
 	w->lacks = NULL;
-	if (!find_endpoint(w, &i))
+	if (is_untold(w, v))
+		w->lacks = "the next daemon would not know of it";
+	else if (!find_endpoint(w, &i))
 		w->lacks = endpoint_is_announced(w->runtime) ? "its namespace has no endpoint"
 							     : "its engine does not say what it is";
 	else if (!enforce_stands(&c->site, i))
@@ -359,7 +372,13 @@ void protect_run_released(struct ctl_call *call, const json_t *args, void *arg)
 	const char *word = json_string_value(json_object_get(args, "runtime"));
 	const char *id = json_string_value(json_object_get(args, "id"));
 
-	announced_release(c->announced, announcement_runtime(word), id);
+	const struct announced_life life = {
+		.pid = (int)json_integer_value(json_object_get(args, "pid")),
+		.netns = json_string_value(json_object_get(args, "netns")),
+		.netns_ino = (uint64_t)json_integer_value(json_object_get(args, "netns_ino")),
+	};
+
+	announced_release(c->announced, announcement_runtime(word), id, &life);
 	ctl_call_end(call, CTL_EXIT_YES, NULL);
 }
 

@@ -7,6 +7,7 @@
 #include <bulkhead/base/text.h>
 #include <bulkhead/enforce/report.h>
 
+#include "announced.h"
 #include "engines.h"
 #include "logger.h"
 
@@ -44,10 +45,27 @@ static json_t *report_logger(const struct logger_state *l)
 	return o;
 }
 
+/* What starters said: "" when it is known, and kept. */
+static void tell_starts(const struct announced *n, bool openly, char out[BH_ERR_MAX])
+{
+	const char *unwritten = announced_unwritten(n);
+
+	out[0] = '\0';
+	if (announced_doubts(n))
+		snprintf(out, BH_ERR_MAX,
+			 "what starters said is lost: everything is denied in %zu namespaces until "
+			 "it is known whose they are; start their containers again",
+			 announced_doubts(n));
+	else if (unwritten)
+		snprintf(out, BH_ERR_MAX, "what starters say cannot be kept%s%s",
+			 openly ? ": " : "", openly ? unwritten : "");
+}
+
 /* One sentence of all that is a finding; "" when nothing is. */
 static void tell_why(const struct controller *c, const struct logger_state *l, bool openly,
 		     char *out, size_t cap)
 {
+	char starts[BH_ERR_MAX];
 	const struct refusal *r = &c->health.refused;
 	char mistakes[2 * BH_ERR_MAX];
 	size_t len = 0;
@@ -61,6 +79,9 @@ static void tell_why(const struct controller *c, const struct logger_state *l, b
 		len += (size_t)snprintf(out + len, cap - len, "%sthe last look failed%s%s",
 					len ? "; " : "", openly ? ": " : "",
 					openly ? c->trouble : "");
+	tell_starts(c->announced, openly, starts);
+	if (starts[0] && len < cap)
+		len += (size_t)snprintf(out + len, cap - len, "%s%s", len ? "; " : "", starts);
 	if (l->why[0] && len < cap)
 		snprintf(out + len, cap - len, "%s%s", len ? "; " : "", l->why);
 }
@@ -87,12 +108,13 @@ json_t *self_report(const struct controller *c, bool openly)
 	json_t *o;
 
 	logger_state(c->logger, &l);
+	tell_why(c, &l, openly, why, sizeof(why));
 	o = json_pack("{s:s, s:s, s:b, s:s, s:b}", "daemon", REPORT_DAEMON, "state",
-		      s->refused.there            ? "refused"
-		      : c->trouble[0] || l.why[0] ? "trouble"
-						  : "in-force",
-		      "finding", s->refused.there || c->trouble[0] || l.why[0], "generation",
-		      s->in_force.policies, "watch", c->site.host.watch);
+		      s->refused.there ? "refused"
+		      : why[0]         ? "trouble"
+				       : "in-force",
+		      "finding", why[0] != '\0', "generation", s->in_force.policies, "watch",
+		      c->site.host.watch);
 
 	put_time(o, "since", s->since);
 	put_number(o, "namespaces_held", holds_count(c->holds));
@@ -102,7 +124,6 @@ json_t *self_report(const struct controller *c, bool openly)
 	engines_report(c->engines, engines);
 	json_object_set_new(o, "engines", engines);
 	json_object_set_new(o, "logger", report_logger(&l));
-	tell_why(c, &l, openly, why, sizeof(why));
 	if (why[0])
 		json_object_set_new(o, "why", json_string(why));
 	if (s->refused.there)

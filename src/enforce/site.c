@@ -132,7 +132,7 @@ int site_load_endpoints(struct site *s, const struct site_options *o, struct dia
 	else if (r >= 0)
 		r = list_host(s, o, b, diags, err);
 	if (r >= 0 && !o->inventory && o->add_more)
-		r = o->add_more(b, diags, o->arg, err);
+		r = o->add_more(b, s->policies, diags, o->arg, err);
 	if (r >= 0)
 		r = endpoint_builder_finish(b, &s->endpoints, err);
 	endpoint_builder_free(b);
@@ -266,7 +266,7 @@ static int list_some(struct site *next, const struct endpoint_set *before,
 	for (size_t i = 0; i < some->n && r >= 0; i++)
 		r = ask_about(next, o, &some->hints[i], b, diags, err);
 	if (r >= 0 && o->add_more)
-		r = o->add_more(b, diags, o->arg, err);
+		r = o->add_more(b, next->policies, diags, o->arg, err);
 	if (r >= 0)
 		r = endpoint_builder_finish(b, &next->endpoints, err);
 	endpoint_builder_free(b);

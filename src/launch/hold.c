@@ -144,12 +144,15 @@ int launch_hold(const struct launch_request *rq, const struct launch_options *o,
 	return r;
 }
 
-int launch_release(enum endpoint_runtime runtime, const char *id, const struct launch_options *o,
+int launch_release(const struct launch_request *rq, const struct launch_options *o,
 		   struct bh_err *err)
 {
-	json_t *args = json_pack("{s:s, s:s}", "runtime", endpoint_runtime_name(runtime), "id", id);
-
+	json_t *args = json_pack("{s:s, s:s}", "runtime", endpoint_runtime_name(rq->runtime), "id",
+				 rq->id);
 	unsigned wait = o->wait_ms < RELEASE_MS ? o->wait_ms : RELEASE_MS;
 
+	put_text(args, "netns", rq->netns);
+	put_number(args, "netns_ino", rq->netns_ino);
+	put_number(args, "pid", rq->pid > 0 ? (uint64_t)rq->pid : 0);
 	return launch_ask(o->socket, wait, "released", args, NULL, err);
 }

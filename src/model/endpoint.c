@@ -420,6 +420,17 @@ const struct endpoint *endpoint_builder_find_netns(const struct endpoint_builder
 	return NULL;
 }
 
+const struct endpoint *endpoint_builder_find_name(const struct endpoint_builder *b,
+						  uint64_t netns_ino)
+{
+	const struct endpoint *e = b->endpoints.data;
+
+	for (size_t i = 0; i < b->endpoints.n; i++)
+		if (e[i].netns_ino == netns_ino && e[i].runtime == ENDPOINT_NETNS)
+			return &e[i];
+	return NULL;
+}
+
 const struct endpoint *endpoint_builder_find(const struct endpoint_builder *b, const char *id)
 {
 	const struct endpoint *e = b->endpoints.data;

@@ -132,5 +132,7 @@ int oci_hook_start(const struct oci_state *s, enum endpoint_runtime runtime,
 int oci_hook_stop(const struct oci_state *s, enum endpoint_runtime runtime,
 		  const struct launch_options *o, struct bh_err *err)
 {
-	return launch_release(runtime, s->id, o, err);
+	const struct launch_request rq = { .runtime = runtime, .id = s->id, .pid = s->pid };
+
+	return launch_release(&rq, o, err);
 }

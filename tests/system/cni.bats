@@ -152,6 +152,37 @@ is_closed() { in_pod "$1" nft list table inet bulkhead | grep -q 'policy drop'; 
 	daemon_on_host
 }
 
+@test "DEL that comes late: of another namespace than the one that has the id by now" {
+	pod again "$(of_shop db)"
+	pod before
+	add again >/dev/null
+	CNI_NETNS=/run/netns/gone plugin DEL again < <(ours)
+	CNI_NETNS=$(netns_of before) plugin DEL again < <(ours)
+	is "$(state_of again '.state + " " + .services')" "protected k8s:shop/db"
+	del again
+	is "$(state_of again .services)" ""
+	unpod again
+	unpod before
+}
+
+@test "a namespace that has the path and the number of an earlier one is not that one" {
+	pod next "$(of_shop db)"
+	add next >/dev/null
+	is "$(state_of next .services)" k8s:shop/db
+	daemon_killed
+	for change in . '.cookie = 1'; do # as if another had been there
+		jq --arg id "$NET-next" "(.containers[] | select(.id == \$id)) |= ($change)" \
+			"$NET_DIR/store/announced.json" >"$NET_DIR/changed"
+		cp "$NET_DIR/changed" "$NET_DIR/store/announced.json"
+		daemon_on_host
+		[ "$change" != . ] || is "$(state_of next .services)" k8s:shop/db
+		[ "$change" = . ] || is "$(state_of next .services)" ""
+		[ "$change" != . ] || daemon_killed
+	done
+	is "$(state_of db .services)" k8s:shop/db
+	unpod next
+}
+
 @test "DEL of one of two networks: the container stays who it is" {
 	pod two "$(of_shop db)"
 	add two >/dev/null

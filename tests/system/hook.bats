@@ -9,7 +9,7 @@ load lib/oci
 setup_file() {
 	cd "$BATS_TEST_DIRNAME/../.." || return
 	oci_up
-	policy web <<-'Y'
+	cat >"$NET_DIR/web.yaml" <<-'Y'
 		service: web
 		select: {runtime: oci, labels: {app: web}}
 		on-deny: reject
@@ -18,6 +18,7 @@ setup_file() {
 		service: idle
 		select: {labels: {app: idle}}
 	Y
+	policy web <"$NET_DIR/web.yaml"
 }
 teardown_file() { docker_down; }
 setup() {
@@ -27,7 +28,9 @@ setup() {
 }
 teardown() {
 	oci_gone
-	on_host ip netns del made 2>/dev/null || :
+	for name in made kept; do on_host ip netns del "$name" 2>/dev/null || :; done
+	policy web <"$NET_DIR/web.yaml"
+	rm -f "$NET_DIR/policies/kept.yaml"
 	sed -i 's/netns: true/netns: false/' "$NET_DIR/bulkhead.yaml"
 	guard_gone
 	rm -rf "$NET_DIR/store"
@@ -141,9 +144,10 @@ lists_named() { sed -i 's/netns: false/netns: true/' "$NET_DIR/bulkhead.yaml"; }
 	bundle web app=web -- sleep 100
 	mkdir "$NET_DIR/store/announced.json"
 	guard_up
-	run oci run web --detach one </dev/null 3>&-
-	[ "$status" -eq 1 ] || fail "$output"
-	[[ $output == *"cannot write $NET_DIR/store/announced.json: Is a directory"* ]]
+	status=0
+	oci run web --detach one >"$NET_DIR/run.log" 2>&1 </dev/null 3>&- || status=$?
+	[ "$status" -eq 1 ] || fail "$(cat "$NET_DIR/run.log")"
+	[[ $(cat "$NET_DIR/run.log") == *"cannot write $NET_DIR/store/announced.json: Is a directory"* ]]
 	[ "$(grep -c 'cannot write' "$NET_DIR/guard.log")" -le 1 ]
 }
 
@@ -236,6 +240,99 @@ asking() { on_host ss --unix --no-header state connected src "$NET_DIR/control" 
 	[ "$(announced)" = 1 ]
 	oci delete --force one
 	await quiet
+}
+
+lets_5432() { # PID: the policy's, and not everything denied
+	on_host nsenter --net --target "$1" nft list table inet bulkhead | grep -q 5432
+}
+
+@test "one whose process leaves its namespace, and another not: it is known, and its policy goes with it" {
+	bundle leaver app=web -- sh -c 'sleep 200 & exec unshare -U -n sleep 300'
+	guard_up
+	oci run leaver --detach one >"$NET_DIR/run.log" 2>&1 </dev/null 3>&-
+	pid=$(oci state one | jq .pid)
+	await eval 'stays=$(on_host pgrep -f "^sleep 200$")'
+	await eval '[ "$(on_host stat -Lc %i "/proc/$pid/ns/net")" != "$(on_host stat -Lc %i "/proc/$stays/ns/net")" ]'
+	[ "$(states)" = "one protected" ]
+	guard_kill
+	guard_up
+	[ "$(states)" = "one protected" ] || fail "$(states) -- $(cat "$NET_DIR/guard.log")"
+	lets_5432 "$stays"
+	sed 's/5432/5433/' "$NET_DIR/web.yaml" | policy web # and it is the daemon that says what passes there
+	ctl apply >/dev/null
+	run lets_5432 "$stays"
+	policy web <"$NET_DIR/web.yaml"
+	[ "$status" -eq 1 ]
+	ctl apply >/dev/null
+	lets_5432 "$stays"
+
+	# who leaves it, with nobody left, has none that could be held
+	guard_kill
+	on_host kill -KILL "$stays"
+	guard_up
+	await quiet
+	[[ $(cat "$NET_DIR/guard.log") == *"container one has left its network namespace, and nobody is in there"* ]]
+}
+
+@test "who says late that a container is gone does not mean the next one of its id" {
+	bundle idle app=web -- sleep 100
+	guard_up
+	oci run idle --detach one >"$NET_DIR/run.log" 2>&1 </dev/null 3>&-
+	for pid in 0 4000000; do
+		hook < <(jq -n --arg bundle "$NET_DIR/bundles/idle" --argjson pid "$pid" \
+			'{ociVersion: "1.0.2", id: "one", status: "stopped", pid: $pid, bundle: $bundle}')
+		[ "$status $output" = "0 " ]
+	done
+	[ "$(states)" = "one protected" ]
+	[ "$(oci exec one first)" = "open shut" ]
+}
+
+@test "word that is left while the daemon runs is heard" {
+	HOOK_OPTIONS="--wait 1s --without-daemon quarantine --socket $NET_DIR/nobody"
+	bundle web app=web -- sleep 100
+	guard_up
+	oci run web --detach one >"$NET_DIR/run.log" 2>&1 </dev/null 3>&- || fail "$(cat "$NET_DIR/run.log")"
+	await eval '[ "$(oci exec one first)" = "open shut" ]'
+	[ "$(states)" = "one protected" ]
+	[ -z "$(ls "$NET_DIR.starts")" ]
+}
+
+@test "a list of starts that is damaged: what is held for nobody knows whom stays closed, and is told" {
+	bundle idle app=web -- sleep 100
+	lists_named
+	on_host ip netns add kept
+	policy kept <<-'Y'
+		service: kept
+		select: {labels: {netns: kept}}
+		egress: [{to: [{cidr: 10.88.0.2/32}], ports: [5432/tcp]}]
+	Y
+	guard_up
+	named idle
+	oci run idle --detach one >"$NET_DIR/run.log" 2>&1 </dev/null 3>&-
+	[ "$(states)" = $'kept protected\none protected' ]
+	guard_kill
+	truncate --size 20 "$NET_DIR/store/announced.json"
+	for run in 1 2; do # the second time nothing of it is damaged
+		guard_up
+		[ "$(has_tables one)" = "table inet bulkhead table netdev bulkhead" ]
+		[ "$(oci exec one first)" = "shut shut" ]
+		[ "$(ctl status --json | jq -r 'select(.endpoint == "kept") | .state')" = protected ]
+		on_host ip netns exec kept nft list table inet bulkhead | grep -q 5432
+		[ "$(ctl status --json | jq -r 'select(.endpoint // "" | startswith("net:[")) | .state')" = protected ]
+		run ctl status --json
+		[ "$status" -eq 1 ]
+		[[ $(jq -r 'select(.daemon) | .state + " " + .why' <<<"$output") == \
+			"trouble what starters said is lost: everything is denied in 1 namespaces"* ]] || fail "$output"
+		[ "$run" = 2 ] || grep -q "announced.json is damaged: .*; of . namespaces with tables nobody knows" "$NET_DIR/guard.log"
+		guard_kill
+	done
+	[ "$(stat -c %s "$NET_DIR/store/announced.json.damaged")" = 20 ]
+	guard_up
+	oci delete --force one
+	rm "$NET_DIR/policies/kept.yaml"
+	on_host ip netns del made
+	await eval '[ "$(ctl status --json | jq -r "select(.daemon) | .state")" = in-force ]' || fail "$(ctl status)"
+	on_host ip netns del kept
 }
 
 @test "the host's network: it starts, is told of, and with strict it does not" {

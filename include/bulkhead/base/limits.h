@@ -260,10 +260,10 @@
 /* Daemon */
 #define BH_WATCH_FOLDERS_MAX    16 /* in which namespaces come and go */
 #define BH_HINTS_MAX            512 /* containers and namespaces asked about by name; more: all are */
-#define BH_HINT_ID_MAX          255  /* bytes */
-#define BH_WARNINGS_MAX         64   /* that last, of looks at the endpoints; more are one line */
-#define BH_FRESH_MAX            1024 /* new namespaces of which it is not known whose they are */
-#define BH_ANNOUNCED_MAX        16384      /* containers that their starters told of */
+#define BH_HINT_ID_MAX          255   /* bytes */
+#define BH_WARNINGS_MAX         64    /* that last, of looks at the endpoints; more are one line */
+#define BH_FRESH_MAX            1024  /* new namespaces of which it is not known whose they are */
+#define BH_ANNOUNCED_MAX        16384 /* containers that their starters told of */
 #define BH_ANNOUNCED_BYTES_MAX  (1u << 30) /* of the file that keeps them */
 #define BH_PROTECT_WAIT_MAX_MS  600000     /* that a start waits for its policy */
 #define BH_PROTECT_LISTEN_MS    2000       /* and then for a logger that is being started again */
@@ -305,6 +305,7 @@
 #define BH_CTL_BUCKETS_MAX     256   /* users whose requests are remembered */
 #define BH_CTL_ACCEPT_PAUSE_MS 1000  /* when there are no descriptors left */
 #define BH_CTL_NOTES_MAX       16384 /* requests that wait for a daemon to be started */
+#define BH_NOTES_TOLD_MAX      10    /* of those that are of no use, told one by one */
 #define BH_CTL_GRANTS_MAX      1024
 #define BH_CTL_OWNERS_MAX      256   /* of one grant */
 #define BH_CTL_GROUPS_MAX      65536 /* of one peer: the kernel's NGROUPS_MAX */

@@ -2,6 +2,8 @@
 #ifndef BULKHEAD_CTL_NOTES_H
 #define BULKHEAD_CTL_NOTES_H
 
+#include <limits.h>
+
 #include <jansson.h>
 
 #include <bulkhead/base/err.h>
@@ -17,6 +19,11 @@
  * read.
  */
 int ctl_note_leave(const char *socket, const char *name, const json_t *request, struct bh_err *err);
+
+/* Where they are. -EINVAL: SOCKET has no directory of its own, and OUT is "". */
+int ctl_notes_path(const char *socket, char out[PATH_MAX], struct bh_err *err);
+/* That directory, for who watches it. -EPERM: it is not ours alone; -ENOENT: there is none yet. */
+int ctl_notes_open(const char *socket, int *ret_fd, struct bh_err *err);
 
 /*
  * Take them all: FN is called for each that can be read, at most BH_CTL_NOTES_MAX, and the file removed. FN

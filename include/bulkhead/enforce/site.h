@@ -38,9 +38,12 @@ struct site_options {
 	/* Borrowed: containers that were known before, for a site that has none yet; may be NULL. */
 	const struct endpoint_set *known;
 	struct runtime_images *images; /* borrowed; NULL: asked for anew each time */
-	/* The last source, for who knows of namespaces that nobody lists yet; may be NULL. */
-	int (*add_more)(struct endpoint_builder *b, struct diag_list *diags, void *arg,
-			struct bh_err *err);
+	/*
+	 * The last source, for who knows of namespaces that nobody lists yet; may be NULL. POLICIES: those that
+	 * they are listed for.
+	 */
+	int (*add_more)(struct endpoint_builder *b, const struct policy_set *policies,
+			struct diag_list *diags, void *arg, struct bh_err *err);
 	void *arg;
 };
 

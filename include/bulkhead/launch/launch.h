@@ -63,8 +63,11 @@ int launch_hold(const struct launch_request *rq, const struct launch_options *o,
 int launch_denies_raw(enum endpoint_runtime runtime, const char *id, const struct launch_options *o,
 		      bool *ret, struct bh_err *err);
 
-/* The container is gone. Without the daemon: -ENOENT, ...; it will see for itself. */
-int launch_release(enum endpoint_runtime runtime, const char *id, const struct launch_options *o,
+/*
+ * The container is gone: that of RQ's runtime and id, which may be another's by now, so of its netns, netns_ino
+ * and pid what is known is told, too. Without the daemon: -ENOENT, ...; it will see for itself.
+ */
+int launch_release(const struct launch_request *rq, const struct launch_options *o,
 		   struct bh_err *err);
 
 /*

@@ -148,6 +148,9 @@ int endpoint_builder_add_set(struct endpoint_builder *b, const struct endpoint_s
 /* The endpoint of an engine, or of the inventory, that lives in this namespace; NULL: none. */
 const struct endpoint *endpoint_builder_find_netns(const struct endpoint_builder *b,
 						   uint64_t netns_ino);
+/* The one of `ip netns` that is this namespace; NULL: none. */
+const struct endpoint *endpoint_builder_find_name(const struct endpoint_builder *b,
+						  uint64_t netns_ino);
 /* The first that was added with this id; NULL: none. */
 const struct endpoint *endpoint_builder_find(const struct endpoint_builder *b, const char *id);
 /* Not the one with this id, if it lives by this process. */

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a starter says of a container: what is taken, and what is refused by which name. */
 #include <errno.h>
+#include <sched.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -185,6 +190,64 @@ static void test_life(void **state)
 	announcement_done(&a);
 }
 
+/* A process that lasts: its namespace may be another by now. It is over as soon as it has ended, not only when waited for. */
+static void test_leaving(void **state)
+{
+	struct announcement a = with(NULL, 0, 0);
+	int pid = fork();
+
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		pause();
+		_exit(0);
+	}
+	a.pid = pid;
+	assert_int_equal(announced_life_begin(&a, NULL), 0);
+	a.netns = "/nonexistent";
+	a.netns_ino = netns_own_ino() + 1;
+	assert_true(announced_life_lasts(&a));
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitid(P_PID, (id_t)pid, &(siginfo_t) { 0 }, WEXITED | WNOWAIT), 0);
+	assert_false(announced_life_lasts(&a));
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_false(announced_life_lasts(&a));
+	announcement_done(&a);
+}
+
+/* Who is left in there shows the way to it. */
+static void test_reach(void **state)
+{
+	struct announcement a = with("/nonexistent", 0, 0);
+	char path[64], word;
+	int pipes[2], pid;
+	struct stat st;
+
+	assert_int_equal(pipe(pipes), 0);
+	pid = fork();
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		word = unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0 ? 'n' : 'y';
+		(void)!write(pipes[1], &word, 1);
+		pause();
+		_exit(0);
+	}
+	assert_int_equal(read(pipes[0], &word, 1), 1);
+	assert_int_equal(word, 'y');
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
+	assert_int_equal(stat(path, &st), 0);
+	a.netns_ino = st.st_ino;
+	assert_int_equal(announced_life_reach(&a), 2);
+	assert_int_equal(announced_life_reach(&a), 1);
+	assert_string_equal(a.netns, path);
+	assert_string_equal(json_string_value(json_object_get(a.said, "netns")), path);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_int_equal(announced_life_reach(&a), 0);
+	announcement_done(&a);
+	close(pipes[0]);
+	close(pipes[1]);
+}
+
 /* --- the file --------------------------------------------------------------------------------- */
 
 static void put(const char *path, const char *text)
@@ -199,14 +262,26 @@ static void put(const char *path, const char *text)
 static void test_file(void **state)
 {
 	char dir[] = "/tmp/bulkhead-announced-XXXXXX", path[64];
-	json_t *list = json_pack("[{s:s}]", "id", "web"), *got;
+	json_t *list = json_pack("[{s:s}, {s:s}]", "id", "web", "id", "db"), *got;
 	struct bh_err err = BH_ERR_INIT;
+	struct bh_buf out;
 
 	assert_non_null(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/announced.json", dir);
 	assert_int_equal(announced_file_read(dir, &got, &err), 0);
 	assert_null(got);
-	assert_int_equal(announced_file_write(dir, list, &err), 0);
+	bh_buf_init(&out, 256);
+	for (int i = 0; i < 2; i++) { /* the second time it is begun anew */
+		announced_file_begin(&out);
+		announced_file_add(&out, "{\"id\":\"web\"}");
+		announced_file_add(&out, "{\"id\":\"db\"}");
+		assert_int_equal(announced_file_end(dir, &out, &err), 0);
+	}
+	announced_file_begin(&out);
+	for (int i = 0; i < 20; i++)
+		announced_file_add(&out, "{\"id\":\"too many\"}");
+	assert_int_equal(announced_file_end(dir, &out, &err), -EFBIG);
+	bh_buf_done(&out);
 	assert_int_equal(announced_file_read(dir, &got, &err), 0);
 	assert_true(json_equal(list, got));
 	json_decref(got);
@@ -217,10 +292,17 @@ static void test_file(void **state)
 	assert_null(got);
 	put(path, "{\"boot\":\"x\"}");
 	assert_int_equal(announced_file_read(dir, &got, &err), -EBADMSG);
+	assert_int_equal(truncate(path, (off_t)BH_ANNOUNCED_BYTES_MAX + 1), 0);
+	assert_int_equal(announced_file_read(dir, &got, &err), -EFBIG);
 	put(path, "nonsense");
 	assert_int_equal(announced_file_read(dir, &got, &err), -EBADMSG);
 	assert_non_null(strstr(err.msg, "is damaged"));
-	unlink(path);
+	for (int i = 0; i < 2; i++) /* the last one is kept, and the file stays in its place */
+		assert_int_equal(announced_file_keep(dir, &err), 0);
+	assert_int_equal(unlink(path), 0);
+	strcat(path, ".damaged");
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(announced_file_keep(dir, &err), -ENOENT);
 	rmdir(dir);
 }
 
@@ -230,6 +312,7 @@ int main(void)
 		cmocka_unit_test(test_all),       cmocka_unit_test(test_host_network),
 		cmocka_unit_test(test_bad),       cmocka_unit_test(test_labels_bounds),
 		cmocka_unit_test(test_beginning), cmocka_unit_test(test_life),
+		cmocka_unit_test(test_leaving),   cmocka_unit_test(test_reach),
 		cmocka_unit_test(test_file),
 	};
 

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "doubt.h"
+
+#include <linux/netlink.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <bulkhead/base/cleanup.h>
+#include <bulkhead/compile/compile.h>
+#include <bulkhead/nft/nft.h>
+#include <bulkhead/runtime/runtime.h>
+#include <bulkhead/sys/netns.h>
+#include <bulkhead/sys/nlsock.h>
+
+struct search {
+	struct stat named; /* the directory of `ip netns` */
+	int (*fn)(json_t *said, void *arg);
+	void *arg;
+};
+
+/*
+ * One that nobody is in, and that is mounted elsewhere, was made by somebody whom nothing is known of: the machine
+ * that this one is a container of, say. Nobody lists it, so nobody lets go of it.
+ */
+static bool is_of_host(const struct search *search, const struct runtime_namespace *ns)
+{
+	char dir[sizeof(ns->path)];
+	char *slash;
+	struct stat st;
+
+	if (ns->pid)
+		return true;
+	memcpy(dir, ns->path, sizeof(dir));
+	slash = strrchr(dir, '/');
+	if (!slash)
+		return false;
+	*slash = '\0';
+	return stat(dir, &st) == 0 && st.st_dev == search->named.st_dev &&
+	       st.st_ino == search->named.st_ino;
+}
+
+/* What has gone meanwhile has none. */
+static bool has_table(const struct runtime_namespace *ns)
+{
+	bh_autoclose int fd = -1;
+	struct nlsock s = NLSOCK_INIT;
+	bool there = false;
+	uint64_t ino;
+
+	if (netns_open(ns->path, &fd, &ino, NULL) < 0 || ino != ns->ino)
+		return false;
+	if (nlsock_open(&s, fd, NETLINK_NETFILTER, NULL) >= 0)
+		nft_present(&s, &there, NULL);
+	nlsock_done(&s);
+	return there;
+}
+
+static int on_namespace(const struct runtime_namespace *ns, void *arg)
+{
+	const struct search *search = arg;
+	char id[32];
+	json_t *said;
+	int r;
+
+	if (!is_of_host(search, ns) || !has_table(ns))
+		return 0;
+	snprintf(id, sizeof(id), "net:[%llu]", (unsigned long long)ns->ino);
+	said = json_pack("{s:s, s:s, s:s, s:I, s:b, s:b}", "runtime",
+			 endpoint_runtime_name(ENDPOINT_OCI), "id", id, "netns", ns->path,
+			 "netns_ino", (json_int_t)ns->ino, "gone", true, "doubt", true);
+	if (!said) /* a path that is no UTF-8 */
+		return 0;
+	r = search->fn(said, search->arg);
+	json_decref(said);
+	return r;
+}
+
+int doubt_find(const char *netns_dir, int (*fn)(json_t *said, void *arg), void *arg,
+	       struct bh_err *err)
+{
+	struct search search = { .fn = fn, .arg = arg };
+
+	if (stat(netns_dir ? netns_dir : "/run/netns", &search.named) < 0)
+		search.named = (struct stat) { 0 };
+	return runtime_namespaces(on_namespace, &search, err);
+}
+
+static bool is_selected(const struct policy_set *policies, const struct endpoint_set *set)
+{
+	struct selection *s = NULL;
+	bool any = selection_new(policies, set, false, &s, NULL) >= 0 && s->services_of[0].n;
+
+	selection_free(s);
+	return any;
+}
+
+bool doubt_is_named(const struct policy_set *policies, const struct endpoint_builder *b,
+		    uint64_t netns_ino)
+{
+	const struct endpoint *e = endpoint_builder_find_name(b, netns_ino);
+	struct endpoint_builder *alone = policies && e ? endpoint_builder_new() : NULL;
+	struct endpoint_set *set = NULL;
+	bool named = false;
+
+	if (alone && endpoint_builder_add(alone, e, NULL) >= 0 &&
+	    endpoint_builder_finish(alone, &set, NULL) >= 0)
+		named = is_selected(policies, set);
+	endpoint_set_free(set);
+	endpoint_builder_free(alone);
+	return named;
+}
