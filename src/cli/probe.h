@@ -46,6 +46,8 @@ struct probe_trail {
 	struct ctl_client *daemon;
 	struct audit *audit;
 	const struct site *site;
+	const char *socket; /* by which a daemon would be asked */
+	int lock;           /* it is known by that it runs; -1: not yet, or no more */
 	uint16_t port;
 };
 /* CLI_YES; or the exit code after the reason was printed: then nothing is to be sent. */

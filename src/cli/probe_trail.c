@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <bulkhead/base/limits.h>
+#include <bulkhead/ctl/probing.h>
 
 #define CONNECT_MS 5000
 #define ANSWER_MS  10000
@@ -19,11 +20,8 @@ static void notice(const char *text, void *arg)
 static int find_daemon(struct probe_trail *t, const struct cli_options *o)
 {
 	struct bh_err err = BH_ERR_INIT;
-	int r;
+	int r = ctl_client_connect(t->socket, CONNECT_MS, &t->daemon, &err);
 
-	if (!o->socket && cli_names_its_own(o))
-		return CLI_YES;
-	r = ctl_client_connect(o->socket ? o->socket : BH_CTL_SOCKET, CONNECT_MS, &t->daemon, &err);
 	if (r >= 0 || (!o->socket && (r == -ENOENT || r == -ECONNREFUSED)))
 		return CLI_YES;
 	return cli_fail(CLI_FAILED, "probe: %s", err.msg);
@@ -32,14 +30,19 @@ static int find_daemon(struct probe_trail *t, const struct cli_options *o)
 int probe_trail_open(struct probe_trail *t, const struct site *s, const struct cli_options *o)
 {
 	const struct audit_options where = { .dir = o->store, .notice = notice };
+	bool beside = !o->socket && cli_names_its_own(o); /* a daemon that may have others */
 	struct bh_err err = BH_ERR_INIT;
 	int code;
 
-	*t = (struct probe_trail) { .site = s };
+	*t = (struct probe_trail) {
+		.site = s,
+		.socket = o->socket ? o->socket : BH_CTL_SOCKET,
+		.lock = -1,
+	};
 	code = find_daemon(t, o);
-	if (code != CLI_YES || t->daemon)
+	if (code != CLI_YES || (t->daemon && !(beside && o->store)))
 		return code;
-	if (!o->store && (cli_names_its_own(o) || geteuid() != 0))
+	if (!o->store && (beside || geteuid() != 0))
 		return CLI_YES;
 	if (audit_open(&where, &t->audit, &err) >= 0)
 		return CLI_YES;
@@ -51,6 +54,8 @@ int probe_trail_open(struct probe_trail *t, const struct site *s, const struct c
 
 void probe_trail_close(struct probe_trail *t)
 {
+	if (t->lock >= 0)
+		close(t->lock);
 	ctl_client_free(t->daemon);
 	audit_close(t->audit);
 }
@@ -85,18 +90,31 @@ static int append(struct probe_trail *t, enum audit_outcome outcome, const char 
 	return audit_append(t->audit, &e, err);
 }
 
+/* So that a daemon, this one or the next, does not take what it hits for use of rules. */
+static int take_lock(struct probe_trail *t, struct bh_err *err)
+{
+	int r = ctl_probing_begin(t->socket, &t->lock, err);
+
+	if (r >= 0 || t->daemon)
+		return r < 0 ? r : 0;
+	fprintf(stderr, "bulkhead: what this hits may count as use of rules: %s\n", err->msg);
+	*err = (struct bh_err)BH_ERR_INIT;
+	return 0;
+}
+
 int probe_trail_begin(struct probe_trail *t, uint16_t port, size_t packets, struct bh_err *err)
 {
 	char detail[AUDIT_PROBE_STR];
+	int r = take_lock(t, err);
 
 	t->port = port;
-	if (t->daemon)
-		return tell_daemon(
+	if (r >= 0 && t->daemon)
+		r = tell_daemon(
 			t,
 			json_pack("{s:i, s:I}", "port", (int)port, "packets", (json_int_t)packets),
 			err);
-	if (!t->audit)
-		return 0;
+	if (r < 0 || !t->audit)
+		return r;
 	return append(t, AUDIT_DONE, audit_probe_begins(detail, port, packets), err);
 }
 
@@ -105,16 +123,20 @@ int probe_trail_end(struct probe_trail *t, const struct probe_run *run, struct b
 	const struct probe_totals *all = &run->totals;
 	size_t findings = all->findings + all->tables_bad;
 	char detail[AUDIT_PROBE_STR];
+	int r = 0;
 
+	if (t->lock >= 0)
+		close(t->lock);
+	t->lock = -1;
 	if (t->daemon)
-		return tell_daemon(t,
-				   json_pack("{s:i, s:I, s:I, s:I}", "port", (int)t->port,
-					     "packets", (json_int_t)all->packets, "findings",
-					     (json_int_t)findings, "not_probed",
-					     (json_int_t)all->not_probed),
-				   err);
-	if (!t->audit)
-		return 0;
+		r = tell_daemon(t,
+				json_pack("{s:i, s:I, s:I, s:I}", "port", (int)t->port, "packets",
+					  (json_int_t)all->packets, "findings",
+					  (json_int_t)findings, "not_probed",
+					  (json_int_t)all->not_probed),
+				err);
+	if (r < 0 || !t->audit)
+		return r;
 	return append(t, AUDIT_DONE,
 		      audit_probe_ended(detail, t->port, all->packets, findings, all->not_probed),
 		      err);

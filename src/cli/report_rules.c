@@ -16,12 +16,16 @@ struct counting {
 	json_int_t lines, n, young, wanted, tested;
 };
 
-/* A segmentation test hits every rule, needed or not; a second for what is between the clocks. */
-static bool is_by_test(const struct gathering *g, const char *last_hit)
+/*
+ * A segmentation test hits every rule, needed or not. That is told apart, but was not always; a second for what
+ * is between the clocks.
+ */
+static bool is_by_test(const struct gathering *g, const json_t *rule)
 {
+	const char *last_hit = cli_text(rule, "last_hit");
 	int64_t t;
 
-	if (gather_time(last_hit, &t) < 0)
+	if (json_is_true(json_object_get(rule, "apart")) || gather_time(last_hit, &t) < 0)
 		return false;
 	for (size_t i = 0; i < g->n_tests; i++)
 		if (t >= g->tests[i].span.since - USEC && t <= g->tests[i].span.until)
@@ -47,7 +51,7 @@ static bool take_rule(const json_t *o, void *arg)
 		return use[0];
 	c->n++;
 	c->young += strcmp(use, "not-yet-known") == 0;
-	c->tested += strcmp(use, "used") == 0 && is_by_test(c->g, cli_text(o, "last_hit"));
+	c->tested += strcmp(use, "used") == 0 && is_by_test(c->g, o);
 	if (strcmp(use, "unused") != 0)
 		return true;
 	u = json_pack("{s:s, s:s, s:o}", "service", cli_text(o, "service"), "rule",
@@ -56,6 +60,7 @@ static bool take_rule(const json_t *o, void *arg)
 				   gather_number(o, "line")));
 	json_object_set(u, "since", json_object_get(o, "since"));
 	json_object_set(u, "last", json_object_get(o, "last_hit"));
+	json_object_set(u, "tests", json_object_get(o, "probe_packets"));
 	json_array_append_new(c->unused, u);
 	return true;
 }
@@ -123,7 +128,8 @@ static json_t *rules_object(struct counting *c)
 		return gather_state("unreadable", "the counts are not of all rules of the scope");
 	/* With --unused the others are not listed, only counted: of whichever scope. */
 	if (!listed && c->g->n_tests)
-		c->tested = gather_number(c->sums, "used");
+		c->tested = gather_number(
+			c->sums, json_object_get(c->sums, "not_apart") ? "not_apart" : "used");
 	if (!listed && c->young < gather_number(c->sums, "not_yet_known"))
 		c->young = gather_number(c->sums, "not_yet_known");
 	return rules_read(c);

@@ -17,6 +17,7 @@ struct view {
 	int64_t now, window; /* seconds */
 	bool colour;
 	size_t n, uses[RULE_EXPIRED + 1];
+	size_t mixed; /* of those that are used: by a segmentation test, perhaps */
 };
 
 /* --- what is asked for -------------------------------------------------------------------------- */
@@ -88,6 +89,14 @@ static void print_field(const json_t *o, const char *key)
 		printf(" %s %s", key, cli_text(o, key));
 }
 
+static void print_probes(const struct rule_judgement *j, const char *last)
+{
+	if (j->hits && j->hits->probe_packets)
+		printf("  (%s: %" PRIu64 " packets, last %s)",
+		       j->hits->packets ? "segmentation tests" : "hit by segmentation tests alone",
+		       j->hits->probe_packets, last);
+}
+
 static void print_text(const struct view *v, const struct rule_judgement *j, const json_t *o)
 {
 	const char *hit = cli_text(o, "last_hit");
@@ -104,6 +113,7 @@ static void print_text(const struct view *v, const struct rule_judgement *j, con
 		printf("  %s", cli_text(o, "reason"));
 	if (j->why[0])
 		printf("  (%s)", j->why);
+	print_probes(j, cli_text(o, "last_probe"));
 	putchar('\n');
 }
 
@@ -118,6 +128,7 @@ static int on_rule(const struct compile_rule *r, void *arg)
 	rule_judge(v->hits, r, v->now, v->window, &j);
 	v->n++;
 	v->uses[j.use]++;
+	v->mixed += j.use == RULE_USED && !j.apart;
 	if (v->o->unused && j.use != RULE_UNUSED)
 		return 0;
 	o = rule_json(r, &j);
@@ -151,11 +162,12 @@ static void print_sums(const struct view *v, const struct policy_set *p)
 		       v->n, n[RULE_USED], n[RULE_UNUSED], n[RULE_UNKNOWN], n[RULE_EXPIRED]);
 		return;
 	}
-	o = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:b}", "rules", (json_int_t)v->n, "used",
-		      (json_int_t)n[RULE_USED], "unused", (json_int_t)n[RULE_UNUSED],
+	o = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:b}", "rules", (json_int_t)v->n,
+		      "used", (json_int_t)n[RULE_USED], "unused", (json_int_t)n[RULE_UNUSED],
 		      "not_yet_known", (json_int_t)n[RULE_UNKNOWN], "expired",
-		      (json_int_t)n[RULE_EXPIRED], "window_seconds", (json_int_t)v->window,
-		      "policies", p->digest, "history", v->hits->kept);
+		      (json_int_t)n[RULE_EXPIRED], "not_apart", (json_int_t)v->mixed,
+		      "window_seconds", (json_int_t)v->window, "policies", p->digest, "history",
+		      v->hits->kept);
 	cli_put_run(o);
 	put_words(o, "scopes", &v->o->scopes);
 	put_words(o, "services", &v->o->services);

@@ -14,6 +14,7 @@ struct rule_hits {
 	size_t n;
 	bool kept;            /* there is a history, and it could be read */
 	bool missing;         /* there is none */
+	int64_t apart;        /* since when hits of segmentation tests are no use; microseconds */
 	char why[BH_ERR_MAX]; /* without: the reason, escaped */
 };
 
@@ -37,6 +38,7 @@ const char *rule_use_name(enum rule_use u); /* "used", "unused", "not-yet-known"
 struct rule_judgement {
 	enum rule_use use;
 	const struct flows_rule *hits; /* NULL: nothing was ever counted; borrowed */
+	bool apart;                    /* its last hit is none of a segmentation test */
 	char why[160];                 /* of UNKNOWN: a sentence */
 };
 

@@ -39,7 +39,9 @@ int rule_hits_read(struct flows_reader *r, struct rule_hits *ret)
 	int q;
 
 	*ret = (struct rule_hits) { 0 };
-	q = flows_rules(r, on_rule, ret, &err);
+	q = flows_rules_apart(r, &ret->apart, &err);
+	if (q >= 0)
+		q = flows_rules(r, on_rule, ret, &err);
 	ret->kept = q >= 0;
 	if (q < 0)
 		snprintf(ret->why, sizeof(ret->why), "the history cannot be read: %.400s",
@@ -129,6 +131,7 @@ void rule_judge(const struct rule_hits *h, const struct compile_rule *r, int64_t
 	*ret = (struct rule_judgement) { 0 };
 	if (h->n)
 		ret->hits = bsearch(r->name, h->all, h->n, sizeof(*h->all), by_name);
+	ret->apart = ret->hits && ret->hits->last_hit >= h->apart;
 	if (r->rule && r->rule->expires && r->rule->expires <= now)
 		ret->use = RULE_EXPIRED;
 	else if (r->service && r->service->mode == MODE_OFF)
@@ -164,8 +167,10 @@ static void put_number(json_t *o, const char *key, int64_t v)
 	json_object_set_new(o, key, json_integer(v));
 }
 
-static void put_hits(json_t *o, const struct flows_rule *rule)
+static void put_hits(json_t *o, const struct rule_judgement *j)
 {
+	const struct flows_rule *rule = j->hits;
+
 	put_number(o, "packets", (int64_t)rule->packets);
 	put_number(o, "bytes", (int64_t)rule->bytes);
 	put_time(o, "first_hit", rule->first_hit);
@@ -174,6 +179,10 @@ static void put_hits(json_t *o, const struct flows_rule *rule)
 	put_time(o, "read", rule->read);
 	put_number(o, "watched_seconds", rule->watched / USEC);
 	put_number(o, "idle_seconds", rule->idle / USEC);
+	put_number(o, "probe_packets", (int64_t)rule->probe_packets);
+	put_time(o, "last_probe", rule->last_probe);
+	if (rule->last_hit)
+		json_object_set_new(o, "apart", json_boolean(j->apart));
 }
 
 static void put_reasons(json_t *o, const struct rule *rule)
@@ -203,7 +212,7 @@ json_t *rule_json(const struct compile_rule *r, const struct rule_judgement *j)
 	if (r->rule)
 		put_reasons(o, r->rule);
 	if (j->hits)
-		put_hits(o, j->hits);
+		put_hits(o, j);
 	put_text(o, "why", j->why[0] ? j->why : NULL);
 	return o;
 }

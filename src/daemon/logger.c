@@ -154,6 +154,7 @@ static void tell_settings(struct logger_link *k)
 		.megabytes = host->retention.denied_megabytes,
 		.flows = host->limits.flows,
 		.records_per_second = host->limits.records_per_second,
+		.probes = logger_probes_now(k),
 	};
 
 	logger_send(k, &hello, sizeof(hello), &k->store_dir, 1);
@@ -182,6 +183,7 @@ static int on_end(sd_event_source *source, int fd, uint32_t revents, void *arg)
 	say(line);
 	forget_process(k);
 	taps_logger_gone(k);
+	logger_probes_logger_gone(k);
 	k->state.restarts++;
 	k->last = (struct lg_stats) { 0 };
 	snprintf(k->why, sizeof(k->why), "it has ended (%s)", how);
@@ -314,6 +316,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
 	if (k->unheard || k->again)
 		logger_sync_all(k); /* who has the log of a namespace may have let go of it */
 	k->again = false;
+	logger_probes_tick(k);
 	note_deafness(k);
 	arm(source, SECOND);
 	return 0;

@@ -4,6 +4,7 @@
 
 #include <uthash.h>
 
+#include <bulkhead/ctl/probing.h>
 #include <bulkhead/flow/flow.h>
 #include <bulkhead/logger/protocol.h>
 #include <bulkhead/outputs/outputs.h>
@@ -29,6 +30,15 @@ struct tap {
 	UT_hash_handle hh;
 };
 
+/* What the logger was told of segmentation tests (logger_probes.c). */
+struct probes_waiter;
+struct probes_told {
+	uint64_t told;             /* flows_probes_mark() */
+	uint32_t serial, answered; /* of the words, and of the answers */
+	char why[BH_ERR_MAX];      /* it is not known whether one runs */
+	struct probes_waiter *waiters;
+};
+
 struct logger_link {
 	struct controller *c;
 	int store_dir;
@@ -48,6 +58,7 @@ struct logger_link {
 	int64_t pause;   /* before it is started again */
 	struct tap *taps;
 	size_t unheard;
+	struct probes_told probes;
 	/* What was there when it was looked last, to see that it is another now; and what is to be done. */
 	uint64_t site, holds;
 	bool tap, tell_members, tell_rulesets;
@@ -92,6 +103,15 @@ void taps_free(struct logger_link *k);
 
 /* Tell who is who (MEMBERS), and what stands in the namespaces that it listens to. */
 void logger_tell_site(struct logger_link *k, bool members);
+
+/* --- logger_probes.c --------------------------------------------------------------------------- */
+
+/* For a logger that begins. */
+uint64_t logger_probes_now(struct logger_link *k);
+/* Each second: one that nobody told of; who has waited for too long. */
+void logger_probes_tick(struct logger_link *k);
+void logger_probes_answered(struct logger_link *k, uint32_t serial);
+void logger_probes_logger_gone(struct logger_link *k);
 
 /* --- logger_serve.c ---------------------------------------------------------------------------- */
 

@@ -164,6 +164,13 @@ static void on_synced(struct logger_link *k, const void *m, size_t len)
 	protect_settle(k->c->protect);
 }
 
+static void on_probed(struct logger_link *k, const void *m, size_t len)
+{
+	const struct lg_probes *p = m;
+
+	logger_probes_answered(k, p->serial);
+}
+
 /* Of this run; what the runs before it have said stays. */
 static void add(uint64_t *all, uint64_t before, uint64_t now)
 {
@@ -209,6 +216,7 @@ static const struct {
 	[LG_WHO] = { sizeof(struct lg_who), on_who },
 	[LG_DETACHED] = { sizeof(struct lg_head), on_detached },
 	[LG_SYNCED] = { sizeof(struct lg_sync), on_synced },
+	[LG_PROBED] = { sizeof(struct lg_probes), on_probed },
 	[LG_STATS] = { sizeof(struct lg_stats), on_stats },
 	[LG_NOTICE] = { sizeof(struct lg_notice), on_notice },
 };

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "answer.h"
+#include "logger_probes.h"
 #include "trail.h"
 
 const struct ctl_arg probe_args[] = {
@@ -44,7 +44,6 @@ void probe_run_verb(struct ctl_call *call, const json_t *args, void *arg)
 {
 	struct bh_err err = BH_ERR_INIT;
 	struct controller *c = arg;
-	struct answer *a = answer_new(call);
 	char detail[AUDIT_PROBE_STR];
 	struct trail_change change = {
 		.action = "probe",
@@ -54,12 +53,11 @@ void probe_run_verb(struct ctl_call *call, const json_t *args, void *arg)
 		.nothing = true,
 	};
 
-	if (!a)
-		return;
 	change.detail = sentence(args, detail, &err);
 	if (!change.detail)
-		answer_error(a, CTL_EXIT_USAGE, &err, "");
+		ctl_call_end(call, CTL_EXIT_USAGE, err.msg);
 	else if (trail_append(c, &change, &err) < 0)
-		answer_error(a, CTL_EXIT_FAILED, &err, "");
-	answer_send(call, a);
+		ctl_call_end(call, CTL_EXIT_FAILED, err.msg);
+	else
+		logger_probes_wait(c->logger, call, !json_object_get(args, "findings"));
 }

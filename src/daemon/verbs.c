@@ -15,6 +15,7 @@
 #include "grants.h"
 #include "announcement.h"
 #include "keeping.h"
+#include "logger_probes.h"
 #include "probe_verb.h"
 #include "privileges.h"
 #include "protect.h"
@@ -146,8 +147,7 @@ static const struct ctl_verb verbs[] = {
 	  .least = CTL_ROLE_OPERATOR,
 	  .args = probe_args,
 	  .run = probe_run_verb,
-	  .more = answer_more,
-	  .gone = answer_gone },
+	  .gone = logger_probes_gone },
 	{ .name = "confirm",
 	  .least = CTL_ROLE_OPERATOR,
 	  .by_owner = true,

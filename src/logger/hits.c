@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hits.h"
+#include "probing.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -15,7 +16,8 @@ bool hits_due(const struct space *s)
 {
 	/* nine tenths: turns are not that exact, and the next one is a second later, or ten */
 	return flows_rules_known(s->l->flows) &&
-	       (s->ending || !s->hits_at || logger_clock() - s->hits_at >= LOOK_USEC / 10 * 9);
+	       (s->ending || !s->hits_at || probing_waits(s) ||
+		logger_clock() - s->hits_at >= LOOK_USEC / 10 * 9);
 }
 
 static int on_rule(const char *name, const struct nft_rule_count *count, void *arg)
@@ -27,6 +29,8 @@ static int on_rule(const char *name, const struct nft_rule_count *count, void *a
 		.rule = name,
 		.packets = count->packets,
 		.bytes = count->bytes,
+		.probes_asked = s->probes_asked,
+		.probes_born = probing_born(s),
 	};
 
 	(void)flows_put_rule(s->l->flows, &r, logger_now()); /* it says what it leaves out */
@@ -37,6 +41,7 @@ void hits_take(struct space *s)
 {
 	size_t left_out;
 
+	flows_rules_probes(s->l->flows, s->l->probing.now);
 	(void)nft_counts_each_rule(s->counts, on_rule, s, &left_out);
 	if (left_out && !s->hits_left_out)
 		space_notice(s,
@@ -45,6 +50,9 @@ void hits_take(struct space *s)
 	s->hits_left_out |= left_out > 0;
 	s->hits_at = logger_clock();
 	s->hits_failed = false;
+	s->probes = s->probes_asked;
+	s->probes_read = true;
+	probing_has(s);
 }
 
 /* The counters go on: what this look would have found the next one does, unless there is none. */
@@ -52,6 +60,7 @@ void hits_missed(struct space *s)
 {
 	s->hits_at = logger_clock();
 	s->hits_failed = true;
+	probing_has(s);
 }
 
 void hits_end(struct space *s)
@@ -68,6 +77,8 @@ void hits_tick(struct logger *l)
 {
 	int64_t now = logger_clock();
 
+	if (l->flows)
+		flows_rules_probes(l->flows, l->probing.now);
 	if (l->flows && l->ticked)
 		flows_rules_watched(l->flows, now - l->ticked);
 	l->ticked = now;

@@ -10,6 +10,7 @@
 #include <bulkhead/base/text.h>
 
 #include "inquiry.h"
+#include "probing.h"
 #include "writing.h"
 #include "space.h"
 
@@ -73,6 +74,7 @@ struct message {
 		struct lg_flows flows;
 		struct lg_process process;
 		struct lg_sync sync;
+		struct lg_probes probes;
 		char bytes[BH_LOGGER_MESSAGE];
 	};
 };
@@ -93,6 +95,7 @@ static int on_hello(struct logger *l, struct message *m)
 	l->hello = m->hello;
 	l->budget.max = m->hello.flows;
 	l->budget.own = BH_FLOWS_OWN;
+	probing_open(l, m->hello.probes);
 	l->store_dir = take_fd(m, 0);
 	return l->store_dir < 0 ? -EPROTO : 0;
 }
@@ -198,6 +201,11 @@ static int on_reopen(struct logger *l, struct message *m)
 	return 0;
 }
 
+static int on_probes(struct logger *l, struct message *m)
+{
+	return probing_told(l, &m->probes);
+}
+
 static int on_stop(struct logger *l, struct message *m)
 {
 	return sd_event_exit(l->event, 0);
@@ -217,6 +225,7 @@ static const struct {
 	[LG_PROCESS] = { sizeof(struct lg_process), on_process },
 	[LG_SYNC] = { sizeof(struct lg_sync), on_sync },
 	[LG_REOPEN] = { sizeof(struct lg_head), on_reopen },
+	[LG_PROBES] = { sizeof(struct lg_probes), on_probes },
 	[LG_STOP] = { sizeof(struct lg_head), on_stop },
 };
 

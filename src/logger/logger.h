@@ -16,6 +16,18 @@ struct space;
 struct past;
 struct inquiry;
 
+/* Segmentation tests (probing.h), as flows_probes_mark() has them. */
+struct probing {
+	uint64_t now;         /* what counters are read by */
+	uint64_t next;        /* as told last; NOW when all has been read */
+	uint64_t ago, before; /* a while ago, and a while before that */
+	bool has_ago, has_before;
+	int64_t aged_at; /* logger_clock() */
+	uint32_t serial; /* of what was told last */
+	int64_t until;   /* logger_clock(): it is to be answered; 0: it was */
+	size_t waiting;  /* namespaces that have to be read before */
+};
+
 /* The logger: one event loop. It holds no privilege, and everything it reads is hostile. */
 struct logger {
 	sd_event *event;
@@ -38,6 +50,7 @@ struct logger {
 	struct space *spaces; /* a hash, by inode */
 	struct past *past;    /* what an earlier run has counted */
 	struct inquiry *inquiry;
+	struct probing probing;
 	struct flow_budget budget;
 	unsigned turn;  /* of the looks */
 	int64_t ticked; /* logger_clock(), when hits_tick() was called last */

@@ -12,6 +12,7 @@
 #include "hits.h"
 #include "line.h"
 #include "past.h"
+#include "probing.h"
 
 #define ANSWER_USEC    10000000 /* the controller may have much to do */
 #define ANSWER_BYTES   (64 << 10)
@@ -69,6 +70,7 @@ static void look_at_denied(struct space *s)
 static void look_at_rules(struct space *s)
 {
 	s->tries = 0;
+	probing_asks(s);
 	ask(s, LOOK_RULES);
 }
 

@@ -7,6 +7,7 @@
 #include <bulkhead/sys/unixsock.h>
 
 #include "line.h"
+#include "probing.h"
 #include "space.h"
 #include "writing.h"
 
@@ -19,6 +20,7 @@ static int on_second(sd_event_source *source, uint64_t usec, void *arg)
 	struct lg_stats stats = l->stats;
 
 	spaces_look(l);
+	probing_tick(l);
 	stats.head.type = LG_STATS;
 	spaces_add_stats(l, &stats);
 	line_send(l, &stats, sizeof(stats));

@@ -16,6 +16,7 @@
 #include "line.h"
 #include "look.h"
 #include "past.h"
+#include "probing.h"
 #include "writing.h"
 #include "space_private.h"
 
@@ -30,6 +31,7 @@ struct space *space_find(const struct logger *l, uint64_t ino)
 static void space_free(struct space *s)
 {
 	HASH_DEL(s->l->spaces, s);
+	probing_leaves(s);
 	sd_event_source_disable_unref(s->log_io);
 	sd_event_source_disable_unref(s->counts_io);
 	flow_log_close(s->log);
@@ -279,7 +281,8 @@ void spaces_look(struct logger *l)
 		space_flush_flood(each, false);
 		if (each->step != LOOK_NONE)
 			look_check_time(each);
-		else if (each->active || each->ending || !flow_account_rests(each->account) ||
+		else if (each->active || each->ending || probing_waits(each) ||
+			 !flow_account_rests(each->account) ||
 			 (each->ino + l->turn) % SPACE_TURNS == 0)
 			look_begin(each);
 	}

@@ -28,6 +28,9 @@ enum look_step {
 	LOOK_RETIRE, /* final counts */
 };
 
+/* Its counters are waited for, for a segmentation test (probing.h). */
+enum space_probing { PROBING_NO, PROBING_WANTED, PROBING_ASKED };
+
 /* Whom it belongs to, kept also when nobody knows the container any more. */
 struct identity {
 	bool known;   /* to the roster, ever */
@@ -78,6 +81,10 @@ struct space {
 	int64_t kept;                         /* when they were, by logger_clock() */
 	int64_t hits_at; /* the last look at policy rules, by logger_clock(); 0: none yet */
 	bool hits_failed, hits_left_out;
+	enum space_probing probing;
+	uint64_t probes_asked,
+		probes; /* when rules were asked for last; and as they were read last */
+	bool probes_read;
 	bool counted_out; /* ending, and all but those was read */
 	UT_hash_handle hh;
 };

@@ -3,10 +3,11 @@
 #define PROBE_PACKET_H
 
 #include <bulkhead/base/addr.h>
+#include <bulkhead/base/limits.h>
 
 /* Packets as they are sent, and what is recognised of those that come. Pure. */
 
-#define PACKET_MAX  128
+#define PACKET_MAX  BH_PROBE_PACKET_MAX
 #define PACKET_SEQ  0x62686270u /* of TCP: "bhbp" */
 #define PACKET_MARK "bulkhead probe"
 

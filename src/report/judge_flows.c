@@ -113,8 +113,9 @@ static void judge_unused(struct judging *j)
 	fact_each (j->report, "rules.unused", i, u) {
 		n++;
 		judge_found(j,
-			    "nothing has hit the rule %s of %s for %" JSON_INTEGER_FORMAT
+			    "nothing%s has hit the rule %s of %s for %" JSON_INTEGER_FORMAT
 			    " days (%s)",
+			    fact_number(u, "tests") ? " but segmentation tests" : "",
 			    fact_text(u, "rule"), fact_text(u, "service"),
 			    fact_number(j->report, "days"), fact_text(u, "where"));
 	}
@@ -128,7 +129,8 @@ static void judge_unused(struct judging *j)
 		judge_unknown(j,
 			      "%" JSON_INTEGER_FORMAT
 			      " rules were hit last while a segmentation test ran, which hits "
-			      "every rule: whether anything else needs them is not known",
+			      "every rule and was not told apart then: whether anything else "
+			      "needs them is not known",
 			      fact_number(j->report, "rules.tested"));
 	if (!fact_number(j->report, "rules.n"))
 		judge_unknown(j, "the scope has no rule whose hits could be counted");

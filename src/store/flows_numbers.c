@@ -22,6 +22,8 @@ static const char *const names[FLOWS_STATE_NUMBERS] = {
 	[FLOWS_BEGUN] = "begun",
 	[FLOWS_WATCHED] = "watched",
 	[FLOWS_BOOT] = "boot",
+	[FLOWS_PROBES] = "probes",
+	[FLOWS_APART] = "apart",
 };
 
 const char flows_numbers_sql[] = "INSERT INTO state(name, value) VALUES(?, ?) "

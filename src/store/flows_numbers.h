@@ -26,8 +26,10 @@ enum flows_number {
 	FLOWS_BEGUN,
 	FLOWS_WATCHED, /* microseconds that loggers have run: rules.h */
 	FLOWS_BOOT,    /* of the machine, when the counters were read last */
+	FLOWS_PROBES,  /* segmentation tests that the logger knew of: flows_probes_mark() */
+	FLOWS_APART,   /* microseconds since the epoch: since when their hits are told apart */
 };
-#define FLOWS_STATE_NUMBERS 16
+#define FLOWS_STATE_NUMBERS 18
 
 int flows_numbers_load(sqlite3 *db, int64_t ret[FLOWS_STATE_NUMBERS], struct bh_err *err);
 /* Those that differ from SAVED, by PUT: flows_numbers_sql. */

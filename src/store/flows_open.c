@@ -92,12 +92,14 @@ static const char *const texts[FLOWS_STATEMENTS] = {
 			"denied, recorded, not_recorded, counter, time) "
 			"VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[DROP_ACCOUNT] = "DELETE FROM account WHERE endpoint = ? AND netns = ? AND direction = ?",
-	[PUT_RULE] = "INSERT OR REPLACE INTO rule(id, name, packets, bytes, since, first_hit, "
-		     "last_hit, read, watched, idle_from, seen) "
-		     "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	[PUT_RULE] =
+		"INSERT OR REPLACE INTO rule(id, name, packets, bytes, since, first_hit, "
+		"last_hit, read, watched, idle_from, seen, probe_packets, probe_bytes, last_probe) "
+		"VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[DROP_RULE] = "DELETE FROM rule WHERE id = ?",
-	[PUT_READING] = "INSERT OR REPLACE INTO reading(netns, cookie, rule, packets, bytes, seen) "
-			"VALUES(?, ?, ?, ?, ?, ?)",
+	[PUT_READING] =
+		"INSERT OR REPLACE INTO reading(netns, cookie, rule, packets, bytes, seen, probes) "
+		"VALUES(?, ?, ?, ?, ?, ?, ?)",
 	[DROP_READING] = "DELETE FROM reading WHERE netns = ? AND cookie = ? AND rule = ?",
 	[DROP_READINGS] = "DELETE FROM reading WHERE netns = ? AND cookie = ?",
 	[DROP_ENDED] = "DELETE FROM reading WHERE rule = 0 AND seen < ?",

@@ -134,6 +134,16 @@ void flows_rules_watched(struct flows *f, int64_t usec)
 		f->rules->watched += usec;
 }
 
+void flows_rules_probes(struct flows *f, uint64_t mark)
+{
+	f->rules->probes = mark;
+}
+
+uint64_t flows_rules_probes_before(const struct flows *f)
+{
+	return f->rules->born;
+}
+
 bool book_is_name(const char *s)
 {
 	size_t len = strlen(s);

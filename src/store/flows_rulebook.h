@@ -28,6 +28,7 @@ struct reading_entry {
 	UT_hash_handle hh;
 	struct reading_key key;
 	uint64_t packets, bytes;
+	uint64_t probes; /* flows_probes_mark(), when it was asked for */
 	int64_t seen, written;
 	bool dirty;
 	struct reading_entry *next; /* of the same namespace */
@@ -57,8 +58,9 @@ struct rule_book {
 	struct ended_entry *ended; /* the oldest first, as a hash hands out what was added */
 	size_t rules_max, readings_max;
 	int64_t watched, aged_at, next_id;
-	size_t waiting; /* entries that are not as the file has them */
-	bool known;     /* the file was read, or there was none */
+	uint64_t probes, born; /* flows_probes_mark(): now, and as the last logger had it */
+	size_t waiting;        /* entries that are not as the file has them */
+	bool known;            /* the file was read, or there was none */
 	uint64_t left_out;
 };
 

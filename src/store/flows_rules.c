@@ -31,26 +31,63 @@ static void watch(struct rule_book *b, struct rule_entry *e)
 	e->row.seen = b->watched;
 }
 
-static uint64_t growth(uint64_t last, uint64_t now)
+static uint64_t grown(uint64_t last, uint64_t now)
 {
 	return now >= last ? now - last : now; /* smaller: the table was made anew */
 }
 
-static void count(struct rule_book *b, struct rule_entry *e, uint64_t packets, uint64_t bytes,
-		  int64_t now)
+/* What counters grew by. */
+struct growth {
+	uint64_t packets, bytes;
+	bool probed; /* a segmentation test may have sent it */
+};
+
+/* One that ran at the last reading, or began since. */
+static bool is_probed(uint64_t last, uint64_t now)
+{
+	return (last & 1) || last >> 1 != now >> 1;
+}
+
+/* As much of it as no test can have sent is taken out: nobody knows in how many packets. */
+static struct growth take_use(struct growth *g)
+{
+	uint64_t most = g->packets * BH_PROBE_PACKET_MAX;
+	struct growth use = *g;
+
+	if (g->probed)
+		use = g->bytes > most ? (struct growth) { 1, g->bytes - most, false }
+				      : (struct growth) { 0 };
+	g->packets -= use.packets;
+	g->bytes -= use.bytes;
+	return use;
+}
+
+static void count_probes(struct flows_rule *rule, const struct growth *g, int64_t now)
+{
+	if (!g->packets)
+		return;
+	rule->probe_packets += g->packets;
+	rule->probe_bytes += g->bytes;
+	rule->last_probe = now;
+}
+
+static void count(struct rule_book *b, struct rule_entry *e, struct growth *g, int64_t now)
 {
 	struct flows_rule *rule = &e->row.rule;
+	bool any = g->packets > 0;
+	struct growth use = take_use(g);
 
 	watch(b, e);
 	rule->read = now;
-	if (packets) {
-		rule->packets += packets;
-		rule->bytes += bytes;
+	count_probes(rule, g, now);
+	if (use.packets) {
+		rule->packets += use.packets;
+		rule->bytes += use.bytes;
 		rule->first_hit = rule->first_hit ? rule->first_hit : now;
 		rule->last_hit = now;
 		e->row.idle_from = rule->watched;
 	}
-	if (packets || rule->watched - e->written >= BH_RULES_WRITE_S * USEC)
+	if (any || rule->watched - e->written >= BH_RULES_WRITE_S * USEC)
 		book_mark_rule(b, e);
 }
 
@@ -81,8 +118,10 @@ static struct reading_entry *first_reading(struct rule_book *b, const struct rea
 {
 	struct reading_entry *e = book_add_reading(b, key);
 
-	if (e)
+	if (e) {
 		book_mark_reading(b, e);
+		e->probes = r->probes_born;
+	}
 	if (e && book_find_ended(b, &key->space)) {
 		e->packets = r->packets;
 		e->bytes = r->bytes;
@@ -96,6 +135,7 @@ int flows_put_rule(struct flows *f, const struct flows_rule_reading *r, int64_t 
 	struct reading_key key = { .space = { r->netns, r->cookie } };
 	struct reading_entry *last;
 	struct rule_entry *e;
+	struct growth g;
 
 	if (!b->known)
 		return -EAGAIN;
@@ -110,12 +150,19 @@ int flows_put_rule(struct flows *f, const struct flows_rule_reading *r, int64_t 
 		last = first_reading(b, &key, r);
 	if (!last) /* not counted at all: it would be counted again at each look */
 		return no_room(f, "counters of containers");
-	count(b, e, growth(last->packets, r->packets), growth(last->bytes, r->bytes), now);
+	g = (struct growth) {
+		.packets = grown(last->packets, r->packets),
+		.bytes = grown(last->bytes, r->bytes),
+		.probed = is_probed(last->probes, b->probes),
+	};
+	count(b, e, &g, now);
 	last->seen = b->watched;
-	if (last->packets != r->packets || last->seen - last->written >= UNREAD_USEC / 4)
+	if (last->packets != r->packets || last->probes != r->probes_asked ||
+	    last->seen - last->written >= UNREAD_USEC / 4)
 		book_mark_reading(b, last);
 	last->packets = r->packets;
 	last->bytes = r->bytes;
+	last->probes = r->probes_asked;
 	return 0;
 }
 

@@ -15,7 +15,8 @@ struct flows_rule_row {
 };
 
 #define FLOWS_RULE_COLUMNS                                                                         \
-	"id, name, packets, bytes, since, first_hit, last_hit, read, watched, idle_from, seen"
+	"id, name, packets, bytes, since, first_hit, last_hit, read, watched, idle_from, seen, "   \
+	"probe_packets, probe_bytes, last_probe"
 void flows_rule_read(sqlite3_stmt *s, struct flows_rule_row *ret);
 
 #endif

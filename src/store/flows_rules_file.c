@@ -32,6 +32,9 @@ static int write_rule(struct flows *f, const struct rule_entry *e, struct bh_err
 	sqlite3_bind_int64(s, 9, rule->watched);
 	sqlite3_bind_int64(s, 10, e->row.idle_from);
 	sqlite3_bind_int64(s, 11, e->row.seen);
+	sqlite3_bind_int64(s, 12, (int64_t)rule->probe_packets);
+	sqlite3_bind_int64(s, 13, (int64_t)rule->probe_bytes);
+	sqlite3_bind_int64(s, 14, rule->last_probe);
 	return flows_db_step(s, err);
 }
 
@@ -50,6 +53,7 @@ static int write_reading(struct flows *f, const struct reading_entry *e, struct 
 	sqlite3_bind_int64(s, 4, (int64_t)e->packets);
 	sqlite3_bind_int64(s, 5, (int64_t)e->bytes);
 	sqlite3_bind_int64(s, 6, e->seen);
+	sqlite3_bind_int64(s, 7, (int64_t)e->probes);
 	return flows_db_step(s, err);
 }
 
@@ -75,6 +79,7 @@ int flows_rules_write(struct flows *f, struct bh_err *err)
 	if (!b->waiting)
 		return 0;
 	f->numbers[FLOWS_WATCHED] = b->watched;
+	f->numbers[FLOWS_PROBES] = (int64_t)b->probes;
 	HASH_ITER (hh, b->ended, g, next_ended)
 		if (q >= 0 && g->dirty)
 			q = write_ended(f, g, err);
@@ -163,13 +168,14 @@ static int take_reading(struct flows *f, sqlite3_stmt *s, struct bh_err *err)
 	e->packets = (uint64_t)sqlite3_column_int64(s, 3);
 	e->bytes = (uint64_t)sqlite3_column_int64(s, 4);
 	e->seen = e->written = seen;
+	e->probes = (uint64_t)sqlite3_column_int64(s, 6);
 	return 0;
 }
 
 static int load_readings(struct flows *f, struct bh_err *err)
 {
-	static const char sql[] = "SELECT netns, cookie, rule, packets, bytes, seen FROM reading "
-				  "ORDER BY seen LIMIT ?";
+	static const char sql[] = "SELECT netns, cookie, rule, packets, bytes, seen, probes "
+				  "FROM reading ORDER BY seen LIMIT ?";
 	sqlite3_stmt *s = NULL;
 	int r = flows_db_prepare(f->db, sql, &s, err);
 
@@ -216,6 +222,7 @@ int flows_rules_load(struct flows *f, struct bh_err *err)
 			return r;
 		}
 		b->watched += f->numbers[FLOWS_WATCHED];
+		b->born = (uint64_t)f->numbers[FLOWS_PROBES];
 		b->known = true;
 	}
 	if (f->o.boot)

@@ -35,6 +35,9 @@ void flows_rule_read(sqlite3_stmt *s, struct flows_rule_row *ret)
 	rule->watched = not_below(s, 8, 0);
 	ret->idle_from = not_below(s, 9, 0);
 	ret->seen = not_below(s, 10, 0);
+	rule->probe_packets = (uint64_t)not_below(s, 11, 0);
+	rule->probe_bytes = (uint64_t)not_below(s, 12, 0);
+	rule->last_probe = not_below(s, 13, 0);
 	rule->idle = rule->watched > ret->idle_from ? rule->watched - ret->idle_from : 0;
 }
 
@@ -74,4 +77,10 @@ int flows_rules(struct flows_reader *r, int (*fn)(const struct flows_rule *rule,
 		q = fn((const struct flows_rule *)all.data + i, arg);
 	bh_vec_done(&all);
 	return q < 0 ? q : 0;
+}
+
+int flows_rules_apart(struct flows_reader *r, int64_t *ret, struct bh_err *err)
+{
+	return flows_db_number(
+		r->db, "SELECT coalesce(max(value), 0) FROM state WHERE name = 'apart'", ret, err);
 }

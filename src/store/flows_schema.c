@@ -77,10 +77,24 @@ static const char version_3[] =
 	"rule INTEGER NOT NULL, packets INTEGER NOT NULL, bytes INTEGER NOT NULL, "
 	"seen INTEGER NOT NULL, PRIMARY KEY(netns, cookie, rule)) STRICT, WITHOUT ROWID;";
 
+/*
+ * What segmentation tests have sent, apart, and since when it is told apart. Of a reading: the tests that
+ * its counter may have in it, as flows_probes_mark() has them.
+ */
+static const char version_4[] =
+	"ALTER TABLE rule ADD COLUMN probe_packets INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE rule ADD COLUMN probe_bytes INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE rule ADD COLUMN last_probe INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE reading ADD COLUMN probes INTEGER NOT NULL DEFAULT 0;"
+	"UPDATE reading SET probes = 1;" /* one may have run since, that left no number */
+	"INSERT OR REPLACE INTO state(name, value) "
+	"VALUES('apart', CAST(strftime('%s', 'now') AS INTEGER) * 1000000);";
+
 const struct flows_step flows_steps[FLOWS_VERSION] = {
 	{ version_1 },
 	{ version_2 },
 	{ version_3 },
+	{ version_4 },
 };
 
 /* --- migration ------------------------------------------------------------------------------- */

@@ -8,7 +8,7 @@
 
 /* What the tables are, in all versions there were. */
 
-#define FLOWS_VERSION 3
+#define FLOWS_VERSION 4
 
 /* What a version adds to the one before. */
 struct flows_step {

@@ -361,6 +361,7 @@
 #define BH_PROBE_OUTSIDE_MAX 32         /* addresses outside that policies name */
 #define BH_PROBE_RATE        20000      /* packets a second without --rate */
 #define BH_PROBE_RATE_MAX    1000000
+#define BH_PROBE_PACKET_MAX  128 /* bytes of a packet of it, and of what it brings about */
 /* What policy rules let pass, in the same file */
 #define BH_RULE_SUMS_MAX     65536 /* policy rules that are kept; further ones are left out, and told */
 #define BH_RULE_READINGS_MAX 262144  /* counters of all namespaces; the same */

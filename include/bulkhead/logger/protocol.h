@@ -24,6 +24,7 @@ enum lg_type {
 	LG_PROCESS, /* lg_process */
 	LG_SYNC, /* lg_sync: answered by LG_SYNCED, with the same number, when all before it is known */
 	LG_REOPEN, /* lg_head: the outputs */
+	LG_PROBES, /* lg_probes: a segmentation test begins, or has ended; answered by LG_PROBED */
 	LG_STOP,   /* lg_head: write what is known, and end */
 	/* from the logger */
 	LG_READY,    /* lg_head */
@@ -32,6 +33,7 @@ enum lg_type {
 	LG_WHO,      /* lg_who: which process? */
 	LG_DETACHED, /* lg_head */
 	LG_SYNCED,   /* lg_sync */
+	LG_PROBED,   /* lg_probes as it was told: what it hits is told apart from now on */
 	LG_STATS,    /* lg_stats: about each second, also when there is nothing new: it lives */
 	LG_NOTICE,   /* lg_notice: a line for the log */
 };
@@ -49,6 +51,7 @@ struct lg_hello {
 	uint32_t days, megabytes; /* of history */
 	uint32_t flows;           /* in memory */
 	uint32_t records_per_second;
+	uint64_t probes; /* flows_probes_mark() */
 };
 
 struct lg_output {
@@ -66,6 +69,13 @@ struct lg_ask {
 struct lg_sync {
 	struct lg_head head;
 	uint64_t number;
+};
+
+struct lg_probes {
+	struct lg_head head;
+	uint32_t serial; /* counts these */
+	uint32_t waits;  /* nothing is sent before the answer */
+	uint64_t mark;   /* flows_probes_mark() */
 };
 
 #define LG_FLOWS_MAX 256

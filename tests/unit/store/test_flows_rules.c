@@ -381,6 +381,185 @@ static void churn(void **state)
 	flows_close(f, T0);
 }
 
+/* --- segmentation tests --------------------------------------------------------------------------- */
+
+/* Tests that have begun, and does one run: at the ask (ASKED), and when the answer is there (NOW). */
+static void put_probed(struct flows *f, uint64_t packets, uint64_t bytes, uint64_t asked,
+		       uint64_t now, int64_t at)
+{
+	const struct flows_rule_reading r = {
+		.netns = 1,
+		.cookie = 1001,
+		.rule = RULE,
+		.packets = packets,
+		.bytes = bytes,
+		.probes_asked = asked,
+		.probes_born = flows_rules_probes_before(f),
+	};
+
+	flows_rules_probes(f, now);
+	assert_int_equal(flows_put_rule(f, &r, at), 0);
+}
+
+static void expect_probed(uint64_t packets, uint64_t probe_packets)
+{
+	struct flows_rule had = look_up(RULE).rule;
+
+	assert_int_equal(had.packets, packets);
+	assert_int_equal(had.probe_packets, probe_packets);
+}
+
+#define QUIET(n) flows_probes_mark(n, false)
+#define RUNS(n)  flows_probes_mark(n, true)
+
+/* What is there before it begins is use, what comes until it has ended is not, what comes then is. */
+static void tests_are_no_use(void **state)
+{
+	struct flows *f = begin(NULL, T0);
+	struct flows_rule had;
+
+	put_probed(f, 3, 180, QUIET(0), QUIET(0), T0);
+	flows_rules_watched(f, DAY);
+	put_probed(f, 5, 300, RUNS(1), RUNS(1), T0 + SECOND); /* of its beginning */
+	put_probed(f, 6, 360, RUNS(1), RUNS(1), T0 + 2 * SECOND);
+	put_probed(f, 9, 540, QUIET(1), QUIET(1), T0 + 3 * SECOND); /* and its end */
+	commit(f, T0);
+	had = look_up(RULE).rule;
+	assert_int_equal(had.packets, 3);
+	assert_int_equal(had.bytes, 180);
+	assert_int_equal(had.last_hit, T0);
+	assert_int_equal(had.idle, DAY);
+	assert_int_equal(had.probe_packets, 6);
+	assert_int_equal(had.probe_bytes, 360);
+	assert_int_equal(had.last_probe, T0 + 3 * SECOND);
+	put_probed(f, 11, 660, QUIET(1), QUIET(1), T0 + 4 * SECOND);
+	commit(f, T0);
+	had = look_up(RULE).rule;
+	assert_int_equal(had.packets, 5);
+	assert_int_equal(had.idle, 0);
+	assert_int_equal(had.probe_packets, 6);
+	flows_close(f, T0);
+}
+
+/* Between two readings one began, and another, and all have ended: nobody was told of it. */
+static void tests_that_nobody_saw(void **state)
+{
+	struct flows *f = begin(NULL, T0);
+
+	put_probed(f, 3, 180, QUIET(4), QUIET(4), T0); /* it is as old as the first of four */
+	commit(f, T0);
+	expect_probed(0, 3);
+	put_probed(f, 5, 300, QUIET(6), QUIET(6), T0);
+	put_probed(f, 6, 360, QUIET(6), QUIET(6), T0);
+	commit(f, T0);
+	expect_probed(1, 5);
+	flows_close(f, T0);
+}
+
+/* A reading that was asked for before the test ended may lack its last packets. */
+static void asked_before_the_end(void **state)
+{
+	struct flows *f = begin(NULL, T0);
+
+	put_probed(f, 0, 0, QUIET(0), QUIET(0), T0);
+	put_probed(f, 5, 300, RUNS(1), QUIET(1), T0);
+	put_probed(f, 6, 360, QUIET(1), QUIET(1), T0);
+	put_probed(f, 7, 420, QUIET(1), QUIET(1), T0);
+	commit(f, T0);
+	expect_probed(1, 6);
+	flows_close(f, T0);
+}
+
+/* The test began, the logger was killed, the test ended, another logger came. */
+static void killed_in_the_middle(void **state)
+{
+	struct flows *f = begin(NULL, T0);
+
+	put_probed(f, 2, 120, QUIET(0), QUIET(0), T0);
+	commit(f, T0);
+	put_probed(f, 4, 240, RUNS(1), RUNS(1), T0); /* this is lost with it */
+	f = killed(f, NULL);
+	put_probed(f, 9, 540, QUIET(1), QUIET(1), T0);
+	commit(f, T0);
+	expect_probed(2, 7);
+	/* the same with what it read while the test ran on the disk */
+	put_probed(f, 10, 600, RUNS(2), RUNS(2), T0);
+	flows_close(f, T0);
+	f = begin(NULL, T0);
+	assert_int_equal(flows_rules_probes_before(f), RUNS(2));
+	put_probed(f, 12, 720, QUIET(2), QUIET(2), T0);
+	flows_close(f, T0);
+	f = begin(NULL, T0);
+	put_probed(f, 13, 780, QUIET(2), QUIET(2), T0);
+	commit(f, T0);
+	expect_probed(3, 10);
+	flows_close(f, T0);
+}
+
+/* No packet of a test is as large: somebody else used the rule meanwhile. */
+static void use_beside_a_test(void **state)
+{
+	struct flows *f = begin(NULL, T0);
+	struct flows_rule had;
+
+	put_probed(f, 0, 0, QUIET(0), QUIET(0), T0);
+	put_probed(f, 4, 4 * BH_PROBE_PACKET_MAX, RUNS(1), RUNS(1), T0 + SECOND);
+	commit(f, T0);
+	expect_probed(0, 4);
+	put_probed(f, 10, 4 * BH_PROBE_PACKET_MAX + 9000, RUNS(1), RUNS(1), T0 + 2 * SECOND);
+	commit(f, T0);
+	had = look_up(RULE).rule;
+	assert_int_equal(had.packets, 1); /* one at least */
+	assert_int_equal(had.bytes, 9000 - 6 * BH_PROBE_PACKET_MAX);
+	assert_int_equal(had.last_hit, T0 + 2 * SECOND);
+	assert_int_equal(had.probe_packets, 9);
+	flows_close(f, T0);
+}
+
+static int64_t apart(void)
+{
+	struct flows_reader *r = read_it();
+	struct bh_err err = BH_ERR_INIT;
+	int64_t ret = 0;
+
+	if (flows_rules_apart(r, &ret, &err) < 0)
+		fail_msg("%s", err.msg);
+	flows_reader_close(r);
+	return ret;
+}
+
+static void run_sql(const char *sql)
+{
+	char path[4200], *why = NULL;
+	sqlite3 *db;
+
+	snprintf(path, sizeof(path), "%s/flows.db", top);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	if (sqlite3_exec(db, sql, NULL, NULL, &why) != SQLITE_OK)
+		fail_msg("%s: %s", sql, why);
+	sqlite3_close(db);
+}
+
+/* A history of the version before: its sums stay; what came since its last reading may be a test's. */
+static void an_older_history(void **state)
+{
+	struct flows *f = begin(NULL, T0);
+
+	put_rule(f, 1, 5);
+	flows_close(f, T0);
+	run_sql("ALTER TABLE rule DROP COLUMN probe_packets; ALTER TABLE rule DROP COLUMN "
+		"probe_bytes; ALTER TABLE rule DROP COLUMN last_probe; ALTER TABLE reading DROP "
+		"COLUMN probes; DELETE FROM state WHERE name = 'apart'; PRAGMA user_version = 3");
+	f = begin(NULL, T0);
+	assert_string_equal(notices, "");
+	put_rule(f, 1, 8);
+	put_rule(f, 1, 10);
+	commit(f, T0);
+	expect_probed(7, 3);
+	assert_true(apart() > INT64_C(1600000000) * SECOND);
+	flows_close(f, T0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -399,6 +578,12 @@ int main(void)
 		HISTORY(names_that_are_none),
 		HISTORY(no_room),
 		HISTORY(churn),
+		HISTORY(tests_are_no_use),
+		HISTORY(tests_that_nobody_saw),
+		HISTORY(asked_before_the_end),
+		HISTORY(killed_in_the_middle),
+		HISTORY(use_beside_a_test),
+		HISTORY(an_older_history),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
