@@ -36,7 +36,7 @@ int probe_trail_open(struct probe_trail *t, const struct site *s, const struct c
 
 	*t = (struct probe_trail) {
 		.site = s,
-		.socket = o->socket ? o->socket : BH_CTL_SOCKET,
+		.socket = o->socket ? o->socket : s->host.control.socket,
 		.lock = -1,
 	};
 	code = find_daemon(t, o);

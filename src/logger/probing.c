@@ -5,6 +5,7 @@
 
 #include "line.h"
 #include "look.h"
+#include "writing.h"
 
 #define WAIT_USEC 3000000  /* for the counters of all namespaces */
 #define AGE_USEC  60000000 /* a namespace is known here before it is as old as this */
@@ -54,6 +55,8 @@ static void finish(struct logger *l)
 
 	l->probing.now = l->probing.next;
 	l->probing.until = 0;
+	if (l->flows)
+		writing_commit(l); /* whoever waits may look there */
 	line_send(l, &m, sizeof(m));
 }
 

@@ -26,7 +26,7 @@ static void on_lost(const struct flow_record *rec, void *arg)
 }
 
 /* Records and the sums that have them are in one transaction: a later run goes on from both. */
-static void commit(struct logger *l)
+void writing_commit(struct logger *l)
 {
 	if (l->past)
 		past_keep_all(l); /* so that no record is there without its sum */
@@ -49,7 +49,7 @@ int write_record(struct space *s, const struct flow_record *rec)
 	r = flows_add(l->flows, rec);
 	outputs_record(l->outputs, rec);
 	if (r == 1)
-		commit(l);
+		writing_commit(l);
 	return 0;
 }
 
@@ -74,7 +74,7 @@ static int on_signal(const struct flow_signal *signal, void *arg)
 
 	l->stats.signals++;
 	if (flows_add_signal(l->flows, signal) == 1)
-		commit(l);
+		writing_commit(l);
 	outputs_signal(l->outputs, signal);
 	return 0;
 }
@@ -88,7 +88,7 @@ void write_signals(struct logger *l, const struct flow_record *rec)
 
 static int on_commit_timer(sd_event_source *source, uint64_t usec, void *arg)
 {
-	commit(arg);
+	writing_commit(arg);
 	sd_event_source_set_time_relative(source, COMMIT_USEC);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
@@ -159,7 +159,7 @@ int writing_open(struct logger *l)
 void writing_close(struct logger *l)
 {
 	if (l->flows)
-		commit(l);
+		writing_commit(l);
 	known_save(l);
 	inquiry_close(l);
 	signals_free(l->signals);

@@ -17,6 +17,8 @@ int write_asking(struct space *s, struct flow_record *rec);
 int write_telling(struct space *s, const struct flow_record *rec);
 /* One of which no signal comes: those of a flood came of what it was made of. */
 int write_record(struct space *s, const struct flow_record *rec);
+/* What waits goes to the disk, if it can. */
+void writing_commit(struct logger *l);
 /* SIGHUP: files and sockets anew. */
 void writing_reopen(struct logger *l);
 

@@ -34,7 +34,11 @@ setup() {
 	Y
 	serve db 8432/tcp
 }
-teardown() { daemon_gone; net_down; }
+teardown() {
+	[ -z "${probing:-}" ] || kill "$probing" 2>/dev/null || true
+	daemon_gone
+	net_down
+}
 
 OUT=web.out.to-db.8432-tcp IN=db.in.from-web.8432-tcp
 
@@ -164,6 +168,138 @@ with sqlite3.connect(sys.argv[1]) as db: db.execute(sys.argv[2])' "$NET_DIR/stor
 	[ "$status" -eq 0 ]
 	[ "$(jq -r '.rule // empty' <<<"$output")" = "$OUT" ]
 	jq -es '.[-1] | .rules == 1 and .used == 1 and .history' <<<"$output"
+}
+
+# Both ends of 9187 as well, which nobody but a segmentation test speaks to.
+with_scrape() {
+	sed -i 's/^    ports: \[8432\/tcp\]\n    reason/&/; /ticket: NET-7/{n;a\
+  - to: [{service: db}]\
+    ports: [9187/tcp]\
+    name: scrape
+}; /accept:/d' "$NET_DIR/policies/shop.yaml"
+}
+probed() { # OPTION...
+	bulkhead probe --socket "$NET_DIR/control" "$@" >"$NET_DIR/probed" 2>&1 || fail "$(cat "$NET_DIR/probed")"
+}
+SCRAPE_OUT=web.out.scrape SCRAPE_IN=db.in.scrape
+
+@test "what only segmentation tests hit is unused, over restarts; what is used as well is used" {
+	local i n=0 rule
+	with_scrape
+	daemon_up
+	[ "$(ask web db 8432/tcp)" = "open open" ]
+	for i in 1 2; do
+		n=$(kernel web "$OUT")
+		probed
+		[ "$(kernel web "$OUT")" -gt "$n" ] # it has hit all of them
+		for rule in "$SCRAPE_OUT" "$SCRAPE_IN"; do
+			[ "$(of "$rule" '[.packets, .last_hit] | join(" ")')" = "0 " ]
+		done
+		[ "$(of "$SCRAPE_OUT" .probe_packets)" = "$(kernel web "$SCRAPE_OUT")" ]
+		[ "$(of "$SCRAPE_IN" .probe_packets)" = "$(kernel db "$SCRAPE_IN")" ]
+		[ "$(of "$SCRAPE_IN" .probe_packets)" -ge "$((2 * i))" ]
+		[ "$(of "$SCRAPE_IN" .last_probe)" != null ]
+		# what was used before the test counts, and what is used after it
+		[ "$(of "$OUT" '.packets + .probe_packets')" = "$(kernel web "$OUT")" ]
+		[ "$(packets "$OUT")" -gt 0 ]
+		n=$(packets "$OUT")
+		[ "$(ask web db 8432/tcp)" = "open open" ]
+		long eval "[ \$(packets $OUT) -gt $n ]"
+		[ "$(of "$OUT" '.packets + .probe_packets')" = "$(kernel web "$OUT")" ]
+		daemon_stop
+		[ "$i" = 2 ] || daemon_up
+	done
+	edit 'update rule set watched = watched + 100 * 86400000000'
+	edit "update rule set idle_from = watched where last_hit"
+	run rules --unused 90d
+	[ "$status" -eq 1 ]
+	[[ ${lines[0]} = "unused        $SCRAPE_IN "*" 0 never "*"  (hit by segmentation tests alone: "*" packets, last 20"*")" ]] ||
+		[[ ${lines[1]} = "unused        $SCRAPE_IN "*" 0 never "*"  (hit by segmentation tests alone: "*" packets, last 20"*")" ]]
+	[ "${lines[2]}" = "rules: 4; used: 2, unused: 2, not yet known: 0, expired: 0" ]
+	run rules
+	[[ $output = *"used          $OUT "*"  (segmentation tests: "*" packets, last 20"* ]]
+}
+
+@test "a test that is killed, a daemon and a logger that are, a container that ends: none makes a rule used" {
+	local n who
+	with_scrape
+	daemon_up
+	[ "$(ask web db 8432/tcp)" = "open open" ]
+	probed --to db
+	n=$(kernel db "$SCRAPE_IN")
+	for who in probe daemon logger member; do
+		bulkhead probe --socket "$NET_DIR/control" --to db --port 9187/tcp --rate 1 >/dev/null 2>&1 3>&- &
+		probing=$!
+		await eval "[ \$(kernel db $SCRAPE_IN) -gt $n ]" # it runs, and waits with what is left
+		case $who in
+		probe)
+			kill -KILL "$probing"
+			wait "$probing" || true
+			;;
+		daemon)
+			daemon_kill
+			daemon_up
+			;;
+		logger) kill -9 "$(pgrep -P "$daemon" -x bulkhead-logger)" ;;
+		member)
+			member_gone web
+			ctl apply
+			;;
+		esac
+		n=$(kernel db "$SCRAPE_IN")
+		long eval "[ \$(of $SCRAPE_IN .probe_packets) = $n ]"
+		kill "$probing" 2>/dev/null || true
+		wait "$probing" 2>/dev/null || true
+		probing=''
+	done
+	[ "$(of "$SCRAPE_IN" '[.packets, .last_hit] | join(" ")')" = "0 " ]
+	[ "$(of "$SCRAPE_OUT" '[.packets, .last_hit] | join(" ")')" = "0 " ]
+	# the next hit is somebody's
+	member web
+	ctl apply
+	ns web python3 -c 'import socket
+socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+try: socket.create_connection(("10.77.0.2", 9187), 2)
+except OSError: pass'
+	long eval "[ \$(packets $SCRAPE_IN) -gt 0 ]"
+}
+
+@test "a test while no daemon runs, and one whose file is not seen" {
+	local n
+	with_scrape
+	printf 'control: {socket: %s}\n' "$NET_DIR/control" >>"$NET_DIR/bulkhead.yaml"
+	daemon_up
+	[ "$(ask web db 8432/tcp)" = "open open" ]
+	long counts "$OUT" "$(kernel web "$OUT")"
+	n=$(packets "$OUT")
+	daemon_stop
+	bulkhead probe >/dev/null # the tables stand
+	[ "$(kernel web "$SCRAPE_OUT")" -gt 0 ]
+	daemon_up
+	long eval "[ \$(of $SCRAPE_OUT .probe_packets) = $(kernel web "$SCRAPE_OUT") ]"
+	long eval "[ \$(of $SCRAPE_IN .probe_packets) = $(kernel db "$SCRAPE_IN") ]"
+	[ "$(of "$SCRAPE_IN" '[.packets, .last_hit] | join(" ")')" = "0 " ]
+	[ "$(packets "$OUT")" = "$n" ]
+	# of policies of its own, beside a daemon
+	bulkhead probe >/dev/null
+	[ "$(of "$SCRAPE_IN" .probe_packets)" = "$(kernel db "$SCRAPE_IN")" ]
+	# by another way to the same socket: its file is another
+	n=$(kernel web "$OUT")
+	mkdir "$NET_DIR/other"
+	ln -s ../control "$NET_DIR/other/control"
+	run bulkhead probe --socket "$NET_DIR/other/control"
+	[ "$status" -eq 3 ]
+	[[ $output = *"it does not hold the file that counts segmentation tests"* ]]
+	[ "$(kernel web "$OUT")" -eq "$n" ]
+	# and one that is not ours is not believed
+	daemon_stop
+	rm "$NET_DIR.probes"
+	ln -s /etc/passwd "$NET_DIR.probes"
+	daemon_up
+	run bulkhead probe --socket "$NET_DIR/control"
+	[ "$status" -eq 3 ]
+	[[ $output = *"net.probes: "* ]]
+	await in_log "whether a segmentation test runs is not known:"
 }
 
 @test "what cannot be judged is said and never passed" {

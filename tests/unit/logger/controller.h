@@ -32,7 +32,10 @@ static struct controller {
 	int store, syslog;
 	char path[64], syslog_path[80], file_path[80];
 	unsigned turns;
-	struct lg_who who; /* it asked last */
+	struct lg_who who;       /* it asked last */
+	uint64_t probes;         /* segmentation tests, as a logger is told that begins */
+	uint32_t told, answered; /* of them since, and what it has said to that */
+	bool deaf;               /* the kernel does not say what rules have let pass */
 } c;
 
 static inline struct kernel *space_of(uint64_t ino)
@@ -50,7 +53,11 @@ static void say(const void *m, size_t len, const int *fds, size_t n)
 static void tell_settings(void)
 {
 	struct lg_hello hello = {
-		.head.type = LG_HELLO, .build = LG_BUILD, .flows = 4096, .records_per_second = 4
+		.head.type = LG_HELLO,
+		.build = LG_BUILD,
+		.flows = 4096,
+		.records_per_second = 4,
+		.probes = c.probes,
 	};
 	struct lg_output file = { .head.type = LG_OUTPUT, .kind = OUTPUT_FILE },
 			 syslog = { .head.type = LG_OUTPUT, .kind = OUTPUT_SYSLOG };
@@ -162,6 +169,19 @@ static void tell_site(void)
 	close(fd);
 }
 
+static inline void tell_probes(uint64_t mark, bool waits)
+{
+	const struct lg_probes m = {
+		.head.type = LG_PROBES,
+		.serial = ++c.told,
+		.waits = waits,
+		.mark = mark,
+	};
+
+	c.probes = mark;
+	say(&m, sizeof(m), NULL, 0);
+}
+
 static void attach_all(void)
 {
 	for (int i = 0; c.ready && i < SPACES; i++) {
@@ -234,7 +254,11 @@ static void serve(const void *m)
 		tell_site();
 		break;
 	case LG_ASK:
-		kernel_answer(space_of(head->netns), ask->question, ask->seq);
+		if (!c.deaf || ask->question != NFT_ASK_RULES)
+			kernel_answer(space_of(head->netns), ask->question, ask->seq);
+		break;
+	case LG_PROBED:
+		c.answered = ((const struct lg_probes *)m)->serial;
 		break;
 	case LG_RETIRE:
 		on_retire(m);

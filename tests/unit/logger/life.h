@@ -31,6 +31,8 @@ static void life_begin(void)
 	memset(c.taps, 0, sizeof(c.taps));
 	memset(c.cut, 0, sizeof(c.cut));
 	c.starts = c.turns = 0;
+	c.probes = c.told = c.answered = 0;
+	c.deaf = false;
 	c.set_aside = false;
 	c.last[0] = '\0';
 	for (int i = 0; i < SPACES; i++)
@@ -84,22 +86,27 @@ static int on_record(const struct flow_record *rec, void *arg)
 static int on_rule(const struct flows_rule *rule, void *arg)
 {
 	assert_string_equal(rule->name, KERNEL_RULE);
-	*(uint64_t *)arg = rule->packets;
+	*(struct flows_rule *)arg = *rule;
 	return 0;
+}
+
+static struct flows_rule read_rule(void)
+{
+	struct bh_err err = BH_ERR_INIT;
+	struct flows_reader *r;
+	struct flows_rule rule = { 0 };
+
+	if (flows_reader_open(c.store, &r, &err) < 0)
+		return rule;
+	(void)flows_rules(r, on_rule, &rule, &err);
+	flows_reader_close(r);
+	return rule;
 }
 
 /* What the policy rule has let pass, of all namespaces. */
 static uint64_t read_hits(void)
 {
-	struct bh_err err = BH_ERR_INIT;
-	struct flows_reader *r;
-	uint64_t packets = 0;
-
-	if (flows_reader_open(c.store, &r, &err) < 0)
-		return 0;
-	(void)flows_rules(r, on_rule, &packets, &err);
-	flows_reader_close(r);
-	return packets;
+	return read_rule().packets;
 }
 
 static void read_sums(struct sums s[SPACES])

@@ -202,6 +202,122 @@ static void rules_over_restarts(void **state)
 	stop();
 }
 
+static void expect_probed(uint64_t packets, uint64_t probe_packets)
+{
+	struct flows_rule rule = read_rule();
+
+	assert_int_equal(rule.packets, packets);
+	assert_int_equal(rule.probe_packets, probe_packets);
+}
+
+#define QUIET(n) flows_probes_mark(n, false)
+#define RUNS(n)  flows_probes_mark(n, true)
+
+/* At once, since nothing is as long as it lasts between two looks by turn. */
+static void test_begins(unsigned n)
+{
+	tell_probes(RUNS(n), true);
+	run_for(STEP_USEC);
+	assert_int_equal(c.answered, c.told);
+}
+
+static void test_has_ended(unsigned n)
+{
+	tell_probes(QUIET(n), false);
+	run_for(STEP_USEC);
+	assert_int_equal(c.answered, c.told);
+}
+
+/* What comes while a segmentation test runs is its, in all namespaces; what comes before and after is not. */
+static void tests_are_no_use(void **state)
+{
+	run_for(3 * SECOND);
+	c.ns[0].passed = 5;
+	test_begins(1);
+	c.ns[0].passed = 8;
+	c.ns[1].passed = 2;
+	test_has_ended(1);
+	expect_probed(5, 5);
+	c.ns[1].passed = 3;
+	test_begins(2);
+	c.ns[0].passed += 100;
+	run_for(25 * SECOND); /* looks of their turn are within it */
+	c.ns[0].passed += 100;
+	test_has_ended(2);
+	test_begins(3); /* one behind the other */
+	c.ns[0].passed++;
+	test_has_ended(3);
+	expect_probed(6, 206);
+	c.ns[0].passed++;
+	run_for(22 * SECOND);
+	expect_probed(7, 206);
+}
+
+/* The kernel says nothing, before it and after it: the test does not wait for ever, and has it all. */
+static void a_test_without_looks(void **state)
+{
+	run_for(3 * SECOND);
+	c.ns[0].passed = 5;
+	c.deaf = true;
+	tell_probes(RUNS(1), true);
+	run_for(5 * SECOND);
+	assert_int_equal(c.answered, c.told);
+	c.ns[0].passed = 8;
+	tell_probes(QUIET(1), false);
+	run_for(5 * SECOND);
+	assert_int_equal(c.answered, c.told);
+	c.deaf = false;
+	run_for(22 * SECOND);
+	expect_probed(0, 8);
+	c.ns[0].passed = 9;
+	run_for(22 * SECOND);
+	expect_probed(1, 8);
+}
+
+/* A test that nobody told of, one whose end the logger does not live to see, a namespace that ends meanwhile. */
+static void tests_over_restarts(void **state)
+{
+	run_for(3 * SECOND);
+	c.ns[0].passed = 5;
+	run_for(22 * SECOND);
+	stop();
+	c.ns[0].passed = 8;
+	c.probes = QUIET(1); /* while no logger ran */
+	run_for(3 * SECOND);
+	expect_probed(5, 3);
+	test_begins(2);
+	c.ns[0].passed = 9;
+	stop();
+	c.ns[0].passed = 10;
+	run_for(3 * SECOND);
+	c.ns[0].passed = 11;
+	test_has_ended(2);
+	expect_probed(5, 6);
+	test_begins(3);
+	c.ns[0].passed = 15;
+	leave();
+	test_has_ended(3);
+	expect_probed(5, 10);
+	next_namespace();
+	c.ns[0].passed = 0;
+	come_back();
+	c.ns[0].passed = 1;
+	run_for(22 * SECOND);
+	expect_probed(6, 10);
+}
+
+/* Tables that stood, and were tested, before there was a history. */
+static void tests_before_the_first_logger(void **state)
+{
+	c.ns[0].passed = 5;
+	c.probes = QUIET(1);
+	run_for(3 * SECOND);
+	expect_probed(0, 5);
+	c.ns[0].passed = 6;
+	run_for(22 * SECOND);
+	expect_probed(1, 5);
+}
+
 static int on_signal(const struct flow_signal *s, void *arg)
 {
 	assert_int_equal(s->kind, SIGNAL_FIRST_DENIED);
@@ -252,9 +368,17 @@ int main(void)
 {
 #define LIFE(f) cmocka_unit_test_setup_teardown(f, begin, end)
 	const struct CMUnitTest tests[] = {
-		LIFE(restarted),           LIFE(known_late),       LIFE(changes_hands),
-		LIFE(not_listed),          LIFE(signal_knows_who), LIFE(rules_are_summed),
+		LIFE(restarted),
+		LIFE(known_late),
+		LIFE(changes_hands),
+		LIFE(not_listed),
+		LIFE(signal_knows_who),
+		LIFE(rules_are_summed),
 		LIFE(rules_over_restarts),
+		LIFE(tests_are_no_use),
+		LIFE(a_test_without_looks),
+		LIFE(tests_over_restarts),
+		LIFE(tests_before_the_first_logger),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
