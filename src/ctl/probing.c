@@ -51,7 +51,7 @@ int ctl_probing_look(const char *socket, struct ctl_probing *ret, struct bh_err 
 {
 	bh_autoclose int fd = -1;
 	struct stat st;
-	int r = open_file(socket, O_RDWR, &fd, err);
+	int r = open_file(socket, O_RDONLY, &fd, err);
 
 	*ret = (struct ctl_probing) { 0 };
 	if (r == -ENOENT) {
