@@ -220,6 +220,32 @@ SCRAPE_OUT=web.out.scrape SCRAPE_IN=db.in.scrape
 	[[ $output = *"used          $OUT "*"  (segmentation tests: "*" packets, last 20"* ]]
 }
 
+reported() { # FILTER
+	bulkhead report --scope cde --store "$NET_DIR/store" --format json --output "$NET_DIR/report.json" \
+		>/dev/null 2>"$NET_DIR/said" || [ $? -eq 1 ] || fail "$(cat "$NET_DIR/said")"
+	jq -r "$1" "$NET_DIR/report.json"
+}
+
+@test "a report knows by the counts what only tests have hit, also where a test ran at the last hit" {
+	with_scrape
+	daemon_up
+	[ "$(ask web db 8432/tcp)" = "open open" ]
+	probed # in whose time the hit is read
+	daemon_stop
+	[ "$(of "$OUT" .apart)" = true ]
+	edit 'update rule set watched = watched + 100 * 86400000000'
+	edit "update rule set idle_from = watched where last_hit"
+	[ "$(reported '.report.rules | [.n, .young, .tested, (.unused | length), .unused[0].rule] | join(" ")')" = \
+		"2 0 0 1 $SCRAPE_OUT" ]
+	reported '.report.requirements[] | select(.id == "1.2.7") | .findings[]' |
+		grep -q "^nothing but segmentation tests has hit the rule $SCRAPE_OUT of web for "
+	# a hit of before they were told apart
+	edit "update state set value = value + 86400000000 where name = 'apart'"
+	[ "$(of "$OUT" .apart)" = false ]
+	[ "$(rules --json | jq -r 'select(.rules) | .not_apart')" = 2 ]
+	[ "$(reported '.report.rules.tested')" = 1 ]
+}
+
 @test "a test that is killed, a daemon and a logger that are, a container that ends: none makes a rule used" {
 	local n who
 	with_scrape
