@@ -121,6 +121,11 @@ bool probing_waits(const struct space *s)
 	return s->probing == PROBING_WANTED;
 }
 
+bool probing_asked(const struct space *s)
+{
+	return s->probing == PROBING_ASKED;
+}
+
 void probing_asks(struct space *s)
 {
 	s->probes_asked = s->l->probing.now;

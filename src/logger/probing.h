@@ -18,8 +18,10 @@ void probing_tick(struct logger *l);
 
 /* A counter that was never read may be as old as this, flows_probes_mark(). */
 uint64_t probing_born(const struct space *s);
-/* Is this namespace waited for? Its counters are asked for; they were read, or will not be. */
+/* Is this namespace waited for? Was it asked for that? */
 bool probing_waits(const struct space *s);
+bool probing_asked(const struct space *s);
+/* Its counters are asked for; they were read, or will not be. */
 void probing_asks(struct space *s);
 void probing_has(struct space *s);
 void probing_leaves(struct space *s); /* no more comes of it */
