@@ -72,6 +72,30 @@ static void add_pair(const struct probe_report *rep, const struct probe_pair *p,
 	bh_buf_addstr(out, "    </testcase>\n");
 }
 
+/* What no packet is planned for is neither a success nor an error. */
+static size_t add_uncovered(const struct probe_report *rep, struct bh_buf *out)
+{
+	enum probe_reason r;
+	char name[256];
+	size_t n = 0, networks;
+
+	for (uint32_t i = 0; i < rep->run->n_parties; i++) {
+		r = probe_uncovered(rep->run, i, &networks);
+		if (r == PROBE_NO_REASON)
+			continue;
+		n++;
+		if (!out)
+			continue;
+		bh_buf_addstr(out, "    <testcase");
+		junit_attribute(out, "classname", name_of(rep->run, i, name, sizeof(name)));
+		junit_attribute(out, "name", probe_reason_name(r));
+		bh_buf_addstr(out, ">\n      <skipped");
+		junit_attribute(out, "message", probe_reason_text(r));
+		bh_buf_addstr(out, "/>\n    </testcase>\n");
+	}
+	return n;
+}
+
 static void add_tables(const struct probe_report *rep, struct bh_buf *out)
 {
 	const struct probe_run *run = rep->run;
@@ -107,6 +131,7 @@ void probe_junit(const struct probe_report *rep, struct bh_buf *out)
 		failures += p.findings > 0;
 		errors += !p.findings && has_errors(&p);
 	}
+	n += add_uncovered(rep, NULL); /* how many */
 	bh_buf_addf(out,
 		    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
 		    "<testsuites name=\"bulkhead probe\" tests=\"%zu\" failures=\"%zu\" "
@@ -117,6 +142,7 @@ void probe_junit(const struct probe_report *rep, struct bh_buf *out)
 		    failures, errors, (double)rep->run->took / 1e6);
 	for (at = 0; probe_next_pair(rep->run, &at, &p);)
 		add_pair(rep, &p, out);
+	add_uncovered(rep, out);
 	bh_buf_addstr(out, "  </testsuite>\n");
 	add_tables(rep, out);
 	bh_buf_addstr(out, "</testsuites>\n");

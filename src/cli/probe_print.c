@@ -144,6 +144,18 @@ static void print_not_probed(const struct probe_run *run)
 		       shown - LINES_MAX);
 }
 
+static void print_uncovered(const struct probe_run *run)
+{
+	enum probe_reason r;
+	char name[256];
+	size_t n;
+
+	for (uint32_t i = 0; i < run->n_parties; i++)
+		if ((r = probe_uncovered(run, i, &n)) != PROBE_NO_REASON)
+			printf("%s: %s\n", probe_party_name(run, i, name, sizeof(name)),
+			       probe_reason_text(r));
+}
+
 static void print_sums(const struct probe_run *run)
 {
 	const struct probe_totals *t = &run->totals;
@@ -263,6 +275,31 @@ static void json_table(const struct probe_run *run, uint32_t party)
 	json_decref(o);
 }
 
+/* Returns how many there are. */
+static size_t json_uncovered(const struct probe_run *run)
+{
+	size_t n, networks;
+
+	for (uint32_t i = n = 0; i < run->n_parties; i++) {
+		enum probe_reason r = probe_uncovered(run, i, &networks);
+		json_t *o;
+
+		if (r == PROBE_NO_REASON)
+			continue;
+		n++;
+		o = object("not-covered");
+		put_name(o, "endpoint", run, i);
+		put_given_name(o, "name", run, i);
+		put(o, "reason", json_string(probe_reason_name(r)));
+		if (networks)
+			put(o, "networks", json_integer((json_int_t)networks));
+		put(o, "text", json_string(probe_reason_text(r)));
+		cli_print_object(o);
+		json_decref(o);
+	}
+	return n;
+}
+
 static void json_reason(const struct probe_run *run, const struct probe_pair *p, unsigned r)
 {
 	json_t *o = object("not-probed");
@@ -341,7 +378,7 @@ static size_t endpoints_of(const struct probe_run *run)
 	return n;
 }
 
-static void json_summary(const struct probe_report *rep)
+static void json_summary(const struct probe_report *rep, size_t not_covered)
 {
 	const struct probe_run *run = rep->run;
 	const struct cli_options *opt = rep->o;
@@ -362,6 +399,7 @@ static void json_summary(const struct probe_report *rep)
 	put(o, "filter", filter_of(opt));
 	put(o, "endpoints", json_integer((json_int_t)endpoints_of(run)));
 	put_totals(o, &run->totals);
+	put(o, "not_covered", json_integer((json_int_t)not_covered));
 	put(o, "clock_jump", json_integer(run->jump / 1000000));
 	put(o, "result", json_string(result_of(run)));
 	cli_print_object(o);
@@ -386,7 +424,7 @@ static void print_json(const struct probe_report *rep)
 				json_reason(run, &p, r);
 		json_pair(run, &p);
 	}
-	json_summary(rep);
+	json_summary(rep, json_uncovered(run));
 }
 
 void probe_print(const struct probe_report *rep)
@@ -398,5 +436,6 @@ void probe_print(const struct probe_report *rep)
 	print_findings(rep);
 	print_tables(rep->run);
 	print_not_probed(rep->run);
+	print_uncovered(rep->run);
 	print_sums(rep->run);
 }

@@ -72,19 +72,6 @@ static void say(const struct members *m, struct endpoint_status *st, enum endpoi
 	tell_sharing(m, st);
 }
 
-/* A service that is not off, a guardrail or the host file wants it held. */
-static bool is_wanted(const struct site *s, size_t i)
-{
-	const struct selection_list *l = &s->selection->services_of[i];
-
-	if (site_item_of(s, i) || s->rulesets->guarded[i])
-		return true;
-	for (size_t k = 0; k < l->n; k++)
-		if (s->policies->services[l->i[k]].mode != MODE_OFF)
-			return true;
-	return !l->n && s->host.unmanaged == UNMANAGED_QUARANTINE;
-}
-
 /* Is there no namespace that a table could go to? */
 static bool is_out_of_reach(enum endpoint_obstacle o)
 {
@@ -107,7 +94,7 @@ bool judge_endpoint(const struct members *m, struct endpoint_status *st)
 	enum endpoint_obstacle own = members_own_obstacle(m, i);
 
 	look_at_namespace(m, st);
-	if (!is_wanted(s, i)) {
+	if (!site_is_wanted(s, i)) {
 		if (s->selection->services_of[i].n)
 			say(m, st, STATE_OFF, "its service has mode: off: nothing is enforced");
 		else

@@ -329,6 +329,18 @@ const struct ruleset_item *site_item_of(const struct site *s, size_t i)
 	return s->rulesets ? ruleset_list_find(s->rulesets, i) : NULL;
 }
 
+bool site_is_wanted(const struct site *s, size_t i)
+{
+	const struct selection_list *l = &s->selection->services_of[i];
+
+	if (site_item_of(s, i) || s->rulesets->guarded[i])
+		return true;
+	for (size_t k = 0; k < l->n; k++)
+		if (s->policies->services[l->i[k]].mode != MODE_OFF)
+			return true;
+	return !l->n && s->host.unmanaged == UNMANAGED_QUARANTINE;
+}
+
 const char *site_services_of(const struct site *s, size_t i, char *out, size_t cap)
 {
 	size_t len = 0;

@@ -9,6 +9,7 @@
 #include <bulkhead/base/buf.h>
 #include <bulkhead/base/cleanup.h>
 
+#include "networks.h"
 #include "ports.h"
 #include "station.h"
 #include "verdict.h"
@@ -122,7 +123,8 @@ static int add_spoof(struct planner *p, struct probe_cell *c)
 
 /*
  * Neither may leave, to whatever port. The first port that is allowed is asked for, if there is one: then
- * nothing but the table netdev can stop the second. In audit mode both pass.
+ * nothing but the table netdev can stop the second. In audit mode both pass. To the other addresses of a
+ * network they are no other packets.
  */
 static int add_raw(struct planner *p, const struct probe_cell *pattern, const struct ask *asks,
 		   size_t n)
@@ -131,7 +133,7 @@ static int add_raw(struct planner *p, const struct probe_cell *pattern, const st
 	struct probe_cell c = *pattern;
 	int q = 0;
 
-	if (!r || r->mode == MODE_AUDIT || p->o->port)
+	if (!r || r->mode == MODE_AUDIT || p->o->port || p->run->parties[pattern->to].for_some)
 		return 0;
 	c.proto = IPPROTO_UDP;
 	c.port = 9;
@@ -171,6 +173,22 @@ static enum probe_reason why_not(const struct probe_party *from, const struct pr
 	return to->reason == PROBE_UNREACHABLE ? to->reason : PROBE_NO_REASON;
 }
 
+/*
+ * The source that the kernel would take. False: nobody is to be asked there. An address that all who are
+ * in a subnet have, and, outside, one of the source's own, which no list of addresses has: it may always
+ * go there.
+ */
+static bool find_source(const struct station *s, const struct probe_party *to,
+			const struct bh_addr *dst, struct bh_addr *src, enum probe_reason *reason)
+{
+	int r = station_source(s, dst, src);
+	bool own = r == 0 && bh_addr_cmp(src, dst) == 0;
+
+	if (r < 0 || own)
+		*reason = PROBE_NO_ROUTE;
+	return r <= 0 && !(own && to->kind == PROBE_OUTSIDE);
+}
+
 static int add_address(struct planner *p, uint32_t from, uint32_t to, const struct bh_addr *dst,
 		       const struct ask *asks, size_t n)
 {
@@ -180,8 +198,8 @@ static int add_address(struct planner *p, uint32_t from, uint32_t to, const stru
 	int r;
 
 	c.src = any_source(f, dst->family);
-	if (!reason && station_source(f->station, dst, &c.src) < 0)
-		reason = PROBE_NO_ROUTE;
+	if (!reason && !find_source(f->station, t, dst, &c.src, &reason))
+		return 0;
 	if (!c.src.family)
 		return 0; /* it has no address of this family: nothing can be sent or got */
 	if (reason == PROBE_NOT_PROTECTED)
@@ -243,19 +261,41 @@ static bool is_meant(const struct probe_run *run, uint32_t party, const struct e
 	return false;
 }
 
+/* Nothing is wanted of it but what the host may do, from which nothing is sent either. */
+static bool is_as_the_host(const struct probe_party *p)
+{
+	return p->reason == PROBE_HOST_NETWORK && !p->wanted;
+}
+
 static int add_all(struct planner *p)
 {
 	struct probe_run *run = p->run;
 	int r = 0;
 
 	for (uint32_t from = 0; from < run->n_parties && r >= 0; from++) {
-		if (run->parties[from].kind != PROBE_ENDPOINT || !is_meant(run, from, p->o->from))
+		struct probe_party *f = &run->parties[from];
+
+		f->asked = f->kind == PROBE_ENDPOINT && is_meant(run, from, p->o->from);
+		if (!f->asked || is_as_the_host(f))
 			continue;
 		for (uint32_t to = 0; to < run->n_parties && r >= 0; to++)
-			if (to != from && is_meant(run, to, p->o->to))
+			if (to != from && is_meant(run, to, p->o->to) && party_asks(run, from, to))
 				r = add_pair(p, from, to);
 	}
 	return r;
+}
+
+/* Ranges that touch are merged in rulesets: their ends are where they are written. */
+static int on_rule(const struct compile_rule *r, void *arg)
+{
+	struct planner *p = arg;
+	struct asks *all = r->direction == DIRECTION_EGRESS ? p->egress : p->ingress;
+
+	for (size_t k = 0; r->rule && k < r->rule->n_ports; k++)
+		for (size_t i = 0; asks_is_range(&r->rule->ports[k]) && i < p->run->n_parties; i++)
+			if (party_has_rule(&p->run->parties[i], r->name))
+				asks_add_range(&all[i], &r->rule->ports[k]);
+	return 0;
 }
 
 static int plan(struct planner *p, struct bh_err *err)
@@ -269,7 +309,9 @@ static int plan(struct planner *p, struct bh_err *err)
 		asks_of_ruleset(rules, DIRECTION_EGRESS, &p->egress[i]);
 		asks_of_ruleset(rules, DIRECTION_INGRESS, &p->ingress[i]);
 	}
-	r = add_all(p);
+	r = compile_each_rule(run->site->policies, on_rule, p, err);
+	if (r >= 0)
+		r = add_all(p);
 	if (r == -E2BIG)
 		return bh_err_set(
 			err, r,

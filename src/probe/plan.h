@@ -12,6 +12,9 @@
  */
 int plan_parties(struct probe_run *run, const struct probe_options *o, struct bh_err *err);
 
+/* Does FROM ask for TO? Of an address that only some ask for, if its policies name it. O(log n). */
+bool party_asks(const struct probe_run *run, uint32_t from, uint32_t to);
+
 /* A cell for each packet, in the order in which they are sent. -E2BIG. */
 int plan_cells(struct probe_run *run, const struct probe_options *o, struct bh_err *err);
 

@@ -40,11 +40,23 @@ static void add(struct asks *l, uint16_t proto, uint16_t port)
 		l->more++;
 }
 
-static void add_ports(struct asks *l, const struct entry *e)
+/* One that is inside, and one on each side that it does not name; zero is no port. */
+static void add_around(struct asks *l, uint16_t proto, uint16_t lo, uint16_t hi)
 {
-	add(l, e->proto_lo, e->port_lo);
-	if (e->port_hi != e->port_lo)
-		add(l, e->proto_lo, e->port_hi);
+	add(l, proto, (uint16_t)(lo + (hi - lo) / 2));
+	if (lo > 1)
+		add(l, proto, (uint16_t)(lo - 1));
+	if (hi < UINT16_MAX)
+		add(l, proto, (uint16_t)(hi + 1));
+}
+
+static void add_ports(struct asks *l, uint16_t proto, uint16_t lo, uint16_t hi)
+{
+	add(l, proto, lo);
+	if (hi == lo)
+		return;
+	add(l, proto, hi);
+	add_around(l, proto, lo, hi);
 }
 
 static void add_requests(struct asks *l, const struct entry *e)
@@ -71,7 +83,7 @@ static void add_entries(struct asks *l, const struct entry_list *list)
 		if (!has_ports(e->proto_lo))
 			add_requests(l, e);
 		else if (e->port_lo != 0 || e->port_hi != 65535)
-			add_ports(l, e);
+			add_ports(l, e->proto_lo, e->port_lo, e->port_hi);
 	}
 }
 
@@ -82,7 +94,16 @@ void asks_of_ruleset(const struct ruleset *r, enum direction d, struct asks *ret
 		add_entries(ret, &r->guards[d][k]);
 	for (unsigned k = 0; r && k < ENTRY_KINDS; k++)
 		add_entries(ret, &r->entries[d][k]);
-	qsort(ret->a, ret->n, sizeof(*ret->a), cmp);
+}
+
+bool asks_is_range(const struct port_spec *p)
+{
+	return has_ports(p->proto) && p->lo < p->hi && (p->lo != 0 || p->hi != UINT16_MAX);
+}
+
+void asks_add_range(struct asks *l, const struct port_spec *p)
+{
+	add_ports(l, p->proto, p->lo, p->hi);
 }
 
 static bool is_asked(const struct ask *a, const struct port_spec *port)

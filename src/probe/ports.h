@@ -11,15 +11,22 @@ struct ask {
 	uint16_t proto, port;
 };
 
-/* Sorted, each once. */
+/* Each once. */
 struct asks {
 	struct ask a[BH_PROBE_PORTS_MAX];
 	size_t n;
 	size_t more; /* so many did not fit */
 };
 
-/* Those that one direction of a ruleset names, guardrails included; of ranges the ends. */
+/*
+ * Those that one direction of a ruleset names, guardrails included; of ranges the ends, one in the middle,
+ * and the two beside it, which it does not name.
+ */
 void asks_of_ruleset(const struct ruleset *r, enum direction d, struct asks *ret);
+
+/* Of a policy: a range of ports, and not all there are; and the same that is asked of one in a ruleset. */
+bool asks_is_range(const struct port_spec *p);
+void asks_add_range(struct asks *l, const struct port_spec *p);
 
 /*
  * What both name, with the sample, or PORT (may be NULL) alone if it is one; else what of it is among

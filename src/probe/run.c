@@ -39,6 +39,7 @@ static void leave_all(struct probe_run *run)
 	for (size_t i = 0; i < run->n_parties; i++)
 		station_close(run->parties[i].station);
 	free(run->parties);
+	bh_vec_done(&run->askers);
 	run->parties = NULL;
 	run->n_parties = 0;
 }

@@ -295,6 +295,18 @@ static socklen_t put_address(const struct bh_addr *a, uint16_t port, union any_a
 	return sizeof(ret->six);
 }
 
+/* That takes a socket with leave for it; a route that prohibits does not ask for leave. */
+static bool is_broadcast(int fd, const union any_address *a, socklen_t len)
+{
+	int on = 1, off = 0;
+	bool is;
+
+	setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof(on));
+	is = connect(fd, &a->any, len) == 0;
+	setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &off, sizeof(off));
+	return is;
+}
+
 int station_source(const struct station *s, const struct bh_addr *to, struct bh_addr *ret)
 {
 	union any_address a;
@@ -307,7 +319,7 @@ int station_source(const struct station *s, const struct bh_addr *to, struct bh_
 	connect(fd, &nobody,
 		sizeof(nobody)); /* or it keeps the source that it had for the last one */
 	if (connect(fd, &a.any, len) < 0)
-		return -errno;
+		return errno != EACCES ? -errno : is_broadcast(fd, &a, len) ? 1 : -EACCES;
 	len = sizeof(a);
 	if (getsockname(fd, &a.any, &len) < 0)
 		return -errno;

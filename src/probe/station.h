@@ -58,7 +58,7 @@ bool station_stands(const struct station *s, const struct endpoint *e);
 int station_know_neighbours(struct station *s, struct bh_err *err);
 void station_forget_neighbours(struct station *s);
 
-/* The address that the kernel would send from. -errno: there is no way. */
+/* The address that the kernel would send from. 1: it is a subnet's broadcast; -errno: there is no way. */
 int station_source(const struct station *s, const struct bh_addr *to, struct bh_addr *ret);
 
 /* Who listens there: TCP in state LISTEN, and every port of UDP, but for the reserved one. */

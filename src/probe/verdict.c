@@ -23,7 +23,7 @@ static const struct {
 } reasons[PROBE_REASONS] = {
 	[PROBE_NO_REASON] = { "", "" },
 	[PROBE_NO_NETNS] = { "no-netns", "it has no network namespace on this host" },
-	[PROBE_HOST_NETWORK] = { "host-network", "it shares the host's network namespace" },
+	[PROBE_HOST_NETWORK] = { "host-network", "not covered: shares the host's namespace" },
 	[PROBE_UNREACHABLE] = { "unreachable", "its namespace cannot be opened" },
 	[PROBE_NOT_PROTECTED] = { "not-protected", "no policy holds either end" },
 	[PROBE_VANISHED] = { "vanished", "one end went away meanwhile" },
@@ -36,7 +36,10 @@ static const struct {
 	[PROBE_UNCOUNTED] = { "uncounted", "it was refused, and no counter of Bulkhead has it" },
 	[PROBE_LISTENING] = { "listening", "somebody listens there, and is not to be touched" },
 	[PROBE_NOT_SENT] = { "not-sent", "the kernel would not send it" },
-	[PROBE_TOO_MANY] = { "too-many", "policies name more ports or networks than are asked" },
+	[PROBE_TOO_MANY] = { "too-many",
+			     "not covered: policies name more ports or networks than are asked" },
+	[PROBE_SPECIAL] = { "special", "not covered: networks of multicast, loopback or no "
+				       "address at all are named, and never asked" },
 };
 
 const char *probe_fault_name(enum probe_fault f)
@@ -229,6 +232,19 @@ void verdict_sums(struct probe_run *run)
 		run->totals.tables += run->parties[i].checked;
 		run->totals.tables_bad += run->parties[i].table_bad;
 	}
+}
+
+enum probe_reason probe_uncovered(const struct probe_run *run, uint32_t party, size_t *ret_n)
+{
+	const struct probe_party *p = &run->parties[party];
+
+	*ret_n = 0;
+	if (!p->asked)
+		return PROBE_NO_REASON;
+	if (p->reason == PROBE_HOST_NETWORK)
+		return PROBE_HOST_NETWORK;
+	*ret_n = p->special;
+	return p->special ? PROBE_SPECIAL : PROBE_NO_REASON;
 }
 
 bool probe_reason_matters(enum probe_reason r)

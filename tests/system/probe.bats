@@ -115,8 +115,11 @@ heard_nothing() {
 	summary '.result == "clean" and .findings == 0 and .not_probed == 0 and .tables == 3 and .complete'
 	summary '.passed > 20 and .denied > 200 and .clock_jump == 0 and .policies[0:16] == .generation'
 	[ "$(jq -c 'select(.kind == "pair" and .from == "shop/web" and .to == "shop/db") | .passed' "$dir/out")" -eq 4 ]
-	# ping, 7000, 7009 and SCTP
-	[ "$(jq -c 'select(.kind == "pair" and .from == "shop/cache" and .to == "shop/db") | .passed' "$dir/out")" -eq 8 ]
+	# ping, 7000, 7004, 7009 and SCTP; 6999 and 7010 are not let in
+	[ "$(jq -c 'select(.kind == "pair" and .from == "shop/cache" and .to == "shop/db") | .passed' "$dir/out")" -eq 10 ]
+	ns db nft list table inet bulkhead >"$dir/table"
+	grep -qE '10.77.0.3 . 10.77.0.2 . tcp . 6999 ' "$dir/table" || fail "$(grep 7009 "$dir/table")"
+	grep -qE '10.77.0.3 . 10.77.0.2 . tcp . 7010 ' "$dir/table"
 	# an address of the network that web's egress names; a hop limit of 1 keeps it from going on
 	[ "$(jq -c 'select(.kind == "pair" and .from == "shop/web" and .to == "192.0.2.1") | .passed' "$dir/out")" -eq 1 ]
 	ns switch nft list counter inet see near | grep -q 'packets 1 '
@@ -290,14 +293,153 @@ let-in cache db tcp 3389 stack" ] || fail "$(findings)"
 }
 
 @test "more networks outside than are asked: those that are left over are said" {
-	sed -i 's|- to: \[{cidr: 192.0.2.0/24}\]|- to: [{cidr: 192.0.2.0/24}'"$(printf ', {cidr: 198.51.%d.0/24}' {2..80..2})"']|' \
+	sed -i 's|- to: \[{cidr: 192.0.2.0/24}\]|- to: [{cidr: 192.0.2.0/24}'"$(printf ', {cidr: 100.64.%d.0/24}' {1..132}; printf ', {cidr: 100.65.%d.0/24}' {1..132})"']|' \
 		"$NET_DIR/policies/web.yaml"
 	bulkhead apply
 	probe --from web
 	[ "$status" -eq 1 ] || fail "$status: $(tail -n 3 "$dir/out"; cat "$dir/said")"
 	summary '.reasons["too-many"] == 9 and .result == "incomplete"'
 	[ "$(jq -r 'select(.reason == "too-many") | .text' "$dir/out")" = \
-		"policies name more ports or networks than are asked" ]
+		"not covered: policies name more ports or networks than are asked" ]
+}
+
+# What web asks of addresses outside, of one protocol and port: `ADDRESS passed` or `ADDRESS denied`.
+asked_outside() { # FROM
+	jq -r --arg from "shop/$1" 'select(.kind == "pair" and .from == $from and (.to | test("^[0-9a-f:.]+$")))
+		| "\(.to) \(if .passed == 1 then "passed" elif .passed == 0 and .agree == .packets then "denied" else "else" end)"' "$dir/out"
+}
+asks() { # FROM "ADDRESS VERDICT"...
+	local all one
+	all=$(asked_outside "$1")
+	for one in "${@:2}"; do
+		grep -qFx "$one" <<<"$all" || fail "$1 did not get: $one of: $all"
+	done
+}
+
+@test "networks that touch, exceptions and a group: the edges of each as written, both families" {
+	policy web <<-'Y'
+		service: web
+		select: {labels: {app: web}}
+		egress:
+		  - to:
+		      - {cidr: 192.0.2.0/25}
+		      - {cidr: 192.0.2.128/25}
+		      - {cidr: 198.51.100.0/24, except: [198.51.100.64/26]}
+		      - {cidr: 198.18.0.7/32}
+		      - {cidr: 2001:db8:5::/64}
+		      - {cidr: 2001:db8:5:1::/64, except: [2001:db8:5:1:8000::/66]}
+		      - {group: partners}
+		    ports: [443/tcp]
+		---
+		group: partners
+		cidrs: [100.64.0.0/31, 100.64.0.2/31]
+		---
+		guardrail: none
+		select: {services: [web]}
+		deny:
+		  - to: [{cidr: 192.0.2.200/29}]
+	Y
+	policy db <<<'{service: db, select: {labels: {app: db}}}'
+	bulkhead apply
+	probe
+	[ "$status" -eq 0 ] || fail "$(grep -v pair "$dir/out"; cat "$dir/said")"
+	# each half: an address that stands for it, its ends, its middle
+	asks web '192.0.2.1 passed' '192.0.2.0 passed' '192.0.2.64 passed' '192.0.2.127 passed' \
+		'192.0.2.129 passed' '192.0.2.128 passed' '192.0.2.192 passed' '192.0.2.255 passed' \
+		'192.0.1.255 denied' '192.0.3.0 denied'
+	# the exception, and what is just outside of it; the network's own edges
+	asks web '198.51.100.64 denied' '198.51.100.96 denied' '198.51.100.127 denied' '198.51.100.63 passed' \
+		'198.51.100.128 passed' '198.51.100.0 passed' '198.51.100.255 passed' '198.51.99.255 denied' '198.51.101.0 denied'
+	asks web '198.18.0.7 passed' '198.18.0.6 denied' '198.18.0.8 denied'
+	asks web '100.64.0.0 passed' '100.64.0.1 passed' '100.64.0.2 passed' '100.64.0.3 passed' '100.64.0.4 denied' '100.63.255.255 denied'
+	asks web '192.0.2.200 denied' '192.0.2.204 denied' '192.0.2.207 denied' '192.0.2.199 passed' '192.0.2.208 passed'
+	asks web '2001:db8:5:: passed' '2001:db8:5::1 passed' '2001:db8:5:0:8000:: passed' \
+		'2001:db8:5:0:ffff:ffff:ffff:ffff passed' '2001:db8:4:ffff:ffff:ffff:ffff:ffff denied' \
+		'2001:db8:5:1:: passed' '2001:db8:5:1:ffff:ffff:ffff:ffff passed' '2001:db8:5:2:: denied' \
+		'2001:db8:5:1:8000:: denied' '2001:db8:5:1:a000:: denied' '2001:db8:5:1:bfff:ffff:ffff:ffff denied' \
+		'2001:db8:5:1:c000:: passed' '2001:db8:5:1:7fff:ffff:ffff:ffff passed'
+	# whose policies do not name a network is asked for one address of it
+	asks db '192.0.2.129 denied' '198.51.100.65 denied' '2001:db8:5:1::1 denied'
+	[ -z "$(asked_outside db | grep -E '^(192.0.2.255|198.51.100.64|192.0.3.0) ')" ]
+	# and a hole at each edge is found
+	ns web nft insert rule inet bulkhead output ip daddr '{ 192.0.3.0, 198.51.100.127 }' accept
+	ns web nft insert rule inet bulkhead output ip6 daddr 2001:db8:5:1:8000:: accept
+	theirs web output 'ip daddr { 192.0.2.127, 192.0.2.128, 198.51.100.255 } drop'
+	probe --from web
+	[ "$status" -eq 1 ]
+	[ "$(findings | awk '$4 == "tcp" && $5 == 443 { print $1, $3 }')" = "held-back 192.0.2.127
+held-back 192.0.2.128
+held-back 198.51.100.255
+left 192.0.3.0
+left 198.51.100.127
+left 2001:db8:5:1:8000::" ] || fail "$(findings)"
+}
+
+@test "ranges of ports that touch: the edges of each as written, and beside them" {
+	sed -i 's|5432/tcp, 53/udp]|5432/tcp, 53/udp, 8000-8009/tcp, 8010-8019/tcp]|' "$NET_DIR/policies/web.yaml" "$NET_DIR/policies/db.yaml"
+	bulkhead apply
+	probe
+	[ "$status" -eq 0 ] || fail "$(grep -v pair "$dir/out"; cat "$dir/said")"
+	# 5432, 53; both ends and the middle of each range
+	[ "$(jq -c 'select(.kind == "pair" and .from == "shop/web" and .to == "shop/db") | .passed' "$dir/out")" -eq 16 ]
+	ns db nft insert rule inet bulkhead input tcp dport '{ 7999, 8020, 7010 }' accept
+	theirs db input 'tcp dport { 8004, 8009, 8010, 8014 } drop'
+	probe
+	[ "$(findings)" = "foreign-drop web db tcp 8004 stack
+foreign-drop web db tcp 8009 stack
+foreign-drop web db tcp 8010 stack
+foreign-drop web db tcp 8014 stack
+let-in cache db tcp 7010 stack
+let-in cache db tcp 7999 stack
+let-in cache db tcp 8020 stack" ] || fail "$(findings)"
+}
+
+@test "a network whose last address is a broadcast here, an address of its own that nobody lists, and multicast" {
+	sed -i 's|- to: \[{cidr: 192.0.2.0/24}\]|- to: [{cidr: 10.77.0.0/24}, {cidr: 10.78.0.0/24}, {cidr: 10.78.1.1/32}, {cidr: 224.0.0.0/24}, {cidr: "ff02::/16"}]|' "$NET_DIR/policies/web.yaml"
+	# which no inventory has, and one that is its own besides
+	ns web ip addr add 10.78.0.9/24 broadcast + dev eth0
+	ns web ip addr add 10.78.1.1/32 dev eth0
+	bulkhead apply
+	probe --from web
+	[ "$status" -eq 0 ] || fail "$(grep -v '"pair"' "$dir/out"; cat "$dir/said")"
+	asks web '10.77.0.128 passed' '10.76.255.255 denied' '10.78.0.128 passed' '10.78.1.2 denied'
+	[ -z "$(asked_outside web | grep -E '^(10.7[78].0.255|10.78.1.1|224|ff0)')" ]
+	[ "$(jq -r 'select(.kind == "not-covered") | "\(.endpoint) \(.reason) \(.networks)"' "$dir/out")" = "shop/web special 2" ]
+	summary '.not_covered == 1 and .result == "clean"'
+	run bulkhead probe --from web
+	[[ $output == *"shop/web: not covered: networks of multicast,"* ]] || fail "$output"
+	[[ $(bulkhead probe --from db) != *"not covered"* ]]
+}
+
+@test "who shares the host's namespace is listed, and counts only where a policy would have it held" {
+	jq '.endpoints += [{id: "shop/agent", name: "agent", labels: {app: "agent"}, obstacle: "host-network"}]' \
+		"$NET_DIR/inventory.json" >"$dir/inventory.json"
+	probe --inventory "$dir/inventory.json"
+	[ "$status" -eq 0 ] || fail "$(grep -v '"pair"' "$dir/out"; cat "$dir/said")"
+	[ "$(jq -r 'select(.kind == "not-covered") | "\(.endpoint) \(.name) \(.reason): \(.text)"' "$dir/out")" = \
+		"shop/agent agent host-network: not covered: shares the host's namespace" ]
+	summary '.not_covered == 1 and .result == "clean" and .endpoints == 4'
+	[ -z "$(jq -c 'select(.kind == "pair" and .from == "shop/agent")' "$dir/out")" ]
+	run bulkhead probe --inventory "$dir/inventory.json" --junit "$dir/out.xml"
+	[ "$status" -eq 0 ]
+	[[ $output == *"shop/agent: not covered: shares the host's namespace"* ]] || fail "$output"
+	python3 - "$dir/out.xml" <<-'P'
+		import sys, xml.etree.ElementTree as E
+		root = E.parse(sys.argv[1]).getroot()
+		packets, tables = root.findall("testsuite")
+		skipped = [c for c in packets if c.get("classname") == "shop/agent"]
+		assert [c.find("skipped").get("message") for c in skipped] == ["not covered: shares the host's namespace"]
+		assert int(root.get("tests")) == len(packets) + len(tables) and int(packets.get("tests")) == len(packets)
+	P
+	# alone it is no test at all
+	run bulkhead probe --inventory "$dir/inventory.json" --from agent
+	[ "$status" -eq 2 ] || fail "$status $output"
+	# a service that selects it has nothing enforced
+	policy agent <<<'{service: agent, select: {labels: {app: agent}}}'
+	bulkhead apply
+	probe --inventory "$dir/inventory.json"
+	[ "$status" -eq 1 ]
+	summary '.not_covered == 1 and .result == "incomplete" and (.reasons | keys) == ["host-network"]'
 }
 
 @test "no way to an address: nothing is amiss unless it is allowed; lost is lost" {
@@ -305,8 +447,8 @@ let-in cache db tcp 3389 stack" ] || fail "$(findings)"
 	ns web ip -6 route del default
 	probe --from web
 	[ "$status" -eq 1 ]
-	# 443/tcp to the network that web may call; everything else outside is denied
-	summary '.reasons["no-route"] == 1 and .reasons["no-way"] > 20 and .not_probed == .reasons["no-route"] + .reasons["no-way"] and .findings == 0'
+	# 443/tcp to the network that web may call, of which four addresses are asked; everything else outside is denied
+	summary '.reasons["no-route"] == 4 and .reasons["no-way"] > 20 and .not_probed == .reasons["no-route"] + .reasons["no-way"] and .findings == 0'
 	probe --from web --to 203.0.113.113
 	[ "$status" -eq 0 ]
 	summary '.result == "clean" and .agree == 0 and .not_probed == .packets'

@@ -362,6 +362,14 @@
 #define BH_PROBE_RATE        20000      /* packets a second without --rate */
 #define BH_PROBE_RATE_MAX    1000000
 #define BH_PROBE_PACKET_MAX  128 /* bytes of a packet of it, and of what it brings about */
+#define BH_PROBE_CELLS_MAX    (1u << 20) /* packets of one run */
+#define BH_PROBE_PORTS_MAX    512        /* of one direction of one policy that are asked */
+#define BH_PROBE_NETWORKS_MAX 256        /* outside that policies name, exceptions among them */
+#define BH_PROBE_SINGLES_MAX  64         /* addresses beside these that rules come to: resolvers */
+#define BH_PROBE_ASKERS_MAX   (1u << 22) /* of one network, or address of it, by an endpoint; all */
+#define BH_PROBE_RATE         20000      /* packets a second without --rate */
+#define BH_PROBE_RATE_MAX     1000000
+
 /* What policy rules let pass, in the same file */
 #define BH_RULE_SUMS_MAX     65536 /* policy rules that are kept; further ones are left out, and told */
 #define BH_RULE_READINGS_MAX 262144  /* counters of all namespaces; the same */

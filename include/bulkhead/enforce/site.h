@@ -95,6 +95,9 @@ int site_compile(struct site *s, bool all_subjects, struct diag_list *diags, str
 /* The ruleset of the namespace that endpoint I is in; NULL: none, or nothing is compiled yet. */
 const struct ruleset_item *site_item_of(const struct site *s, size_t i);
 
+/* Does a service that is not off, a guardrail or the host file want endpoint I held? S is compiled. */
+bool site_is_wanted(const struct site *s, size_t i);
+
 /* Names of the services that endpoint I is, joined with ", "; "" when none. Returns OUT. */
 const char *site_services_of(const struct site *s, size_t i, char *out, size_t cap);
 /* The scopes of these services, each once, in the same way. */

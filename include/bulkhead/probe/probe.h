@@ -2,6 +2,7 @@
 #ifndef BULKHEAD_PROBE_PROBE_H
 #define BULKHEAD_PROBE_PROBE_H
 
+#include <bulkhead/base/buf.h>
 #include <bulkhead/base/err.h>
 #include <bulkhead/compile/compile.h>
 #include <bulkhead/enforce/site.h>
@@ -49,9 +50,10 @@ enum probe_reason {
 	PROBE_UNCOUNTED, /* refused, and not by a counter of ours */
 	PROBE_LISTENING, /* somebody listens there, and he is not to be touched */
 	PROBE_NOT_SENT,  /* the kernel would not send it */
-	PROBE_TOO_MANY,  /* more ports than are asked of one policy */
+	PROBE_TOO_MANY,  /* more ports or networks than are asked */
+	PROBE_SPECIAL,   /* of no packet: see probe_uncovered() */
 };
-#define PROBE_REASONS (PROBE_TOO_MANY + 1)
+#define PROBE_REASONS (PROBE_SPECIAL + 1)
 const char *probe_reason_name(enum probe_reason r);
 const char *probe_reason_text(enum probe_reason r);
 
@@ -69,10 +71,19 @@ struct probe_party {
 	const struct ruleset *ruleset; /* what is wanted there; NULL: no policy holds it */
 	struct station *station;       /* private; NULL: it was not entered */
 	enum probe_reason reason;      /* why not */
-	size_t beyond;                 /* networks outside that it names, and that are not asked */
-	char why[BH_ERR_MAX];          /* the same in words, or "" */
-	bool checked, table_bad;       /* its tables were compared; they are not what is wanted */
-	char table_why[BH_ERR_MAX];    /* what differs first, escaped */
+	size_t beyond;              /* networks outside that it names, and there is no room for */
+	size_t special;             /* and those of multicast and such, which are never asked */
+	bool for_some;              /* of PROBE_OUTSIDE: only those ask whose policies name it */
+	bool wanted;                /* of PROBE_HOST_NETWORK: a policy would have it held */
+	bool asked;                 /* packets were planned from it, if there can be any */
+	char why[BH_ERR_MAX];       /* the same in words, or "" */
+	bool checked, table_bad;    /* its tables were compared; they are not what is wanted */
+	char table_why[BH_ERR_MAX]; /* what differs first, escaped */
+};
+
+/* FROM asks for TO, which not everybody does. */
+struct probe_asker {
+	uint32_t to, from;
 };
 
 /* What is known of a packet. */
@@ -122,6 +133,7 @@ struct probe_run {
 	struct site *site; /* borrowed */
 	struct probe_party *parties;
 	size_t n_parties;
+	struct bh_vec askers; /* private: struct probe_asker, by TO */
 	struct probe_cell *cells;
 	size_t n_cells;
 	uint32_t *order;      /* private: cells as they are looked for */
@@ -149,6 +161,13 @@ bool probe_is_clean(const struct probe_run *run);
 bool probe_reason_matters(enum probe_reason r);
 /* As the policies say, and both ends allow it; else, if it agrees, it was denied. */
 bool probe_has_passed(const struct probe_cell *c);
+
+/*
+ * What no packet is planned for, of a party: PROBE_HOST_NETWORK: none is sent from it; PROBE_SPECIAL: its
+ * policies name that many networks (*RET_N) which are never asked. PROBE_NO_REASON: nothing. It does not
+ * keep a run from being clean, and counts as nothing else either.
+ */
+enum probe_reason probe_uncovered(const struct probe_run *run, uint32_t party, size_t *ret_n);
 
 /* The rule that decides at one end, as FILE:LINE; NULL: nothing holds it. */
 const char *probe_where(const struct probe_run *run, const struct probe_cell *c, enum direction d);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which ports a pair is asked for: those that either end names, the ends of ranges, and a sample. */
+/* Which ports a pair is asked for: those that either end names, edges of ranges, and a sample. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -31,7 +31,7 @@ static bool has(const struct ask *a, size_t n, uint16_t proto, uint16_t port)
 	return found;
 }
 
-static void ends_of_ranges_and_no_more(void **state)
+static void edges_of_ranges_and_no_more(void **state)
 {
 	const struct entry exact[] = { entry(IPPROTO_TCP, IPPROTO_TCP, 5432, 5432),
 				       entry(IPPROTO_TCP, IPPROTO_TCP, 5432, 5432) };
@@ -48,11 +48,14 @@ static void ends_of_ranges_and_no_more(void **state)
 	r.entries[DIRECTION_INGRESS][ENTRY_ICMP_RANGE] = (struct entry_list) { icmp, 1 };
 	r.guards[DIRECTION_INGRESS][GUARD_PORT] = (struct entry_list) { guard, 1 };
 	asks_of_ruleset(&r, DIRECTION_INGRESS, &l);
-	assert_int_equal(l.n, 6);
+	assert_int_equal(l.n, 9);
 	assert_int_equal(l.more, 0);
 	assert_true(has(l.a, l.n, IPPROTO_TCP, 5432));
 	assert_true(has(l.a, l.n, IPPROTO_UDP, 100));
 	assert_true(has(l.a, l.n, IPPROTO_UDP, 200));
+	assert_true(has(l.a, l.n, IPPROTO_UDP, 150));
+	assert_true(has(l.a, l.n, IPPROTO_UDP, 99)); /* beside it: not named */
+	assert_true(has(l.a, l.n, IPPROTO_UDP, 201));
 	assert_true(has(l.a, l.n, IPPROTO_TCP, 25));
 	assert_true(has(l.a, l.n, IPPROTO_ICMP, 8)); /* a request; no reply and no error */
 	assert_true(has(l.a, l.n, IPPROTO_ICMP, 13));
@@ -60,6 +63,29 @@ static void ends_of_ranges_and_no_more(void **state)
 	assert_int_equal(l.n, 0);
 	asks_of_ruleset(NULL, DIRECTION_EGRESS, &l);
 	assert_int_equal(l.n, 0);
+}
+
+static void a_range_as_it_is_written(void **state)
+{
+	const struct port_spec range = { IPPROTO_TCP, 1, 65535 }, most = { IPPROTO_TCP, 0, 9 };
+	const struct port_spec one = { IPPROTO_TCP, 7, 7 }, all = { IPPROTO_TCP, 0, 65535 };
+	const struct port_spec icmp = { IPPROTO_ICMP, 0, 255 }, any = { PROTO_ANY, 0, 65535 };
+	struct asks l = { 0 };
+
+	assert_true(asks_is_range(&range));
+	assert_true(asks_is_range(&most));
+	assert_false(asks_is_range(&one));
+	assert_false(asks_is_range(&all));
+	assert_false(asks_is_range(&icmp));
+	assert_false(asks_is_range(&any));
+	asks_add_range(&l, &range); /* nothing is beside it but zero, which is no port */
+	assert_int_equal(l.n, 3);
+	assert_true(has(l.a, l.n, IPPROTO_TCP, 32768));
+	asks_add_range(&l, &most);
+	assert_int_equal(l.n, 7);
+	assert_true(has(l.a, l.n, IPPROTO_TCP, 0));
+	assert_true(has(l.a, l.n, IPPROTO_TCP, 4));
+	assert_true(has(l.a, l.n, IPPROTO_TCP, 10));
 }
 
 static void what_does_not_fit_is_counted(void **state)
@@ -112,7 +138,8 @@ static void only_requests_can_be_asked(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(ends_of_ranges_and_no_more),
+		cmocka_unit_test(edges_of_ranges_and_no_more),
+		cmocka_unit_test(a_range_as_it_is_written),
 		cmocka_unit_test(what_does_not_fit_is_counted),
 		cmocka_unit_test(both_ends_and_the_sample_once),
 		cmocka_unit_test(only_requests_can_be_asked),
