@@ -133,8 +133,7 @@ static void weigh_queues(struct verify *v, const struct nft_want *want, struct e
 
 /* --- one namespace ------------------------------------------------------------------------------- */
 
-/* It was there when it was listed. */
-static bool has_gone(int r)
+bool verify_has_gone(int r)
 {
 	return r == -ENOENT || r == -ESTALE || r == -ESRCH || r == -ENXIO;
 }
@@ -146,7 +145,7 @@ static int cannot_read(struct verify *v, int r, const struct bh_err *why,
 	char who[128];
 
 	judge_unreachable(&v->members, why->msg, st);
-	if (!has_gone(r))
+	if (!verify_has_gone(r))
 		return report(v, st);
 	v->seen[st->endpoint].state = st->state;
 	v->seen[st->endpoint].judged = true;

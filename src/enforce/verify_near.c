@@ -113,15 +113,39 @@ static int tell_neighbour(struct verify *v, size_t i)
 			   v->o->scope ? v->o->scope : "");
 }
 
-/* Of the host, it is on all of its bridges' networks; it is told of in its own name. */
+/* Who was found out of reach before needs no other finding. */
+static int tell_unknown(struct verify *v, size_t i, int r, const char *why)
+{
+	const struct verify_seen *seen = &v->seen[i];
+	char who[128];
+
+	if (seen->judged && seen->state == STATE_UNREACHABLE)
+		return 0;
+	return verify_tell(v, verify_has_gone(r) ? "vanished" : "unreachable", i,
+			   v->site->endpoints->endpoints[i].netns_ino,
+			   "%s: whether it is on a network of what is protected is not known: "
+			   "%.400s",
+			   verify_name(v, i, who), why);
+}
+
+/*
+ * Of the host, it is on all of its bridges' networks; it is told of in its own name. Without a namespace
+ * and without a reason for that it is on another host.
+ */
 static int look_at_networks(struct verify *v, size_t i)
 {
 	const struct endpoint *e = &v->site->endpoints->endpoints[i];
+	enum endpoint_obstacle own = members_own_obstacle(&v->members, i);
 	bh_autoclose int fd = -1;
+	struct bh_err why = BH_ERR_INIT;
+	int r;
 
-	if (!e->netns || endpoint_netns_open(e, &fd, NULL, NULL) < 0)
+	if (own == ENDPOINT_HOST_NETWORK || (!e->netns && own == ENDPOINT_HOLDABLE))
 		return 0;
-	return verify_note_networks(v, i, fd);
+	if (!e->netns)
+		return tell_unknown(v, i, -EINVAL, endpoint_obstacle_text(own));
+	r = endpoint_netns_open(e, &fd, NULL, &why);
+	return r < 0 ? tell_unknown(v, i, r, why.msg) : verify_note_networks(v, i, fd);
 }
 
 int verify_neighbours(struct verify *v)
@@ -199,11 +223,23 @@ static int on_namespace(const struct runtime_namespace *n, void *arg)
 {
 	struct verify *v = arg;
 	bh_autoclose int fd = -1;
+	struct bh_err why = BH_ERR_INIT;
 	uint64_t ino;
+	char who[256];
+	int r;
 
-	if (is_listed(v, n->ino) || netns_open(n->path, &fd, &ino, NULL) < 0 || ino != n->ino)
+	if (is_listed(v, n->ino))
 		return 0;
-	return look_inside(v, n, fd);
+	r = netns_open(n->path, &fd, &ino, &why);
+	if (verify_has_gone(r) || (r >= 0 && ino != n->ino))
+		return 0; /* it was nobody's, and is no more */
+	if (r >= 0)
+		return look_inside(v, n, fd);
+	return verify_tell(v, "unlisted-namespace", VERIFY_NOBODY, n->ino,
+			   "network namespace %" PRIu64
+			   " (%s) is nobody's that is listed, and cannot be opened: whether it is "
+			   "beside one that is protected is not known: %.300s",
+			   n->ino, whose(n, who), why.msg);
 }
 
 int verify_unlisted(struct verify *v)

@@ -183,6 +183,12 @@ obstacle() { # NAME WORD
 	# what is listed, and what has no device, is none
 	[ -z "$(unlisted "$(stat -Lc %i "/run/netns/$NET-web")")" ]
 	[ -z "$(unlisted "$(stat -Lc %i "/run/netns/$NET-bare")")" ]
+	# and one that cannot be opened is said to be unknown
+	run --separate-stderr strace -qq -o /dev/null -P "/run/netns/$NET-db" -e trace=openat -e inject=openat:error=EACCES \
+		"$bulkhead_program" verify --policies "$NET_DIR/policies" --config "$NET_DIR/bulkhead.yaml" \
+		--netns-dir "$NET_DIR/names" --scope cde --json
+	[ "$status" -eq 1 ]
+	unlisted "$ino" | grep -q "cannot be opened: whether it is beside one that is protected is not known" || fail "$output $stderr"
 	# beside a scope, and behind more networks than are looked at
 	ns db ip addr flush dev eth0
 	{
@@ -253,6 +259,37 @@ obstacle() { # NAME WORD
 		--config "$NET_DIR/bulkhead.yaml" --json
 	[ "$status" -eq 1 ]
 	[[ $(found unreachable <<<"$output") = *"shop/web: "* ]]
+}
+
+@test "neighbours whose namespaces cannot be opened, or have none that is known" {
+	local path word id
+	member tools app=tools
+	bulkhead apply
+	path=$(realpath "/run/netns/$NET-tools")
+	for word in EACCES:unreachable ENOENT:vanished; do
+		id=${word#*:}
+		run --separate-stderr strace -qq -o /dev/null -P "$path" -e trace=openat -e "inject=openat:error=${word%:*}:when=2+" \
+			"$bulkhead_program" verify --policies "$NET_DIR/policies" --inventory "$NET_DIR/inventory.json" \
+			--config "$NET_DIR/bulkhead.yaml" --scope cde --json
+		[ "$status" -eq 1 ] || fail "$output $stderr"
+		[[ $(found "$id" <<<"$output") = "shop/tools: whether it is on a network of what is protected is not known: "* ]] || fail "$output"
+		jq -es '.[-1] | .passed == false and .protected == 2' <<<"$output"
+	done
+	# running, and what its engine says of its namespace cannot be read
+	obstacle tools no-netns
+	jq 'del(.endpoints[] | select(.name == "tools").netns)' "$NET_DIR/inventory.json" >"$NET_DIR/inventory.new"
+	mv "$NET_DIR/inventory.new" "$NET_DIR/inventory.json"
+	finds unreachable "shop/tools: whether it is on a network of what is protected is not known: " --scope cde
+	# on another host it is beside nobody here
+	jq 'del(.endpoints[] | select(.name == "tools").obstacle)' "$NET_DIR/inventory.json" >"$NET_DIR/inventory.new"
+	mv "$NET_DIR/inventory.new" "$NET_DIR/inventory.json"
+	run verify --scope cde
+	[ "$status" -eq 0 ] || fail "$output"
+	# one that is told of as unreachable is told once
+	jq '(.endpoints[] | select(.name == "web")).netns = "/dev/null"' "$NET_DIR/inventory.json" >"$NET_DIR/inventory.new"
+	mv "$NET_DIR/inventory.new" "$NET_DIR/inventory.json"
+	run --separate-stderr verify --json
+	[ "$(found unreachable <<<"$output" | wc -l)" -eq 1 ] || fail "$output"
 }
 
 @test "a kernel that does not say what it can do" {
