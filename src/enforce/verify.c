@@ -102,9 +102,9 @@ static void weigh_anew(struct verify *v, const struct nft_want *want, struct end
 	}
 }
 
-static bool is_ours(const struct verify *v, const char *endpoint_id)
+bool verify_is_ours(const struct verify *v, size_t endpoint)
 {
-	return v->o->ours && v->o->ours(endpoint_id, v->o->arg);
+	return v->o->ours && v->o->ours(v->site->endpoints->endpoints[endpoint].id, v->o->arg);
 }
 
 /* The kernel says whether they are held, the daemon by whom: a container may hold its own. */
@@ -122,7 +122,7 @@ static void weigh_queues(struct verify *v, const struct nft_want *want, struct e
 			 "table: "
 			 "%.400s",
 			 why);
-	else if (is_ours(v, e->id))
+	else if (verify_is_ours(v, st->endpoint))
 		weigh_anew(v, want, st);
 	else
 		snprintf(st->why, sizeof(st->why),

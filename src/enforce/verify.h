@@ -37,6 +37,9 @@ int verify_tell(struct verify *v, const char *id, size_t endpoint, uint64_t netn
 /* "shop/web" of an endpoint, escaped. Returns OUT. */
 const char *verify_name(const struct verify *v, size_t endpoint, char out[128]);
 
+/* Does a daemon say that it holds the queues of that endpoint's devices? */
+bool verify_is_ours(const struct verify *v, size_t endpoint);
+
 /* Does -errno of opening a namespace say that it is no more? It was there when it was listed. */
 bool verify_has_gone(int r);
 

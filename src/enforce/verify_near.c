@@ -76,16 +76,30 @@ static bool is_together(const struct verify *v, size_t a, size_t b)
 	return e[a].netns_ino && e[a].netns_ino == e[b].netns_ino;
 }
 
+/* Whoever may take the tables away, or go round them; a daemon keeps sockets of AF_XDP out. */
+static bool gets_round(const struct verify *v, size_t i)
+{
+	static const bool grave[] = {
+		[ENDPOINT_HOST_NETWORK] = true, [ENDPOINT_PRIVILEGED] = true,
+		[ENDPOINT_NET_ADMIN] = true,    [ENDPOINT_NO_NETNS] = true,
+		[ENDPOINT_OWN_STACK] = true,    [ENDPOINT_UNREADABLE] = true,
+	};
+	size_t whose;
+	enum endpoint_obstacle o = members_obstacle(&v->members, i, &whose);
+
+	if (o == ENDPOINT_RAW_SOCKETS || o == ENDPOINT_XDP_SOCKETS)
+		return !verify_is_ours(v, i);
+	return grave[o];
+}
+
 /* One with findings of its own needs no other. What is outside of the scope counts by what it may do. */
 static bool is_weak(const struct verify *v, size_t i)
 {
 	const struct verify_seen *seen = &v->seen[i];
-	size_t whose;
 
 	if (seen->judged)
 		return seen->state == STATE_UNMANAGED || seen->state == STATE_OFF;
-	return !site_item_of(v->site, i) ||
-	       members_obstacle(&v->members, i, &whose) > ENDPOINT_XDP_SOCKETS;
+	return !site_item_of(v->site, i) || gets_round(v, i);
 }
 
 static const char *state_text(const struct verify *v, size_t i)

@@ -244,17 +244,138 @@ let-in cache db tcp 3389 stack" ] || fail "$(findings)"
 	[ "$(jq -c 'select(.kind == "not-probed" and .from == "shop/web" and .to == "shop/db") | .packets' "$dir/out")" -eq 8 ]
 }
 
-@test "an endpoint that vanishes in the middle proves nothing" {
-	bulkhead probe --json --rate 100 >"$dir/out" 2>"$dir/said" &
+@test "--listen-only: a server of both families by one socket, one of one address, one that is bound and no more" {
+	ns web python3 - "$dir/listening" >"$dir/server" 2>&1 <<-'P' &
+		import socket, sys, threading
+		def server(family, kind, address, port):
+		    s = socket.socket(family, kind)
+		    if family == socket.AF_INET6:
+		        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+		    s.bind((address, port))
+		    return s
+		tcp, udp, four, six = socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.AF_INET, socket.AF_INET6
+		all = [server(six, tcp, "::", 443), server(six, udp, "::ffff:10.77.0.1", 161), server(four, tcp, "127.0.0.1", 23)]
+		bound = server(four, tcp, "0.0.0.0", 3389)  # and it does not listen
+		all[0].listen(), all[2].listen()
+		open(sys.argv[1], "w").close()
+		all[1].recvfrom(1)
+		print("heard", flush=True)
+		threading.Event().wait()
+	P
+	server=$!
+	await test -e "$dir/listening"
+	probe --listen-only --from db --to web
+	kill "$server"
+	# 80 and 443 over both families, 161 over IPv4
+	[ "$(value .reasons)" = '{"listening":5}' ] || fail "$(tail -n 2 "$dir/out")"
+	[ ! -s "$dir/server" ] || fail "$(cat "$dir/server")"
+}
+
+# Starts a run so slow that something can be done in its middle, and returns when it has begun.
+begin_slowly() { # [OPTION...]
+	bulkhead probe --json --rate 100 "$@" >"$dir/out" 2>"$dir/said" &
 	probing=$!
 	await eval 'ns db nft list counter inet bulkhead denied.ingress | grep -qE "packets [1-9]"'
 	kill -0 "$probing"
-	stop_in db
-	ip netns del "$NET-db"
-	kill -0 "$probing"
+}
+end_slowly() { # sets $status
+	kill -0 "$probing" || fail "it was done before"
 	status=0
 	wait "$probing" || status=$?
 	probing=
+}
+
+@test "the rate that was asked for is kept" {
+	probe --rate 400 --from cache --to db
+	[ "$status" -eq 0 ]
+	summary '.packets >= 30 and .seconds > (.packets - 64) / 400'
+	probe --rate 50 --port 3389/tcp
+	summary '.packets >= 10'
+	bulkhead probe --rate 200 --json --from web >"$dir/out"
+	summary '.packets > 128 and .seconds >= (.packets - 64) / 200 and .seconds < .packets / 200 + 5' || fail "$(tail -n 1 "$dir/out")"
+	for rate in 0 -1 x 1000001 ''; do
+		run bulkhead probe --rate "$rate"
+		[ "$status" -eq 2 ] || fail "$rate: $status"
+	done
+}
+
+@test "a namespace that is replaced by another of its name in the middle proves nothing" {
+	begin_slowly
+	stop_in db
+	ip netns del "$NET-db"
+	ip netns add "$NET-db"
+	end_slowly
+	[ "$status" -eq 1 ]
+	summary '(.reasons.vanished > 50) and .result == "incomplete"'
+	[ -z "$(jq -c 'select(.kind == "pair" and (.from == "shop/db" or .to == "shop/db") and .agree > 0)' "$dir/out")" ]
+}
+
+@test "a table that is another only before, or only after, its packets" {
+	begin_slowly
+	ns web nft insert rule inet bulkhead output ip daddr 127.9.9.9 accept
+	end_slowly
+	[ "$status" -eq 1 ]
+	[[ $(tables) == "shop/web: the table was altered:"* ]] || fail "$(tables)"
+	summary '.findings == 0 and .tables_bad == 1 and .result == "findings"'
+	begin_slowly
+	bulkhead apply
+	end_slowly
+	[ "$status" -eq 1 ]
+	[[ $(tables) == "shop/web: the table was altered:"* ]] || fail "$(tables)"
+	probe
+	[ "$status" -eq 0 ]
+}
+
+@test "what is in the denied sets from before proves nothing of now" {
+	probe
+	[ "$status" -eq 0 ]
+	theirs db input 'tcp dport 3389 drop'
+	theirs web output 'tcp dport 3389 drop'
+	probe --port 3389/tcp
+	[ "$status" -eq 1 ]
+	# from cache to db over both families, and all that web sends
+	summary '.findings == 0 and (.reasons | keys) == ["uncounted"] and .reasons.uncounted > 4' || fail "$(value .reasons)"
+	[ "$(jq -c 'select(.kind == "pair" and .from == "shop/web") | .agree' "$dir/out" | sort -u)" = 0 ]
+	[ "$(jq -c 'select(.kind == "pair" and .from == "shop/cache" and .to == "shop/db") | .agree' "$dir/out")" = 0 ]
+}
+
+@test "somebody else's chain that accepts before ours lets nothing in" {
+	theirs db input 'accept'
+	theirs web output 'accept'
+	probe
+	[ "$status" -eq 0 ] || fail "$(grep -v '"pair"' "$dir/out")"
+	summary '.findings == 0 and .denied > 200'
+	# one that takes it from our hook to another address is found
+	ns web nft delete table inet theirs
+	printf 'table inet theirs {\n chain c {\n type filter hook output priority 10;\n tcp dport 5432 drop\n }\n}\n' | ns web nft -f -
+	probe --from web --to db
+	[ "$(findings)" = "held-back web db tcp 5432 stack" ] || fail "$(findings)"
+}
+
+@test "what was dropped once on its way is sent again; neighbours that were known stay so" {
+	[ "$(ask web db 5432/tcp)" = "open open" ]
+	[ "$(ns web ip neigh show | grep -c "$(v4 db) .*lladdr")" -eq 1 ]
+	ns switch nft -f - <<-'N'
+		table bridge once {
+			chain c {
+				type filter hook forward priority 0;
+				ip daddr 10.77.0.2 tcp dport 5432 quota until 50 bytes counter drop
+			}
+		}
+	N
+	probe --from web --to db
+	[ "$status" -eq 0 ] || fail "$(grep -v '"pair"' "$dir/out")"
+	summary '.sent > .passed and .not_probed == 0'
+	ns switch nft list table bridge once | grep -q 'counter packets [1-9]' || fail "nothing was dropped"
+	[ "$(ns web ip neigh show | grep -c "$(v4 db) .*lladdr")" -eq 1 ] || fail "$(ns web ip neigh show)"
+	[ "$(ns web ip -6 neigh show | grep -c "$(v6 db) .*lladdr")" -eq 1 ] || fail "$(ns web ip neigh show)"
+}
+
+@test "an endpoint that vanishes in the middle proves nothing" {
+	begin_slowly
+	stop_in db
+	ip netns del "$NET-db"
+	end_slowly
 	[ "$status" -eq 1 ]
 	summary '.findings == 0 and (.reasons.vanished > 50) and .result == "incomplete"'
 	[ -z "$(jq -c 'select(.kind == "pair" and (.from == "shop/db" or .to == "shop/db") and .agree > 0)' "$dir/out")" ]
@@ -290,6 +411,10 @@ let-in cache db tcp 3389 stack" ] || fail "$(findings)"
 	run bulkhead probe --inventory "$dir/inventory.json" --from gone
 	[ "$status" -eq 1 ]
 	[[ $output == *"not probed  shop/gone -> shop/web, "*": network namespace /run/netns/none:"* ]] || fail "$output"
+	# nobody listens there to what is sent to it: none of that agrees
+	probe --inventory "$dir/inventory.json" --from web --to gone
+	[ "$status" -eq 1 ]
+	summary '.packets > 0 and .agree == 0 and (.reasons | keys) == ["unreachable"]'
 }
 
 @test "more networks outside than are asked: those that are left over are said" {
@@ -491,6 +616,8 @@ let-in cache db tcp 8020 stack" ] || fail "$(findings)"
 		assert int(root.get("tests")) == len(packets) + len(tables) and root.get("failures") == "2"
 	P
 	run setpriv --bounding-set=-all "$bulkhead_program" probe --policies "$NET_DIR/policies" --inventory "$NET_DIR/inventory.json"
+	[ "$status" -eq 3 ] || fail "$status $output"
+	run bulkhead probe --junit /nonexistent/out.xml --from web --to db
 	[ "$status" -eq 3 ] || fail "$status $output"
 	run bulkhead probe --junit - --from cache
 	[[ $output == "<?xml"* ]]

@@ -261,6 +261,23 @@ obstacle() { # NAME WORD
 	[[ $(found unreachable <<<"$output") = *"shop/web: "* ]]
 }
 
+@test "neighbours outside the scope that can get round their tables" {
+	local word
+	member tools app=tools
+	policy tools <<<'{service: tools, select: {labels: {app: tools}}}'
+	bulkhead apply
+	run verify --scope cde
+	[ "$status" -eq 0 ] || fail "$output"
+	for word in privileged net-admin own-stack raw-sockets; do
+		obstacle tools "$word"
+		finds neighbour-unheld "shop/tools (weak) is on network 10.77.0.0/24 with shop/db of scope cde" --scope cde
+	done
+	# whose queues a daemon holds cannot
+	daemon_up
+	run verify_up --scope cde
+	[ "$status" -eq 0 ] || fail "$output"
+}
+
 @test "neighbours whose namespaces cannot be opened, or have none that is known" {
 	local path word id
 	member tools app=tools
