@@ -245,7 +245,7 @@ let-in cache db tcp 3389 stack" ] || fail "$(findings)"
 }
 
 @test "--listen-only: a server of both families by one socket, one of one address, one that is bound and no more" {
-	ns web python3 - "$dir/listening" >"$dir/server" 2>&1 <<-'P' &
+	cat >"$dir/server.py" <<-'P'
 		import socket, sys, threading
 		def server(family, kind, address, port):
 		    s = socket.socket(family, kind)
@@ -254,21 +254,21 @@ let-in cache db tcp 3389 stack" ] || fail "$(findings)"
 		    s.bind((address, port))
 		    return s
 		tcp, udp, four, six = socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.AF_INET, socket.AF_INET6
-		all = [server(six, tcp, "::", 443), server(six, udp, "::ffff:10.77.0.1", 161), server(four, tcp, "127.0.0.1", 23)]
+		all = [server(six, tcp, "::", 443), server(six, udp, "::ffff:10.77.0.1", 161), server(four, tcp, "127.0.0.1", 23),
+		       server(four, tcp, "0.0.0.0", 53)]  # by TCP, which is not asked for
 		bound = server(four, tcp, "0.0.0.0", 3389)  # and it does not listen
-		all[0].listen(), all[2].listen()
+		all[0].listen(), all[2].listen(), all[3].listen()
 		open(sys.argv[1], "w").close()
 		all[1].recvfrom(1)
 		print("heard", flush=True)
 		threading.Event().wait()
 	P
-	server=$!
+	start web python3 "$dir/server.py" "$dir/listening"
 	await test -e "$dir/listening"
 	probe --listen-only --from db --to web
-	kill "$server"
 	# 80 and 443 over both families, 161 over IPv4
 	[ "$(value .reasons)" = '{"listening":5}' ] || fail "$(tail -n 2 "$dir/out")"
-	[ ! -s "$dir/server" ] || fail "$(cat "$dir/server")"
+	[ ! -s "$NET_DIR/web.log" ] || fail "$(cat "$NET_DIR/web.log")"
 }
 
 # Starts a run so slow that something can be done in its middle, and returns when it has begun.
