@@ -600,6 +600,15 @@ let-in cache db tcp 8020 stack" ] || fail "$(findings)"
 	probe --from web --to db --port 5432/tcp
 	[ "$status" -eq 0 ]
 	summary '.packets == 2 and .passed == 2 and .filter == {from: "web", to: "db", port: "5432/tcp"}'
+	# who shares a namespace is asked for by any of the names in it
+	jq '.endpoints += [.endpoints[] | select(.name == "db") | .id = "shop/side" | .name = "side"]' "$NET_DIR/inventory.json" >"$dir/shared.json"
+	bulkhead apply --inventory "$dir/shared.json"
+	probe --inventory "$dir/shared.json" --from web --to side --port 5432/tcp
+	[ "$status" -eq 0 ] || fail "$(cat "$dir/out" "$dir/said")"
+	summary '.packets == 2 and .passed == 2'
+	probe --inventory "$dir/shared.json" --from side --to web --port 80/tcp
+	summary '.packets == 2 and .denied == 2'
+	bulkhead apply
 	probe --port 6379/tcp --to 198.51.100.9
 	summary '.packets == 3 and .denied == 3'
 	ns db nft insert rule inet bulkhead input tcp dport 23 accept

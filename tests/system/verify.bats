@@ -103,6 +103,10 @@ obstacle() { # NAME WORD
 	ns web nft delete table ip mangle
 	ns db nft add table netdev evil
 	ns db nft add chain netdev evil in '{ type filter hook ingress device eth0 priority 0; }'
+	# more than are looked at: those that are not may be any
+	for i in {1..260}; do echo "add table ip t$i; add chain ip t$i c { type filter hook input priority 5; }"; done | ns db nft -f -
+	finds unreachable "chains of others cannot be listed: "
+	for i in {1..260}; do echo "delete table ip t$i"; done | ns db nft -f -
 	# what is only looked at is none
 	ns db nft add rule netdev evil in ip ttl 1 drop
 	notes foreign-chain "table netdev evil"
@@ -139,6 +143,13 @@ obstacle() { # NAME WORD
 	daemon_up
 	run verify_up
 	[ "$status" -eq 0 ]
+	# what is held against them says nothing of what is enforced
+	member tools app=tools
+	obstacle tools raw-sockets
+	policy none <<<'{guardrail: none, select: {all: true}, deny: [{to: [{cidr: 169.254.0.0/16}]}]}'
+	daemon_stop
+	daemon_up
+	finds guardrails-only "shop/tools: " --socket "$NET_DIR/control"
 	# taken by somebody, and no daemon says that it is its own
 	finds raw-sockets "no daemon says that it holds them"
 }
@@ -162,10 +173,30 @@ obstacle() { # NAME WORD
 	# on more networks than are looked at
 	for i in {1..70}; do echo "addr add 10.79.$i.1/24 dev eth0"; done | ns tools ip -batch -
 	finds unreachable "shop/tools: who is beside it is not known to the end: it is on more than 64 networks"
+	# in a part of it, or with all of it in a part of its own
+	ns tools ip addr flush dev eth0
+	ns tools ip addr add 10.77.0.200/25 dev eth0
+	finds neighbour-unheld "shop/tools (unmanaged) is on network 10.77.0.128/25 with shop/db"
+	ns tools ip addr flush dev eth0
+	ns tools ip addr add 10.77.9.1/16 dev eth0
+	finds neighbour-unheld "shop/tools (unmanaged) is on network 10.77.0.0/16 with shop/db"
+	# selected by a service that is off
+	policy tools <<<'{service: tools, mode: off, select: {labels: {app: tools}}}'
+	bulkhead apply
+	finds neighbour-unheld "shop/tools (off) is on network 10.77.0.0/16 with shop/db"
+	rm "$NET_DIR/policies/tools.yaml"
+	bulkhead apply
 	# on a network of its own it is no neighbour
 	ns tools ip addr flush dev eth0
 	ns tools ip addr add 10.78.0.1/24 dev eth0
 	notes unmanaged "shop/tools"
+	# and in the namespace of one that is protected it has the same table
+	jq --arg netns "/run/netns/$NET-db" '(.endpoints[] | select(.name == "tools")).netns = $netns' \
+		"$NET_DIR/inventory.json" >"$NET_DIR/inventory.new"
+	mv "$NET_DIR/inventory.new" "$NET_DIR/inventory.json"
+	bulkhead apply
+	run verify --json
+	[ -z "$(found neighbour-unheld <<<"$output")" ] || fail "$output"
 }
 
 @test "a namespace with devices that nobody lists" {
@@ -207,6 +238,11 @@ obstacle() { # NAME WORD
 	mv "$NET_DIR/inventory.new" "$NET_DIR/inventory.json"
 	bulkhead apply
 	finds shared "their services differ"
+	# that a daemon holds the queues of one makes no difference
+	obstacle web raw-sockets
+	obstacle db raw-sockets
+	daemon_up
+	finds shared "their services differ" --socket "$NET_DIR/control"
 }
 
 @test "policies that are not in force, and tables that are nobody's beside a daemon" {
