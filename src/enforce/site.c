@@ -333,7 +333,7 @@ bool site_is_wanted(const struct site *s, size_t i)
 {
 	const struct selection_list *l = &s->selection->services_of[i];
 
-	if (site_item_of(s, i) || s->rulesets->guarded[i])
+	if (site_item_of(s, i) || (s->rulesets && s->rulesets->guarded[i]))
 		return true;
 	for (size_t k = 0; k < l->n; k++)
 		if (s->policies->services[l->i[k]].mode != MODE_OFF)

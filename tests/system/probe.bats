@@ -273,9 +273,10 @@ let-in cache db tcp 3389 stack" ] || fail "$(findings)"
 
 # Starts a run so slow that something can be done in its middle, and returns when it has begun.
 begin_slowly() { # [OPTION...]
+	before=$(ns db nft list counter inet bulkhead denied.ingress)
 	bulkhead probe --json --rate 100 "$@" >"$dir/out" 2>"$dir/said" &
 	probing=$!
-	await eval 'ns db nft list counter inet bulkhead denied.ingress | grep -qE "packets [1-9]"'
+	await eval '[ "$(ns db nft list counter inet bulkhead denied.ingress)" != "$before" ]'
 	kill -0 "$probing"
 }
 end_slowly() { # sets $status
