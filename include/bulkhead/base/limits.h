@@ -356,12 +356,6 @@
 #define BH_FLOWS_ID_PREFIX_MIN 4   /* bytes of the id of an endpoint that name it */
 
 /* Probing */
-#define BH_PROBE_CELLS_MAX   (1u << 20) /* packets of one run */
-#define BH_PROBE_PORTS_MAX   256        /* of one direction of one policy that are asked */
-#define BH_PROBE_OUTSIDE_MAX 32         /* addresses outside that policies name */
-#define BH_PROBE_RATE        20000      /* packets a second without --rate */
-#define BH_PROBE_RATE_MAX    1000000
-#define BH_PROBE_PACKET_MAX  128 /* bytes of a packet of it, and of what it brings about */
 #define BH_PROBE_CELLS_MAX    (1u << 20) /* packets of one run */
 #define BH_PROBE_PORTS_MAX    512        /* of one direction of one policy that are asked */
 #define BH_PROBE_NETWORKS_MAX 256        /* outside that policies name, exceptions among them */
@@ -369,6 +363,7 @@
 #define BH_PROBE_ASKERS_MAX   (1u << 22) /* of one network, or address of it, by an endpoint; all */
 #define BH_PROBE_RATE         20000      /* packets a second without --rate */
 #define BH_PROBE_RATE_MAX     1000000
+#define BH_PROBE_PACKET_MAX   128 /* bytes of a packet of it, and of what it brings about */
 
 /* What policy rules let pass, in the same file */
 #define BH_RULE_SUMS_MAX     65536 /* policy rules that are kept; further ones are left out, and told */
