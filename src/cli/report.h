@@ -12,7 +12,7 @@
 
 /* report: what is gathered, section by section (docs/report.md). What cannot be had says so in it. */
 
-/* When a segmentation test ran: what it was denied is no attempt of anybody. */
+/* When a segmentation test ran, as its result or the trail has it: it hits every rule. */
 #define REPORT_TESTS_MAX 64
 struct report_test {
 	struct flows_span span;
@@ -25,8 +25,11 @@ struct gathering {
 	const struct scope *scope;
 	int64_t now; /* microseconds since the epoch */
 	unsigned days;
-	struct report_test tests[REPORT_TESTS_MAX]; /* gather_trail() finds them */
+	struct report_test tests[REPORT_TESTS_MAX]; /* gather_tested(), gather_trail() find them */
 	size_t n_tests;
+	/* Those of the trail alone, whose packets are no attempt of anybody: no file that is given hides one. */
+	struct flows_test trailed[REPORT_TESTS_MAX];
+	size_t n_trailed;
 	json_t *counted; /* "rules" of gather_denied(), without --rules: "state", "lines" */
 	json_t *report;
 };

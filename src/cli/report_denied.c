@@ -29,13 +29,12 @@ struct asking {
 	const char **inside, **outside; /* names of services */
 	struct flows_peer *peers;       /* those inside, as peers */
 	size_t n_inside, n_outside;
-	json_t *answer, *groups;
+	json_t *answer, *groups, *unclear; /* of others; of the time of tests, by nobody known */
+	json_t *list;                      /* the one of both that is filled */
 	uint64_t packets[PARTS], parts[PARTS], records, sum;
 	int64_t from, last, begun;
 	bool adds_up;
-	struct flows_span but[REPORT_TESTS_MAX];
-	const struct report_test *test; /* that is looked at */
-	uint64_t left_out, others;      /* records of the time of tests; of them, not theirs */
+	struct flows_totals left_out; /* what tests sent */
 };
 
 /* --- in the other process --------------------------------------------------------------------- */
@@ -53,7 +52,7 @@ static int on_group(const struct flows_group *g, void *arg)
 	json_object_set_new(o, "records", json_integer((json_int_t)g->records));
 	json_object_set_new(o, "first_usec", json_integer(g->first));
 	json_object_set_new(o, "last_usec", json_integer(g->last));
-	json_array_append_new(a->groups, o);
+	json_array_append_new(a->list, o);
 	return 0;
 }
 
@@ -65,62 +64,57 @@ static int on_account(const struct flows_account *account, void *arg)
 	return 0;
 }
 
-/* Pings have no port, and what was counted has none either: they are taken for the test's. */
-static int on_tested(const struct flow_record *rec, void *arg)
+/* Groups of those that are WHOSE go to LIST. */
+static int ask_groups(struct asking *a, struct flows_reader *r, struct flows_filter *f,
+		      enum flows_whose whose, json_t *list, struct flows_timeline *line,
+		      struct flows_totals *ret, struct bh_err *err)
 {
-	struct asking *a = arg;
+	const struct flows_order order = { .sort = FLOWS_BY_PACKETS,
+					   .limit = BH_REPORT_GROUPS_MAX };
 
-	a->left_out++;
-	if (rec->source.has_port && rec->source.port != a->test->port &&
-	    rec->source.port != a->test->port + 1)
-		a->others++;
-	return 0;
+	f->whose = whose;
+	a->list = list;
+	return flows_group(r, f, by, list ? BH_ARRAY_SIZE(by) : 0, &order, list ? on_group : NULL,
+			   a, line, ret, err);
 }
 
-static int look_at_tests(struct asking *a, struct flows_reader *r, const struct flows_filter *f,
-			 struct bh_err *err)
+/* What a test made is counted and left out; what nobody knows of is listed, on its own. */
+static int ask_tests(struct asking *a, struct flows_reader *r, struct flows_filter *f,
+		     struct bh_err *err)
 {
-	const struct flows_order order = { .sort = FLOWS_BY_TIME };
-	struct flows_filter in = *f;
+	struct flows_totals own = { 0 }, unclear = { 0 };
 	int q = 0;
 
-	in.n_but = 0;
-	for (size_t i = 0; q >= 0 && i < a->g->n_tests; i++) {
-		a->test = &a->g->tests[i];
-		in.since = a->test->span.since;
-		in.until = a->test->span.until + 1;
-		if (in.until > a->from)
-			q = flows_query(r, &in, &order, on_tested, a, NULL, NULL, err);
-	}
+	if (a->g->n_trailed)
+		q = ask_groups(a, r, f, FLOWS_A_TESTS, NULL, NULL, &own, err);
+	if (q >= 0 && a->g->n_trailed)
+		q = ask_groups(a, r, f, FLOWS_UNCLEAR, a->unclear, NULL, &unclear, err);
+	a->left_out.records += own.records;
+	a->left_out.packets += own.packets;
 	return q;
 }
 
 static int ask_part(struct asking *a, struct flows_reader *r, struct flows_filter *f,
 		    struct bh_err *err)
 {
-	const struct flows_order order = { .sort = FLOWS_BY_PACKETS,
-					   .limit = BH_REPORT_GROUPS_MAX };
 	struct flows_timeline line = { a->from, a->g->now, PARTS, a->parts };
 	struct flows_totals totals = { 0 };
 	int q;
 
 	f->since = a->from;
-	f->but = a->but;
-	f->n_but = a->g->n_tests;
+	f->tests = a->g->trailed;
+	f->n_tests = a->g->n_trailed;
 	f->verdicts = 1u << RECORD_DENY | 1u << RECORD_AUDIT;
 	memset(a->parts, 0, sizeof(a->parts));
-	q = flows_group(r, f, by, BH_ARRAY_SIZE(by), &order, on_group, a, &line, &totals, err);
+	q = ask_groups(a, r, f, FLOWS_OTHERS, a->groups, &line, &totals, err);
 	if (q < 0)
 		return q;
 	for (size_t i = 0; i < PARTS; i++)
 		a->packets[i] += a->parts[i];
-	q = look_at_tests(a, r, f, err);
-	if (q < 0)
-		return q;
 	a->records += totals.records;
 	a->sum += totals.packets;
 	a->last = totals.last > a->last ? totals.last : a->last;
-	return 0;
+	return ask_tests(a, r, f, err);
 }
 
 static void put_kept(json_t *o, const struct flows_state *k)
@@ -171,8 +165,9 @@ static void put_answer(struct asking *a)
 	json_object_set_new(a->answer, "to", json_string(bh_format_time(text, a->g->now)));
 	json_object_set_new(a->answer, "packets", json_integer((json_int_t)a->sum));
 	json_object_set_new(a->answer, "records", json_integer((json_int_t)a->records));
-	json_object_set_new(a->answer, "left_out", json_integer((json_int_t)a->left_out));
-	json_object_set_new(a->answer, "others", json_integer((json_int_t)a->others));
+	json_object_set_new(a->answer, "left_out", json_integer((json_int_t)a->left_out.records));
+	json_object_set_new(a->answer, "left_out_packets",
+			    json_integer((json_int_t)a->left_out.packets));
 	json_object_set_new(a->answer, "adds_up", json_boolean(a->adds_up));
 	json_object_set_new(
 		a->answer, "from_the_future",
@@ -234,6 +229,8 @@ static int read_history(int fd, void *arg)
 	a->answer = json_object();
 	a->groups = json_array();
 	json_object_set_new(a->answer, "groups", a->groups);
+	a->unclear = json_array();
+	json_object_set_new(a->answer, "unclear", a->unclear);
 	if (r >= 0)
 		r = ask_all(a, s.reader, &err);
 	if (r >= 0)
@@ -305,6 +302,7 @@ static json_t *take_answer(const char *text, size_t len)
 	}
 	report_tame(o);
 	put_times(json_object_get(o, "groups"));
+	put_times(json_object_get(o, "unclear"));
 	return o;
 }
 
@@ -327,8 +325,6 @@ int gather_denied(struct gathering *g)
 	struct asking a = { .g = g, .adds_up = true };
 	json_t *o;
 
-	for (size_t i = 0; i < g->n_tests; i++)
-		a.but[i] = g->tests[i].span;
 	a.from = g->now - (int64_t)g->days * DAY * USEC;
 	o = split_services(&a) ? ask_apart(&a) : gather_state("unreadable", "out of memory");
 	g->counted = json_object_get(o, "rules")

@@ -17,12 +17,14 @@
 /* The audit trail, and which generation is in force. */
 
 #define USEC       INT64_C(1000000)
+#define BEGUN_MAX  16          /* that run at one time */
 #define TEST_MAX_S 3600        /* a longer one is not taken for one */
 #define TEST_LATE  (12 * USEC) /* what is counted and not logged is recorded at the next look */
 
 struct reading {
 	struct gathering *g;
-	struct report_test begun; /* a segmentation test that was not yet done */
+	struct report_test begun[BEGUN_MAX]; /* segmentation tests that were not yet done */
+	size_t n_begun;                      /* that ever were: the last ones are kept */
 	json_t *changes, *backwards, *findings;
 	int64_t before; /* the time of the entry before */
 	char before_text[64];
@@ -126,6 +128,32 @@ int gather_time(const char *s, int64_t *ret)
 	return 0;
 }
 
+static void add_trailed(struct gathering *g, int64_t since, int64_t until, unsigned port)
+{
+	const struct flows_test t = { { since, until + TEST_LATE }, (uint16_t)port };
+
+	if (until < since || until - since > TEST_MAX_S * USEC || port >= UINT16_MAX)
+		return;
+	if (g->n_trailed == REPORT_TESTS_MAX)
+		memmove(g->trailed, g->trailed + 1, sizeof(g->trailed) - sizeof(t));
+	else
+		g->n_trailed++;
+	g->trailed[g->n_trailed - 1] = t;
+}
+
+static void end_test(struct reading *r, int64_t now, unsigned port)
+{
+	for (size_t i = 0; i < BEGUN_MAX; i++) {
+		struct report_test *t = &r->begun[i];
+
+		if (!t->span.since || t->port != port)
+			continue;
+		gather_test(r->g, t->span.since, now, port);
+		add_trailed(r->g, t->span.since, now, port);
+		*t = (struct report_test) { 0 };
+	}
+}
+
 /* Two entries of audit_probe_begins() and audit_probe_ended(), with one port. */
 static void look_for_test(struct reading *r, const json_t *e)
 {
@@ -138,10 +166,9 @@ static void look_for_test(struct reading *r, const json_t *e)
 		return;
 	if (sscanf(detail, "a segmentation test begins: %*u packets from source port %u", &port) ==
 	    1)
-		r->begun = (struct report_test) { { t, 0 }, port };
-	else if (sscanf(detail, "the segmentation test from source port %u", &port) == 1 &&
-		 port == r->begun.port)
-		gather_test(r->g, r->begun.span.since, t, port);
+		r->begun[r->n_begun++ % BEGUN_MAX] = (struct report_test) { { t, 0 }, port };
+	else if (sscanf(detail, "the segmentation test from source port %u", &port) == 1)
+		end_test(r, t, port);
 }
 
 static int on_item(const struct audit_item *item, void *arg)

@@ -4,12 +4,13 @@
 
 #include <bulkhead/base/addr.h>
 #include <bulkhead/base/limits.h>
+#include <bulkhead/model/testmark.h>
 
 /* Packets as they are sent, and what is recognised of those that come. Pure. */
 
 #define PACKET_MAX  BH_PROBE_PACKET_MAX
-#define PACKET_SEQ  0x62686270u /* of TCP: "bhbp" */
-#define PACKET_MARK "bulkhead probe"
+#define PACKET_SEQ  TESTMARK_SEQ
+#define PACKET_MARK TESTMARK_TEXT
 
 /* What tells one packet of a run from another. */
 struct packet_key {

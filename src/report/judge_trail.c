@@ -44,13 +44,20 @@ static void judge_history(struct judging *j)
 static void judge_left_out(struct judging *j)
 {
 	json_int_t left_out = fact_number(j->report, "denied.left_out");
+	size_t unclear = json_array_size(fact(j->report, "denied.unclear"));
 
 	if (left_out)
 		judge_evidence(j,
-			       "%" JSON_INTEGER_FORMAT " records of times when a segmentation test "
-			       "ran are not listed here; %" JSON_INTEGER_FORMAT " of them are not "
-			       "of a test (bulkhead denied shows all)",
-			       left_out, fact_number(j->report, "denied.others"));
+			       "records of packets that a segmentation test of the trail sent, by "
+			       "its source port and marks, are not listed here: "
+			       "%" JSON_INTEGER_FORMAT " (bulkhead denied shows all)",
+			       left_out);
+	if (unclear)
+		judge_evidence(j,
+			       "denied attempts of the time of a segmentation test of which only "
+			       "the count is known, so that they may be the test's or "
+			       "somebody's: %zu, listed on their own",
+			       unclear);
 }
 
 static void judge_logging(struct judging *j)

@@ -169,14 +169,20 @@ static void add_record(struct grouping *g, struct group *to, sqlite3_stmt *row)
 
 static int look_at(struct grouping *g, const struct flows_filter *f, sqlite3_stmt *row)
 {
+	const struct flows_brief rec = { sqlite3_column_int64(row, 4), sqlite3_column_int64(row, 0),
+					 sqlite3_column_int64(row, 2),
+					 sqlite3_column_int64(row, 3) };
 	uint32_t number = 0;
+	int q;
 
 	if (!g->all && !flows_map_get(&g->flows, sqlite3_column_int64(row, 1), &number))
 		return 0;
-	if (!flows_match_time(f, sqlite3_column_int64(row, 0), sqlite3_column_int64(row, 3)))
+	if (!flows_match_time(f, rec.first, rec.span))
 		return 0;
-	add_record(g, g->groups[number], row);
-	return 0;
+	q = flows_is_whose(g->r, f, &rec, g->err);
+	if (q > 0)
+		add_record(g, g->groups[number], row);
+	return q < 0 ? q : 0;
 }
 
 static int set_end(struct grouping *g, int64_t from, int64_t to)
@@ -202,7 +208,7 @@ static int set_end(struct grouping *g, int64_t from, int64_t to)
 
 static int add_up(struct grouping *g, const struct flows_filter *f)
 {
-	static const char sql[] = "SELECT first, flow, packets, span FROM record "
+	static const char sql[] = "SELECT first, flow, packets, span, id FROM record "
 				  "INDEXED BY record_time WHERE first BETWEEN ?1 AND ?2 "
 				  "ORDER BY first";
 	sqlite3_stmt *s = NULL;

@@ -75,14 +75,17 @@ static int look_at(struct search *s, sqlite3_stmt *row, struct bh_err *err)
 {
 	int64_t first = sqlite3_column_int64(row, 0), id = sqlite3_column_int64(row, 1);
 	int64_t value = s->o->sort == FLOWS_BY_TIME ? first : sqlite3_column_int64(row, 3);
+	const struct flows_brief rec = { id, first, sqlite3_column_int64(row, 3),
+					 sqlite3_column_int64(row, 4) };
 	uint32_t unused;
+	int q;
 
 	if (!s->all && !flows_map_get(&s->flows, sqlite3_column_int64(row, 2), &unused))
 		return 0;
-	if (!flows_match_time(s->f, first, sqlite3_column_int64(row, 4)) ||
-	    !is_behind(s->o, value, id))
+	if (!flows_match_time(s->f, first, rec.span) || !is_behind(s->o, value, id))
 		return 0;
-	return add_hit(s, value, id, err);
+	q = s->kind == OF_RECORDS ? flows_is_whose(s->r, s->f, &rec, err) : 1;
+	return q > 0 ? add_hit(s, value, id, err) : q;
 }
 
 static bool is_enough(const struct search *s)

@@ -75,13 +75,14 @@ static void shut(struct flows_reader *r)
 	flows_texts_done(&r->texts);
 	sqlite3_finalize(r->version);
 	sqlite3_finalize(r->row);
+	sqlite3_finalize(r->sender);
 	flows_map_done(&r->known);
 	for (int i = 0; i < FLOWS_KINDS; i++) {
 		sqlite3_finalize(r->get[i]);
 		sqlite3_finalize(r->news[i]);
 		r->get[i] = r->news[i] = NULL;
 	}
-	r->version = r->row = NULL;
+	r->version = r->row = r->sender = NULL;
 	flows_db_close(r->db);
 	r->db = NULL;
 }

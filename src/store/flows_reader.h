@@ -22,6 +22,7 @@ struct flows_reader {
 	ino_t ino;
 	struct flows_texts texts;
 	sqlite3_stmt *get[FLOWS_KINDS]; /* one row by its number, with its flow */
+	sqlite3_stmt *sender;           /* who sent it, by its number; NULL: nobody asked yet */
 	/* For flows_follow(). */
 	sqlite3_stmt *version, *news[FLOWS_KINDS];
 	int64_t seen_version, seen[FLOWS_KINDS];
@@ -56,6 +57,14 @@ int flows_scan(struct flows_reader *r, const struct flows_filter *f, uint64_t co
 /* The bounds within which `first` of all records is that may be of the times of F. */
 int flows_time_bounds(struct flows_reader *r, const struct flows_filter *f, int64_t *ret_from,
 		      int64_t *ret_to, struct bh_err *err);
+
+/* A record, as far as it is known without looking it up. */
+struct flows_brief {
+	int64_t id, first, packets, span;
+};
+/* 1: F's `whose` is of that one, or does not ask; 0: it is another's. */
+int flows_is_whose(struct flows_reader *r, const struct flows_filter *f,
+		   const struct flows_brief *rec, struct bh_err *err);
 
 /* One that was found: what it is sorted by, and its number. */
 struct flows_hit {

@@ -295,7 +295,7 @@ static void read_samples(sqlite3_stmt *s, int at, struct flow_record *r)
 	}
 }
 
-static void read_packet(sqlite3_stmt *s, int at, struct record_packet *k)
+void flows_packet_read(sqlite3_stmt *s, int at, struct record_packet *k)
 {
 	const uint8_t *p = sqlite3_column_blob(s, at);
 	size_t n = p ? (size_t)sqlite3_column_bytes(s, at) : 0;
@@ -388,7 +388,7 @@ void flows_record_read(sqlite3_stmt *s, int at, const struct flows_text_source *
 	for (size_t i = 0; i < RECORD_NUMBERS; i++)
 		read_number(s, at++, &record_numbers[i], ret);
 	read_samples(s, at++, ret);
-	read_packet(s, at++, &ret->packet);
+	flows_packet_read(s, at++, &ret->packet);
 	for (size_t i = 0; i < FLOWS_NUMBERS; i++)
 		read_number(s, at++, &flow_numbers[i], ret);
 	flows_address_read(s, at++, &ret->source.addr);

@@ -63,6 +63,9 @@ void flows_record_read(sqlite3_stmt *s, int at, const struct flows_text_source *
 /* Family 0 when it is none. */
 void flows_address_read(sqlite3_stmt *s, int at, struct bh_addr *ret);
 
+/* Nothing is set when there is none, or no possible one. */
+void flows_packet_read(sqlite3_stmt *s, int at, struct record_packet *k);
+
 /* TEXT as docs/record.md calls escaped; what is so already stays as it is. */
 void flows_tame(char *out, size_t size, const char *text);
 

@@ -20,6 +20,27 @@ verdict() { jq -r --arg id "$2" '.report.requirements[] | select(.id == $id) | .
 why() { # FILE ID
 	jq -r --arg id "$2" '.report.requirements[] | select(.id == $id) | .findings[], .unknown[]' "$1"
 }
+# A trail of entries: JSON objects with what they have besides, each with the hash of the one before.
+trail() {
+	mkdir -p -m 0700 "$dir/store"
+	python3 - "$dir/store" "$@" <<-'END'
+		import hashlib, json, sys
+		path, previous = sys.argv[1], "0" * 64
+		def line(e): return json.dumps(e, sort_keys=True, separators=(",", ":"))
+		def sha(s): return hashlib.sha256(s.encode()).hexdigest()
+		with open(path + "/audit.jsonl", "w") as out:
+		    for n, more in enumerate(sys.argv[2:], 1):
+		        e = dict(seq=n, action="probe", outcome="done", diff="", before="a" * 64, after="a" * 64,
+		                 who=dict(uid=7, gid=7, pid=1, name="ann", role="admin"), objects=[],
+		                 detail="<b>", prev=previous)
+		        e.update(json.loads(more))
+		        e["hash"] = sha(line(e))
+		        previous = sha(line(e))
+		        out.write(line(e) + "\n")
+		open(path + "/audit.head", "w").write('{"hash":"%s","seq":%d}\n' % (e["hash"], n))
+	END
+}
+at() { date -u -d "@$1" +%FT%T.000000Z; } # SECONDS since the epoch
 altered() { # PATTERN
 	sed "s/$1/X/" "$dir/r" >"$dir/altered"
 	run "$bulkhead" report --check "$dir/altered"
@@ -92,44 +113,72 @@ altered() { # PATTERN
 
 @test "the trail: its last change led to these policies, and time did not run backwards" {
 	digest=$(made "$dir/r" --format json && jq -r .report.policies.digest "$dir/r")
-	mkdir -m 0700 "$dir/store"
-	# entries of (time, policies after), each with the hash of the one before
-	cat >"$dir/trail.py" <<-'END'
-		import hashlib, json, sys
-		path, previous = sys.argv[1], "0" * 64
-		def line(e): return json.dumps(e, sort_keys=True, separators=(",", ":"))
-		def sha(s): return hashlib.sha256(s.encode()).hexdigest()
-		with open(path + "/audit.jsonl", "w") as out:
-		    for n, word in enumerate(sys.argv[2:], 1):
-		        when, after = word.split("=")
-		        e = dict(seq=n, when=when + "Z", action="apply", outcome="done", diff="", before="",
-		                 who=dict(uid=7, gid=7, pid=1, name="ann", role="admin"), objects=[],
-		                 after=after, detail="<b>", prev=previous)
-		        e["hash"] = sha(line(e))
-		        previous = sha(line(e))
-		        out.write(line(e) + "\n")
-		open(path + "/audit.head", "w").write('{"hash":"%s","seq":%d}\n' % (e["hash"], n))
-	END
-	python3 "$dir/trail.py" "$dir/store" 2026-01-01T00:00:00.000000="$(printf 'a%.0s' {1..64})" \
-		2026-01-02T00:00:00.000000="$digest"
+	other=$(printf 'a%.0s' {1..64})
+	change() { printf '{"when":"%s","after":"%s","before":"","action":"apply"}' "$1" "$2"; }
+	trail "$(change 2026-01-01T00:00:00.000000Z "$other")" "$(change 2026-01-02T00:00:00.000000Z "$digest")"
 	made "$dir/r" --format json
 	[[ $(why "$dir/r" 10.2) != *clock* ]]
 	[[ $(why "$dir/r" 1.2.2) != *"led to policies"* ]]
 	jq -e '.report.trail.changes[1].who == "ann(7)"' "$dir/r"
 	[ "$(jq .report.trail.n_findings "$dir/r")" -eq 0 ]
-	python3 "$dir/trail.py" "$dir/store" 2026-01-03T00:00:00.000000="$digest" \
-		2026-01-02T00:00:00.000000="$(printf 'a%.0s' {1..64})"
+	trail "$(change 2026-01-03T00:00:00.000000Z "$digest")" "$(change 2026-01-02T00:00:00.000000Z "$other")"
 	made "$dir/r" --format json
 	[ "$(verdict "$dir/r" 10.2)" = finding ]
 	[[ $(why "$dir/r" 10.2) == *"entry 2 of the trail"*"the clock was set back"* ]]
 	[[ $(why "$dir/r" 1.2.2) == *"led to policies aaaaaaaaaaaa, and not to these"* ]]
 	# newer than now
-	python3 "$dir/trail.py" "$dir/store" 2999-01-01T00:00:00.000000="$digest"
+	trail "$(change 2999-01-01T00:00:00.000000Z "$digest")"
 	made "$dir/r" --format json
 	[[ $(why "$dir/r" 10.2) == *"the clock was set back"* ]]
 	sed -i 's/ann/bob/' "$dir/store/audit.jsonl"
 	made "$dir/r" --format json
 	[ "$(verdict "$dir/r" 10.3)" = finding ]
+}
+
+@test "attempts of the time of a segmentation test: left out is what it sent, by the trail alone" {
+	begun=$(($(date +%s) - 3600))
+	mkdir -p -m 0700 "$dir/store/flows"
+	cp tests/fuzz/corpus/flows/shop "$dir/store/flows/flows.db"
+	# from then on: record 1 is logged, of a SYN from port 49142; 2 and 3 are made of counts
+	history() { # SQL
+		python3 - "$dir/store/flows/flows.db" "$1" <<-'END'
+			import sqlite3, sys
+			db = sqlite3.connect(sys.argv[1])
+			db.execute(sys.argv[2])
+			db.commit()
+		END
+	}
+	history "UPDATE record SET first = first - (1800000000 - $begun) * 1000000"
+	history "UPDATE state SET value = value - (1800000000 - $begun) * 1000000 WHERE name = 'begun'"
+	run_of() { # PORT
+		trail '{"when":"'"$(at $((begun - 1)))"'","detail":"a segmentation test begins: 9 packets from source port '"$1"', raw ones from '$(($1 + 1))', are no attack"}' \
+			'{"when":"'"$(at $((begun + 4)))"'","detail":"the segmentation test from source port '"$1"' is done: 9 packets, 0 findings, 0 not probed"}'
+	}
+	listed() { jq -c '[.report.denied | .left_out, (.groups, .unclear | map(select(.service == "payments" and .port == "6379/tcp") | .records) | add)]' "$dir/r"; }
+	# no test in the trail: all is listed, whatever file is given
+	printf '{"schema":"bulkhead.probe/1","kind":"summary","source_port":49142,"start":"%s","end":"%s"}\n' \
+		"$(at $((begun - 1)))" "$(at $((begun + 4)))" >"$dir/probe"
+	made "$dir/r" --format json --probe "$dir/probe"
+	[ "$(listed)" = "[0,3,null]" ] || { listed && false; }
+	# an attacker's SYN while a test runs: from another port, from the test's port without its marks
+	for port in 61000 49142; do
+		run_of $port
+		made "$dir/r" --format json
+		[ "$(listed)" = "[0,2,1]" ] || { listed && false; }
+	done
+	# the test's own
+	history "UPDATE record SET packet = CAST(substr(packet, 1, 30) || x'62686270' || substr(packet, 35) AS BLOB) WHERE id = 1"
+	made "$dir/r" --format json
+	[ "$(listed)" = "[1,1,1]" ] || { listed && false; }
+	jq -e '.report.requirements[] | select(.id == "10.2") | .evidence | any(contains("are not listed here: 1 ("))' "$dir/r"
+	for format in html markdown; do
+		made "$dir/r" --format $format
+		grep -q "Denied while a segmentation test ran" "$dir/r"
+	done
+	# one that never ended is none
+	trail '{"when":"'"$(at $((begun - 1)))"'","detail":"a segmentation test begins: 9 packets from source port 49142, raw ones from 49143, are no attack"}'
+	made "$dir/r" --format json
+	[ "$(listed)" = "[0,3,null]" ] || { listed && false; }
 }
 
 @test "three formats, from one object: each is sealed, and whoever alters it is seen" {

@@ -126,6 +126,20 @@ struct flows_span {
 	int64_t since, until;
 };
 
+/* A segmentation test: when it ran, both ends included, and the source port of its packets. */
+struct flows_test {
+	struct flows_span span;
+	uint16_t port;
+};
+
+/* Who made a record, as far as it can be told. */
+enum flows_whose {
+	FLOWS_ANYBODYS, /* not asked */
+	FLOWS_OTHERS,   /* no test: of another time, or its packet is none of a test's */
+	FLOWS_UNCLEAR,  /* of the time of a test, and made of counts: no packet, no source port */
+	FLOWS_A_TESTS,  /* a packet of a test (model/testmark.h), seen while it ran */
+};
+
 /*
  * What is asked for. Lists: entries are alternatives, an empty one is everything. Strings are borrowed
  * and compared byte by byte.
@@ -133,8 +147,9 @@ struct flows_span {
 struct flows_filter {
 	int64_t since,
 		until; /* last seen at SINCE or later, first seen before UNTIL; 0: no bound */
-	const struct flows_span *but; /* left out: first seen in one of these, ends included */
-	size_t n_but;
+	const struct flows_test *tests;
+	size_t n_tests;
+	enum flows_whose whose;      /* by TESTS */
 	const char *const *services; /* of the endpoint that denied it */
 	size_t n_services;
 	/* That endpoint: its id, its name, or the first BH_FLOWS_ID_PREFIX_MIN or more bytes of its id. */

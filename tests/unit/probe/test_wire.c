@@ -147,6 +147,56 @@ static void hostile_bytes_are_no_packet(void **state)
 	assert_false(packet_parse(buf, len, &got));
 }
 
+/* Whoever reads the records knows each of them again, and no packet that is like it. */
+static void is_known_by_its_marks(void **state)
+{
+	uint8_t buf[PACKET_MAX];
+
+	for (size_t i = 0; i < 2 * BH_ARRAY_SIZE(asks); i++) {
+		struct packet_key k = nth(i / 2, i % 2);
+		struct record_packet p = { 0 };
+		size_t len = packet_make(&k, 64, buf), header = i % 2 ? 20 : 40, mark;
+
+		record_packet_set(&p, buf, len, 0, (uint32_t)len);
+		assert_true(testmark_is(&p, 61234));
+		assert_true(testmark_is(&p, 61233)); /* of a raw socket */
+		assert_false(testmark_is(&p, 61235));
+		assert_false(testmark_is(&p, 61232));
+		memmove(p.bytes + 14, p.bytes, len); /* behind a frame's header */
+		p.len += 14;
+		p.ip_at = 14;
+		assert_true(testmark_is(&p, 61234));
+		if (k.proto == IPPROTO_ICMP && k.port == 13)
+			continue; /* has no room for more marks than its id */
+		mark = header + (k.proto == IPPROTO_SCTP  ? 19
+				 : k.proto == IPPROTO_TCP ? 7
+				 : k.proto == IPPROTO_UDP ? 5
+							  : 9);
+		buf[mark] ^= 1;
+		record_packet_set(&p, buf, len, 0, (uint32_t)len);
+		assert_false(testmark_is(&p, 61234));
+	}
+}
+
+/* Cut off anywhere, and of nothing at all: no byte behind the end is looked at. */
+static void too_short_for_marks(void **state)
+{
+	uint8_t buf[PACKET_MAX];
+
+	for (size_t i = 0; i < 2 * BH_ARRAY_SIZE(asks); i++) {
+		struct packet_key k = nth(i / 2, i % 2);
+		size_t len = packet_make(&k, 64, buf), header = i % 2 ? 20 : 40;
+
+		for (size_t n = 0; n < len; n++) {
+			struct record_packet p = { 0 };
+
+			record_packet_set(&p, buf, n, 0, (uint32_t)len);
+			if (n < header + 8)
+				assert_false(testmark_is(&p, 61234));
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -155,6 +205,8 @@ int main(void)
 		cmocka_unit_test(sctp_has_crc32c),
 		cmocka_unit_test(a_syn_and_an_empty_datagram),
 		cmocka_unit_test(hostile_bytes_are_no_packet),
+		cmocka_unit_test(is_known_by_its_marks),
+		cmocka_unit_test(too_short_for_marks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
