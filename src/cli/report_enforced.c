@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <string.h>
 
+#include <bulkhead/base/text.h>
 #include <bulkhead/enforce/report.h>
 
 #include "report.h"
@@ -21,12 +22,14 @@ static bool is_of_scope(const struct listening *l, const json_t *o)
 static void take_daemon(struct listening *l, const json_t *o)
 {
 	json_t *d = gather_state("read", cli_text(o, "why"));
-	static const char *const copied[][2] = {
-		{ "since", "since" },         { "generation", "generation" },
-		{ "finding", "finding" },     { "repairs", "repairs" },
-		{ "trouble", "trouble" },     { "namespaces", "namespaces_held" },
-		{ "logger_counts", "logger" }
-	};
+	static const char *const copied[][2] = { { "since", "since" },
+						 { "compared", "compared" },
+						 { "generation", "generation" },
+						 { "finding", "finding" },
+						 { "repairs", "repairs" },
+						 { "trouble", "trouble" },
+						 { "namespaces", "namespaces_held" },
+						 { "logger_counts", "logger" } };
 
 	for (size_t i = 0; i < sizeof(copied) / sizeof(copied[0]); i++)
 		json_object_set(d, copied[i][0], json_object_get(o, copied[i][1]));
@@ -60,10 +63,21 @@ static int on_status(const struct endpoint_status *st, void *arg)
 	return on_item(report_endpoint(l->site, st), l);
 }
 
+/* COMPARED: when all endpoints were listed and compared with the policies; "" is not known. */
+static json_t *was_read(const char *source, const char *compared)
+{
+	json_t *o = gather_state("read", NULL);
+
+	gather_text(o, "source", source);
+	gather_text(o, "compared", compared);
+	return o;
+}
+
 static json_t *look_here(struct listening *l)
 {
 	struct bh_err err = BH_ERR_INIT;
 	struct diag_list diags;
+	char now[BH_TIME_STR];
 	json_t *state;
 	int code;
 
@@ -72,8 +86,7 @@ static json_t *look_here(struct listening *l)
 				NEED_POLICIES | NEED_ENDPOINTS | NEED_RULESETS, &diags, &err);
 	if (code == CLI_YES && enforce_status(l->site, on_status, l, &err) < 0)
 		code = CLI_FAILED;
-	state = code == CLI_YES ? json_pack("{s:s, s:s}", "state", "read", "source",
-					    "by this run, without a daemon")
+	state = code == CLI_YES ? was_read("by this run", bh_format_time(now, l->g->now))
 				: gather_state("unreadable", err.msg[0] ? err.msg
 									: "the endpoints cannot be "
 									  "listed");
@@ -116,7 +129,7 @@ int gather_enforced(struct gathering *g)
 	if (code == CLI_NO_DAEMON)
 		state = look_here(&l);
 	else if (l.daemon && code != CLI_FAILED)
-		state = json_pack("{s:s, s:s}", "state", "read", "source", "by bulkheadd");
+		state = was_read("by bulkheadd", cli_text(l.daemon, "compared"));
 	else
 		state = gather_state("unreadable", "bulkheadd did not say how the endpoints stand");
 	if (!l.daemon)

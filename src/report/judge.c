@@ -46,8 +46,10 @@ void judge_unknown(struct judging *j, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (json_array_size(j->unknown) >= BH_REPORT_FINDINGS_MAX)
+	if (json_array_size(j->unknown) >= BH_REPORT_FINDINGS_MAX) {
+		j->more_unknown++;
 		return;
+	}
 	va_start(ap, fmt);
 	say(j->unknown, fmt, ap);
 	va_end(ap);
@@ -101,13 +103,53 @@ static void judge_endpoint(struct judging *j, const json_t *e, size_t *good)
 			    why[0] ? ": " : "", why);
 }
 
+/* What is declared and nowhere there shows nothing. */
+static void judge_empty_services(struct judging *j)
+{
+	size_t i;
+	json_t *s;
+
+	fact_each (j->report, "services", i, s)
+		if (!fact_number(s, "endpoints"))
+			judge_unknown(j,
+				      "no endpoint of %s runs: what would hold for it could not be "
+				      "looked at (%s)",
+				      fact_text(s, "name"), fact_text(s, "where"));
+}
+
+bool judge_is_recent(const struct judging *j, char ret[JUDGE_STR])
+{
+	int64_t now = fact_time(j->report, "generated");
+	int64_t when = fact_time(j->report, "enforcement.compared");
+	const char *text = fact_text(j->report, "enforcement.compared");
+
+	ret[0] = '\0';
+	if (!when)
+		snprintf(ret, JUDGE_STR,
+			 "when all endpoints were last compared with the policies is not known");
+	else if (when > now + JUDGE_LATE)
+		snprintf(ret, JUDGE_STR,
+			 "all endpoints were last compared with the policies at %.40s, which is "
+			 "still to come: the clock was set back",
+			 text);
+	else if (when + BH_REPORT_COMPARED_S < now)
+		snprintf(ret, JUDGE_STR,
+			 "all endpoints were last compared with the policies at %.40s, more than "
+			 "%d s before this report",
+			 text, BH_REPORT_COMPARED_S);
+	return !ret[0];
+}
+
 void judge_enforced(struct judging *j)
 {
+	char why[JUDGE_STR];
 	size_t i, n = 0, good = 0;
 	json_t *e;
 
 	if (!judge_was_read(j, "enforcement", "the state of the kernel"))
 		return;
+	if (!judge_is_recent(j, why))
+		judge_unknown(j, "%s: who has come since is not known", why);
 	if (fact_is(j->report, "kernel.finding"))
 		judge_found(j, "this kernel: %s", fact_text(j->report, "kernel.why"));
 	fact_each (j->report, "endpoints", i, e) {
@@ -120,11 +162,14 @@ void judge_enforced(struct judging *j)
 		judge_unknown(j,
 			      "no endpoint of the scope is there: nothing is enforced that could "
 			      "be looked at");
+	judge_empty_services(j);
 	if (good)
 		judge_evidence(j,
 			       "%zu of %zu endpoints of the scope hold exactly the rules that the "
-			       "policies ask for, read back from the kernel (%s)",
-			       good, n, fact_text(j->report, "enforcement.source"));
+			       "policies ask for, read back from the kernel (%s, which last "
+			       "compared all endpoints with the policies at %s)",
+			       good, n, fact_text(j->report, "enforcement.source"),
+			       fact_text(j->report, "enforcement.compared"));
 }
 
 /* --- all of it -------------------------------------------------------------------------------- */
@@ -132,7 +177,9 @@ void judge_enforced(struct judging *j)
 static const char *verdict_of(struct judging *j)
 {
 	if (j->more)
-		json_array_append_new(j->findings, json_sprintf("and %zu findings more", j->more));
+		json_array_append_new(j->findings, json_sprintf("and %zu more", j->more));
+	if (j->more_unknown)
+		json_array_append_new(j->unknown, json_sprintf("and %zu more", j->more_unknown));
 	if (json_array_size(j->findings))
 		return verdicts[1];
 	if (!json_array_size(j->evidence) && !json_array_size(j->unknown))
@@ -142,13 +189,17 @@ static const char *verdict_of(struct judging *j)
 
 static json_t *judge_one(const json_t *report, const struct requirement *q)
 {
-	struct judging j = { report, json_array(), json_array(), json_array(), 0 };
+	struct judging j = { .report = report,
+			     .findings = json_array(),
+			     .unknown = json_array(),
+			     .evidence = json_array() };
 	const char *verdict;
 
 	if (!json_array_size(fact(report, "services")))
 		judge_unknown(&j, "scope %s is empty: no service is in it",
 			      fact_text(report, "scope.name"));
 	q->judge(&j);
+	judge_verified(&j, q->id);
 	verdict = verdict_of(&j);
 	return json_pack("{s:s, s:s, s:s, s:s, s:s*, s:o, s:o, s:o}", "id", q->id, "title",
 			 q->title, "verdict", verdict, "checked", q->checked, "left", q->left,

@@ -11,7 +11,7 @@
 struct judging {
 	const json_t *report;
 	json_t *findings, *unknown, *evidence;
-	size_t more; /* findings that were not kept */
+	size_t more, more_unknown; /* that were not kept */
 };
 
 void judge_found(struct judging *j, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -32,9 +32,18 @@ extern const struct requirement requirements_trail[];  /* 10, 11 */
 
 /* Every endpoint of the scope holds what the policies ask for: read back from its kernel. */
 void judge_enforced(struct judging *j);
+/* What verify found that voids requirement ID; it has been looked at where it must be. */
+void judge_verified(struct judging *j, const char *id);
+/*
+ * The daemon compared all endpoints with the policies a short while ago; else RET says what is wrong with
+ * when it did.
+ */
+#define JUDGE_STR 256
+bool judge_is_recent(const struct judging *j, char ret[JUDGE_STR]);
 /* "state" of section WHAT is "read"; otherwise why not is said as unknown. */
 bool judge_was_read(struct judging *j, const char *what, const char *title);
 
-#define JUDGE_DAY 86400
+#define JUDGE_DAY  86400
+#define JUDGE_LATE 60 /* seconds that what was looked at may be newer than the report */
 
 #endif

@@ -116,25 +116,12 @@ static void judge_files(struct judging *j)
 			       n);
 }
 
-static void judge_verified(struct judging *j)
-{
-	size_t i;
-	json_t *f;
-
-	fact_each (j->report, "verify.unknown", i, f)
-		judge_unknown(j, "verify: %s", json_string_value(f));
-	if (!judge_was_read(j, "verify", "bulkhead verify"))
-		return;
-	fact_each (j->report, "verify.findings", i, f)
-		judge_found(j, "verify: %s", json_string_value(f));
-	judge_evidence(j, "bulkhead verify looked at %" JSON_INTEGER_FORMAT " namespaces",
-		       fact_number(j->report, "verify.checked"));
-}
-
 static void judge_configuration(struct judging *j)
 {
 	judge_enforced(j);
-	judge_verified(j);
+	if (fact_equals(j->report, "verify.state", "read"))
+		judge_evidence(j, "bulkhead verify looked at %" JSON_INTEGER_FORMAT " namespaces",
+			       fact_number(j->report, "verify.checked"));
 	judge_in_force(j);
 	judge_files(j);
 }

@@ -129,6 +129,7 @@ static void judge_unaltered(struct judging *j)
 static void judge_daemon(struct judging *j)
 {
 	const json_t *d = fact(j->report, "daemon");
+	char why[JUDGE_STR];
 
 	if (fact_equals(d, "state", "absent")) {
 		judge_found(j,
@@ -140,6 +141,8 @@ static void judge_daemon(struct judging *j)
 		return;
 	if (fact_is(d, "finding"))
 		judge_found(j, "bulkheadd: %s", fact_text(d, "why"));
+	if (!judge_is_recent(j, why))
+		judge_found(j, "bulkheadd: %s", why);
 	if (!fact_equals(d, "logger", "runs"))
 		judge_found(j,
 			    "the logger does not run (%s): what is denied is counted, and not "
@@ -169,7 +172,7 @@ static void judge_test(struct judging *j, json_int_t days)
 		judge_unknown(j, "%s", json_string_value(f));
 	if (!when)
 		judge_unknown(j, "the segmentation test has no date");
-	else if (when > now + 60)
+	else if (when > now + JUDGE_LATE)
 		judge_found(j,
 			    "the segmentation test is of %s, which is still to come: the clock "
 			    "was set back",

@@ -367,6 +367,28 @@ altered() { # PATTERN
 	done
 }
 
+@test "each finding of verify counts for the requirements that docs/report.md names" {
+	digest=$(made "$dir/r" --format json && jq -r .report.policies.digest "$dir/r")
+	seen=$(printf '{"endpoint":"shop/%s","state":"protected"}\n' ledger payments vault)
+	{
+		echo "$seen"
+		"$bulkhead" verify --findings --json |
+			jq -c '{finding: .id, severity: "error", name: "", text: "found \(.id) here"}'
+		echo '{"passed":false,"when":"'"$(date -u +%FT%T)"'.000Z","host":"'"$(hostname)"'","scope":"cde","policies":"'"$digest"'","namespaces":3}'
+	} >"$dir/verify"
+	made "$dir/r" --format json --verify "$dir/verify"
+	# "ID: REQUIREMENT, ..."
+	jq -r '.report.requirements[] | .id as $id | .findings[], .unknown[] |
+		capture("^verify: found (?<f>[a-z-]+) here") | "\(.f) \($id)"' "$dir/r" | sort -V >"$dir/counted"
+	sed -n '/^| what `verify` finds/,/^$/p' docs/report.md | tail -n +3 | while IFS='|' read -r _ kinds ids _; do
+		for kind in ${kinds//[\`,]/ }; do
+			for id in ${ids//,/ }; do echo "$kind $id"; done
+		done
+	done | sort -V >"$dir/told"
+	diff "$dir/told" "$dir/counted"
+	[ "$(cut -d ' ' -f 1 "$dir/counted" | sort -u | wc -l)" -eq "$("$bulkhead" verify --findings --json | wc -l)" ]
+}
+
 @test "hostile names: no script, no markup, no escape comes through in any format" {
 	cat >"$dir/p.yaml" <<-'END'
 		scope: cde

@@ -153,6 +153,7 @@
 #define BH_REPORT_REVIEW_DAYS        183  /* six months: the longest between two reviews */
 #define BH_REPORT_TEST_DAYS          365  /* between two tests of segmentation */
 #define BH_REPORT_PROVIDER_TEST_DAYS 183  /* the same for service providers */
+#define BH_REPORT_COMPARED_S         300  /* the age of a comparison that says how things stand */
 #define BH_REPORT_MATRIX_MAX         120  /* rows and columns of the matrix that is drawn */
 #define BH_REPORT_MAP_MAX            400  /* nodes of a map that is drawn */
 
