@@ -4,11 +4,12 @@
 #include <errno.h>
 #include <string.h>
 
+#include "compare.h"
 #include "writers.h"
 
 /* Two reports of one scope: what is another. Each thing is a line of text, and lines are compared. */
 
-static json_t *flow_line(const json_t *f)
+json_t *compare_flow_line(const json_t *f)
 {
 	return json_sprintf("%s to %s on %s (%s)", fact_text(f, "from"), fact_text(f, "to"),
 			    fact_text(f, "ports"), fact_text(f, "way"));
@@ -33,7 +34,7 @@ static const struct {
 	const char *came, *went;
 	const char *section; /* whose "state" says whether it was read; NULL: always */
 } things[] = {
-	{ "flows", flow_line, "Flows that may be opened now, and could not",
+	{ "flows", compare_flow_line, "Flows that may be opened now, and could not",
 	  "Flows that are closed now", NULL },
 	{ "endpoints", endpoint_line, "Endpoints of the scope that are there now, or in this state",
 	  "Endpoints that are gone, or in another state", "enforcement" },
@@ -55,6 +56,14 @@ static void put_lines(json_t *set, const json_t *rows, json_t *(*line)(const jso
 	}
 }
 
+void compare_add(json_t *parts, const char *title, json_t *lines)
+{
+	if (json_array_size(lines))
+		json_array_append_new(parts,
+				      json_pack("{s:s, s:O}", "title", title, "lines", lines));
+	json_decref(lines);
+}
+
 /* The lines of A that B does not have. */
 static void add_part(json_t *parts, const char *title, json_t *a, const json_t *b)
 {
@@ -64,10 +73,7 @@ static void add_part(json_t *parts, const char *title, json_t *a, const json_t *
 	json_object_foreach (a, line, v)
 		if (!json_object_get(b, line))
 			json_array_append_new(lines, json_string(line));
-	if (json_array_size(lines))
-		json_array_append_new(parts,
-				      json_pack("{s:s, s:O}", "title", title, "lines", lines));
-	json_decref(lines);
+	compare_add(parts, title, lines);
 }
 
 static void compare_verdicts(json_t *parts, const json_t *now, const json_t *before)
@@ -84,10 +90,7 @@ static void compare_verdicts(json_t *parts, const json_t *now, const json_t *bef
 					lines, json_sprintf("%s: %s, then %s", fact_text(a, "id"),
 							    verdict_word(fact_text(b, "verdict")),
 							    verdict_word(fact_text(a, "verdict"))));
-	if (json_array_size(lines))
-		json_array_append_new(parts,
-				      json_pack("{s:s, s:O}", "title", "Verdicts", "lines", lines));
-	json_decref(lines);
+	compare_add(parts, "Verdicts", lines);
 }
 
 /* What is not known of it now: a finding that was there is not gone for that. */
@@ -102,14 +105,18 @@ static bool is_unknown(const json_t *report, const char *id)
 	return true;
 }
 
-/* Of NOW (NULL: any) only those of requirements of which all is known, or not all. */
-static void collect_findings(json_t *set, const json_t *report, const json_t *now, bool unknown)
+/*
+ * What REPORT says in LIST of its requirements; of NOW (NULL: any) only those of which all is known, or not
+ * all.
+ */
+static void collect(json_t *set, const json_t *report, const char *list, const json_t *now,
+		    bool unknown)
 {
 	const json_t *q, *f;
 	size_t i, k;
 
 	json_array_foreach (fact(report, "requirements"), i, q)
-		json_array_foreach (fact(q, "findings"), k, f) {
+		json_array_foreach (fact(q, list), k, f) {
 			json_t *text =
 				json_sprintf("%s: %s", fact_text(q, "id"),
 					     json_string_value(f) ? json_string_value(f) : "");
@@ -137,10 +144,7 @@ static void compare_heads(json_t *parts, const json_t *now, const json_t *before
 		json_array_append_new(lines,
 				      json_string("the other report is of a time that is still "
 						  "to come: the clock was set back"));
-	if (json_array_size(lines))
-		json_array_append_new(
-			parts, json_pack("{s:s, s:O}", "title", "All of it", "lines", lines));
-	json_decref(lines);
+	compare_add(parts, "All of it", lines);
 }
 
 static void compare_findings(json_t *parts, const json_t *report, const json_t *earlier)
@@ -148,10 +152,10 @@ static void compare_findings(json_t *parts, const json_t *report, const json_t *
 	json_t *now = json_object(), *before = json_object(), *known = json_object();
 	json_t *unknown = json_object();
 
-	collect_findings(now, report, NULL, false);
-	collect_findings(before, earlier, NULL, false);
-	collect_findings(known, earlier, report, false);
-	collect_findings(unknown, earlier, report, true);
+	collect(now, report, "findings", NULL, false);
+	collect(before, earlier, "findings", NULL, false);
+	collect(known, earlier, "findings", report, false);
+	collect(unknown, earlier, "findings", report, true);
 	add_part(parts, "Findings that are new", now, before);
 	add_part(parts, "Findings that are gone", known, now);
 	add_part(parts, "Findings that were not looked at again, or not in full", unknown, now);
@@ -161,17 +165,27 @@ static void compare_findings(json_t *parts, const json_t *report, const json_t *
 	json_decref(unknown);
 }
 
-static bool was_read(const json_t *report, const char *section)
-{
-	return !section || fact_equals(fact(report, section), "state", "read");
-}
-
 static void compare_sets(json_t *parts, json_t *a, json_t *b, const char *came, const char *went)
 {
 	add_part(parts, came, a, b);
 	add_part(parts, went, b, a);
 	json_decref(a);
 	json_decref(b);
+}
+
+/* A requirement may be not assessed as before, and for another reason. */
+static void compare_unknown(json_t *parts, const json_t *report, const json_t *earlier)
+{
+	json_t *now = json_object(), *before = json_object();
+
+	collect(now, report, "unknown", NULL, false);
+	collect(before, earlier, "unknown", NULL, false);
+	compare_sets(parts, now, before, "Not assessed now, because", "Not assessed then, because");
+}
+
+static bool was_read(const json_t *report, const char *section)
+{
+	return !section || fact_equals(fact(report, section), "state", "read");
 }
 
 /* What could not be read once neither came nor went. */
@@ -195,6 +209,8 @@ int report_compare(json_t *report, const json_t *earlier, struct bh_err *err)
 	compare_heads(parts, report, earlier);
 	compare_verdicts(parts, report, earlier);
 	compare_findings(parts, report, earlier);
+	compare_unknown(parts, report, earlier);
+	compare_said(parts, report, earlier);
 	for (size_t i = 0; i < sizeof(things) / sizeof(things[0]); i++) {
 		bool is = was_read(report, things[i].section);
 		bool was = was_read(earlier, things[i].section);

@@ -266,6 +266,43 @@ static void test_compare(void **state)
 	json_decref(other);
 }
 
+/* The same flow, and another reason, owner or ticket; still not assessed, and for another reason. */
+static void test_compare_said(void **state)
+{
+	static const char *const lines[] = {
+		"web to pos on 8443/tcp (inbound): reason: checkout, then sales",
+		"web to pos on 8443/tcp (inbound): owner: pay, then none",
+		"pos to ledger on 5432/tcp (inside): ticket: CHG-2, then CHG-2; CHG-9",
+		"11.4.5: no segmentation test: none given",
+		"11.4.5: no segmentation test: broken off",
+	};
+	json_t *before = judged("probe", "{\"state\": \"absent\", \"why\": \"none given\"}");
+	json_t *now = facts(),
+	       *again = judged("probe", "{\"state\": \"absent\", \"why\": \"none given\"}");
+	json_t *flow;
+	bh_autofree char *text = NULL, *same = NULL;
+
+	put(now, "probe", "{\"state\": \"absent\", \"why\": \"broken off\"}");
+	put(now, "flows.0.reason", "\"sales\"");
+	put(now, "flows.0.owner", NULL);
+	flow = json_deep_copy(json_array_get(json_object_get(now, "flows"), 1));
+	json_object_set_new(flow, "ticket", json_string("CHG-9"));
+	json_array_append_new(json_object_get(now, "flows"), flow);
+	assert_int_equal(report_judge(now, NULL), 0);
+	assert_int_equal(report_compare(now, before, NULL), 0);
+	text = json_dumps(json_object_get(now, "compared"), 0);
+	for (size_t i = 0; i < BH_ARRAY_SIZE(lines); i++)
+		if (!strstr(text, lines[i]))
+			fail_msg("not told: %s in %s", lines[i], text);
+	assert_null(strstr(text, "closed now"));
+	assert_int_equal(report_compare(again, before, NULL), 0);
+	same = json_dumps(json_object_get(again, "compared"), 0);
+	assert_non_null(strstr(same, "\"parts\": []"));
+	json_decref(before);
+	json_decref(now);
+	json_decref(again);
+}
+
 /* What nobody looked at again is not gone. */
 static void test_compare_unknown(void **state)
 {
@@ -306,6 +343,7 @@ int main(void)
 		cmocka_unit_test(test_all_can_be_red), cmocka_unit_test(test_nothing),
 		cmocka_unit_test(test_limits),         cmocka_unit_test(test_compare),
 		cmocka_unit_test(test_compare_future), cmocka_unit_test(test_compare_unknown),
+		cmocka_unit_test(test_compare_said),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
