@@ -7,6 +7,7 @@
 #include <bulkhead/compile/flows.h>
 #include <bulkhead/report/report.h>
 #include <bulkhead/store/flows.h>
+#include <bulkhead/store/runs.h>
 
 #include "cli.h"
 
@@ -47,8 +48,12 @@ bool gather_is_inside(const struct gathering *g, const struct service *s);
 
 /* A segmentation test ran then: microseconds, both ends included. What cannot be one is passed over. */
 void gather_test(struct gathering *g, int64_t since, int64_t until, unsigned port);
+
 /* RFC 3339 with its fraction, in microseconds; -EINVAL. */
-int gather_time(const char *s, int64_t *ret);
+static inline int gather_time(const char *s, int64_t *ret)
+{
+	return run_time_parse(s, ret);
+}
 
 /* Each: CLI_YES, or an exit code after the reason was printed: out of memory, or a file that was named. */
 int gather_policies(struct gathering *g, size_t warnings); /* "scope", "policies", "services" */

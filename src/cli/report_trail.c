@@ -13,6 +13,7 @@
 #include <bulkhead/store/inforce.h>
 
 #include "report.h"
+#include "report_runs.h"
 
 /* The audit trail, and which generation is in force. */
 
@@ -28,6 +29,7 @@ struct reading {
 	json_t *changes, *backwards, *findings;
 	int64_t before; /* the time of the entry before */
 	char before_text[64];
+	struct run_reading runs;
 };
 
 /* --- entries ---------------------------------------------------------------------------------- */
@@ -108,26 +110,6 @@ void gather_test(struct gathering *g, int64_t since, int64_t until, unsigned por
 	g->tests[g->n_tests - 1] = t;
 }
 
-/* What is behind the seconds may have any number of digits. */
-static int64_t fraction(const char *s)
-{
-	int64_t part = 0, unit = USEC / 10;
-
-	for (s = strchr(s, '.'); s && s[1] >= '0' && s[1] <= '9' && unit; s++, unit /= 10)
-		part += (s[1] - '0') * unit;
-	return part;
-}
-
-int gather_time(const char *s, int64_t *ret)
-{
-	int64_t t;
-
-	if (bh_parse_time(s, &t) < 0)
-		return -EINVAL;
-	*ret = t * USEC + fraction(s);
-	return 0;
-}
-
 static void add_trailed(struct gathering *g, int64_t since, int64_t until, unsigned port)
 {
 	const struct flows_test t = { { since, until + TEST_LATE }, (uint16_t)port };
@@ -174,10 +156,13 @@ static void look_for_test(struct reading *r, const json_t *e)
 static int on_item(const struct audit_item *item, void *arg)
 {
 	struct reading *r = arg;
+	int64_t t;
 
 	if (!item->entry)
 		return 0;
 	look_at_time(r, item);
+	if (gather_time(cli_text(item->entry, "when"), &t) >= 0)
+		runs_entry(&r->runs, item->entry, t);
 	look_for_test(r, item->entry);
 	if (is_change(item->entry))
 		add_change(r, item);
@@ -204,7 +189,11 @@ static json_t *trail_object(struct gathering *g)
 {
 	const char *dir = g->options->store ? g->options->store : BH_STORE_DIR;
 	struct reading r = {
-		.g = g, .changes = json_array(), .backwards = json_array(), .findings = json_array()
+		.g = g,
+		.changes = json_array(),
+		.backwards = json_array(),
+		.findings = json_array(),
+		.runs.gaps = json_array(),
 	};
 	struct bh_err err = BH_ERR_INIT;
 	struct audit_verdict v = { 0 };
@@ -225,6 +214,7 @@ static json_t *trail_object(struct gathering *g)
 	json_object_set_new(o, "n_findings", json_integer((json_int_t)v.findings));
 	json_object_set(o, "first_finding", json_array_get(r.findings, 0));
 	json_object_set_new(o, "safe", json_boolean(is_safe(dir)));
+	json_object_set_new(o, "runs", runs_object(&r.runs, g));
 	json_object_set_new(o, "findings", r.findings);
 	json_object_set_new(o, "changes", r.changes);
 	json_object_set_new(o, "backwards", r.backwards);

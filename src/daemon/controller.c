@@ -9,6 +9,7 @@
 
 #include <bulkhead/runtime/runtime.h>
 
+#include "alive.h"
 #include "announced.h"
 #include "engines.h"
 #include "fresh.h"
@@ -149,6 +150,8 @@ static int open_all(struct controller *c, struct bh_err *err)
 	if (r >= 0)
 		r = trail_open(c->o->store, c->site.host.retention.audit_files, &c->trail, err);
 	if (r >= 0)
+		r = alive_new(c, &c->alive, err);
+	if (r >= 0)
 		r = keeping_new(c, &c->keeping, err);
 	if (r >= 0)
 		r = announced_new(c, &c->announced, err);
@@ -206,6 +209,7 @@ void controller_free(struct controller *c)
 	meters_free(c->meters);
 	refusals_free(c->refusals);
 	keeping_free(c->keeping);
+	alive_free(c->alive);
 	audit_close(c->trail);
 	watches_free(c->watches);
 	sd_event_source_disable_unref(c->timer);

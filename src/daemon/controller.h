@@ -17,6 +17,7 @@
 
 #define SUPERVISOR_STATUS_MAX 1024
 
+struct alive;
 struct announced;
 struct engines;
 struct fresh;
@@ -58,6 +59,7 @@ struct controller {
 	struct warnings *warnings;     /* of looks at the endpoints */
 	struct ctl_server *server;
 	struct audit *trail;
+	struct alive *alive;
 	struct keeping *keeping;
 	struct refusals *refusals;
 	struct engines *engines;

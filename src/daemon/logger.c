@@ -271,6 +271,7 @@ static void note_deafness(struct logger_link *k)
 			 k->ready ? k->deaf_why : k->why);
 	if (k->state.why[0] && !told)
 		controller_log(k->state.why, NULL);
+	logger_note(k, false);
 	logger_state(k, &s);
 	meters_logger(k->c->meters, &s);
 }

@@ -14,6 +14,8 @@ struct logger_link;
 /* When the host file is read. The logger itself is started by the event loop. */
 int logger_new(struct controller *c, struct logger_link **ret, struct bh_err *err);
 /* It gets a moment to write what it knows. Takes NULL. */
+/* The daemon ends: what is not on the trail yet of times in which not all was recorded. */
+void logger_last_note(struct logger_link *k); /* takes NULL */
 void logger_free(struct logger_link *k);
 
 /* What is held, or who is who, may be another: soon, and at once for many. */

@@ -39,6 +39,16 @@ struct probes_told {
 	struct probes_waiter *waiters;
 };
 
+/* What the trail is to say of times in which not all was recorded. */
+struct logger_note {
+	bool is_deaf;  /* as it was told last */
+	bool written;  /* the last entry says that it is */
+	int64_t deaf;  /* since when, which is not written yet; 0: nothing is to be */
+	int64_t again; /* the same of the end */
+	int64_t at;    /* monotonic: of the last entry; 0: there was none */
+	char why[BH_ERR_MAX];
+};
+
 struct logger_link {
 	struct controller *c;
 	int store_dir;
@@ -73,6 +83,7 @@ struct logger_link {
 	char deaf_why[BH_ERR_MAX]; /* as a namespace's log could not be opened last */
 	struct logger_state state;
 	struct lg_stats last; /* of this run */
+	struct logger_note note;
 };
 
 /* The line is of no use any more: it is ended, and started again. */
@@ -81,6 +92,8 @@ void logger_fail(struct logger_link *k, const char *why);
 bool logger_hear(struct logger_link *k);
 /* One that does not do what it is for is ended. */
 void logger_judge(struct logger_link *k);
+/* At each turn, and with LAST before the daemon ends: what is new of that goes to the trail. */
+void logger_note(struct logger_link *k, bool last);
 /* Whether anything is known to have changed or not. */
 void logger_sync_all(struct logger_link *k);
 /* 0, or it was ended. */

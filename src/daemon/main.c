@@ -7,6 +7,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "alive.h"
 #include "confirm.h"
 #include "controller.h"
 #include "logger.h"
@@ -65,14 +66,16 @@ static int run(sd_event *event, struct controller *c)
 	if (r < 0)
 		return fail(r, &err);
 	confirm_at_start(c);
-	r = reload_policies(c, "start", NULL, false, controller_log, NULL, NULL, &err);
+	r = reload_policies(c, RELOAD_START, NULL, false, controller_log, NULL, NULL, &err);
 	if (!c->loaded)
 		return fail(r, &err);
+	alive_begin(c->alive);
 	sd_event_set_watchdog(event, true);
 	supervisor_ready(c);
 	fprintf(stderr, "bulkheadd: ready, %zu namespaces held\n", holds_count(c->holds));
 	r = sd_event_loop(event);
 	supervisor_stopping();
+	alive_end(c->alive, r < 0 ? -EIO : 0);
 	return r < 0 ? fail(r, &err) : EXIT_DONE;
 }
 

@@ -9,6 +9,7 @@
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/policy/policy.h>
 
+#include "alive.h"
 #include "confirm.h"
 #include "grants.h"
 #include "meters.h"
@@ -321,12 +322,23 @@ static bool is_known(const struct reload *rq, const struct trail_change *t)
 	       (t->nothing || strcmp(t->before->policies->digest, t->after->policies->digest) == 0);
 }
 
+/* A run of the daemon begins: what became of the one before, then the rest. */
+static const char *say_start(const struct controller *c, const char *rest,
+			     char out[BH_ERR_MAX + 64 + RUN_STR])
+{
+	char run[RUN_STR];
+
+	snprintf(out, BH_ERR_MAX + 64 + RUN_STR, "%s%s%s", alive_sentence(c->alive, run),
+		 rest && rest[0] ? "; " : "", rest ? rest : "");
+	return out;
+}
+
 static int write_down(struct controller *c, const struct reload *rq,
 		      const struct trail_change *change, struct bh_err *err)
 {
 	const struct keeping *k = c->keeping;
 	struct trail_change entry = *change;
-	char detail[BH_ERR_MAX + 64];
+	char detail[BH_ERR_MAX + 64], begins[sizeof(detail) + RUN_STR];
 
 	entry.action = rq->action;
 	if (entry.result >= 0 && k->unkept[0]) {
@@ -336,6 +348,8 @@ static int write_down(struct controller *c, const struct reload *rq,
 		snprintf(detail, sizeof(detail), "to be confirmed within %u s", rq->confirm);
 		entry.detail = detail;
 	}
+	if (strcmp(rq->action, RELOAD_START) == 0 && !entry.nothing)
+		entry.detail = say_start(c, entry.detail, begins);
 	return is_known(rq, &entry) ? 0 : trail_append(c, &entry, err);
 }
 

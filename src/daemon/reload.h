@@ -31,6 +31,9 @@ int reload_run(struct controller *c, const struct reload *rq, struct bh_err *err
 /* Write down that it came to nothing for R, which is returned. */
 int reload_failed(struct controller *c, const struct reload *rq, int r, const struct bh_err *err);
 
+/* ACTION with which the daemon begins: its entry says what became of the run before (alive.h). */
+#define RELOAD_START "start"
+
 /*
  * Read the policies anew. When they are valid they replace the old ones, else nothing changes:
  * -EINVAL, and TELL has got each line of what is wrong. Then everything is compared; FN (may be NULL)

@@ -38,6 +38,8 @@ void judge_verified(struct judging *j, const char *id);
  * The daemon compared all endpoints with the policies a short while ago; else RET says what is wrong with
  * when it did.
  */
+/* When no daemon ran, and when not all was recorded. */
+void judge_gaps(struct judging *j);
 #define JUDGE_STR 256
 bool judge_is_recent(const struct judging *j, char ret[JUDGE_STR]);
 /* "state" of section WHAT is "read"; otherwise why not is said as unknown. */

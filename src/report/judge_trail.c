@@ -126,7 +126,7 @@ static void judge_unaltered(struct judging *j)
 
 /* --- 10.7 ------------------------------------------------------------------------------------- */
 
-static void judge_daemon(struct judging *j)
+static void judge_now(struct judging *j)
 {
 	const json_t *d = fact(j->report, "daemon");
 	char why[JUDGE_STR];
@@ -153,6 +153,12 @@ static void judge_daemon(struct judging *j)
 		       " namespaces, and has put %" JSON_INTEGER_FORMAT " altered tables right",
 		       fact_text(d, "since"), fact_number(d, "namespaces"),
 		       fact_number(d, "repairs"));
+}
+
+static void judge_daemon(struct judging *j)
+{
+	judge_now(j);
+	judge_gaps(j);
 }
 
 /* --- 11.4 ------------------------------------------------------------------------------------- */
@@ -219,7 +225,9 @@ const struct requirement requirements_trail[] = {
 	  "That the last hash is kept elsewhere too: the chain has no secret in it.",
 	  judge_unaltered },
 	{ "10.7", "A failure of a control is found, told and answered in time",
-	  "bulkheadd runs, sees every namespace, and its logger runs",
+	  "bulkheadd runs, sees every namespace, and its logger runs; by the audit trail, when "
+	  "none "
+	  "did",
 	  "Who is called, and how fast they answer.", judge_daemon },
 	{ "11.4.5", "Segmentation is tested at least once a year and after changes",
 	  "the result of bulkhead probe, its date, and that it was of these policies",

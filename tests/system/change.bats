@@ -374,7 +374,7 @@ died() {
 	echo '{' >"$NET_DIR/store/in-force"
 	daemon_up
 	in_log "in-force of the store was altered"
-	[ "$(entries)" = "start done expire failed start done" ] || fail "$(entries)"
+	[ "$(entries)" = "start done stop done expire failed start done" ] || fail "$(entries)"
 	passes 5432
 	ctl status
 	daemon_stop
@@ -439,7 +439,7 @@ died() {
 	passes 5432
 	in_log "the policy files have changed"
 	daemon_stop
-	[ "$(entries)" = "start done apply refused change done rollback done" ] || [ "$(entries)" = "start done apply failed change done rollback done" ] || fail "$(entries)"
+	[ "$(entries)" = "start done apply refused change done rollback done stop done" ] || [ "$(entries)" = "start done apply failed change done rollback done stop done" ] || fail "$(entries)"
 }
 
 @test "apply --confirm: times out of range, nothing new, a changed host file" {

@@ -154,6 +154,9 @@
 #define BH_REPORT_TEST_DAYS          365  /* between two tests of segmentation */
 #define BH_REPORT_PROVIDER_TEST_DAYS 183  /* the same for service providers */
 #define BH_REPORT_COMPARED_S         300  /* the age of a comparison that says how things stand */
+#define BH_REPORT_GAP_S              60   /* a restart in order of a daemon that is no finding */
+#define BH_REPORT_REBOOT_S           600  /* the same of a machine, from the one to the next */
+#define BH_REPORT_GAPS_MAX           200  /* times without a daemon that are told, the last ones */
 #define BH_REPORT_MATRIX_MAX         120  /* rows and columns of the matrix that is drawn */
 #define BH_REPORT_MAP_MAX            400  /* nodes of a map that is drawn */
 
@@ -321,6 +324,8 @@
 #define BH_METRICS_TEXTFILE_MS  15000       /* the text file is this old at most */
 /* What is kept on disk */
 #define BH_STORE_DIR             "/var/lib/bulkhead"
+#define BH_LOGGER_NOTE_S         60 /* between two notes that not all is recorded, or is again */
+#define BH_RUN_MARK_S            15 /* how exactly it is known when a daemon ended that said nothing */
 #define BH_AUDIT_DIFF_MAX        (64u << 10) /* bytes of the diff in one entry, as it is shown */
 #define BH_AUDIT_DETAIL_MAX      1024
 #define BH_AUDIT_WORD_MAX        256 /* bytes of a name, a role or an object */

@@ -141,6 +141,65 @@ static const struct {
 	{ "10.3", "trail.safe", "false", "finding", "others than root" },
 	{ "10.3", "trail", "{\"state\": \"unreadable\", \"why\": \"gone\"}", "not-assessed",
 	  "gone" },
+	{ "10.7", "trail.runs.gaps",
+	  "[{\"what\": \"bulkheadd\", \"kind\": \"ended\", \"from\": \"2026-11-20T10:00:00.000Z\", "
+	  "\"to\": \"2026-11-20T10:00:07.000Z\", \"seconds\": 7}]",
+	  "met", "2026-11-20T10:00:00.000Z to 2026-11-20T10:00:07.000Z (7 s)" },
+	{ "10.7", "trail.runs.gaps",
+	  "[{\"what\": \"bulkheadd\", \"kind\": \"ended\", \"from\": \"2026-11-20T10:00:00.000Z\", "
+	  "\"to\": \"2026-11-20T10:01:00.000Z\", \"seconds\": 60}]",
+	  "met", "(1 min 0 s)" },
+	{ "10.7", "trail.runs.gaps",
+	  "[{\"what\": \"bulkheadd\", \"kind\": \"ended\", \"from\": \"2026-11-20T10:00:00.000Z\", "
+	  "\"to\": \"2026-11-20T13:05:00.000Z\", \"seconds\": 11100}]",
+	  "finding",
+	  "bulkheadd was ended, and none ran from 2026-11-20T10:00:00.000Z to "
+	  "2026-11-20T13:05:00.000Z (3 h 5 min)" },
+	{ "10.7", "trail.runs.gaps",
+	  "[{\"what\": \"bulkheadd\", \"kind\": \"ended\", \"from\": "
+	  "\"2026-11-20T10:00:00.000Z\"}]",
+	  "finding", "to now (6 d 8 h)" },
+	{ "10.7", "trail.runs.gaps",
+	  "[{\"what\": \"bulkheadd\", \"kind\": \"ended\", \"from\": \"2026-11-20T10:00:00.000Z\", "
+	  "\"to\": \"2026-11-20T09:00:00.000Z\", \"seconds\": -1}]",
+	  "finding", "how long is not known" },
+	{ "10.7", "trail.runs.gaps",
+	  "[{\"what\": \"bulkheadd\", \"kind\": \"lost\", \"from\": \"2026-11-20T10:00:00.000Z\", "
+	  "\"to\": \"2026-11-20T10:00:01.000Z\", \"seconds\": 1}]",
+	  "finding", "ended without a word" },
+	{ "10.7", "trail.runs.gaps",
+	  "[{\"what\": \"bulkheadd\", \"kind\": \"failed\", \"from\": "
+	  "\"2026-11-20T10:00:00.000Z\", \"to\": \"2026-11-20T10:00:01.000Z\", \"seconds\": 1}]",
+	  "finding", "by a failure" },
+	{ "10.7", "trail.runs.gaps",
+	  "[{\"what\": \"bulkheadd\", \"kind\": \"unknown\", \"from\": "
+	  "\"2026-11-20T10:00:00.000Z\", \"to\": \"2026-11-20T11:00:00.000Z\", \"seconds\": 3600}]",
+	  "not-assessed", "an older version wrote no stop" },
+	{ "10.7", "trail.runs.gaps",
+	  "[{\"what\": \"logger\", \"kind\": \"deaf\", \"from\": \"2026-11-20T10:00:00.000Z\", "
+	  "\"to\": \"2026-11-20T10:00:30.000Z\", \"seconds\": 30, \"why\": \"the logger does not "
+	  "run\"}]",
+	  "finding", "(30 s): the logger does not run" },
+	{ "10.7", "trail.runs.gaps",
+	  "[{\"what\": \"bulkheadd\", \"kind\": \"ended\", \"from\": \"2026-11-20T10:00:00.000Z\", "
+	  "\"to\": \"2026-11-20T10:05:00.000Z\", \"seconds\": 300, \"booted\": "
+	  "\"2026-11-20T10:04:30.000Z\"}]",
+	  "met", "the machine was started anew at 2026-11-20T10:04:30.000Z" },
+	{ "10.7", "trail.runs.gaps",
+	  "[{\"what\": \"bulkheadd\", \"kind\": \"ended\", \"from\": \"2026-11-20T10:00:00.000Z\", "
+	  "\"to\": \"2026-11-20T10:05:00.000Z\", \"seconds\": 300, \"booted\": "
+	  "\"2026-11-20T10:02:00.000Z\"}]",
+	  "finding", "(5 min 0 s); the machine was started anew" },
+	{ "10.7", "trail.runs.gaps",
+	  "[{\"what\": \"bulkheadd\", \"kind\": \"ended\", \"from\": \"2026-11-20T10:00:00.000Z\", "
+	  "\"to\": \"2026-11-20T12:00:30.000Z\", \"seconds\": 7230, \"booted\": "
+	  "\"2026-11-20T12:00:00.000Z\"}]",
+	  "not-assessed", "how long the machine ran before that is not known" },
+	{ "10.7", "trail.runs.more", "3", "finding", "bulkheadd or its logger: 3" },
+	{ "10.7", "trail.runs", "{\"gaps\": []}", "not-assessed", "has no start of it" },
+	{ "10.7", "trail", "{\"state\": \"unreadable\", \"why\": \"gone\"}", "not-assessed",
+	  "when bulkheadd ran: gone" },
+	{ "10.7", "trail.last", "3", "met", "there was no time without bulkheadd" },
 	{ "10.7", "daemon", "{\"state\": \"absent\"}", "finding", "no bulkheadd answers" },
 	{ "10.7", "daemon", "{\"state\": \"not-asked\", \"why\": \"own\"}", "not-assessed", "own" },
 	{ "10.7", "daemon.logger", "\"down\"", "finding", "logger does not run" },

@@ -1,0 +1,115 @@
+#!/usr/bin/env bats
+# Times in which no daemon ran, or not all was recorded: on the trail, and in the report (10.7).
+# shellcheck disable=SC2154
+
+bats_require_minimum_version 1.5.0
+load lib/net
+load lib/daemon
+
+setup() {
+	net_up web db
+	policy cde <<<'{scope: cde, title: Cards}'
+	policy web <<<'{service: web, scope: cde, owner: a, select: {labels: {app: web}}, egress: [{to: [{service: db}], ports: [5432/tcp]}]}'
+	policy db <<<'{service: db, scope: cde, owner: a, select: {labels: {app: db}}, ingress: [{from: [{service: web}], ports: [5432/tcp]}]}'
+}
+teardown() {
+	daemon_gone
+	net_down
+}
+
+history_of() { "$bulkhead_program" history --store "$NET_DIR/store" "$@"; }
+entries() { history_of --json | jq -r 'select(.action) | "\(.action) \(.outcome)"' | xargs; }
+detail() { history_of --json | jq -r --arg a "$1" 'select(.action == $a) | .detail' | tail -n 1; } # ACTION: the last
+
+report() { # [OPTION...]: into $NET_DIR/report
+	status=0
+	"$bulkhead_program" report --policies "$NET_DIR/policies" --inventory "$NET_DIR/inventory.json" \
+		--config "$NET_DIR/bulkhead.yaml" --socket "$NET_DIR/control" --store "$NET_DIR/store" \
+		--scope cde --format json --output "$NET_DIR/report" "$@" 2>"$NET_DIR/said" || status=$?
+	[ "$status" -eq 1 ] || fail "$status: $(cat "$NET_DIR/said")"
+}
+verdict() { jq -r --arg id "$1" '.report.requirements[] | select(.id == $id) | .verdict' "$NET_DIR/report"; }
+says() { # ID KIND REGEX
+	jq -e --arg id "$1" --arg kind "$2" --arg re "$3" '.report.requirements[] | select(.id == $id) |
+		.[$kind] | any(test($re))' "$NET_DIR/report" >/dev/null ||
+		fail "$1 has no $2 '$3': $(jq --arg id "$1" '.report.requirements[] | select(.id == $id)' "$NET_DIR/report")"
+}
+
+@test "a restart in order is told, a daemon that was killed is a finding, and one that does not run too" {
+	daemon_up
+	report
+	[ "$(verdict 10.7)" = met ] || fail "$(jq '.report.trail.runs' "$NET_DIR/report")"
+	says 10.7 evidence 'there was no time without bulkheadd'
+	daemon_stop
+	daemon_up
+	[ "$(entries)" = "start done stop done start done" ]
+	[[ $(detail start) == *"the run before was told to end at "* ]]
+	report
+	[ "$(verdict 10.7)" = met ]
+	says 10.7 evidence 'was ended and started again: from .* to .* \([0-9]+ s\)'
+	daemon_kill
+	daemon_up
+	[[ $(detail start) == *"the run before ended without a word, and was seen last at "* ]]
+	report
+	[ "$(verdict 10.7)" = finding ]
+	says 10.7 findings 'ended without a word .* from .* to .* \([0-9]+ s\)'
+	report --format markdown
+	grep -q '^### Times without bulkheadd' "$NET_DIR/report"
+	daemon_stop
+	report
+	says 10.7 findings 'was ended, and none ran from .* to now'
+}
+
+@test "policies that end a start are no run, and do not hide how the one before ended" {
+	daemon_up
+	daemon_kill
+	echo 'service: [' >"$NET_DIR/policies/bad.yaml"
+	daemon_start
+	daemon_ends
+	[ "$status" -eq 2 ]
+	rm "$NET_DIR/policies/bad.yaml"
+	daemon_up
+	[ "$(entries)" = "start done start refused start done" ]
+	[[ $(detail start) == *"ended without a word"* ]]
+	report
+	[ "$(jq '.report.trail.runs.gaps | length' "$NET_DIR/report")" -eq 1 ]
+	says 10.7 findings 'ended without a word'
+	daemon_stop
+}
+
+@test "a logger that does not run is on the trail, from when to when, and a finding afterwards" {
+	mkdir "$NET_DIR/bin"
+	cp "${bulkhead_program%/*}"/{bulkheadd,bulkhead-logger} "$NET_DIR/bin/"
+	daemon_program=$NET_DIR/bin/bulkheadd
+	daemon_up
+	await eval 'pgrep -P "$daemon" -x bulkhead-logger'
+	mv "$NET_DIR/bin/bulkhead-logger" "$NET_DIR/bin/away"
+	kill -9 "$(pgrep -P "$daemon" -x bulkhead-logger)"
+	await eval '[[ $(entries) == *"logger failed" ]]'
+	[[ $(detail logger) == "denied packets are not all recorded since "*"the logger does not run"* ]]
+	report
+	says 10.7 findings 'not all denied packets were recorded from .* to now'
+	mv "$NET_DIR/bin/away" "$NET_DIR/bin/bulkhead-logger"
+	await in_log 'denied packets are recorded again'
+	daemon_stop
+	[ "$(entries)" = "start done logger failed logger done stop done" ] || fail "$(entries)"
+	daemon_up
+	report
+	says 10.7 findings 'not all denied packets were recorded from .*Z to .*Z .*: the logger does not run'
+	daemon_stop
+}
+
+@test "a service that nothing runs of shows nothing, and the evidence has the time of the comparison" {
+	daemon_up
+	report
+	says 1.3.1 evidence '2 of 2 endpoints .* last compared all endpoints with the policies at 20'
+	run ! says 1.3.1 unknown 'no endpoint of'
+	policy idle <<<'{service: idle, scope: cde, owner: a, select: {labels: {app: idle}}}'
+	ctl apply
+	report
+	for id in 1.2.8 1.3.1 1.3.2 1.4.2 1.4.3 1.4.4; do
+		[ "$(verdict $id)" != met ]
+		says $id unknown 'no endpoint of idle runs'
+	done
+	daemon_stop
+}
