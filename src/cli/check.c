@@ -47,12 +47,12 @@ static void print_summary(const struct site *s, const struct diag_list *diags, b
 		       p->n_guardrails, p->n_scopes, diags->warnings, accepted, p->digest);
 		return;
 	}
-	printf("valid: %zu %s, %zu services, ", p->n_files, p->n_files == 1 ? "file" : "files",
-	       p->n_services - k8s);
+	printf("valid: %zu file%s, %zu service%s, ", p->n_files, bh_s(p->n_files),
+	       p->n_services - k8s, bh_s(p->n_services - k8s));
 	if (k8s)
-		printf("%zu NetworkPolicies, ", k8s);
-	printf("%zu groups, %zu rules, %zu guardrails", p->n_groups, count_rules(p),
-	       p->n_guardrails);
+		printf("%zu NetworkPolic%s, ", k8s, k8s == 1 ? "y" : "ies");
+	printf("%zu group%s, %zu rule%s, %zu guardrail%s", p->n_groups, bh_s(p->n_groups),
+	       count_rules(p), bh_s(count_rules(p)), p->n_guardrails, bh_s(p->n_guardrails));
 	if (accepted)
 		printf("; %zu %s accepted", accepted,
 		       accepted == 1 ? "warning is" : "warnings are");

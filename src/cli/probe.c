@@ -38,8 +38,8 @@ static void draw(size_t done, size_t all)
 	for (size_t i = 0; i < BAR_CELLS; i++)
 		bar[i] = i < full ? '#' : '.';
 	bar[BAR_CELLS] = '\0';
-	fprintf(stderr, "\r[%s] %3zu%%  %zu of %zu packets", bar, all ? done * 100 / all : 100,
-		done, all);
+	fprintf(stderr, "\r[%s] %3zu%%  %zu of %zu packet%s", bar, all ? done * 100 / all : 100,
+		done, all, bh_s(all));
 }
 
 static void progress(size_t done, size_t all, void *arg)

@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include <bulkhead/base/text.h>
+
 #include "junit.h"
 
 /* A suite for the packets, with a case for each pair of ends; one for the tables. */
@@ -34,8 +36,8 @@ static void add_errors(const struct probe_pair *p, struct bh_buf *out)
 	for (unsigned r = 1; r < PROBE_REASONS; r++) {
 		if (!p->reason[r])
 			continue;
-		snprintf(text, sizeof(text), "%zu packets were not probed: %s", p->reason[r],
-			 probe_reason_text(r));
+		snprintf(text, sizeof(text), "%zu packet%s not probed: %s", p->reason[r],
+			 p->reason[r] == 1 ? " was" : "s were", probe_reason_text(r));
 		bh_buf_addstr(out, probe_reason_matters(r) ? "      <error" : "      <skipped");
 		if (probe_reason_matters(r)) /* the other has none */
 			junit_attribute(out, "type", probe_reason_name(r));

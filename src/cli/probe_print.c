@@ -113,7 +113,8 @@ static void print_findings(const struct probe_report *rep)
 		if (rep->run->cells[i].outcome == PROBE_FINDING && shown++ < LINES_MAX)
 			print_finding(rep, &rep->run->cells[i]);
 	if (shown > LINES_MAX)
-		printf("... and %zu findings more: --json has them all\n", shown - LINES_MAX);
+		printf("... and %zu finding%s more: --json has them all\n", shown - LINES_MAX,
+		       bh_s(shown - LINES_MAX));
 }
 
 static void print_tables(const struct probe_run *run)
@@ -135,13 +136,14 @@ static void print_not_probed(const struct probe_run *run)
 	while (probe_next_pair(run, &at, &p))
 		for (unsigned r = 1; r < PROBE_REASONS; r++)
 			if (p.reason[r] && shown++ < LINES_MAX)
-				printf("not probed  %s -> %s, %zu packets: %s\n",
+				printf("not probed  %s -> %s, %zu packet%s: %s\n",
 				       probe_party_name(run, p.first->from, from, sizeof(from)),
 				       probe_party_name(run, p.first->to, to, sizeof(to)),
-				       p.reason[r], reason_text(run, p.first, r));
+				       p.reason[r], bh_s(p.reason[r]),
+				       reason_text(run, p.first, r));
 	if (shown > LINES_MAX)
-		printf("... and %zu lines more of what was not probed: --json has them all\n",
-		       shown - LINES_MAX);
+		printf("... and %zu line%s more of what was not probed: --json has them all\n",
+		       shown - LINES_MAX, bh_s(shown - LINES_MAX));
 }
 
 static void print_uncovered(const struct probe_run *run)
@@ -163,12 +165,12 @@ static void print_sums(const struct probe_run *run)
 	if (run->jump)
 		printf("the clock was set by %.1f s meanwhile: when this was is not certain\n",
 		       (double)run->jump / 1e6);
-	printf("%zu packets = %zu as the policies say (%zu passed, %zu denied) + %zu findings + "
-	       "%zu "
-	       "not probed\n",
-	       t->packets, t->agree, t->passed, t->denied, t->findings, t->not_probed);
-	printf("%zu tables compared, %zu not as wanted; %.1f s, source port %u\n", t->tables,
-	       t->tables_bad, (double)run->took / 1e6, run->source_port);
+	printf("%zu packet%s = %zu as the policies say (%zu passed, %zu denied) + %zu finding%s + "
+	       "%zu not probed\n",
+	       t->packets, bh_s(t->packets), t->agree, t->passed, t->denied, t->findings,
+	       bh_s(t->findings), t->not_probed);
+	printf("%zu table%s compared, %zu not as wanted; %.1f s, source port %u\n", t->tables,
+	       bh_s(t->tables), t->tables_bad, (double)run->took / 1e6, run->source_port);
 }
 
 /* --- for programs -------------------------------------------------------------------------------- */

@@ -239,12 +239,12 @@ static void judge_run(struct probing *p)
 				 " s during the segmentation test",
 				 jump));
 	if (p->more)
-		json_array_append_new(p->findings,
-				      json_sprintf("and %zu lines of the test more", p->more));
+		json_array_append_new(p->findings, json_sprintf("and %zu line%s of the test more",
+								p->more, bh_s(p->more)));
 	if (p->elsewhere)
 		json_array_append_new(p->unknown,
-				      json_sprintf("the test has %zu findings that are not of this "
-						   "scope",
+				      json_sprintf("findings of the test that are not of this "
+						   "scope: %zu",
 						   p->elsewhere));
 	if (strcmp(cli_text(p->summary, "result"), "clean") != 0 && !json_array_size(p->findings) &&
 	    !json_array_size(p->unknown))

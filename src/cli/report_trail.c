@@ -146,8 +146,7 @@ static void look_for_test(struct reading *r, const json_t *e)
 	if (strcmp(cli_text(e, "action"), "probe") != 0 ||
 	    strcmp(cli_text(e, "outcome"), "done") != 0 || gather_time(cli_text(e, "when"), &t) < 0)
 		return;
-	if (sscanf(detail, "a segmentation test begins: %*u packets from source port %u", &port) ==
-	    1)
+	if (sscanf(detail, "a segmentation test begins: %*u %*s from source port %u", &port) == 1)
 		r->begun[r->n_begun++ % BEGUN_MAX] = (struct report_test) { { t, 0 }, port };
 	else if (sscanf(detail, "the segmentation test from source port %u", &port) == 1)
 		end_test(r, t, port);

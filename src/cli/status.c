@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 
+#include <bulkhead/base/text.h>
 #include <bulkhead/enforce/report.h>
 
 #include "cli.h"
@@ -84,7 +85,8 @@ static void print_engines(const json_t *o)
 static void print_logger(const json_t *o)
 {
 	if (o)
-		printf(", %" JSON_INTEGER_FORMAT " records%s", number(o, "records"),
+		printf(", %" JSON_INTEGER_FORMAT " record%s%s", number(o, "records"),
+		       bh_s((uint64_t)number(o, "records")),
 		       is_state(o, "down") ? ", the logger is down" : "");
 }
 
@@ -93,10 +95,11 @@ static void print_daemon(const struct view *v, const json_t *o)
 	const char *why = cli_text(o, "why"), *compared = cli_text(o, "compared");
 
 	printf("%s%-12s%s %-24s %-20.12s since %s, %" JSON_INTEGER_FORMAT
-	       " namespaces held, %" JSON_INTEGER_FORMAT " repairs",
+	       " namespace%s held, %" JSON_INTEGER_FORMAT " repair%s",
 	       colour_of(v, o), cli_text(o, "state"), v->colour ? "\033[0m" : "",
 	       cli_text(o, "daemon"), cli_text(o, "generation"), cli_text(o, "since"),
-	       number(o, "namespaces_held"), number(o, "repairs"));
+	       number(o, "namespaces_held"), bh_s((uint64_t)number(o, "namespaces_held")),
+	       number(o, "repairs"), bh_s((uint64_t)number(o, "repairs")));
 	if (compared[0])
 		printf(", compared %s", compared);
 	print_engines(o);
@@ -199,7 +202,7 @@ int cmd_status(struct cli_options *o)
 	if (code != CLI_YES)
 		return code;
 	if (!o->json)
-		printf("%zu endpoints, %zu protected, %zu %s\n", v.total, v.protected, v.findings,
-		       v.findings == 1 ? "finding" : "findings");
+		printf("%zu endpoint%s, %zu protected, %zu finding%s\n", v.total, bh_s(v.total),
+		       v.protected, v.findings, bh_s(v.findings));
 	return v.findings ? CLI_NO : CLI_YES;
 }

@@ -47,8 +47,8 @@ static int check_services(const struct preflight *p)
 
 		if (s->policies->services[k].mode == MODE_OFF || s->selection->endpoints_of[k].n)
 			continue;
-		snprintf(f.why, sizeof(f.why), "it selects none of the %zu endpoints",
-			 s->endpoints->n);
+		snprintf(f.why, sizeof(f.why), "it selects none of the %zu endpoint%s",
+			 s->endpoints->n, bh_s(s->endpoints->n));
 		r = p->fn(&f, p->arg);
 	}
 	return r;

@@ -45,8 +45,8 @@ void site_lint_nobody(const struct site *s, struct diag_list *diags)
 		     v->is_k8s ? "compare podSelector: and the namespace with what bulkhead "
 				 "endpoints --json lists"
 			       : "compare select: with what bulkhead endpoints lists",
-		     "%s %s selects none of the %zu endpoints", kind_of(v), name_of(v),
-		     s->endpoints->n);
+		     "%s %s selects none of the %zu endpoint%s", kind_of(v), name_of(v),
+		     s->endpoints->n, bh_s(s->endpoints->n));
 	}
 }
 

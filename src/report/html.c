@@ -183,7 +183,8 @@ static void add_sum(struct bh_buf *b, const json_t *report)
 
 		snprintf(path, sizeof(path), "sum.%s", verdicts[i]);
 		bh_buf_addf(b, "<li class=\"%s\"><b>%" JSON_INTEGER_FORMAT "</b>%s</li>\n",
-			    verdicts[i], fact_number(report, path), verdict_word(verdicts[i]));
+			    verdicts[i], fact_number(report, path),
+			    verdict_count(verdicts[i], fact_number(report, path)));
 	}
 	bh_buf_addstr(b, "</ul>\n</header>\n");
 }

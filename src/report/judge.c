@@ -8,6 +8,7 @@
 
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/base/limits.h>
+#include <bulkhead/base/text.h>
 #include <bulkhead/report/report.h>
 
 static const struct requirement *const parts[] = { requirements_config, requirements_flows,
@@ -164,12 +165,14 @@ void judge_enforced(struct judging *j)
 			      "be looked at");
 	judge_empty_services(j);
 	if (good)
-		judge_evidence(j,
-			       "%zu of %zu endpoints of the scope hold exactly the rules that the "
-			       "policies ask for, read back from the kernel (%s, which last "
-			       "compared all endpoints with the policies at %s)",
-			       good, n, fact_text(j->report, "enforcement.source"),
-			       fact_text(j->report, "enforcement.compared"));
+		judge_evidence(
+			j,
+			"%zu of %zu endpoint%s of the scope hold%s exactly the rules that the "
+			"policies ask for, read back from the kernel (%s, which last "
+			"compared all endpoints with the policies at %s)",
+			good, n, bh_s(n), n == 1 ? "s" : "",
+			fact_text(j->report, "enforcement.source"),
+			fact_text(j->report, "enforcement.compared"));
 }
 
 /* --- all of it -------------------------------------------------------------------------------- */

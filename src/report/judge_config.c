@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <string.h>
 
+#include <bulkhead/base/text.h>
+
 #include "judge.h"
 
 /* How the controls are configured, and how that is kept: 1.2.1 to 1.2.4, 1.2.8. */
@@ -25,9 +27,9 @@ static void judge_standards(struct judging *j)
 			guardrails);
 	if (warnings)
 		judge_found(j,
-			    "bulkhead check warns of %" JSON_INTEGER_FORMAT " things in the "
+			    "bulkhead check warns of %" JSON_INTEGER_FORMAT " thing%s in the "
 			    "policies that nobody has accepted with a reason",
-			    warnings);
+			    warnings, bh_s((uint64_t)warnings));
 	judge_evidence(j,
 		       "policy files, read and found valid: %" JSON_INTEGER_FORMAT " (digest %s)",
 		       fact_number(r, "policies.files"), fact_text(r, "policies.digest"));
@@ -92,9 +94,10 @@ static void judge_change_trail(struct judging *j)
 	judge_in_force(j);
 	if (damage)
 		judge_found(j,
-			    "the audit trail is not whole: %" JSON_INTEGER_FORMAT " findings, "
+			    "the audit trail is not whole: %" JSON_INTEGER_FORMAT " finding%s, "
 			    "the first: %s",
-			    damage, fact_text(j->report, "trail.first_finding"));
+			    damage, bh_s((uint64_t)damage),
+			    fact_text(j->report, "trail.first_finding"));
 }
 
 static void judge_files(struct judging *j)
@@ -111,8 +114,8 @@ static void judge_files(struct judging *j)
 		judge_unknown(j, "who may write to the policy files was not looked at");
 	else
 		judge_evidence(j,
-			       "%zu policy files and directories were looked at for who may "
-			       "write to them",
+			       "policy files and directories that were looked at for who may write "
+			       "to them: %zu",
 			       n);
 }
 
@@ -120,8 +123,9 @@ static void judge_configuration(struct judging *j)
 {
 	judge_enforced(j);
 	if (fact_equals(j->report, "verify.state", "read"))
-		judge_evidence(j, "bulkhead verify looked at %" JSON_INTEGER_FORMAT " namespaces",
-			       fact_number(j->report, "verify.checked"));
+		judge_evidence(j, "bulkhead verify looked at %" JSON_INTEGER_FORMAT " namespace%s",
+			       fact_number(j->report, "verify.checked"),
+			       bh_s((uint64_t)fact_number(j->report, "verify.checked")));
 	judge_in_force(j);
 	judge_files(j);
 }
@@ -159,9 +163,9 @@ static void judge_network_diagram(struct judging *j)
 		judge_unknown(j, "no endpoint is there to be drawn");
 	else
 		judge_evidence(j,
-			       "the map is drawn from %zu endpoints that were there at %s, and "
-			       "from %zu connections that may be opened",
-			       n, fact_text(j->report, "generated"),
+			       "the map is drawn from what was there at %s: endpoints: %zu, "
+			       "connections that may be opened: %zu",
+			       fact_text(j->report, "generated"), n,
 			       count_allowed(fact(j->report, "map")));
 }
 
@@ -172,8 +176,8 @@ static void judge_data_flows(struct judging *j)
 	judge_network_diagram(j);
 	if (n)
 		judge_evidence(j,
-			       "%zu flows into, out of and within the scope are listed with their "
-			       "ports",
+			       "flows into, out of and within the scope that are listed with their "
+			       "ports: %zu",
 			       n);
 	else
 		judge_unknown(j, "no flow touches the scope");

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include <bulkhead/base/limits.h>
+#include <bulkhead/base/text.h>
 
 #include "judge.h"
 
@@ -45,8 +46,8 @@ static void judge_reasons(struct judging *j)
 		}
 	if (n)
 		judge_evidence(j,
-			       "%zu flows are listed with service, protocol, port, reason, owner "
-			       "and ticket; all else is denied",
+			       "flows that are listed with service, protocol, port, reason, owner "
+			       "and ticket: %zu; all else is denied",
 			       n);
 	else
 		judge_unknown(j, "no flow touches the scope");
@@ -76,9 +77,9 @@ static void judge_insecure(struct judging *j)
 		judge_unknown(j, "no flow touches the scope");
 	else if (!n)
 		judge_evidence(j,
-			       "none of %zu flows is on a port of a service that is known to be "
+			       "of %zu flow%s none is on a port of a service that is known to be "
 			       "insecure",
-			       flows);
+			       flows, bh_s(flows));
 }
 
 /* --- 1.2.7 ------------------------------------------------------------------------------------ */
@@ -86,6 +87,7 @@ static void judge_insecure(struct judging *j)
 static void judge_review_of(struct judging *j, const json_t *f, int64_t now, json_int_t days)
 {
 	int64_t reviewed = fact_time(f, "reviewed");
+	json_int_t late = (json_int_t)((now - reviewed) / JUDGE_DAY) - days;
 
 	if (is_way(f, "inside") || fact_is(f, "dns"))
 		return; /* crosses nothing; has no rule that could say */
@@ -97,14 +99,16 @@ static void judge_review_of(struct judging *j, const json_t *f, int64_t now, jso
 	else if (reviewed + days * JUDGE_DAY <= now)
 		judge_found(j,
 			    FLOW " was last reviewed at %s, and is due since %" JSON_INTEGER_FORMAT
-				 " days (%s)",
-			    FLOW_OF(f), fact_text(f, "reviewed"),
-			    (json_int_t)((now - reviewed) / JUDGE_DAY) - days,
+				 " day%s (%s)",
+			    FLOW_OF(f), fact_text(f, "reviewed"), late, bh_s((uint64_t)late),
 			    fact_text(f, "where"));
 }
 
 static void judge_unused(struct judging *j)
 {
+	json_int_t days = fact_number(j->report, "days");
+	json_int_t young = fact_number(j->report, "rules.young");
+	json_int_t tested = fact_number(j->report, "rules.tested");
 	size_t i, n = 0;
 	json_t *u;
 
@@ -114,31 +118,32 @@ static void judge_unused(struct judging *j)
 		n++;
 		judge_found(j,
 			    "nothing%s has hit the rule %s of %s for %" JSON_INTEGER_FORMAT
-			    " days (%s)",
+			    " day%s (%s)",
 			    fact_number(u, "tests") ? " but segmentation tests" : "",
-			    fact_text(u, "rule"), fact_text(u, "service"),
-			    fact_number(j->report, "days"), fact_text(u, "where"));
+			    fact_text(u, "rule"), fact_text(u, "service"), days,
+			    bh_s((uint64_t)days), fact_text(u, "where"));
 	}
-	if (fact_number(j->report, "rules.young"))
+	if (young)
 		judge_unknown(j,
-			      "%" JSON_INTEGER_FORMAT " rules without a hit have been counted for "
-			      "fewer than %" JSON_INTEGER_FORMAT " days",
-			      fact_number(j->report, "rules.young"),
-			      fact_number(j->report, "days"));
-	if (fact_number(j->report, "rules.tested"))
+			      "%" JSON_INTEGER_FORMAT " rule%s without a hit %s been counted for "
+			      "fewer than %" JSON_INTEGER_FORMAT " day%s",
+			      young, bh_s((uint64_t)young), young == 1 ? "has" : "have", days,
+			      bh_s((uint64_t)days));
+	if (tested)
 		judge_unknown(j,
 			      "%" JSON_INTEGER_FORMAT
-			      " rules were hit last while a segmentation test ran, which hits "
+			      " rule%s hit last while a segmentation test ran, which hits "
 			      "every rule and was not told apart then: whether anything else "
-			      "needs them is not known",
-			      fact_number(j->report, "rules.tested"));
+			      "needs %s is not known",
+			      tested, tested == 1 ? " was" : "s were", tested == 1 ? "it" : "them");
 	if (!fact_number(j->report, "rules.n"))
 		judge_unknown(j, "the scope has no rule whose hits could be counted");
 	else if (!n)
 		judge_evidence(j,
-			       "of %" JSON_INTEGER_FORMAT " rules of the scope none is known to "
+			       "of %" JSON_INTEGER_FORMAT " rule%s of the scope none is known to "
 			       "have gone unused",
-			       fact_number(j->report, "rules.n"));
+			       fact_number(j->report, "rules.n"),
+			       bh_s((uint64_t)fact_number(j->report, "rules.n")));
 }
 
 static void judge_reviews(struct judging *j)
@@ -155,8 +160,8 @@ static void judge_reviews(struct judging *j)
 	if (n)
 		judge_evidence(j,
 			       "the date of the last review of each flow across the scope was "
-			       "compared with %" JSON_INTEGER_FORMAT " days",
-			       days);
+			       "compared with %" JSON_INTEGER_FORMAT " day%s",
+			       days, bh_s((uint64_t)days));
 	judge_unused(j);
 }
 
@@ -200,8 +205,9 @@ static void judge_way(struct judging *j, const char *way)
 				    fact_text(f, "where"));
 	}
 	if (json_array_size(fact(j->report, "services")))
-		judge_evidence(j, "%zu %s flows are allowed; whatever is not listed is denied", n,
-			       way);
+		judge_evidence(j,
+			       "%s flows that are allowed: %zu; whatever is not listed is denied",
+			       way, n);
 }
 
 static void judge_inbound(struct judging *j)
@@ -277,7 +283,9 @@ static void judge_stores(struct judging *j)
 			      "which service of the scope stores account data is not known: none "
 			      "is reached on a port of a known database");
 	else if (stores)
-		judge_evidence(j, "%zu services of the scope are taken for stores, by their ports",
+		judge_evidence(j,
+			       "services of the scope that are taken for stores, by their ports: "
+			       "%zu",
 			       stores);
 }
 

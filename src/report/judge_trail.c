@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include <bulkhead/base/limits.h>
+#include <bulkhead/base/text.h>
 
 #include "judge.h"
 
@@ -29,16 +30,17 @@ static void judge_history(struct judging *j)
 		judge_found(j, "what was denied is not what was recorded and what was counted "
 			       "without a record: the history was altered");
 	if (fact_number(d, "kept.lost_records"))
-		judge_found(j, "%" JSON_INTEGER_FORMAT " records could not be written",
-			    fact_number(d, "kept.lost_records"));
+		judge_found(j, "%" JSON_INTEGER_FORMAT " record%s could not be written",
+			    fact_number(d, "kept.lost_records"),
+			    bh_s((uint64_t)fact_number(d, "kept.lost_records")));
 	if (fact_is(d, "from_the_future"))
 		judge_found(j, "the history has records of a time that is still to come: the clock "
 			       "was set back");
 	judge_evidence(j,
-		       "%" JSON_INTEGER_FORMAT
-		       " denied packets of the scope in %" JSON_INTEGER_FORMAT
-		       " records since %s; every packet is recorded or counted",
-		       fact_number(d, "packets"), fact_number(d, "records"), fact_text(d, "from"));
+		       "denied packets of the scope since %s: %" JSON_INTEGER_FORMAT
+		       ", in records: %" JSON_INTEGER_FORMAT
+		       "; every packet is recorded or counted",
+		       fact_text(d, "from"), fact_number(d, "packets"), fact_number(d, "records"));
 }
 
 static void judge_left_out(struct judging *j)
@@ -72,8 +74,8 @@ static void judge_logging(struct judging *j)
 			judge_found(j, "%s keeps no records of what it denies (%s)",
 				    fact_text(s, "name"), fact_text(s, "where"));
 	}
-	judge_evidence(j, "%zu of %zu services of the scope also record what they allow", allowed,
-		       n);
+	judge_evidence(j, "services of the scope that also record what they allow: %zu of %zu",
+		       allowed, n);
 }
 
 static void judge_clock(struct judging *j)
@@ -117,8 +119,8 @@ static void judge_unaltered(struct judging *j)
 	if (!fact_is(j->report, "trail.safe"))
 		judge_found(j, "others than root may write to the directory of the trail");
 	judge_evidence(j,
-		       "%" JSON_INTEGER_FORMAT " entries were looked at, each with the SHA-256 of "
-		       "the one before; the last is %" JSON_INTEGER_FORMAT ", %s",
+		       "entries that were looked at, each with the SHA-256 of the one before: "
+		       "%" JSON_INTEGER_FORMAT "; the last is %" JSON_INTEGER_FORMAT ", %s",
 		       fact_number(j->report, "trail.entries"),
 		       fact_number(j->report, "trail.last"),
 		       fact_text(j->report, "trail.last_hash"));
@@ -149,8 +151,8 @@ static void judge_now(struct judging *j)
 			    "recorded",
 			    fact_text(d, "logger"));
 	judge_evidence(j,
-		       "bulkheadd runs since %s, holds %" JSON_INTEGER_FORMAT
-		       " namespaces, and has put %" JSON_INTEGER_FORMAT " altered tables right",
+		       "bulkheadd runs since %s; namespaces that it holds: %" JSON_INTEGER_FORMAT
+		       ", altered tables that it has put right: %" JSON_INTEGER_FORMAT,
 		       fact_text(d, "since"), fact_number(d, "namespaces"),
 		       fact_number(d, "repairs"));
 }
@@ -197,11 +199,10 @@ static void judge_test(struct judging *j, json_int_t days)
 		judge_unknown(j, "the segmentation test asked nothing that touches the scope");
 	else
 		judge_evidence(j,
-			       "%" JSON_INTEGER_FORMAT
-			       " connections were tried at %s, %" JSON_INTEGER_FORMAT
-			       " of them into or out of the scope; each verdict "
-			       "is from counters and records",
-			       fact_number(p, "total"), fact_text(p, "when"),
+			       "connections that were tried at %s: %" JSON_INTEGER_FORMAT
+			       ", of them into or out of the scope: %" JSON_INTEGER_FORMAT
+			       "; each verdict is from counters and records",
+			       fact_text(p, "when"), fact_number(p, "total"),
 			       fact_number(p, "questions"));
 }
 

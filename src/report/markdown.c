@@ -79,8 +79,9 @@ static void add_head(struct bh_buf *b, const json_t *report, const char *digest)
 	add_pair(b, "SHA-256 of the data", digest);
 	bh_buf_addf(b,
 		    "\n%" JSON_INTEGER_FORMAT " met, %" JSON_INTEGER_FORMAT
-		    " finding, %" JSON_INTEGER_FORMAT " not assessed\n\n",
+		    " %s, %" JSON_INTEGER_FORMAT " not assessed\n\n",
 		    fact_number(report, "sum.met"), fact_number(report, "sum.finding"),
+		    verdict_count("finding", fact_number(report, "sum.finding")),
 		    fact_number(report, "sum.not-assessed"));
 }
 

@@ -8,6 +8,11 @@ const char *verdict_word(const char *verdict)
 	return strcmp(verdict, "not-assessed") == 0 ? "not assessed" : verdict;
 }
 
+const char *verdict_count(const char *verdict, json_int_t n)
+{
+	return n != 1 && strcmp(verdict, "finding") == 0 ? "findings" : verdict_word(verdict);
+}
+
 const struct table report_tables[] = {
 	{ "flows",
 	  "Allowed services, protocols and ports",

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <stdio.h>
 
+#include <bulkhead/base/text.h>
+
 #include "pictures.h"
 #include "writers.h"
 
@@ -54,8 +56,9 @@ static void add_bars(struct bh_buf *out, const json_t *parts, json_int_t most)
 		h = h < 2 ? 2 : h; /* what is not 0 is never shown as nothing */
 		bh_buf_addf(out,
 			    "<rect class=\"bar\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\">"
-			    "<title>%" JSON_INTEGER_FORMAT " packets</title></rect>\n",
-			    x + 1, TOP + HEIGHT - h, next - x > 3 ? next - x - 2 : 1, h, packets);
+			    "<title>%" JSON_INTEGER_FORMAT " packet%s</title></rect>\n",
+			    x + 1, TOP + HEIGHT - h, next - x > 3 ? next - x - 2 : 1, h, packets,
+			    bh_s((uint64_t)packets));
 	}
 }
 

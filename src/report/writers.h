@@ -15,6 +15,8 @@ void html_add(struct bh_buf *b, const char *s);
 
 /* "met", "finding", "not-assessed" for people. */
 const char *verdict_word(const char *verdict);
+/* The same of N of them: "findings". */
+const char *verdict_count(const char *verdict, json_int_t n);
 
 /* --- lists and tables: the same in every format, but for what stands around ------------------ */
 

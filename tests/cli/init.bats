@@ -149,7 +149,7 @@ write() { printf '%s\n' "$@" >"$dir/compose.yaml"; }
 	[[ $output != *$'\e'* ]]
 	"$bulkhead" init "$dir/compose.yaml" --project shop 2>/dev/null >"$dir/p.yaml"
 	run "$bulkhead" check "$dir/p.yaml"
-	[[ $output == "valid: 1 file, 1 services,"* ]]
+	[[ $output == "valid: 1 file, 1 service,"* ]]
 	"$bulkhead" fmt --check "$dir/p.yaml"
 }
 

@@ -23,7 +23,7 @@ accepted() { one_warning '    accept:' "      - {lint: whole-family, reason: \"$
 	one_warning
 	run --separate-stderr "$bulkhead" check "$dir/p.yaml"
 	[ "$status" -eq 0 ]
-	[ "$output" = "valid: 1 file, 1 services, 0 groups, 1 rules, 0 guardrails" ]
+	[ "$output" = "valid: 1 file, 1 service, 0 groups, 1 rule, 0 guardrails" ]
 	# shellcheck disable=SC2154 # bats sets it
 	[[ ${stderr_lines[0]} == "$dir/p.yaml:4:10: warning: 0.0.0.0/0 includes "*" (entity: world "*") [whole-family]" ]]
 	[ "${stderr_lines[1]}" = "  whole-family: That includes containers, the host and the cloud's metadata service." ]
@@ -41,7 +41,7 @@ accepted() { one_warning '    accept:' "      - {lint: whole-family, reason: \"$
 	accepted 'the proxy goes everywhere'
 	run "$bulkhead" check --strict "$dir/p.yaml"
 	[ "$status" -eq 0 ]
-	[ "$output" = "valid: 1 file, 1 services, 0 groups, 1 rules, 0 guardrails; 1 warning is accepted" ]
+	[ "$output" = "valid: 1 file, 1 service, 0 groups, 1 rule, 0 guardrails; 1 warning is accepted" ]
 	# another rule, and another lint, are not silenced by it
 	printf '%s\n' '  - to: [{cidr: "::/0"}]' '    expires: 2020-01-01T00:00:00Z' >>"$dir/p.yaml"
 	run "$bulkhead" check "$dir/p.yaml"

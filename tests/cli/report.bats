@@ -323,7 +323,7 @@ altered() { # PATTERN
 	hit() { all cde | jq -c "if .rule == \"ledger.in.book\" then .last_hit = \"$1\" else . end" >"$dir/rules"; }
 	hit 2026-01-01T00:00:05.000Z
 	made "$dir/r" --format json --rules "$dir/rules" --probe "$dir/probe"
-	[[ $(why "$dir/r" 1.2.7) == *"1 rules were hit last while a segmentation test ran"* ]]
+	[[ $(why "$dir/r" 1.2.7) == *"1 rule was hit last while a segmentation test ran"* ]]
 	hit 2026-01-01T01:00:00.000Z
 	made "$dir/r" --format json --rules "$dir/rules" --probe "$dir/probe"
 	[[ $(why "$dir/r" 1.2.7) != *"hit last while"* ]]

@@ -30,6 +30,12 @@ void bh_tame(struct bh_buf *b, const char *s, size_t len);
 /* Same as bh_escape() for a NUL-terminated string into a fixed array; always terminated, "..." when cut. */
 const char *bh_escape_str(char *out, size_t size, const char *s);
 
+/* What a word ends with behind a number: "%zu packet%s", n, bh_s(n). */
+static inline const char *bh_s(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
 /* Is all of it well-formed UTF-8 (RFC 3629)? */
 bool bh_is_utf8(const char *s);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <regex.h>
 
 #include "util.h"
 
@@ -293,6 +294,57 @@ static void test_limits(void **state)
 	json_decref(r);
 }
 
+/* Of everything there is one: no word behind it is of many. */
+static void test_one(void **state)
+{
+	static const char *const ones[][2] = {
+		{ "policies.warnings", "1" },
+		{ "trail.n_findings", "1" },
+		{ "trail.entries", "1" },
+		{ "verify.checked", "1" },
+		{ "rules.n", "1" },
+		{ "rules.young", "1" },
+		{ "rules.tested", "1" },
+		{ "days", "1" },
+		{ "scope.review_days", "1" },
+		{ "denied.kept.lost_records", "1" },
+		{ "denied.packets", "1" },
+		{ "denied.left_out", "1" },
+		{ "denied.unclear", "[{}]" },
+		{ "daemon.namespaces", "1" },
+		{ "daemon.repairs", "1" },
+		{ "probe.total", "1" },
+		{ "probe.questions", "1" },
+		{ "trail.runs.more", "1" },
+		{ "flows.0.reviewed", "\"2026-11-24\"" },
+	};
+	json_t *r = facts();
+	bh_autofree char *text = NULL;
+	regmatch_t m;
+	regex_t re;
+
+	for (size_t i = 0; i < BH_ARRAY_SIZE(ones); i++)
+		put(r, ones[i][0], ones[i][1]);
+	json_array_remove(json_object_get(r, "endpoints"), 2);
+	json_array_remove(json_object_get(r, "endpoints"), 1);
+	json_array_remove(json_object_get(r, "services"), 1);
+	json_array_remove(json_object_get(r, "flows"), 2);
+	json_array_remove(json_object_get(r, "flows"), 1);
+	assert_int_equal(report_judge(r, NULL), 0);
+	text = json_dumps(json_object_get(r, "requirements"), 0);
+	assert_int_equal(regcomp(&re,
+				 "[^-0-9.:]1 ([a-z]+ )?(things|findings|endpoints|records|rules|"
+				 "days|namespaces|flows|services|packets|entries|connections|"
+				 "tables|policy files|lines) ",
+				 REG_EXTENDED),
+			 0);
+	if (regexec(&re, text, 1, &m, 0) == 0)
+		fail_msg("%.60s", text + m.rm_so);
+	assert_non_null(strstr(text, "of 1 rule of the scope"));
+	regfree(&re);
+	json_decref(r);
+}
+
 static json_t *judged(const char *path, const char *value)
 {
 	json_t *r = facts();
@@ -398,10 +450,15 @@ static void test_compare_future(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_all_met),        cmocka_unit_test(test_each_red),
-		cmocka_unit_test(test_all_can_be_red), cmocka_unit_test(test_nothing),
-		cmocka_unit_test(test_limits),         cmocka_unit_test(test_compare),
-		cmocka_unit_test(test_compare_future), cmocka_unit_test(test_compare_unknown),
+		cmocka_unit_test(test_all_met),
+		cmocka_unit_test(test_each_red),
+		cmocka_unit_test(test_all_can_be_red),
+		cmocka_unit_test(test_nothing),
+		cmocka_unit_test(test_one),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_compare),
+		cmocka_unit_test(test_compare_future),
+		cmocka_unit_test(test_compare_unknown),
 		cmocka_unit_test(test_compare_said),
 	};
 
