@@ -113,3 +113,21 @@ says() { # ID KIND REGEX
 	done
 	daemon_stop
 }
+
+@test "an attempt while a segmentation test runs is listed; what the test itself was denied is not" {
+	daemon_up
+	"$bulkhead_program" probe --policies "$NET_DIR/policies" --inventory "$NET_DIR/inventory.json" \
+		--config "$NET_DIR/bulkhead.yaml" --socket "$NET_DIR/control" --rate 50 >"$NET_DIR/probe" 2>&1 &
+	probe=$!
+	await eval '[[ $(entries) == *"probe done" ]]'
+	[ "$(ask web db 7777/tcp)" = "timeout timeout" ]
+	[ "$(entries)" = "start done probe done" ] || fail "the test was over before the attempt"
+	wait $probe || fail "$(cat "$NET_DIR/probe")"
+	[ "$(entries)" = "start done probe done probe done" ]
+	await eval '[ "$("$bulkhead_program" denied --store "$NET_DIR/store" --json | jq -s "map(select(.destination.port == 3389)) | length")" -ge 4 ]'
+	report
+	jq -e '.report.denied | (.groups | any(.service == "web" and .peer == "db" and .port == "7777/tcp")) and
+		all(.groups[]; .port != "3389/tcp") and .left_out >= 4 and (.unclear | length < 4)' "$NET_DIR/report" ||
+		fail "$(jq -c .report.denied "$NET_DIR/report") $(cat "$NET_DIR/probe")"
+	daemon_stop
+}
