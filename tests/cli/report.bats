@@ -181,6 +181,60 @@ altered() { # PATTERN
 	[ "$(listed)" = "[0,3,null]" ] || { listed && false; }
 }
 
+@test "times without a daemon: from the trail, with their ends, boots and reasons" {
+	now=$(date +%s)
+	ago() { date -u -d "@$((now - $1))" +%FT%T.000Z; } # SECONDS
+	entry() { jq -cn --arg when "$(at $((now - $1)))" --arg action "$2" --arg outcome "$3" --arg detail "$4" \
+		'{$when, $action, $outcome, $detail}'; } # SECONDS-AGO ACTION OUTCOME DETAIL
+	runs() { printf 'bulkheadd runs, on boot %s of %s: %s' "$@"; } # BOOT BOOTED BEFORE
+	day=86400
+	trail "$(entry $((10 * day)) start done '')" \
+		"$(entry $((9 * day)) start done "$(runs aa-1 "$(ago $((9 * day + 60)))" 'of a run before nothing is known')")" \
+		"$(entry $((8 * day)) stop done 'bulkheadd ends, as it was told')" \
+		"$(entry $((8 * day - 30)) start done "$(runs bb-2 "$(ago $((8 * day - 10)))" "the run before was told to end at $(ago $((8 * day)))")")" \
+		"$(entry $((6 * day + 1800)) change done '')" \
+		"$(jq -c '.who = {uid: 0, gid: 0, pid: 1, name: "bulkhead", role: "command line"}' <<<"$(entry $((6 * day + 600)) apply done '')")" \
+		"$(entry $((6 * day)) start done "$(runs bb-2 "$(ago $((8 * day - 10)))" "the run before ended without a word, and was seen last at $(ago $((6 * day + 3600))); it could not be kept: x")")" \
+		"$(entry $((5 * day)) start refused '')" \
+		"$(entry $((4 * day)) logger failed "denied packets are not all recorded since $(ago $((4 * day + 5))): the logger does not run: <b>")" \
+		"$(entry $((4 * day - 60)) logger done "denied packets are recorded again since $(ago $((4 * day - 40)))")"
+	printf '{"boot":"bb-2","booted":1,"since":%d000000,"seen":%d000000,"ended":false}' $((now - 6 * day)) \
+		$((now - 3600)) >"$dir/store/running"
+	gaps() { jq -c '.report.trail.runs.gaps[] | [.what, .kind, .from, .to, .seconds, .booted, .why]' "$dir/r"; }
+	made "$dir/r" --format json
+	diff <(gaps) - <<-END
+		["bulkheadd","unknown","$(ago $((10 * day)))","$(ago $((9 * day)))",$day,null,null]
+		["bulkheadd","ended","$(ago $((8 * day)))","$(ago $((8 * day - 30)))",30,"$(ago $((8 * day - 10)))",null]
+		["bulkheadd","lost","$(ago $((6 * day + 1800)))","$(ago $((6 * day)))",1800,null,null]
+		["logger","deaf","$(ago $((4 * day + 5)))","$(ago $((4 * day - 40)))",45,null,"the logger does not run: <b>"]
+		["bulkheadd","lost","$(ago 3600)",null,null,null,null]
+	END
+	[ "$(jq -r .report.trail.runs.from "$dir/r")" = "$(ago $((10 * day)))" ]
+	[ "$(verdict "$dir/r" 10.7)" = finding ]
+	[[ $(why "$dir/r" 10.7) == *"none is known to have run from $(ago $((6 * day + 1800))) to $(ago $((6 * day))) (30 min 0 s)"* ]]
+	jq -e '.report.requirements[] | select(.id == "10.7") | .evidence | any(test("machine was started anew at"))' "$dir/r"
+	for format in html markdown; do
+		made "$dir/r" --format $format
+		grep -q "Times without bulkheadd" "$dir/r"
+		run ! grep -q "run: <b>" "$dir/r"
+	done
+	# of the time of the report alone
+	made "$dir/r" --format json --days 7
+	[ "$(gaps | wc -l)" -eq 3 ]
+	# told to end, and the trail could not be written
+	sed -i 's/"ended":false/"ended":true/' "$dir/store/running"
+	made "$dir/r" --format json
+	[ "$(gaps | tail -n 1)" = '["bulkheadd","ended","'"$(ago 3600)"'",null,null,null,null]' ]
+	# it runs
+	printf '{"boot":"bb-2","booted":1,"since":%d000000,"seen":%d000000,"ended":false}' $((now - 6 * day)) \
+		"$(date +%s)" >"$dir/store/running"
+	made "$dir/r" --format json
+	[ "$(gaps | wc -l)" -eq 4 ]
+	trail "$(entry 60 apply done '')"
+	made "$dir/r" --format json
+	[[ $(why "$dir/r" 10.7) == *"the audit trail has no start of it"* ]]
+}
+
 @test "three formats, from one object: each is sealed, and whoever alters it is seen" {
 	made "$dir/r" --format json
 	digest=$(jq -r .digest.value "$dir/r")
