@@ -268,8 +268,8 @@ static void draw(struct drawing *d)
 	int width = d->layout.width < WIDTH_MIN ? WIDTH_MIN : d->layout.width;
 
 	snprintf(desc, sizeof(desc),
-		 "%zu services and outside ends, %zu connections that may be opened, %zu that were "
-		 "tried and denied. The tables say the same in words.",
+		 "Services and outside ends: %zu; connections that may be opened: %zu; that were "
+		 "tried and denied: %zu. The tables say the same in words.",
 		 d->layout.n_nodes, count(d->map, "allowed"), count(d->map, "denied"));
 	picture_begin(d->out, "map", width, d->layout.height + LEGEND, "Service map", desc);
 	add_boxes(d);

@@ -185,8 +185,8 @@ void picture_matrix(const json_t *map, struct bh_buf *out)
 	width = LABEL + m.n_columns * CELL + 90;
 	height = LABEL + m.n_rows * CELL;
 	snprintf(desc, sizeof(desc),
-		 "%d by %d ends: squares where a connection may be opened, discs where one was "
-		 "denied. The tables say the same in words.",
+		 "Ends, rows by columns: %d by %d; squares where a connection may be opened, discs "
+		 "where one was denied. The tables say the same in words.",
 		 m.n_rows, m.n_columns);
 	picture_begin(out, "matrix", width < WIDTH_MIN ? WIDTH_MIN : width, height + LEGEND,
 		      "Who may reach whom", desc);

@@ -71,8 +71,8 @@ void picture_time(const json_t *denied, struct bh_buf *out)
 	if (!most)
 		return;
 	snprintf(desc, sizeof(desc),
-		 "From %.16s to %.16s in %zu parts; the most in one part were %" JSON_INTEGER_FORMAT
-		 " packets.",
+		 "From %.16s to %.16s in %zu parts; the most packets in one part: "
+		 "%" JSON_INTEGER_FORMAT ".",
 		 fact_text(denied, "from"), fact_text(denied, "to"), json_array_size(parts), most);
 	picture_begin(out, "time", ALL, TOP + HEIGHT + 34, "Denied packets over time", desc);
 	add_axes(out, most);
