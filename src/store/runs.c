@@ -27,15 +27,19 @@ static int path_of(const char *store, char out[PATH_MAX], struct bh_err *err)
 
 int run_mark_write(const char *store, const struct run_mark *m, struct bh_err *err)
 {
-	json_t *o = json_pack("{s:s, s:I, s:I, s:I, s:b}", "boot", m->boot, "booted",
-			      (json_int_t)m->booted, "since", (json_int_t)m->since, "seen",
-			      (json_int_t)m->seen, "ended", m->ended);
-	bh_autofree char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+	bh_autofree char *text = NULL;
 	char path[PATH_MAX];
-	int r = text ? path_of(store, path, err) : bh_err_oom(err);
+	json_t *o;
+	int r = path_of(store, path, err);
 
+	if (r < 0)
+		return r;
+	o = json_pack("{s:s, s:I, s:I, s:I, s:b}", "boot", m->boot, "booted", (json_int_t)m->booted,
+		      "since", (json_int_t)m->since, "seen", (json_int_t)m->seen, "ended",
+		      m->ended);
+	text = o ? json_dumps(o, JSON_COMPACT) : NULL;
 	json_decref(o);
-	return r < 0 ? r : replace_file(path, 0600, text, strlen(text), err);
+	return text ? replace_file(path, 0600, text, strlen(text), err) : bh_err_oom(err);
 }
 
 static int take(const json_t *o, struct run_mark *ret)
