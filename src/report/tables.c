@@ -13,6 +13,13 @@ const char *verdict_count(const char *verdict, json_int_t n)
 	return n != 1 && strcmp(verdict, "finding") == 0 ? "findings" : verdict_word(verdict);
 }
 
+#define DENIED_COLUMNS                                                                             \
+	{                                                                                          \
+		{ "denied by", "service" }, { "way", "direction" }, { "other end", "peer" },       \
+			{ "port", "port" }, { "packets", "packets" }, { "records", "records" },    \
+			{ "first", "first" }, { "last", "last" },                                  \
+	}
+
 const struct table report_tables[] = {
 	{ "flows",
 	  "Allowed services, protocols and ports",
@@ -65,33 +72,14 @@ const struct table report_tables[] = {
 	    { "state", "state" },
 	    { "denied packets", "denied_packets" },
 	    { "why", "why" } } },
-	{ "denied",
-	  "Denied attempts",
-	  "denied.groups",
+	{ "denied", "Denied attempts", "denied.groups",
 	  "By the service that denied them, those with the most packets first.",
-	  "Nothing of the scope was denied, or it is not known what was.",
-	  { { "denied by", "service" },
-	    { "way", "direction" },
-	    { "other end", "peer" },
-	    { "port", "port" },
-	    { "packets", "packets" },
-	    { "records", "records" },
-	    { "first", "first" },
-	    { "last", "last" } } },
-	{ "unclear",
-	  "Denied while a segmentation test ran, by the test or by somebody",
+	  "Nothing of the scope was denied, or it is not known what was.", DENIED_COLUMNS },
+	{ "unclear", "Denied while a segmentation test ran, by the test or by somebody",
 	  "denied.unclear",
 	  "Only their count is known: no packet tells them from the test's. Those that can be told "
 	  "from it stand above.",
-	  NULL,
-	  { { "denied by", "service" },
-	    { "way", "direction" },
-	    { "other end", "peer" },
-	    { "port", "port" },
-	    { "packets", "packets" },
-	    { "records", "records" },
-	    { "first", "first" },
-	    { "last", "last" } } },
+	  NULL, DENIED_COLUMNS },
 	{ "unused",
 	  "Rules that nothing has hit",
 	  "rules.unused",
