@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # Times in which no daemon ran, or not all was recorded: on the trail, and in the report (10.7).
-# shellcheck disable=SC2154
+# shellcheck disable=SC2154,SC2034,SC2016
 
 bats_require_minimum_version 1.5.0
 load lib/net
@@ -21,6 +21,9 @@ history_of() { "$bulkhead_program" history --store "$NET_DIR/store" "$@"; }
 entries() { history_of --json | jq -r 'select(.action) | "\(.action) \(.outcome)"' | xargs; }
 detail() { history_of --json | jq -r --arg a "$1" 'select(.action == $a) | .detail' | tail -n 1; } # ACTION: the last
 
+logger_runs() { [ "$(ctl status --json | jq -r 'select(.daemon) | .logger.state')" = runs ]; }
+up() { daemon_up && await logger_runs; }
+
 report() { # [OPTION...]: into $NET_DIR/report
 	status=0
 	"$bulkhead_program" report --policies "$NET_DIR/policies" --inventory "$NET_DIR/inventory.json" \
@@ -36,19 +39,19 @@ says() { # ID KIND REGEX
 }
 
 @test "a restart in order is told, a daemon that was killed is a finding, and one that does not run too" {
-	daemon_up
+	up
 	report
 	[ "$(verdict 10.7)" = met ] || fail "$(jq '.report.trail.runs' "$NET_DIR/report")"
 	says 10.7 evidence 'there was no time without bulkheadd'
 	daemon_stop
-	daemon_up
+	up
 	[ "$(entries)" = "start done stop done start done" ]
 	[[ $(detail start) == *"the run before was told to end at "* ]]
 	report
 	[ "$(verdict 10.7)" = met ]
 	says 10.7 evidence 'was ended and started again: from .* to .* \([0-9]+ s\)'
 	daemon_kill
-	daemon_up
+	up
 	[[ $(detail start) == *"the run before ended without a word, and was seen last at "* ]]
 	report
 	[ "$(verdict 10.7)" = finding ]
@@ -61,14 +64,14 @@ says() { # ID KIND REGEX
 }
 
 @test "policies that end a start are no run, and do not hide how the one before ended" {
-	daemon_up
+	up
 	daemon_kill
 	echo 'service: [' >"$NET_DIR/policies/bad.yaml"
 	daemon_start
 	daemon_ends
 	[ "$status" -eq 2 ]
 	rm "$NET_DIR/policies/bad.yaml"
-	daemon_up
+	up
 	[ "$(entries)" = "start done start refused start done" ]
 	[[ $(detail start) == *"ended without a word"* ]]
 	report
@@ -81,8 +84,7 @@ says() { # ID KIND REGEX
 	mkdir "$NET_DIR/bin"
 	cp "${bulkhead_program%/*}"/{bulkheadd,bulkhead-logger} "$NET_DIR/bin/"
 	daemon_program=$NET_DIR/bin/bulkheadd
-	daemon_up
-	await eval 'pgrep -P "$daemon" -x bulkhead-logger'
+	up
 	mv "$NET_DIR/bin/bulkhead-logger" "$NET_DIR/bin/away"
 	kill -9 "$(pgrep -P "$daemon" -x bulkhead-logger)"
 	await eval '[[ $(entries) == *"logger failed" ]]'
@@ -93,14 +95,14 @@ says() { # ID KIND REGEX
 	await in_log 'denied packets are recorded again'
 	daemon_stop
 	[ "$(entries)" = "start done logger failed logger done stop done" ] || fail "$(entries)"
-	daemon_up
+	up
 	report
 	says 10.7 findings 'not all denied packets were recorded from .*Z to .*Z .*: the logger does not run'
 	daemon_stop
 }
 
 @test "a service that nothing runs of shows nothing, and the evidence has the time of the comparison" {
-	daemon_up
+	up
 	report
 	says 1.3.1 evidence '2 of 2 endpoints .* last compared all endpoints with the policies at 20'
 	run ! says 1.3.1 unknown 'no endpoint of'
@@ -115,9 +117,9 @@ says() { # ID KIND REGEX
 }
 
 @test "an attempt while a segmentation test runs is listed; what the test itself was denied is not" {
-	daemon_up
+	up
 	"$bulkhead_program" probe --policies "$NET_DIR/policies" --inventory "$NET_DIR/inventory.json" \
-		--config "$NET_DIR/bulkhead.yaml" --socket "$NET_DIR/control" --rate 50 >"$NET_DIR/probe" 2>&1 &
+		--config "$NET_DIR/bulkhead.yaml" --socket "$NET_DIR/control" --rate 20 >"$NET_DIR/probe" 2>&1 &
 	probe=$!
 	await eval '[[ $(entries) == *"probe done" ]]'
 	[ "$(ask web db 7777/tcp)" = "timeout timeout" ]
