@@ -62,12 +62,29 @@ void probe_trail_close(struct probe_trail *t)
 
 /* --- telling ------------------------------------------------------------------------------------- */
 
+/* Who asks nothing for BH_CTL_REQUEST_MS is cut off, and packets may take longer. */
+static int ask_anew(struct probe_trail *t, struct bh_err *err)
+{
+	struct ctl_client *next = NULL;
+	int r = ctl_client_connect(t->socket, CONNECT_MS, &next, err);
+
+	if (r < 0)
+		return r;
+	ctl_client_free(t->daemon);
+	t->daemon = next;
+	return 0;
+}
+
 static int tell_daemon(struct probe_trail *t, json_t *args, struct bh_err *err)
 {
 	struct ctl_end end = { 0 };
 	json_t *item = NULL;
-	int r = ctl_client_request(t->daemon, "probe", args, ANSWER_MS, err);
+	int r = ask_anew(t, err);
 
+	if (r >= 0)
+		r = ctl_client_request(t->daemon, "probe", args, ANSWER_MS, err);
+	else
+		json_decref(args);
 	while (r >= 0 && (r = ctl_client_next(t->daemon, &item, &end, err)) > 0)
 		json_decref(item);
 	if (r >= 0 && end.exit != 0)

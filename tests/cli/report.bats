@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # bulkhead report, as far as it needs no root: what is asked for, what is not there, seals, comparing.
-# shellcheck disable=SC2154
+# shellcheck disable=SC2154,SC1010,SC2016
 
 bats_require_minimum_version 1.5.0
 
@@ -22,7 +22,7 @@ why() { # FILE ID
 }
 # A trail of entries: JSON objects with what they have besides, each with the hash of the one before.
 trail() {
-	mkdir -p -m 0700 "$dir/store"
+	mkdir -p "$dir/store" && chmod 700 "$dir/store"
 	python3 - "$dir/store" "$@" <<-'END'
 		import hashlib, json, sys
 		path, previous = sys.argv[1], "0" * 64
@@ -137,7 +137,7 @@ altered() { # PATTERN
 
 @test "attempts of the time of a segmentation test: left out is what it sent, by the trail alone" {
 	begun=$(($(date +%s) - 3600))
-	mkdir -p -m 0700 "$dir/store/flows"
+	mkdir -p "$dir/store/flows" && chmod 700 "$dir/store"
 	cp tests/fuzz/corpus/flows/shop "$dir/store/flows/flows.db"
 	# from then on: record 1 is logged, of a SYN from port 49142; 2 and 3 are made of counts
 	history() { # SQL

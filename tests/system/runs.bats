@@ -118,6 +118,7 @@ says() { # ID KIND REGEX
 
 @test "an attempt while a segmentation test runs is listed; what the test itself was denied is not" {
 	up
+	# for longer than a client of the daemon may be silent (BH_CTL_REQUEST_MS)
 	"$bulkhead_program" probe --policies "$NET_DIR/policies" --inventory "$NET_DIR/inventory.json" \
 		--config "$NET_DIR/bulkhead.yaml" --socket "$NET_DIR/control" --rate 20 >"$NET_DIR/probe" 2>&1 &
 	probe=$!
