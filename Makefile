@@ -197,8 +197,7 @@ check-system: all aids
 	@O=$(O) tests/run system
 test:
 	@tests/install-deps test
-	@$(MAKE) --no-print-directory all units fuzz-replay aids
-	@$(MAKE) --no-print-directory BUILD=asan all units fuzz-replay
+	@$(MAKE) -j$$(nproc) --no-print-directory all units aids
 	@tests/run all
 demo:
 	@tests/install-deps demo
