@@ -48,6 +48,7 @@ struct controller {
 	uint64_t look_at;       /* when everything is looked at next */
 	uint64_t pause;         /* between such looks, at the moment */
 	uint64_t put_off_since; /* a look is due, and a container starts; 0: none is */
+	unsigned given_up;      /* questions about some containers, one after the other */
 	uint64_t rests_until;   /* no comparison before this */
 	bool changed;           /* something that is known already has to be brought about */
 	bool failed;            /* some of it was not, the last time */

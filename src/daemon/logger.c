@@ -18,6 +18,7 @@
 
 #include "logger_private.h"
 #include "meters.h"
+#include "protect.h"
 
 #define PROGRAM        "bulkhead-logger"
 #define SECOND         1000000
@@ -191,6 +192,7 @@ static int on_end(sd_event_source *source, int fd, uint32_t revents, void *arg)
 	if (k->pause > PAUSE_MAX_USEC)
 		k->pause = PAUSE_MAX_USEC;
 	arm(k->timer, (uint64_t)k->pause);
+	protect_settle(k->c->protect);
 	return 0;
 }
 
@@ -414,7 +416,7 @@ bool logger_listens(struct logger_link *k, uint64_t ino, uint64_t *number)
 
 	if (*number > k->sync_void && *number > k->sync_answered)
 		return false;
-	if (*number > k->sync_void && is_attached(k, ino))
+	if (*number > k->sync_void && is_attached(k, ino) && !k->tell_members && !k->tell_rulesets)
 		return true;
 	*number = 0;
 	note_changes(k);

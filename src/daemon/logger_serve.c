@@ -36,6 +36,7 @@ static void on_ready(struct logger_link *k, const void *m, size_t len)
 	k->ready = true;
 	k->state.since = controller_now();
 	logger_sync_all(k);
+	protect_settle(k->c->protect);
 }
 
 /* One that is not sent is not answered, and asked again when that was waited for. */

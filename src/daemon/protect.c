@@ -10,6 +10,7 @@
 #include <bulkhead/base/text.h>
 #include <bulkhead/enforce/enforce.h>
 #include <bulkhead/enforce/report.h>
+#include <bulkhead/runtime/runtime.h>
 
 #include "announced.h"
 #include "hints.h"
@@ -63,6 +64,7 @@ static void drop(struct waiter *w)
 	while (*at != w)
 		at = &(*at)->next;
 	*at = w->next;
+	runtime_hurry(w->p->all != NULL);
 	free(w);
 }
 
@@ -242,9 +244,11 @@ static bool settle(struct waiter *w)
 
 static uint64_t due(const struct waiter *w)
 {
-	if (!w->listen_until)
+	uint64_t now = now_usec();
+
+	if (!w->listen_until || now >= w->listen_until)
 		return w->until;
-	return w->asked_logger ? MIN(w->listen_until, w->until) : now_usec() + LISTEN_USEC;
+	return MIN(w->asked_logger ? w->listen_until : now + LISTEN_USEC, w->until);
 }
 
 static void arm(struct protect *p)
@@ -321,6 +325,7 @@ static struct waiter *add_waiter(struct protect *p, struct ctl_call *call, const
 	memcpy(w->id, a->id, size);
 	w->next = p->all;
 	p->all = w;
+	runtime_hurry(true);
 	return w;
 }
 

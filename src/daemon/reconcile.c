@@ -9,6 +9,7 @@
 
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/enforce/report.h>
+#include <bulkhead/runtime/runtime.h>
 
 #include "announced.h"
 #include "fresh.h"
@@ -26,6 +27,7 @@
 /* What no event told is found by then. */
 #define LOOK_USEC    30000000
 #define PUT_OFF_USEC 100000 /* while a container starts */
+#define GIVEN_UP_MAX 10 /* times, of questions about some containers: then they are waited for */
 /* When it is not known what has changed, it may not be complete yet: more looks follow, ever later. */
 #define PAUSE_GROWTH 2
 /* Whoever makes events without end gets half the time for looks: each is followed by as long a rest. */
@@ -250,6 +252,23 @@ static void take_announced(struct controller *c)
 	diag_list_done(&diags);
 }
 
+bool reconcile_makes_way(const struct controller *c)
+{
+	return !c->o->inventory && c->site.endpoints && protect_waits(c->protect);
+}
+
+int reconcile_refresh_or_known(struct controller *c, struct bh_err *err)
+{
+	int r = reconcile_makes_way(c) ? -EBUSY : reconcile_refresh(c, err);
+
+	if (r != -EBUSY || !c->site.endpoints)
+		return r;
+	take_announced(c);
+	reconcile_touch(c);
+	*err = (struct bh_err)BH_ERR_INIT;
+	return 0;
+}
+
 /* Everything is asked for anew. */
 static void look(struct controller *c)
 {
@@ -272,6 +291,22 @@ static void look(struct controller *c)
 	reconcile_end(c, &began);
 }
 
+/* Who knocks all the time does not keep it from being answered. */
+static int ask_about(struct controller *c, const struct site_hint *due, size_t n,
+		     struct diag_list *diags, struct bh_err *err)
+{
+	bool insists = c->given_up >= GIVEN_UP_MAX;
+	int r;
+
+	if (insists)
+		runtime_patience(-1);
+	r = site_refresh_some(&c->site, &c->site_options, due, n, diags, err);
+	if (insists)
+		runtime_patience(ctl_server_fd(c->server));
+	c->given_up = r == -EBUSY ? c->given_up + 1 : 0;
+	return r;
+}
+
 /* Only what an event named. What cannot be asked about now is asked again, and all with it. */
 static void look_at_some(struct controller *c)
 {
@@ -288,7 +323,7 @@ static void look_at_some(struct controller *c)
 	c->apply_usec = 0;
 	diag_list_init(&diags);
 	if (!c->o->inventory) {
-		r = site_refresh_some(&c->site, &c->site_options, due, n, &diags, &err);
+		r = ask_about(c, due, n, &diags, &err);
 		c->listings += r >= 0;
 	}
 	if (r > 0)
@@ -309,12 +344,12 @@ static void look_at_some(struct controller *c)
 	arm(c);
 }
 
-/* Not for ever, if there is always one that starts; and not what was never looked at. */
+/* Not for ever, if there is always one that starts. */
 static bool look_can_wait(struct controller *c, uint64_t now)
 {
 	if (!c->put_off_since)
 		c->put_off_since = now;
-	return c->site.endpoints && now - c->put_off_since <= LOOK_USEC;
+	return now - c->put_off_since <= LOOK_USEC;
 }
 
 /*
@@ -323,7 +358,7 @@ static bool look_can_wait(struct controller *c, uint64_t now)
  */
 static void make_way(struct controller *c, uint64_t now)
 {
-	if (!protect_waits(c->protect))
+	if (!reconcile_makes_way(c))
 		return;
 	protect_put_off(c->protect, now + PUT_OFF_USEC);
 	if (c->look_at <= now && look_can_wait(c, now))

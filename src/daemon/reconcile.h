@@ -44,6 +44,10 @@ struct handing {
 };
 /* The endpoints of this moment, and what the policies mean for them; nothing is brought about. */
 int reconcile_refresh(struct controller *c, struct bh_err *err);
+/* The same, or those that are known, while an engine may be waiting for who waits for us. */
+int reconcile_refresh_or_known(struct controller *c, struct bh_err *err);
+/* A container waits to start: engines are not asked for lists, which would wait for it. */
+bool reconcile_makes_way(const struct controller *c);
 /* Bring about what C->site wants. */
 int reconcile_apply(struct controller *c, struct handing *h, struct bh_err *err);
 /* Why the last look failed, said when it begins, changes or is over. */

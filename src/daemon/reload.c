@@ -58,6 +58,20 @@ static int as_input(int r)
 	return r < 0 && r != -ENOMEM ? -EINVAL : r;
 }
 
+/* Those that are known, while an engine may be waiting for who waits for us: all are looked at soon after. */
+static int list(const struct controller *c, struct site *next, const struct site_options *o,
+		struct diag_list *diags, bool *ret_is_input, struct bh_err *err)
+{
+	int r;
+
+	*ret_is_input = false;
+	if (!reconcile_makes_way(c))
+		return site_refresh(next, o, diags, ret_is_input, err);
+	r = site_assume(next, c->site.endpoints, diags, err);
+	next->outdated = false;
+	return r;
+}
+
 static void told_already(const char *line, void *arg)
 {
 }
@@ -77,7 +91,7 @@ int reload_read(struct controller *c, struct site *next, void (*tell)(const char
 	diag_list_init(&diags);
 	r = as_input(site_load_policies(next, &c->site_options, &diags, err));
 	if (r >= 0)
-		listed = site_refresh(next, &o, &diags, &input, err);
+		listed = list(c, next, &o, &diags, &input, err);
 	if (r >= 0 && (listed == -EINVAL || (listed < 0 && input)))
 		r = as_input(listed);
 	else if (r >= 0 && listed < 0 && o.known)
@@ -135,7 +149,7 @@ static int read_next(struct controller *c, const struct reload *rq, struct site 
 	next->state = compile_state_new(); /* as above */
 	diag_list_init(&diags);
 	o.known = c->site.endpoints;
-	if (site_refresh(next, &o, &diags, &input, err) < 0 && o.known)
+	if (list(c, next, &o, &diags, &input, err) < 0 && o.known)
 		r = site_assume(next, o.known, &diags, NULL); /* ERR says why */
 	controller_tell_diags(&diags, rq->tell, rq->arg);
 	diag_list_done(&diags);

@@ -45,7 +45,7 @@ static void look(struct controller *c, bool openly, struct answer *a)
 	struct bh_err err = BH_ERR_INIT;
 	struct looking l = { &c->site, a };
 	struct kernel_status kernel;
-	int r = reconcile_refresh(c, &err);
+	int r = reconcile_refresh_or_known(c, &err);
 
 	reconcile_changed(c); /* what it shows is brought about, too */
 	if (openly)

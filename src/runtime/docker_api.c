@@ -40,10 +40,16 @@ void runtime_while_waiting(int fd, void (*fn)(void *arg), void *arg)
 }
 
 static int patience_fd = -1;
+static bool in_hurry;
 
 void runtime_patience(int fd)
 {
 	patience_fd = fd;
+}
+
+void runtime_hurry(bool hurry)
+{
+	in_hurry = hurry;
 }
 
 /* A question about one container makes way sooner: it is asked again soon, and of little. */
@@ -60,10 +66,13 @@ static bool wait_for_more(struct docker_api *api, int64_t began_ms)
 		{ .fd = patience_fd, .events = CURL_WAIT_POLLIN },
 	};
 	int patience = is_brief(api) ? BH_RUNTIME_BRIEF_MS : BH_RUNTIME_PATIENCE_MS;
-	bool impatient = patience_fd >= 0 && docker_now_ms() - began_ms >= patience;
+	int64_t left = began_ms + patience - docker_now_ms();
+	bool impatient = patience_fd >= 0 && left <= 0;
 	unsigned first = meanwhile.fn ? 0 : 1, n = (impatient ? 2 : 1) - first;
 
-	curl_multi_poll(api->multi, other + first, n, impatient ? WAIT_MS : patience, NULL);
+	if (in_hurry && !is_brief(api) && left <= 0)
+		return false;
+	curl_multi_poll(api->multi, other + first, n, left > 0 ? (int)left : WAIT_MS, NULL);
 	if (meanwhile.fn && other[0].revents)
 		meanwhile.fn(meanwhile.arg);
 	return !(impatient && other[1].revents);
@@ -154,7 +163,9 @@ int docker_api_get(struct docker_api *api, const char *path, struct bh_buf *body
 		return r;
 	code = perform(api);
 	if (code == CURLE_ABORTED_BY_CALLBACK)
-		return bh_err_set(err, -EBUSY, "%s does not answer, and a container waits to start",
+		return bh_err_set(err, -EBUSY,
+				  "%s does not answer at once, and somebody waits who may be "
+				  "starting a container",
 				  api->t.who);
 	return docker_transfer_result(&api->t, code, err);
 }

@@ -70,6 +70,8 @@ void runtime_while_waiting(int fd, void (*fn)(void *arg), void *arg);
  * starts. One for the whole process; -1: nobody.
  */
 void runtime_patience(int fd);
+/* It is known that somebody waits: a list is given up as if he came while it was waited for. */
+void runtime_hurry(bool hurry);
 
 /*
  * The labels of images, remembered by image id over several calls: at most BH_IMAGES_CACHED_MAX, and

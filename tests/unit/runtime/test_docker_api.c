@@ -719,6 +719,31 @@ static void test_makes_way(void **state)
 	close(door[1]);
 }
 
+/* A list is waited for longer; not for ever, when somebody is known to wait, who does not knock. */
+static void test_hurry(void **state)
+{
+	const struct answer hangs[] = { { LIST, 200, HANG, NULL },
+					{ INSPECT(ONE), 200, HANG, NULL },
+					{ 0 } };
+	struct engine e = { 0 };
+	struct listed l;
+	int64_t begin;
+
+	engine_start(&e, hangs);
+	runtime_hurry(true);
+	l = one_of(e.path, ONE, NULL);
+	assert_int_equal(l.r, -ETIMEDOUT); /* it has a deadline that is short enough */
+	listed_done(&l);
+	begin = now_ms();
+	l = list_socket(e.path);
+	runtime_hurry(false);
+	assert_int_equal(l.r, -EBUSY);
+	assert_in_range(now_ms() - begin, BH_RUNTIME_PATIENCE_MS - 5,
+			BH_RUNTIME_PATIENCE_MS + 2000);
+	listed_done(&l);
+	engine_stop(&e);
+}
+
 #define NET "522992e4c38b7c7bcb8e4005477292a55baff8d95df0468597e8948840d5431a"
 
 static void test_network(void **state)
@@ -791,6 +816,7 @@ int main(void)
 		cmocka_unit_test(test_one_hangs),
 		cmocka_unit_test(test_while_one_hangs),
 		cmocka_unit_test(test_makes_way),
+		cmocka_unit_test(test_hurry),
 		cmocka_unit_test(test_network),
 	};
 
