@@ -75,7 +75,7 @@ hooked_runtime() {
 
 guard_up() {
 	: >"$NET_DIR/guard.log"
-	(on_host "$(realpath "${bulkhead_program%/*}/bulkheadd")" --policies "$NET_DIR/policies" \
+	(on_host "${guard_program:-$(realpath "${bulkhead_program%/*}/bulkheadd")}" --policies "$NET_DIR/policies" \
 		--store "$NET_DIR/store" --config "$NET_DIR/bulkhead.yaml" >"$NET_DIR/guard.log" 2>&1 </dev/null 3>&-) &
 	await grep -q '^bulkheadd: ready' "$NET_DIR/guard.log" || fail "$(cat "$NET_DIR/guard.log")"
 }
@@ -152,4 +152,22 @@ tries() { # [ADDRESS]
 	[ "$output" = "open shut" ] || fail "$output; $(cat "$NET_DIR/guard.log")"
 	run podman --hooks-dir "$NET_DIR/hooks" run --rm --name baked localhost/box:1 sh -c "$tries"
 	[ "$output" = "shut shut" ] || fail "$output; $(cat "$NET_DIR/guard.log")"
+}
+
+# Podman's list waits for the start, which waits for the daemon: here two seconds, for a logger.
+@test "Podman: who asks for status, or changes a policy, while a start is held does not keep it from starting" {
+	local pid guard_program=$NET_DIR/alone/bulkheadd
+	mkdir -p "$NET_DIR/alone"
+	cp "${bulkhead_program%/*}/bulkheadd" "$guard_program"
+	guard_up
+	podman --hooks-dir "$NET_DIR/hooks" run --name web --label app=web localhost/box:1 sh -c 'echo runs' \
+		>"$NET_DIR/held.out" 2>&1 3>&- &
+	pid=$!
+	await on_host pgrep -f "bulkhead-oci-hook --runtime podman"
+	await eval '[ "$(on_host "$(realpath "$bulkhead_program")" status --json | jq -s "map(select(.name)) | length")" -ge 1 ]'
+	policy extra <<<'{service: extra, select: {labels: {app: none}}}'
+	on_host "$(realpath "$bulkhead_program")" apply >/dev/null
+	kill -0 "$pid" # all this came before it started
+	wait "$pid" || fail "$(cat "$NET_DIR/held.out" "$NET_DIR/guard.log")"
+	[ "$(cat "$NET_DIR/held.out")" = runs ] || fail "$(cat "$NET_DIR/held.out")"
 }
