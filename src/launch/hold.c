@@ -10,6 +10,7 @@
 
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/ctl/notes.h>
+#include <bulkhead/model/digest.h>
 
 #include "ask.h"
 
@@ -70,6 +71,24 @@ static json_t *request_args(const struct launch_request *rq, const struct launch
 	return args;
 }
 
+#define WORD_NAME_MAX (DIGEST_HEX + 24)
+
+/* Several may be in one namespace, and each has a word of its own; who is started again replaces his. */
+static int name_word(const struct launch_request *rq, char out[WORD_NAME_MAX], struct bh_err *err)
+{
+	bh_autofree char *whose = NULL;
+	char digest[DIGEST_HEX];
+	int n = asprintf(&whose, "%s:%s", endpoint_runtime_name(rq->runtime), rq->id);
+
+	if (n < 0) {
+		whose = NULL;
+		return bh_err_oom(err);
+	}
+	digest_bytes(whose, (size_t)n, digest);
+	snprintf(out, WORD_NAME_MAX, "%llu-%s", (unsigned long long)rq->netns_ino, digest);
+	return 0;
+}
+
 /*
  * Who is quarantined without the daemon's knowing of him: it is told when it is started. Of an engine's it hears
  * by itself, of others by nobody else, and then they would be strangers to it, of whom it lets go.
@@ -77,8 +96,8 @@ static json_t *request_args(const struct launch_request *rq, const struct launch
 static int leave_word(const struct launch_request *rq, const struct launch_options *o,
 		      struct bh_err *err)
 {
+	char name[WORD_NAME_MAX];
 	json_t *args;
-	char name[24];
 	int r;
 
 	if (!endpoint_is_announced(rq->runtime))
@@ -88,8 +107,9 @@ static int leave_word(const struct launch_request *rq, const struct launch_optio
 		json_decref(args);
 		return bh_err_set(err, -EINVAL, "its namespace is not known");
 	}
-	snprintf(name, sizeof(name), "%llu", (unsigned long long)rq->netns_ino);
-	r = ctl_note_leave(o->socket, name, args, err);
+	r = name_word(rq, name, err);
+	if (r >= 0)
+		r = ctl_note_leave(o->socket, name, args, err);
 	json_decref(args);
 	return r;
 }

@@ -14,7 +14,7 @@
  */
 
 /*
- * Leave REQUEST, an object without "v" and "do"; another of this NAME (letters and digits) is replaced.
+ * Leave REQUEST, an object without "v" and "do"; another of this NAME (letters, digits, "-") is replaced.
  * -EPERM when the directory is not ours alone; -EMSGSIZE: more than BH_CTL_FRAME_MAX bytes, which nobody would
  * read.
  */
