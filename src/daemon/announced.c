@@ -13,6 +13,7 @@
 #include <bulkhead/base/limits.h>
 #include <bulkhead/base/text.h>
 #include <bulkhead/enforce/enforce.h>
+#include <bulkhead/runtime/runtime.h>
 
 #include "announced_file.h"
 #include "announced_life.h"
@@ -179,11 +180,10 @@ static bool is_announced_in(const struct announced *n, const struct endpoint *e)
 /* Of one that nobody holds, the namespace's number may be another's before its end was heard of. */
 static bool is_still_in(const struct announced *n, const struct endpoint *e)
 {
-	char path[64];
+	char path[RUNTIME_TASK_PATH_SIZE];
 	struct stat st;
 
-	snprintf(path, sizeof(path), "/proc/%d/ns/net", e->pid);
-	if (e->pid && stat(path, &st) == 0 && st.st_ino == e->netns_ino)
+	if (e->pid && runtime_process_in(e->pid, e->netns_ino, path) == 1)
 		return true;
 	if (e->netns && stat(e->netns, &st) == 0 && st.st_ino == e->netns_ino)
 		return true;

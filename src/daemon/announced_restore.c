@@ -81,7 +81,7 @@ static void begin_doubt(struct announced *n, const struct bh_err *why, bool keep
 
 	if (keep && announced_file_keep(n->c->o->store, &err) < 0)
 		controller_log(err.msg, NULL);
-	if (!n->c->o->inventory && doubt_find(n->c->o->netns_dir, on_doubt, n, &err) < 0)
+	if (!n->c->o->inventory && doubt_find(n->c->o->netns_dir, on_doubt, n, &err) != 0)
 		controller_log(err.msg, NULL);
 	snprintf(line, sizeof(line),
 		 "%s: it is not known any more what starters said%s; of %zu namespaces with tables "

@@ -258,5 +258,16 @@ static int on_namespace(const struct runtime_namespace *n, void *arg)
 
 int verify_unlisted(struct verify *v)
 {
-	return runtime_namespaces(on_namespace, v, v->err);
+	struct bh_err why = BH_ERR_INIT;
+	int r = runtime_namespaces(on_namespace, v, &why);
+
+	if (r > 0)
+		return verify_tell(
+			v, "unlisted-namespace", VERIFY_NOBODY, 0,
+			"whether a network namespace is nobody's that is listed is not known: "
+			"%.300s",
+			why.msg);
+	if (r < 0 && v->err && why.msg[0])
+		*v->err = why;
+	return r;
 }

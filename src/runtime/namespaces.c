@@ -8,13 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <uthash.h>
 
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/base/limits.h>
 #include <bulkhead/sys/netns.h>
+
+#include "tasks.h"
 
 /* All network namespaces of the host, whoever made them. */
 
@@ -30,6 +31,7 @@ struct search {
 	int (*fn)(const struct runtime_namespace *n, void *arg);
 	void *arg;
 	struct bh_err *err;
+	int missed; /* a process not all of whose threads were looked at; 0: there is none */
 };
 
 static void forget(struct search *s)
@@ -83,18 +85,33 @@ static void read_comm(int pid, char out[16])
 	out[strcspn(out, "\n")] = '\0';
 }
 
-/* One that has gone meanwhile has none any more. */
+struct process {
+	struct search *search;
+	struct runtime_namespace ns;
+	int r;
+};
+
+static bool on_task(const char *path, uint64_t ino, void *arg)
+{
+	struct process *p = arg;
+
+	snprintf(p->ns.path, sizeof(p->ns.path), "%s", path);
+	p->ns.ino = ino;
+	if (!p->ns.comm[0])
+		read_comm(p->ns.pid, p->ns.comm);
+	p->r = hand_out(p->search, &p->ns);
+	return p->r >= 0;
+}
+
+/* One that has gone meanwhile has none any more, and what may not be looked at is not ours. */
 static int of_process(struct search *s, int pid)
 {
-	struct runtime_namespace n = { .pid = pid };
-	struct stat st;
+	struct process p = { .search = s, .ns = { .pid = pid } };
+	int r = tasks_each(pid, on_task, &p);
 
-	snprintf(n.path, sizeof(n.path), "/proc/%d/ns/net", pid);
-	if (stat(n.path, &st) < 0)
-		return 0;
-	n.ino = st.st_ino;
-	read_comm(pid, n.comm);
-	return hand_out(s, &n);
+	if (r < 0 && r != -ENOENT && r != -ESRCH && r != -EACCES && !s->missed)
+		s->missed = pid;
+	return p.r;
 }
 
 static int of_processes(struct search *s)
@@ -159,6 +176,16 @@ static int of_mounts(struct search *s)
 	return r;
 }
 
+static int tell_missed(const struct search *s)
+{
+	bh_err_set(s->err, -E2BIG,
+		   "the network namespaces of all threads of process %d could not be looked at, or "
+		   "it has "
+		   "more than %d",
+		   s->missed, BH_TASKS_MAX);
+	return 1;
+}
+
 int runtime_namespaces(int (*fn)(const struct runtime_namespace *n, void *arg), void *arg,
 		       struct bh_err *err)
 {
@@ -170,5 +197,5 @@ int runtime_namespaces(int (*fn)(const struct runtime_namespace *n, void *arg), 
 	if (r >= 0)
 		r = of_mounts(&s);
 	forget(&s);
-	return r < 0 ? r : 0;
+	return r < 0 ? r : s.missed ? tell_missed(&s) : 0;
 }

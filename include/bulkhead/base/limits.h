@@ -190,6 +190,7 @@
 /* Verify */
 #define BH_VERIFY_NETWORKS_MAX 64    /* networks of one namespace */
 #define BH_VERIFY_UNLISTED_MAX 20000 /* namespaces of the host that are looked at */
+#define BH_TASKS_MAX           16384 /* threads of one process whose namespace is looked at */
 
 /* Logger */
 #define BH_NFLOG_COPY_RANGE      128

@@ -142,12 +142,21 @@ struct runtime_namespace {
 	char comm[16];   /* of that; hostile */
 };
 /*
- * Each that a process is in or that is mounted somewhere, once; the caller's own is left out. One that only
- * sockets keep has no path, and is not found. FN's negative return ends it. -E2BIG: over
- * BH_VERIFY_UNLISTED_MAX. Source: /proc/PID/ns/net, /proc/self/mountinfo.
+ * Each that a thread is in or that is mounted somewhere, once; the caller's own is left out. One that only
+ * sockets keep has no path, and is not found. FN's negative return ends it. 1: not all threads were looked at
+ * (over BH_TASKS_MAX of one process, no descriptors, ...), and ERR says so; all else was. -E2BIG: over
+ * BH_VERIFY_UNLISTED_MAX. Source: /proc/PID/task/TID/ns/net, /proc/self/mountinfo.
  */
 int runtime_namespaces(int (*fn)(const struct runtime_namespace *n, void *arg), void *arg,
 		       struct bh_err *err);
+
+#define RUNTIME_TASK_PATH_SIZE 64
+/*
+ * Is a thread of the process in that network namespace? 1: yes, and *RET_PATH leads there; 0: its first thread is
+ * elsewhere, and so are all others; -ENOENT, -ESRCH: there is no process, or its first thread has ended, and what
+ * others there are is elsewhere; -E2BIG: over BH_TASKS_MAX; -EACCES, -EMFILE, ...: they cannot be looked at.
+ */
+int runtime_process_in(int pid, uint64_t netns_ino, char ret_path[RUNTIME_TASK_PATH_SIZE]);
 
 /*
  * The addresses of this host's interfaces, for entity: host; loopback and link-local ones left out,
