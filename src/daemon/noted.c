@@ -15,6 +15,7 @@
 #include <bulkhead/base/text.h>
 #include <bulkhead/ctl/notes.h>
 
+#include "announced_private.h"
 #include "reconcile.h"
 
 struct noted {
@@ -23,7 +24,8 @@ struct noted {
 	int inotify;
 	int folder, above; /* watches; -1: none */
 	sd_event_source *source;
-	size_t taken, bad; /* of this time */
+	size_t taken, bad;  /* of this time */
+	struct bh_err left; /* why the first that was not taken stays, or "" */
 	char told[BH_ERR_MAX];
 };
 
@@ -48,16 +50,36 @@ static void tell_bad(struct noted *n, json_t *request, const struct bh_err *why)
 	controller_log(line, NULL);
 }
 
-/* Of one that has ended meanwhile there is nothing to say. */
-static void on_note(json_t *request, void *arg)
+/* What it says will never be of use. Of one that has ended meanwhile there is nothing to say. */
+static bool is_hopeless(int r)
+{
+	return r == -EINVAL || r == -ESTALE || r == -ESRCH || r == -ENOENT;
+}
+
+static bool on_note(json_t *request, void *arg)
 {
 	struct bh_err err = BH_ERR_INIT;
 	struct noted *n = arg;
 	int r = announced_note(n->announced, request, &err);
 
 	n->taken += r > 0;
-	if (r < 0 && r != -ESRCH && r != -ENOENT)
+	if (r >= 0 || r == -ESRCH || r == -ENOENT)
+		return true;
+	if (is_hopeless(r))
 		tell_bad(n, request, &err);
+	else if (!n->left.msg[0])
+		bh_err_set(&n->left, r,
+			   "word of a container that was quarantined is left for later: %s",
+			   err.msg);
+	return is_hopeless(r);
+}
+
+static bool are_kept(void *arg)
+{
+	const struct noted *n = arg;
+
+	announced_save(n->announced);
+	return !announced_unwritten(n->announced);
 }
 
 /* What lasts is told once. */
@@ -158,13 +180,15 @@ static int on_inotify(sd_event_source *source, int fd, uint32_t revents, void *a
 
 void noted_take(struct noted *n)
 {
+	const struct ctl_notes_taker taker = { on_note, are_kept, n };
 	struct bh_err why = BH_ERR_INIT;
 
 	n->taken = n->bad = 0;
+	n->left = (struct bh_err)BH_ERR_INIT;
 	if (n->folder < 0)
 		sync_watches(n);
-	ctl_notes_take(socket_of(n), on_note, n, &why);
-	tell(n, why.msg);
+	ctl_notes_take(socket_of(n), &taker, &why);
+	tell(n, why.msg[0] ? why.msg : n->left.msg);
 	if (n->taken)
 		reconcile_urgent(n->c);
 }

@@ -3,6 +3,7 @@
 #define BULKHEAD_CTL_NOTES_H
 
 #include <limits.h>
+#include <stdbool.h>
 
 #include <jansson.h>
 
@@ -25,12 +26,24 @@ int ctl_notes_path(const char *socket, char out[PATH_MAX], struct bh_err *err);
 /* That directory, for who watches it. -EPERM: it is not ours alone; -ENOENT: there is none yet. */
 int ctl_notes_open(const char *socket, int *ret_fd, struct bh_err *err);
 
+struct ctl_notes_taker {
+	/*
+	 * Called for each that can be read. True: it is done with, and goes; false: it stays for the next time. A
+	 * reference is taken if REQUEST, whose keys nobody has checked, is kept.
+	 */
+	bool (*take)(json_t *request, void *arg);
+	/*
+	 * Then, if any is done with: is what they said where a crash does not reach it? False: all stay. NULL:
+	 * nothing was to be kept.
+	 */
+	bool (*kept)(void *arg);
+	void *arg;
+};
+
 /*
- * Take them all: FN is called for each that can be read, at most BH_CTL_NOTES_MAX, and the file removed. FN
- * takes a reference if it keeps REQUEST, whose keys nobody has checked. 0 also when there are none; -E2BIG when
- * there are more, which stay.
+ * Take at most BH_CTL_NOTES_MAX. 0 also when there are none; -E2BIG when there are more, which stay; -EMFILE, -ENOMEM,
+ * ...: some could not be read for now, and stay. What will never be read is removed.
  */
-int ctl_notes_take(const char *socket, void (*fn)(json_t *request, void *arg), void *arg,
-		   struct bh_err *err);
+int ctl_notes_take(const char *socket, const struct ctl_notes_taker *taker, struct bh_err *err);
 
 #endif

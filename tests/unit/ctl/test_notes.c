@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -45,13 +46,24 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void on_note(json_t *request, void *arg)
+static bool refuses, loses;
+
+static bool on_note(json_t *request, void *arg)
 {
 	const char *id = json_string_value(json_object_get(request, "id"));
 
 	assert_ptr_equal(arg, got);
 	snprintf(got + strlen(got), sizeof(got) - strlen(got), "%s ", id ? id : "?");
+	return !refuses;
 }
+
+static bool on_kept(void *arg)
+{
+	assert_ptr_equal(arg, got);
+	return !loses;
+}
+
+static const struct ctl_notes_taker taker = { on_note, on_kept, got };
 
 static int leave(const char *name, const char *id, struct bh_err *err)
 {
@@ -79,17 +91,73 @@ static void taken_once(void **state)
 	struct bh_err err = BH_ERR_INIT;
 	struct stat st;
 
-	assert_int_equal(ctl_notes_take(socket_path, on_note, got, &err), 0);
+	assert_int_equal(ctl_notes_take(socket_path, &taker, &err), 0);
 	assert_string_equal(got, "");
 	assert_int_equal(leave("a", "one", &err), 0);
 	assert_int_equal(leave("a", "two", &err), 0);
 	assert_int_equal(leave("b", "two", &err), 0);
 	assert_int_equal(stat(dir, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0700);
-	assert_int_equal(ctl_notes_take(socket_path, on_note, got, &err), 0);
+	assert_int_equal(ctl_notes_take(socket_path, &taker, &err), 0);
 	assert_string_equal(got, "two two ");
-	assert_int_equal(ctl_notes_take(socket_path, on_note, got, &err), 0);
+	assert_int_equal(ctl_notes_take(socket_path, &taker, &err), 0);
 	assert_string_equal(got, "two two ");
+}
+
+/* Not before whoever takes it has it where he keeps it. */
+static void stays_until_kept(void **state)
+{
+	struct bh_err err = BH_ERR_INIT;
+
+	assert_int_equal(leave("a", "one", &err), 0);
+	refuses = true;
+	assert_int_equal(ctl_notes_take(socket_path, &taker, &err), 0);
+	refuses = false;
+	loses = true;
+	assert_int_equal(ctl_notes_take(socket_path, &taker, &err), 0);
+	loses = false;
+	assert_string_equal(got, "one one ");
+	assert_int_equal(ctl_notes_take(socket_path, &taker, &err), 0);
+	assert_string_equal(got, "one one one ");
+	assert_int_equal(rmdir(dir), 0);
+}
+
+static bool replace(void *arg)
+{
+	assert_int_equal(leave("a", "two", NULL), 0);
+	return true;
+}
+
+/* What comes in the place of one that was taken is another. */
+static void replaced_meanwhile(void **state)
+{
+	const struct ctl_notes_taker late = { on_note, replace, got };
+	struct bh_err err = BH_ERR_INIT;
+
+	assert_int_equal(leave("a", "one", &err), 0);
+	assert_int_equal(ctl_notes_take(socket_path, &late, &err), 0);
+	assert_int_equal(ctl_notes_take(socket_path, &taker, &err), 0);
+	assert_string_equal(got, "one two ");
+}
+
+/* Without a descriptor it is not read, and not lost either. */
+static void no_descriptors(void **state)
+{
+	struct rlimit was, few;
+	struct bh_err err = BH_ERR_INIT;
+	int r, next = dup(0);
+
+	close(next);
+	assert_int_equal(leave("a", "one", &err), 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	few = (struct rlimit) { (rlim_t)next + 1, was.rlim_max }; /* the directory, and no more */
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	r = ctl_notes_take(socket_path, &taker, &err);
+	setrlimit(RLIMIT_NOFILE, &was);
+	assert_int_equal(r, -EMFILE);
+	assert_string_equal(got, "");
+	assert_int_equal(ctl_notes_take(socket_path, &taker, &err), 0);
+	assert_string_equal(got, "one ");
 }
 
 /* It goes as well: nobody is to stumble over it each time. */
@@ -102,7 +170,7 @@ static void garbage(void **state)
 	memset(big, ' ', sizeof(big));
 	put("bad", "[1]", 3);
 	put("big", big, sizeof(big));
-	assert_int_equal(ctl_notes_take(socket_path, on_note, got, &err), 0);
+	assert_int_equal(ctl_notes_take(socket_path, &taker, &err), 0);
 	assert_string_equal(got, "one ");
 	assert_int_equal(rmdir(dir), 0); /* it is empty */
 }
@@ -118,7 +186,7 @@ static void too_large(void **state)
 	assert_non_null(strstr(err.msg, "65536 bytes"));
 	id[BH_CTL_FRAME_MAX - 64] = '\0';
 	assert_int_equal(leave("big", id, &err), 0);
-	assert_int_equal(ctl_notes_take(socket_path, on_note, got, &err), 0);
+	assert_int_equal(ctl_notes_take(socket_path, &taker, &err), 0);
 	assert_true(got[0] == 'x');
 }
 
@@ -133,9 +201,9 @@ static void too_many(void **state)
 		snprintf(name, sizeof(name), "%d", i);
 		put(name, "0", 1);
 	}
-	assert_int_equal(ctl_notes_take(socket_path, on_note, got, &err), -E2BIG);
+	assert_int_equal(ctl_notes_take(socket_path, &taker, &err), -E2BIG);
 	assert_non_null(strstr(err.msg, "16384"));
-	assert_int_equal(ctl_notes_take(socket_path, on_note, got, &err), 0);
+	assert_int_equal(ctl_notes_take(socket_path, &taker, &err), 0);
 	assert_string_equal(got, "one ");
 	assert_int_equal(rmdir(dir), 0);
 }
@@ -146,7 +214,7 @@ static void only_ours(void **state)
 
 	assert_int_equal(leave("a", "one", &err), 0);
 	assert_int_equal(chmod(dir, 0777), 0);
-	assert_int_equal(ctl_notes_take(socket_path, on_note, got, &err), -EPERM);
+	assert_int_equal(ctl_notes_take(socket_path, &taker, &err), -EPERM);
 	assert_string_equal(got, "");
 	assert_true(err.msg[0]);
 	assert_int_equal(leave("b", "two", &err), -EPERM);
@@ -160,7 +228,7 @@ static void needs_a_directory(void **state)
 
 	assert_int_equal(ctl_note_leave("/control.sock", "a", o, &err), -EINVAL);
 	assert_int_equal(ctl_note_leave("control.sock", "a", o, &err), -EINVAL);
-	assert_int_equal(ctl_notes_take("control.sock", on_note, got, &err), 0);
+	assert_int_equal(ctl_notes_take("control.sock", &taker, &err), 0);
 	json_decref(o);
 }
 
@@ -168,6 +236,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(taken_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(stays_until_kept, setup, teardown),
+		cmocka_unit_test_setup_teardown(replaced_meanwhile, setup, teardown),
+		cmocka_unit_test_setup_teardown(no_descriptors, setup, teardown),
 		cmocka_unit_test_setup_teardown(garbage, setup, teardown),
 		cmocka_unit_test_setup_teardown(too_large, setup, teardown),
 		cmocka_unit_test_setup_teardown(too_many, setup, teardown),

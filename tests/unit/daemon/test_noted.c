@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,7 +21,9 @@
 #include <bulkhead/ctl/notes.h>
 
 #include "../../../src/daemon/announced.h"
+#include "../../../src/daemon/announced_private.h"
 #include "../../../src/daemon/hints.h"
+#include "../../../src/daemon/noted.h"
 #include "../../../src/daemon/reconcile.h"
 
 static char top[] = "/tmp/bh-noted-XXXXXX", socket_path[64], dir[64];
@@ -162,6 +165,60 @@ static void test_bad(void **state)
 	assert_int_equal(rmdir(dir), 0);
 }
 
+static bool is_there(const char *name)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return access(path, F_OK) == 0;
+}
+
+/* What is of no use for now is, later: for want of a descriptor nobody is a stranger. */
+static void test_stays(void **state)
+{
+	struct rlimit was, few;
+	int fill[16], next = 0;
+
+	announced_look(c.announced); /* nothing else is to be written */
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	for (int i = 0; i < 16; i++) /* those below are all in use */
+		next = fill[i] = dup(0);
+	close(next);
+	leave("a", "one");
+	for (int more = 1; more <= 2;
+	     more++) { /* for the folder, and for the word or its namespace */
+		few = (struct rlimit) { (rlim_t)(next + more), was.rlim_max };
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+		hear();
+		noted_take(c.announced->noted);
+		setrlimit(RLIMIT_NOFILE, &was);
+		assert_int_equal(announced_count(c.announced), 0);
+		assert_true(is_there("a"));
+	}
+	for (int i = 0; i < 15; i++)
+		close(fill[i]);
+	leave("b", "two");
+	assert_known(2);
+	assert_false(is_there("a"));
+}
+
+/* It is the only word of it, until the store has it. */
+static void test_not_stored(void **state)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "%s/announced.json", top);
+	assert_int_equal(mkdir(path, 0700), 0); /* what no file can replace */
+	leave("a", "one");
+	assert_known(1);
+	assert_true(is_there("a"));
+	assert_int_equal(rmdir(path), 0);
+	leave("b", "one");
+	assert_known(1);
+	assert_false(is_there("a"));
+	assert_false(is_there("b"));
+}
+
 /* Its id was another's, whose end was not heard of. */
 static void test_other_life(void **state)
 {
@@ -207,6 +264,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_comes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_not_ours, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_bad, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_stays, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_not_stored, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_other_life, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_late_release, set_up, tear_down),
 	};

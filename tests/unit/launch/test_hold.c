@@ -115,7 +115,7 @@ static void quarantine(enum endpoint_runtime runtime, const char *id, const char
 }
 
 /* "runtime:id:label ...", in no order */
-static void on_note(json_t *request, void *arg)
+static bool on_note(json_t *request, void *arg)
 {
 	char *got = arg;
 
@@ -123,6 +123,7 @@ static void on_note(json_t *request, void *arg)
 		 json_string_value(json_object_get(request, "runtime")),
 		 json_string_value(json_object_get(request, "id")),
 		 json_string_value(json_array_get(json_object_get(request, "labels"), 0)));
+	return true;
 }
 
 static void test_each_has_a_word(void **state)
@@ -131,13 +132,14 @@ static void test_each_has_a_word(void **state)
 					   "<cni web app=pod>" };
 	struct bh_err err = BH_ERR_INIT;
 	char got[512] = "";
+	const struct ctl_notes_taker taker = { on_note, NULL, got };
 	size_t len = 0;
 
 	quarantine(ENDPOINT_OCI, "web", "web");
 	quarantine(ENDPOINT_OCI, "db", "db");
 	quarantine(ENDPOINT_CNI, "web", "pod");
 	quarantine(ENDPOINT_OCI, "web", "new"); /* started again: of it there is one word */
-	assert_int_equal(ctl_notes_take(socket_path, on_note, got, &err), 0);
+	assert_int_equal(ctl_notes_take(socket_path, &taker, &err), 0);
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		if (!strstr(got, all[i]))
 			fail_msg("%s, and no %s", got, all[i]);
