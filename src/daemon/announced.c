@@ -136,7 +136,10 @@ int announced_remember(struct announced *n, struct announcement *a, struct bh_er
 
 static int write_all(struct announced *n, struct bh_err *err)
 {
-	announced_file_begin(&n->file);
+	int r = announced_file_begin(&n->file, n->lost, err);
+
+	if (r < 0)
+		return r;
 	for (struct one *o = n->all; o; o = o->hh.next) {
 		if (!o->text && !(o->text = json_dumps(o->said.said, JSON_COMPACT)))
 			return bh_err_oom(err);

@@ -23,25 +23,30 @@ static int path_of(const char *store, char out[PATH_MAX], struct bh_err *err)
 	return n < PATH_MAX ? 0 : bh_err_set(err, -ENAMETOOLONG, "the path of the store");
 }
 
-/* Numbers of namespaces and processes begin anew with each. "" where it is not known. */
-static void read_boot(char out[BOOT_MAX])
+/* Numbers of namespaces and processes begin anew with each. */
+static int read_boot(char out[BOOT_MAX], struct bh_err *err)
 {
 	bh_autofree char *text = NULL;
 	size_t len;
+	int r = bh_read_file(BOOT_ID, BOOT_MAX - 1, &text, &len);
 
-	out[0] = '\0';
-	if (bh_read_file(BOOT_ID, BOOT_MAX - 1, &text, &len) >= 0)
-		snprintf(out, BOOT_MAX, "%s", text);
+	if (r < 0)
+		return bh_err_errno(err, r, BOOT_ID);
+	snprintf(out, BOOT_MAX, "%s", text);
 	out[strcspn(out, "\n")] = '\0';
+	return 0;
 }
 
-void announced_file_begin(struct bh_buf *out)
+int announced_file_begin(struct bh_buf *out, bool lost, struct bh_err *err)
 {
 	char boot[BOOT_MAX];
+	int r = read_boot(boot, err);
 
-	read_boot(boot);
+	if (r < 0)
+		return r;
 	bh_buf_reset(out);
-	bh_buf_addf(out, "{\"boot\":\"%s\",\"containers\":[", boot);
+	bh_buf_addf(out, "{\"boot\":\"%s\",%s\"containers\":[", boot, lost ? "\"lost\":true," : "");
+	return 0;
 }
 
 void announced_file_add(struct bh_buf *out, const char *container)
@@ -75,21 +80,28 @@ int announced_file_keep(const char *store, struct bh_err *err)
 	return 0;
 }
 
-static int take_list(const char *path, const json_t *root, json_t **ret_list, struct bh_err *err)
+/* Of which boot it is has to be known: its numbers may be others' by now. */
+static int take_list(const char *path, const json_t *root, json_t **ret_list, bool *ret_lost,
+		     struct bh_err *err)
 {
 	const char *written = json_string_value(json_object_get(root, "boot"));
 	json_t *list = json_object_get(root, "containers");
 	char boot[BOOT_MAX];
+	int r;
 
-	if (!written || !json_is_array(list))
+	if (!written || !written[0] || !json_is_array(list))
 		return bh_err_set(err, -EBADMSG, "%s is damaged", path);
-	read_boot(boot);
-	if (strcmp(written, boot) == 0)
+	r = read_boot(boot, err);
+	if (r < 0)
+		return bh_err_prefix(err, r, "%s", path);
+	if (strcmp(written, boot) == 0) {
 		*ret_list = json_incref(list);
+		*ret_lost = json_is_true(json_object_get(root, "lost"));
+	}
 	return 0;
 }
 
-static int read_path(const char *path, json_t **ret_list, struct bh_err *err)
+static int read_path(const char *path, json_t **ret_list, bool *ret_lost, struct bh_err *err)
 {
 	bh_autofree char *text = NULL;
 	json_t *root;
@@ -101,16 +113,17 @@ static int read_path(const char *path, json_t **ret_list, struct bh_err *err)
 	if (r < 0)
 		return bh_err_errno(err, r, "%s", path);
 	root = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
-	r = take_list(path, root, ret_list, err);
+	r = take_list(path, root, ret_list, ret_lost, err);
 	json_decref(root);
 	return r;
 }
 
-int announced_file_read(const char *store, json_t **ret_list, struct bh_err *err)
+int announced_file_read(const char *store, json_t **ret_list, bool *ret_lost, struct bh_err *err)
 {
 	char path[PATH_MAX];
 	int r = path_of(store, path, err);
 
 	*ret_list = NULL;
-	return r < 0 ? r : read_path(path, ret_list, err);
+	*ret_lost = false;
+	return r < 0 ? r : read_path(path, ret_list, ret_lost, err);
 }

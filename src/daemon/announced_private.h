@@ -28,8 +28,9 @@ struct announced {
 	struct controller *c;
 	struct one *all;
 	struct noted *noted;
-	size_t doubts;              /* of all: those in doubt */
-	bool dirty;                 /* the file is not what is known */
+	size_t doubts; /* of all: those in doubt */
+	bool lost;     /* not all that are in doubt were found: the next daemon looks again */
+	bool dirty;    /* the file is not what is known */
 	char unwritten[BH_ERR_MAX]; /* why it could not be written, the last time; "" = it could */
 	struct bh_buf file;         /* as it is to be */
 };

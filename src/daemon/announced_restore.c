@@ -52,42 +52,76 @@ static size_t restore(struct announced *n, json_t *list)
 	return bad;
 }
 
+static bool is_known(const struct announced *n, uint64_t netns_ino)
+{
+	for (const struct one *o = n->all; o; o = o->hh.next)
+		if (o->said.netns_ino == netns_ino)
+			return true;
+	return false;
+}
+
+/* What has gone meanwhile is not lost. */
 static int on_doubt(json_t *said, void *arg)
 {
 	struct bh_err err = BH_ERR_INIT;
 	struct announced *n = arg;
 	struct announcement a;
+	int r = announcement_parse(said, &a, &err);
 
-	if (announcement_parse(said, &a, &err) < 0)
-		return 0;
-	for (const struct one *o = n->all; o; o = o->hh.next)
-		if (o->said.netns_ino == a.netns_ino) {
+	if (r >= 0 && !is_known(n, a.netns_ino)) {
+		r = announced_life_begin(&a, &err);
+		if (r >= 0)
+			r = announced_remember(n, &a, &err);
+		if (r < 0)
 			announcement_done(&a);
-			return 0;
-		}
-	if (announced_life_begin(&a, &err) < 0 || announced_remember(n, &a, &err) < 0) {
+	} else if (r >= 0) {
 		announcement_done(&a);
-		if (err.msg[0])
-			controller_log(err.msg, NULL);
 	}
+	n->lost |= r < 0 && r != -ENOENT && r != -ESTALE;
+	if (r < 0 && err.msg[0])
+		controller_log(err.msg, NULL);
 	return 0;
 }
 
-/* Nobody remembers whom some namespaces are held for: those that have our tables stay closed. */
-static void begin_doubt(struct announced *n, const struct bh_err *why, bool keep)
+/* An inventory names all that there is. */
+static void find_doubts(struct announced *n)
 {
 	struct bh_err err = BH_ERR_INIT;
+
+	n->lost = false;
+	if (n->c->o->inventory || doubt_find(n->c->o->netns_dir, on_doubt, n, &err) >= 0)
+		return;
+	n->lost = true;
+	controller_log(err.msg, NULL);
+}
+
+static bool keep_file(const struct announced *n)
+{
+	struct bh_err err = BH_ERR_INIT;
+	int r = announced_file_keep(n->c->o->store, &err);
+
+	if (r < 0)
+		controller_log(err.msg, NULL);
+	return r >= 0;
+}
+
+/*
+ * Nobody remembers whom some namespaces are held for: those that have our tables stay closed. A list that could not
+ * be read is replaced by what is found now.
+ */
+static void begin_doubt(struct announced *n, const struct bh_err *why, bool keep)
+{
 	char line[BH_ERR_MAX + 256];
 
-	if (keep && announced_file_keep(n->c->o->store, &err) < 0)
-		controller_log(err.msg, NULL);
-	if (!n->c->o->inventory && doubt_find(n->c->o->netns_dir, on_doubt, n, &err) != 0)
-		controller_log(err.msg, NULL);
+	keep = keep && keep_file(n);
+	find_doubts(n);
 	snprintf(line, sizeof(line),
 		 "%s: it is not known any more what starters said%s; of %zu namespaces with tables "
-		 "nobody knows yet whose they are: everything is denied in them",
-		 why->msg, keep ? ", what it was is in announced.json.damaged" : "", n->doubts);
+		 "nobody knows yet whose they are: everything is denied in them%s",
+		 why->msg, keep ? ", what it was is in announced.json.damaged" : "", n->doubts,
+		 n->lost ? "; others were not found, and are looked for by the next daemon" : "");
 	controller_log(line, NULL);
+	n->dirty = true;
 	announced_save(n);
 }
 
@@ -95,11 +129,14 @@ void announced_restore(struct announced *n)
 {
 	struct bh_err why = BH_ERR_INIT;
 	json_t *list = NULL;
-	int r = announced_file_read(n->c->o->store, &list, &why);
+	bool lost = false;
+	int r = announced_file_read(n->c->o->store, &list, &lost, &why);
 
 	if (r >= 0 && restore(n, list) > 0)
 		r = bh_err_set(&why, -EBADMSG, "announced.json is damaged");
-	if (r < 0)
-		begin_doubt(n, &why, r == -EBADMSG || r == -EFBIG);
+	if (r >= 0 && lost)
+		bh_err_set(&why, -EAGAIN, "the daemon before could not look into all namespaces");
+	if (r < 0 || lost)
+		begin_doubt(n, &why, r < 0);
 	json_decref(list);
 }

@@ -14,7 +14,7 @@
  * FN is called for each namespace that processes are in or that is mounted in NETNS_DIR (NULL: /run/netns), and
  * that has a table of ours, with what stands for it in
  * announced.json: SAID, which is its own, is a container that is gone and in doubt. Its negative return ends it.
- * Namespaces that cannot be looked into are left out. -E2BIG, -ENOMEM, ...
+ * -E2BIG, -EMFILE, ...: not all could be looked into; of the others it was called.
  */
 int doubt_find(const char *netns_dir, int (*fn)(json_t *said, void *arg), void *arg,
 	       struct bh_err *err);

@@ -265,37 +265,42 @@ static void test_file(void **state)
 	json_t *list = json_pack("[{s:s}, {s:s}]", "id", "web", "id", "db"), *got;
 	struct bh_err err = BH_ERR_INIT;
 	struct bh_buf out;
+	bool lost = true;
 
 	assert_non_null(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/announced.json", dir);
-	assert_int_equal(announced_file_read(dir, &got, &err), 0);
+	assert_int_equal(announced_file_read(dir, &got, &lost, &err), 0);
 	assert_null(got);
 	bh_buf_init(&out, 256);
 	for (int i = 0; i < 2; i++) { /* the second time it is begun anew */
-		announced_file_begin(&out);
+		assert_int_equal(announced_file_begin(&out, i, &err), 0);
 		announced_file_add(&out, "{\"id\":\"web\"}");
 		announced_file_add(&out, "{\"id\":\"db\"}");
 		assert_int_equal(announced_file_end(dir, &out, &err), 0);
 	}
-	announced_file_begin(&out);
+	assert_int_equal(announced_file_begin(&out, false, &err), 0);
 	for (int i = 0; i < 20; i++)
 		announced_file_add(&out, "{\"id\":\"too many\"}");
 	assert_int_equal(announced_file_end(dir, &out, &err), -EFBIG);
 	bh_buf_done(&out);
-	assert_int_equal(announced_file_read(dir, &got, &err), 0);
+	assert_int_equal(announced_file_read(dir, &got, &lost, &err), 0);
 	assert_true(json_equal(list, got));
+	assert_true(lost); /* the second time, that was said, too */
 	json_decref(got);
 	json_decref(list);
 
 	put(path, "{\"boot\":\"of yesterday\",\"containers\":[{}]}");
-	assert_int_equal(announced_file_read(dir, &got, &err), 0);
+	assert_int_equal(announced_file_read(dir, &got, &lost, &err), 0);
 	assert_null(got);
+	assert_false(lost);
+	put(path, "{\"boot\":\"\",\"containers\":[{}]}"); /* which one? */
+	assert_int_equal(announced_file_read(dir, &got, &lost, &err), -EBADMSG);
 	put(path, "{\"boot\":\"x\"}");
-	assert_int_equal(announced_file_read(dir, &got, &err), -EBADMSG);
+	assert_int_equal(announced_file_read(dir, &got, &lost, &err), -EBADMSG);
 	assert_int_equal(truncate(path, (off_t)BH_ANNOUNCED_BYTES_MAX + 1), 0);
-	assert_int_equal(announced_file_read(dir, &got, &err), -EFBIG);
+	assert_int_equal(announced_file_read(dir, &got, &lost, &err), -EFBIG);
 	put(path, "nonsense");
-	assert_int_equal(announced_file_read(dir, &got, &err), -EBADMSG);
+	assert_int_equal(announced_file_read(dir, &got, &lost, &err), -EBADMSG);
 	assert_non_null(strstr(err.msg, "is damaged"));
 	for (int i = 0; i < 2; i++) /* the last one is kept, and the file stays in its place */
 		assert_int_equal(announced_file_keep(dir, &err), 0);
