@@ -189,7 +189,7 @@ static int put_out(const struct cli_options *o, struct bh_buf *b)
 
 	if (!o->output || strcmp(o->output, "-") == 0)
 		return cli_flush(b);
-	if (replace_file(o->output, 0600, b->data, b->len, &err) < 0)
+	if (put_file(o->output, 0600, b->data, b->len, &err) < 0)
 		return cli_fail(CLI_FAILED, "report: %s", err.msg);
 	return CLI_YES;
 }

@@ -13,6 +13,7 @@
 struct verifying {
 	const struct gathering *g;
 	json_t *findings, *unknown, *seen, *sums;
+	json_t *counts;    /* of each kind of finding: those that are there */
 	struct site *site; /* that is looked at here */
 };
 
@@ -28,17 +29,38 @@ static void add_finding(json_t *list, const char *finding, json_t *text)
 	json_array_append_new(list, json_pack("{s:s, s:o}", "finding", finding, "text", text));
 }
 
+static json_t *list_of(const struct verifying *v, const char *finding)
+{
+	return is_unknown(finding) ? v->unknown : v->findings;
+}
+
+/* Each kind has room of its own: many of one take no other's. */
 static void take_finding(struct verifying *v, const json_t *o)
 {
 	const char *finding = cli_text(o, "finding"), *who = cli_text(o, "name");
-	json_t *list = is_unknown(finding) ? v->unknown : v->findings;
+	json_int_t n = gather_number(v->counts, finding) + 1;
 
-	if (strcmp(cli_text(o, "severity"), "note") == 0 ||
-	    json_array_size(list) >= BH_REPORT_FINDINGS_MAX)
+	if (strcmp(cli_text(o, "severity"), "note") == 0)
+		return;
+	json_object_set_new(v->counts, finding, json_integer(n));
+	if (n > BH_REPORT_VERIFIED_MAX)
 		return;
 	add_finding(
-		list, finding,
+		list_of(v, finding), finding,
 		json_sprintf("%s%s%s (%s)", who, who[0] ? ": " : "", cli_text(o, "text"), finding));
+}
+
+static void tell_more(const struct verifying *v)
+{
+	const char *finding;
+	json_t *n;
+
+	json_object_foreach (v->counts, finding, n)
+		if (json_integer_value(n) > BH_REPORT_VERIFIED_MAX)
+			add_finding(list_of(v, finding), finding,
+				    json_sprintf("and %" JSON_INTEGER_FORMAT " more (%s)",
+						 json_integer_value(n) - BH_REPORT_VERIFIED_MAX,
+						 finding));
 }
 
 static bool take_verified(const json_t *o, void *arg)
@@ -84,6 +106,7 @@ static json_t *verified_object(const struct verifying *v)
 		return gather_state("unreadable", "it was of another scope");
 	if (!saw_all(v))
 		return gather_state("unreadable", "it did not look at every endpoint of the scope");
+	tell_more(v);
 	o = gather_state("read", NULL);
 	json_object_set(o, "checked", json_object_get(v->sums, "namespaces"));
 	json_object_set(o, "findings", v->findings);
@@ -189,9 +212,11 @@ static json_t *verified_there(struct verifying *v, const char *text, size_t len)
 
 int gather_verified(struct gathering *g)
 {
-	struct verifying v = {
-		.g = g, .findings = json_array(), .unknown = json_array(), .seen = json_object()
-	};
+	struct verifying v = { .g = g,
+			       .findings = json_array(),
+			       .unknown = json_array(),
+			       .seen = json_object(),
+			       .counts = json_object() };
 	const char *path = g->options->verified;
 	bh_autofree char *text = NULL;
 	size_t len = 0;
@@ -203,6 +228,7 @@ int gather_verified(struct gathering *g)
 	json_decref(v.findings);
 	json_decref(v.unknown);
 	json_decref(v.seen);
+	json_decref(v.counts);
 	json_decref(v.sums);
 	return code;
 }

@@ -30,11 +30,21 @@ static void say(json_t *list, const char *fmt, va_list ap)
 		json_array_append_new(list, json_string("(a sentence that is too long)"));
 }
 
+/* Each kind has room of its own: many of one take no other's. */
+static bool has_room(const struct judging *j, json_t *counts, const char *fmt)
+{
+	const char *kind = j->kind ? j->kind : fmt;
+	json_int_t n = json_integer_value(json_object_get(counts, kind)) + 1;
+
+	json_object_set_new(counts, kind, json_integer(n));
+	return n <= BH_REPORT_FINDINGS_MAX;
+}
+
 void judge_found(struct judging *j, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (json_array_size(j->findings) >= BH_REPORT_FINDINGS_MAX) {
+	if (!has_room(j, j->n_findings, fmt)) {
 		j->more++;
 		return;
 	}
@@ -47,7 +57,7 @@ void judge_unknown(struct judging *j, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (json_array_size(j->unknown) >= BH_REPORT_FINDINGS_MAX) {
+	if (!has_room(j, j->n_unknown, fmt)) {
 		j->more_unknown++;
 		return;
 	}
@@ -195,7 +205,9 @@ static json_t *judge_one(const json_t *report, const struct requirement *q)
 	struct judging j = { .report = report,
 			     .findings = json_array(),
 			     .unknown = json_array(),
-			     .evidence = json_array() };
+			     .evidence = json_array(),
+			     .n_findings = json_object(),
+			     .n_unknown = json_object() };
 	const char *verdict;
 
 	if (!json_array_size(fact(report, "services")))
@@ -204,6 +216,8 @@ static json_t *judge_one(const json_t *report, const struct requirement *q)
 	q->judge(&j);
 	judge_verified(&j, q->id);
 	verdict = verdict_of(&j);
+	json_decref(j.n_findings);
+	json_decref(j.n_unknown);
 	return json_pack("{s:s, s:s, s:s, s:s, s:s*, s:o, s:o, s:o}", "id", q->id, "title",
 			 q->title, "verdict", verdict, "checked", q->checked, "left", q->left,
 			 "findings", j.findings, "unknown", j.unknown, "evidence", j.evidence);

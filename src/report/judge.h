@@ -11,6 +11,8 @@
 struct judging {
 	const json_t *report;
 	json_t *findings, *unknown, *evidence;
+	json_t *n_findings, *n_unknown; /* how many there are of each kind */
+	const char *kind; /* of what is said; NULL: what is said by one format is of one kind */
 	size_t more, more_unknown; /* that were not kept */
 };
 

@@ -75,10 +75,15 @@ void judge_verified(struct judging *j, const char *id)
 
 	if (is_among(HELD, id))
 		judge_was_read(j, "verify", "bulkhead verify");
-	fact_each (j->report, "verify.unknown", i, f)
+	fact_each (j->report, "verify.unknown", i, f) {
+		j->kind = fact_text(f, "finding");
 		if (voids(f, id))
 			judge_unknown(j, "verify: %s", fact_text(f, "text"));
-	fact_each (j->report, "verify.findings", i, f)
+	}
+	fact_each (j->report, "verify.findings", i, f) {
+		j->kind = fact_text(f, "finding");
 		if (voids(f, id))
 			judge_found(j, "verify: %s", fact_text(f, "text"));
+	}
+	j->kind = NULL;
 }

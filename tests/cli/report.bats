@@ -235,6 +235,24 @@ altered() { # PATTERN
 	[[ $(why "$dir/r" 10.7) == *"the audit trail has no start of it"* ]]
 }
 
+@test "--output to what is no regular file: written to, and never replaced" {
+	mkfifo "$dir/fifo"
+	timeout 20 cat "$dir/fifo" >"$dir/got" &
+	reader=$!
+	made "$dir/fifo" --format json
+	wait "$reader"
+	[ -p "$dir/fifo" ]
+	"$bulkhead" report --check "$dir/got"
+	# as /dev/full and /dev/null are, made here
+	mknod "$dir/full" c 1 7 2>/dev/null && mknod "$dir/null" c 1 3 && : >"$dir/null" || return 0
+	run report --output "$dir/full"
+	[ "$status" -eq 3 ]
+	[[ $output == *"cannot write $dir/full: No space left on device"* ]]
+	[ -c "$dir/full" ]
+	made "$dir/null"
+	[ -c "$dir/null" ]
+}
+
 @test "three formats, from one object: each is sealed, and whoever alters it is seen" {
 	made "$dir/r" --format json
 	digest=$(jq -r .digest.value "$dir/r")
@@ -418,6 +436,27 @@ altered() { # PATTERN
 		made "$dir/r" --format json --verify "$dir/verify"
 		[ "$(jq -r .report.verify.state "$dir/r")" = unreadable ] || { echo "$wrong" && false; }
 		[[ $(why "$dir/r" 1.2.8) == *"bulkhead verify: "* ]]
+	done
+}
+
+@test "many findings of verify of one kind hide none of another, and how many there are is told" {
+	digest=$(made "$dir/r" --format json && jq -r .report.policies.digest "$dir/r")
+	{
+		printf '{"endpoint":"shop/%s","state":"protected"}\n' ledger payments vault
+		yes '{"finding":"unowned","severity":"error","name":"","text":"a table"}' | head -n 1200
+		yes '{"finding":"vanished","severity":"warning","name":"","text":"it went"}' | head -n 1200
+		echo '{"finding":"privileged","severity":"error","name":"ledger","text":"it may all"}'
+		echo '{"passed":false,"when":"'"$(date -u +%FT%T)"'.000Z","host":"'"$(hostname)"'","scope":"cde","policies":"'"$digest"'","namespaces":3}'
+	} >"$dir/verify"
+	made "$dir/r" --format json --verify "$dir/verify"
+	for id in 1.2.8 1.3.1 1.3.2 1.4.2 1.4.3 1.4.4; do
+		[ "$(verdict "$dir/r" $id)" = finding ] || { echo $id && false; }
+		[[ $(why "$dir/r" $id) == *"verify: ledger: it may all (privileged)"* ]]
+	done
+	for format in json html markdown; do
+		made "$dir/r" --format $format --verify "$dir/verify"
+		grep -Eq 'and 1100 more (\\?\(|&#40;)unowned' "$dir/r"
+		grep -Eq 'and 1100 more (\\?\(|&#40;)vanished' "$dir/r"
 	done
 }
 

@@ -294,6 +294,26 @@ static void test_limits(void **state)
 	json_decref(r);
 }
 
+/* Many of one kind take no room of another's. */
+static void test_limits_of_kinds(void **state)
+{
+	json_t *r = facts(), *found = json_array();
+	bh_autofree char *text = NULL;
+
+	for (int i = 0; i < 5 * BH_REPORT_FINDINGS_MAX; i++)
+		json_array_append_new(
+			found, json_pack("{s:s, s:s}", "finding", "unowned", "text", "a table"));
+	json_array_append_new(
+		found, json_pack("{s:s, s:s}", "finding", "privileged", "text", "pos may all"));
+	json_object_set_new(json_object_get(r, "verify"), "findings", found);
+	assert_int_equal(report_judge(r, NULL), 0);
+	text = json_dumps(requirement(r, "1.2.8"), 0);
+	assert_non_null(strstr(text, "verify: pos may all"));
+	assert_non_null(strstr(text, "and 800 more"));
+	assert_string_equal(verdict(r, "1.3.1"), "finding");
+	json_decref(r);
+}
+
 /* Of everything there is one: no word behind it is of many. */
 static void test_one(void **state)
 {
@@ -466,6 +486,7 @@ int main(void)
 		cmocka_unit_test(test_nothing),
 		cmocka_unit_test(test_one),
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_limits_of_kinds),
 		cmocka_unit_test(test_compare),
 		cmocka_unit_test(test_compare_future),
 		cmocka_unit_test(test_compare_unknown),

@@ -126,6 +126,59 @@ static void test_failures(void **state)
 	assert_int_equal(rmdir(in_dir("d")), 0);
 }
 
+/* A reader is there, so that nothing waits; it gets all of it, and the FIFO is still one. */
+static void test_fifo(void **state)
+{
+	struct bh_err err = BH_ERR_INIT;
+	char got[16] = "";
+	struct stat st;
+	int fd;
+
+	assert_int_equal(mkfifo(in_dir("a"), 0600), 0);
+	fd = open(in_dir("a"), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(put_file(in_dir("a"), 0600, "text", 4, &err), 0);
+	assert_int_equal(read(fd, got, sizeof(got)), 4);
+	assert_string_equal(got, "text");
+	assert_int_equal(symlink("a", in_dir("victim")), 0);
+	assert_int_equal(put_file(in_dir("victim"), 0600, "more", 4, &err), 0);
+	assert_int_equal(read(fd, got, sizeof(got)), 4);
+	assert_string_equal(got, "more");
+	close(fd);
+	assert_int_equal(put("a", "a file"), -EINVAL); /* nor does the other one replace it */
+	assert_int_equal(lstat(in_dir("a"), &st), 0);
+	assert_true(S_ISFIFO(st.st_mode));
+	assert_int_equal(lstat(in_dir("victim"), &st), 0);
+	assert_true(S_ISLNK(st.st_mode));
+}
+
+/* Standard output as a regular file, by a link, as /dev/stdout is; any other link is replaced. */
+static void test_stdout(void **state)
+{
+	int old = dup(STDOUT_FILENO), fd, r, s;
+	struct bh_err err = BH_ERR_INIT;
+	struct stat st;
+
+	assert_int_equal(put("victim", ""), 0);
+	assert_int_equal(symlink("victim", in_dir("a")), 0);
+	fd = open(in_dir("victim"), O_WRONLY | O_CLOEXEC);
+	fflush(stdout);
+	assert_int_equal(dup2(fd, STDOUT_FILENO), STDOUT_FILENO);
+	r = put_file(in_dir("a"), 0600, "one ", 4, &err);
+	s = put_file(in_dir("a"), 0600, "two", 3, &err);
+	assert_int_equal(dup2(old, STDOUT_FILENO), STDOUT_FILENO);
+	close(old);
+	close(fd);
+	assert_int_equal(r, 0);
+	assert_int_equal(s, 0);
+	assert_holds("victim", "one two");
+	assert_int_equal(lstat(in_dir("a"), &st), 0);
+	assert_true(S_ISLNK(st.st_mode));
+	assert_int_equal(put_file(in_dir("a"), 0600, "a file", 6, &err), 0);
+	assert_holds("a", "a file");
+	assert_holds("victim", "one two");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -133,6 +186,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_links, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_short, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_failures, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_fifo, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_stdout, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
