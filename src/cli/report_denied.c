@@ -31,6 +31,9 @@ struct asking {
 	size_t n_inside, n_outside;
 	json_t *answer, *groups, *unclear; /* of others; of the time of tests, by nobody known */
 	json_t *list;                      /* the one of both that is filled */
+	json_t *newest;                    /* of one question, behind those with the most packets */
+	size_t n;                          /* groups of that question */
+	uint64_t more, more_unclear;       /* that are not listed */
 	uint64_t packets[PARTS], parts[PARTS], records, sum;
 	int64_t from, last, begun;
 	bool adds_up;
@@ -41,6 +44,20 @@ struct asking {
 
 static const enum flows_field by[] = { FLOWS_SERVICE, FLOWS_PEER, FLOWS_PORT, FLOWS_DIRECTION };
 
+/* O, taken over, among those that were seen last, the newest first. */
+static void keep_newest(struct asking *a, json_t *o)
+{
+	json_int_t last = gather_number(o, "last_usec");
+	size_t i = json_array_size(a->newest);
+
+	while (i && gather_number(json_array_get(a->newest, i - 1), "last_usec") < last)
+		i--;
+	json_array_insert_new(a->newest, i, o);
+	if (json_array_size(a->newest) > BH_REPORT_NEWEST_MAX)
+		json_array_remove(a->newest, BH_REPORT_NEWEST_MAX);
+}
+
+/* They come by packets: whoever sends many hides nobody who came later. */
 static int on_group(const struct flows_group *g, void *arg)
 {
 	struct asking *a = arg;
@@ -52,7 +69,10 @@ static int on_group(const struct flows_group *g, void *arg)
 	json_object_set_new(o, "records", json_integer((json_int_t)g->records));
 	json_object_set_new(o, "first_usec", json_integer(g->first));
 	json_object_set_new(o, "last_usec", json_integer(g->last));
-	json_array_append_new(a->list, o);
+	if (a->n++ < BH_REPORT_GROUPS_MAX)
+		json_array_append_new(a->list, o);
+	else
+		keep_newest(a, o);
 	return 0;
 }
 
@@ -69,13 +89,21 @@ static int ask_groups(struct asking *a, struct flows_reader *r, struct flows_fil
 		      enum flows_whose whose, json_t *list, struct flows_timeline *line,
 		      struct flows_totals *ret, struct bh_err *err)
 {
-	const struct flows_order order = { .sort = FLOWS_BY_PACKETS,
-					   .limit = BH_REPORT_GROUPS_MAX };
+	const struct flows_order order = { .sort = FLOWS_BY_PACKETS };
+	size_t before = json_array_size(list);
+	int q;
 
 	f->whose = whose;
 	a->list = list;
-	return flows_group(r, f, by, list ? BH_ARRAY_SIZE(by) : 0, &order, list ? on_group : NULL,
-			   a, line, ret, err);
+	a->n = 0;
+	a->newest = json_array();
+	q = flows_group(r, f, by, list ? BH_ARRAY_SIZE(by) : 0, &order, list ? on_group : NULL, a,
+			line, ret, err);
+	json_array_extend(list, a->newest);
+	json_decref(a->newest);
+	*(whose == FLOWS_UNCLEAR ? &a->more_unclear : &a->more) +=
+		a->n - (json_array_size(list) - before);
+	return q;
 }
 
 /* What a test made is counted and left out; what nobody knows of is listed, on its own. */
@@ -166,6 +194,8 @@ static void put_answer(struct asking *a)
 	json_object_set_new(a->answer, "packets", json_integer((json_int_t)a->sum));
 	json_object_set_new(a->answer, "records", json_integer((json_int_t)a->records));
 	json_object_set_new(a->answer, "left_out", json_integer((json_int_t)a->left_out.records));
+	json_object_set_new(a->answer, "more", json_integer((json_int_t)a->more));
+	json_object_set_new(a->answer, "more_unclear", json_integer((json_int_t)a->more_unclear));
 	json_object_set_new(a->answer, "left_out_packets",
 			    json_integer((json_int_t)a->left_out.packets));
 	json_object_set_new(a->answer, "adds_up", json_boolean(a->adds_up));

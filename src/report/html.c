@@ -99,6 +99,7 @@ static void add_pair(struct bh_buf *b, const char *term, const char *s, const ch
 static void add_table(struct bh_buf *b, const json_t *report, const struct table *t)
 {
 	const json_t *rows = fact(report, t->rows), *row;
+	char more[TABLE_MORE];
 	size_t i;
 
 	if (!json_array_size(rows) && !t->none)
@@ -120,6 +121,8 @@ static void add_table(struct bh_buf *b, const json_t *report, const struct table
 	json_array_foreach (rows, i, row)
 		style_row(b, &look, t, row);
 	bh_buf_addstr(b, "</tbody></table></div>\n");
+	if (table_more(t, report, more)[0])
+		bh_buf_addf(b, "<p>%s</p>\n", more);
 }
 
 /* --- head ------------------------------------------------------------------------------------- */

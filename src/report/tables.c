@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdio.h>
 #include <string.h>
 
 #include "writers.h"
@@ -73,13 +74,15 @@ const struct table report_tables[] = {
 	    { "denied packets", "denied_packets" },
 	    { "why", "why" } } },
 	{ "denied", "Denied attempts", "denied.groups",
-	  "By the service that denied them, those with the most packets first.",
-	  "Nothing of the scope was denied, or it is not known what was.", DENIED_COLUMNS },
+	  "By the service that denied them, those with the most packets first, then those of the "
+	  "others that were seen last.",
+	  "Nothing of the scope was denied, or it is not known what was.", DENIED_COLUMNS,
+	  "denied.more" },
 	{ "unclear", "Denied while a segmentation test ran, by the test or by somebody",
 	  "denied.unclear",
 	  "Only their count is known: no packet tells them from the test's. Those that can be told "
 	  "from it stand above.",
-	  NULL, DENIED_COLUMNS },
+	  NULL, DENIED_COLUMNS, "denied.more_unclear" },
 	{ "unused",
 	  "Rules that nothing has hit",
 	  "rules.unused",
@@ -123,6 +126,16 @@ const struct table report_tables[] = {
 	    { "detail", "detail" } } },
 	{ 0 },
 };
+
+const char *table_more(const struct table *t, const json_t *report, char ret[TABLE_MORE])
+{
+	json_int_t n = t->more ? fact_number(report, t->more) : 0;
+
+	ret[0] = '\0';
+	if (n)
+		snprintf(ret, TABLE_MORE, "And %" JSON_INTEGER_FORMAT " more, not listed.", n);
+	return ret;
+}
 
 static void add_value(const json_t *v, struct bh_buf *out)
 {

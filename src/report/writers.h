@@ -29,6 +29,9 @@ struct style {
 void style_list(struct bh_buf *b, const struct style *s, const char *title, const json_t *list);
 struct table;
 void style_row(struct bh_buf *b, const struct style *s, const struct table *t, const json_t *row);
+/* How many there are that T does not list; "" when it has all. */
+#define TABLE_MORE 64
+const char *table_more(const struct table *t, const json_t *report, char ret[TABLE_MORE]);
 /* What is another than in an earlier report, below its heading. */
 void style_compared(struct bh_buf *b, const struct style *s, const json_t *report);
 
@@ -46,6 +49,7 @@ struct table {
 	const char *about; /* a sentence above it, or NULL */
 	const char *none;  /* said when it is empty; NULL: the table is left out */
 	struct column columns[COLUMNS_MAX];
+	const char *more; /* path of how many there are besides, or NULL */
 };
 extern const struct table report_tables[]; /* ends with one without an id */
 

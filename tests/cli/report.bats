@@ -181,6 +181,34 @@ altered() { # PATTERN
 	[ "$(listed)" = "[0,3,null]" ] || { listed && false; }
 }
 
+@test "more attempts than are listed are counted, and the newest are among those that are" {
+	begun=$(($(date +%s) - 3600))
+	mkdir -p "$dir/store/flows" && chmod 700 "$dir/store"
+	cp tests/fuzz/corpus/flows/shop "$dir/store/flows/flows.db"
+	python3 - "$dir/store/flows/flows.db" "$begun" <<-'END'
+		import sqlite3, sys
+		db, begun = sqlite3.connect(sys.argv[1]), int(sys.argv[2])
+		db.execute("UPDATE state SET value = ? WHERE name = 'begun'", ((begun - 60) * 1000000,))
+		def put(table, row):
+		    db.execute("INSERT INTO %s VALUES (%s)" % (table, ",".join("?" * len(row))), list(row.values()))
+		db.row_factory = sqlite3.Row
+		flow = dict(db.execute("SELECT * FROM flow WHERE id = 1").fetchone())
+		record = dict(db.execute("SELECT * FROM record WHERE id = 1").fetchone())
+		db.execute("DELETE FROM record")
+		for n in range(700): # the first 450 have more packets; the port tells when it was
+		    put("flow", dict(flow, id=1000 + n, port=2000 + n))
+		    put("record", dict(record, id=n + 1, flow=1000 + n, first=(begun + n) * 1000000, packets=2 if n < 450 else 1))
+		db.commit()
+	END
+	made "$dir/r" --format json
+	jq -e '.report.denied | (.groups | length) == 500 and .more == 200' "$dir/r"
+	jq -e '.report.denied.groups | [.[400:][].port] == [range(100) | "\(2699 - .)/tcp"]' "$dir/r"
+	for format in html markdown; do
+		made "$dir/r" --format $format
+		grep -q "And 200 more, not listed" "$dir/r"
+	done
+}
+
 @test "times without a daemon: from the trail, with their ends, boots and reasons" {
 	now=$(date +%s)
 	ago() { date -u -d "@$((now - $1))" +%FT%T.000Z; } # SECONDS

@@ -146,9 +146,10 @@
 /* Reports */
 #define BH_REPORT_BYTES_MAX          (256u << 20) /* of one, written or read */
 #define BH_REPORT_TEXT_MAX           2048         /* bytes of a sentence, with the NUL */
-#define BH_REPORT_FINDINGS_MAX       200  /* of a kind and requirement; what is beyond is counted */
-#define BH_REPORT_VERIFIED_MAX       100  /* of a kind that verify finds; the same */
-#define BH_REPORT_GROUPS_MAX         500  /* denied pairs and ports, those with the most packets */
+#define BH_REPORT_FINDINGS_MAX       200 /* of a kind and requirement; what is beyond is counted */
+#define BH_REPORT_VERIFIED_MAX       100 /* of a kind that verify finds; the same */
+#define BH_REPORT_GROUPS_MAX         400 /* denied pairs and ports of a question, with the most packets */
+#define BH_REPORT_NEWEST_MAX         100 /* others, that were seen last; what is beyond is counted */
 #define BH_REPORT_CHANGES_MAX        1000 /* of the audit trail, the last ones */
 #define BH_REPORT_DAYS_DEFAULT       90   /* without a hit, and of denied flows */
 #define BH_REPORT_REVIEW_DAYS        183  /* six months: the longest between two reviews */
