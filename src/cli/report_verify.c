@@ -24,9 +24,10 @@ static bool is_unknown(const char *finding)
 }
 
 /* FINDING: its name in docs/verify.md, by which the report knows what it voids. Takes TEXT over. */
-static void add_finding(json_t *list, const char *finding, json_t *text)
+static void add_finding(json_t *list, const char *finding, const char *name, json_t *text)
 {
-	json_array_append_new(list, json_pack("{s:s, s:o}", "finding", finding, "text", text));
+	json_array_append_new(
+		list, json_pack("{s:s, s:s, s:o}", "finding", finding, "name", name, "text", text));
 }
 
 static json_t *list_of(const struct verifying *v, const char *finding)
@@ -46,7 +47,7 @@ static void take_finding(struct verifying *v, const json_t *o)
 	if (n > BH_REPORT_VERIFIED_MAX)
 		return;
 	add_finding(
-		list_of(v, finding), finding,
+		list_of(v, finding), finding, who,
 		json_sprintf("%s%s%s (%s)", who, who[0] ? ": " : "", cli_text(o, "text"), finding));
 }
 
@@ -57,7 +58,7 @@ static void tell_more(const struct verifying *v)
 
 	json_object_foreach (v->counts, finding, n)
 		if (json_integer_value(n) > BH_REPORT_VERIFIED_MAX)
-			add_finding(list_of(v, finding), finding,
+			add_finding(list_of(v, finding), finding, "and more",
 				    json_sprintf("and %" JSON_INTEGER_FORMAT " more (%s)",
 						 json_integer_value(n) - BH_REPORT_VERIFIED_MAX,
 						 finding));
@@ -114,7 +115,7 @@ static json_t *verified_object(const struct verifying *v)
 	json_object_set(o, "when", json_object_get(v->sums, "when"));
 	if (!json_is_true(json_object_get(v->sums, "passed")) && !json_array_size(v->findings) &&
 	    !json_array_size(v->unknown))
-		add_finding(v->findings, "", json_string("it did not pass"));
+		add_finding(v->findings, "", "", json_string("it did not pass"));
 	return o;
 }
 

@@ -40,6 +40,10 @@ static const struct {
 	  "Endpoints that are gone, or in another state", "enforcement" },
 	{ "denied.groups", denied_line, "Denied attempts that were not there",
 	  "Denied attempts that are there no more", "denied" },
+	{ "denied.unclear", denied_line,
+	  "Denied while a segmentation test ran, by the test or by somebody, that was not there",
+	  "Denied while a segmentation test ran, by the test or by somebody, that is there no more",
+	  "denied" },
 };
 
 static void put_lines(json_t *set, const json_t *rows, json_t *(*line)(const json_t *))
@@ -93,40 +97,6 @@ static void compare_verdicts(json_t *parts, const json_t *now, const json_t *bef
 	compare_add(parts, "Verdicts", lines);
 }
 
-/* What is not known of it now: a finding that was there is not gone for that. */
-static bool is_unknown(const json_t *report, const char *id)
-{
-	const json_t *q;
-	size_t i;
-
-	json_array_foreach (fact(report, "requirements"), i, q)
-		if (fact_equals(q, "id", id))
-			return json_array_size(fact(q, "unknown"));
-	return true;
-}
-
-/*
- * What REPORT says in LIST of its requirements; of NOW (NULL: any) only those of which all is known, or not
- * all.
- */
-static void collect(json_t *set, const json_t *report, const char *list, const json_t *now,
-		    bool unknown)
-{
-	const json_t *q, *f;
-	size_t i, k;
-
-	json_array_foreach (fact(report, "requirements"), i, q)
-		json_array_foreach (fact(q, list), k, f) {
-			json_t *text =
-				json_sprintf("%s: %s", fact_text(q, "id"),
-					     json_string_value(f) ? json_string_value(f) : "");
-
-			if (!now || is_unknown(now, fact_text(q, "id")) == unknown)
-				json_object_set_new(set, json_string_value(text), json_true());
-			json_decref(text);
-		}
-}
-
 /* What stands over it all: other policies, a clock that was set back. */
 static void compare_heads(json_t *parts, const json_t *now, const json_t *before)
 {
@@ -136,6 +106,11 @@ static void compare_heads(json_t *parts, const json_t *now, const json_t *before
 		json_array_append_new(lines, json_sprintf("policies: %.12s, then %.12s",
 							  fact_text(before, "policies.digest"),
 							  fact_text(now, "policies.digest")));
+	if (fact_number(now, "days") != fact_number(before, "days"))
+		json_array_append_new(
+			lines, json_sprintf("the other report is of %" JSON_INTEGER_FORMAT
+					    " days, and this one of %" JSON_INTEGER_FORMAT,
+					    fact_number(before, "days"), fact_number(now, "days")));
 	if (!fact_equals(now, "host", fact_text(before, "host")))
 		json_array_append_new(lines,
 				      json_sprintf("the other report is of another host (%s)",
@@ -147,40 +122,12 @@ static void compare_heads(json_t *parts, const json_t *now, const json_t *before
 	compare_add(parts, "All of it", lines);
 }
 
-static void compare_findings(json_t *parts, const json_t *report, const json_t *earlier)
-{
-	json_t *now = json_object(), *before = json_object(), *known = json_object();
-	json_t *unknown = json_object();
-
-	collect(now, report, "findings", NULL, false);
-	collect(before, earlier, "findings", NULL, false);
-	collect(known, earlier, "findings", report, false);
-	collect(unknown, earlier, "findings", report, true);
-	add_part(parts, "Findings that are new", now, before);
-	add_part(parts, "Findings that are gone", known, now);
-	add_part(parts, "Findings that were not looked at again, or not in full", unknown, now);
-	json_decref(now);
-	json_decref(before);
-	json_decref(known);
-	json_decref(unknown);
-}
-
 static void compare_sets(json_t *parts, json_t *a, json_t *b, const char *came, const char *went)
 {
 	add_part(parts, came, a, b);
 	add_part(parts, went, b, a);
 	json_decref(a);
 	json_decref(b);
-}
-
-/* A requirement may be not assessed as before, and for another reason. */
-static void compare_unknown(json_t *parts, const json_t *report, const json_t *earlier)
-{
-	json_t *now = json_object(), *before = json_object();
-
-	collect(now, report, "unknown", NULL, false);
-	collect(before, earlier, "unknown", NULL, false);
-	compare_sets(parts, now, before, "Not assessed now, because", "Not assessed then, because");
 }
 
 static bool was_read(const json_t *report, const char *section)
@@ -208,8 +155,7 @@ int report_compare(json_t *report, const json_t *earlier, struct bh_err *err)
 	}
 	compare_heads(parts, report, earlier);
 	compare_verdicts(parts, report, earlier);
-	compare_findings(parts, report, earlier);
-	compare_unknown(parts, report, earlier);
+	compare_judged(parts, report, earlier);
 	compare_said(parts, report, earlier);
 	for (size_t i = 0; i < sizeof(things) / sizeof(things[0]); i++) {
 		bool is = was_read(report, things[i].section);

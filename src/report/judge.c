@@ -20,14 +20,39 @@ static const char *const verdicts[] = { "met", "finding", "not-assessed" };
 
 /* --- what is said ----------------------------------------------------------------------------- */
 
-static void say(json_t *list, const char *fmt, va_list ap)
+/* A character that was cut in two is no text to jansson. */
+static void add_text(json_t *list, const char *text)
 {
-	char text[BH_REPORT_TEXT_MAX];
-
-	vsnprintf(text, sizeof(text), fmt, ap);
-	/* a character that was cut in two is no text to jansson */
 	if (json_array_append_new(list, json_string(text)) < 0)
 		json_array_append_new(list, json_string("(a sentence that is too long)"));
+}
+
+/* SAID without its marks; and without what is between them, when it is to be a key. In place. */
+static const char *strip(char *said, bool as_key)
+{
+	bool varies = false;
+	char *out = said;
+
+	for (const char *c = said; *c; c++) {
+		if (*c == VARIES_BEGIN || *c == VARIES_END)
+			varies = *c == VARIES_BEGIN;
+		else if (!varies || !as_key)
+			*out++ = *c;
+	}
+	*out = '\0';
+	return said;
+}
+
+/* KEYS: NULL, none is kept. */
+static void say(const struct judging *j, json_t *list, json_t *keys, const char *fmt, va_list ap)
+{
+	char said[BH_REPORT_TEXT_MAX], key[BH_REPORT_TEXT_MAX];
+
+	vsnprintf(said, sizeof(said), fmt, ap);
+	memcpy(key, said, sizeof(key));
+	if (keys)
+		add_text(keys, j->key ? j->key : strip(key, true));
+	add_text(list, strip(said, false));
 }
 
 /* Each kind has room of its own: many of one take no other's. */
@@ -49,7 +74,7 @@ void judge_found(struct judging *j, const char *fmt, ...)
 		return;
 	}
 	va_start(ap, fmt);
-	say(j->findings, fmt, ap);
+	say(j, j->findings, j->finding_keys, fmt, ap);
 	va_end(ap);
 }
 
@@ -62,7 +87,7 @@ void judge_unknown(struct judging *j, const char *fmt, ...)
 		return;
 	}
 	va_start(ap, fmt);
-	say(j->unknown, fmt, ap);
+	say(j, j->unknown, j->unknown_keys, fmt, ap);
 	va_end(ap);
 }
 
@@ -71,7 +96,7 @@ void judge_evidence(struct judging *j, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	say(j->evidence, fmt, ap);
+	say(j, j->evidence, NULL, fmt, ap);
 	va_end(ap);
 }
 
@@ -110,8 +135,8 @@ static void judge_endpoint(struct judging *j, const json_t *e, size_t *good)
 		judge_unknown(j, "%s has no namespace on this host: what holds there is not known",
 			      fact_text(e, "name"));
 	else
-		judge_found(j, "%s is not protected but %s%s%s", fact_text(e, "name"), state,
-			    why[0] ? ": " : "", why);
+		judge_found(j, "%s is not protected" VARIES(" but %s%s%s"), fact_text(e, "name"),
+			    state, why[0] ? ": " : "", why);
 }
 
 /* What is declared and nowhere there shows nothing. */
@@ -124,7 +149,7 @@ static void judge_empty_services(struct judging *j)
 		if (!fact_number(s, "endpoints"))
 			judge_unknown(j,
 				      "no endpoint of %s runs: what would hold for it could not be "
-				      "looked at (%s)",
+				      "looked at" VARIES(" (%s)"),
 				      fact_text(s, "name"), fact_text(s, "where"));
 }
 
@@ -140,13 +165,13 @@ bool judge_is_recent(const struct judging *j, char ret[JUDGE_STR])
 			 "when all endpoints were last compared with the policies is not known");
 	else if (when > now + JUDGE_LATE)
 		snprintf(ret, JUDGE_STR,
-			 "all endpoints were last compared with the policies at %.40s, which is "
-			 "still to come: the clock was set back",
+			 "all endpoints were last compared with the policies at " VARIES(
+				 "%.40s") ", which is still to come: the clock was set back",
 			 text);
 	else if (when + BH_REPORT_COMPARED_S < now)
 		snprintf(ret, JUDGE_STR,
-			 "all endpoints were last compared with the policies at %.40s, more than "
-			 "%d s before this report",
+			 "all endpoints were last compared with the policies at " VARIES(
+				 "%.40s") ", more than %d s before this report",
 			 text, BH_REPORT_COMPARED_S);
 	return !ret[0];
 }
@@ -189,10 +214,11 @@ void judge_enforced(struct judging *j)
 
 static const char *verdict_of(struct judging *j)
 {
+	j->kind = "and more";
 	if (j->more)
-		json_array_append_new(j->findings, json_sprintf("and %zu more", j->more));
+		judge_found(j, "and" VARIES(" %zu") " more", j->more);
 	if (j->more_unknown)
-		json_array_append_new(j->unknown, json_sprintf("and %zu more", j->more_unknown));
+		judge_unknown(j, "and" VARIES(" %zu") " more", j->more_unknown);
 	if (json_array_size(j->findings))
 		return verdicts[1];
 	if (!json_array_size(j->evidence) && !json_array_size(j->unknown))
@@ -206,6 +232,8 @@ static json_t *judge_one(const json_t *report, const struct requirement *q)
 			     .findings = json_array(),
 			     .unknown = json_array(),
 			     .evidence = json_array(),
+			     .finding_keys = json_array(),
+			     .unknown_keys = json_array(),
 			     .n_findings = json_object(),
 			     .n_unknown = json_object() };
 	const char *verdict;
@@ -218,9 +246,10 @@ static json_t *judge_one(const json_t *report, const struct requirement *q)
 	verdict = verdict_of(&j);
 	json_decref(j.n_findings);
 	json_decref(j.n_unknown);
-	return json_pack("{s:s, s:s, s:s, s:s, s:s*, s:o, s:o, s:o}", "id", q->id, "title",
-			 q->title, "verdict", verdict, "checked", q->checked, "left", q->left,
-			 "findings", j.findings, "unknown", j.unknown, "evidence", j.evidence);
+	return json_pack("{s:s, s:s, s:s, s:s, s:s*, s:o, s:o, s:o, s:{s:o, s:o}}", "id", q->id,
+			 "title", q->title, "verdict", verdict, "checked", q->checked, "left",
+			 q->left, "findings", j.findings, "unknown", j.unknown, "evidence",
+			 j.evidence, "keys", "findings", j.finding_keys, "unknown", j.unknown_keys);
 }
 
 static void count(json_t *sum, const json_t *requirement)

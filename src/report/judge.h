@@ -12,9 +12,17 @@ struct judging {
 	const json_t *report;
 	json_t *findings, *unknown, *evidence;
 	json_t *n_findings, *n_unknown; /* how many there are of each kind */
+	json_t *finding_keys,
+		*unknown_keys; /* beside each: what it is known by in another report */
+	const char *key;       /* that of what is said; NULL: all of it but what is in VARIES() */
 	const char *kind; /* of what is said; NULL: what is said by one format is of one kind */
 	size_t more, more_unknown; /* that were not kept */
 };
+
+/* Of a format: what may be another the next time, and it is the same matter. A count, an age, a line. */
+#define VARIES_BEGIN '\1'
+#define VARIES_END   '\2'
+#define VARIES(fmt)  "\1" fmt "\2"
 
 void judge_found(struct judging *j, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void judge_unknown(struct judging *j, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

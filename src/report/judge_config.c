@@ -26,10 +26,12 @@ static void judge_standards(struct judging *j)
 			j, "guardrails that hold for the scope whatever its services allow: %zu",
 			guardrails);
 	if (warnings)
-		judge_found(j,
-			    "bulkhead check warns of %" JSON_INTEGER_FORMAT " thing%s in the "
-			    "policies that nobody has accepted with a reason",
-			    warnings, bh_s((uint64_t)warnings));
+		judge_found(
+			j,
+			"bulkhead check warns of" VARIES(" %" JSON_INTEGER_FORMAT
+							 " thing%s") " in the policies that nobody "
+								     "has accepted with a reason",
+			warnings, bh_s((uint64_t)warnings));
 	judge_evidence(j,
 		       "policy files, read and found valid: %" JSON_INTEGER_FORMAT " (digest %s)",
 		       fact_number(r, "policies.files"), fact_text(r, "policies.digest"));
@@ -48,14 +50,18 @@ static void judge_in_force(struct judging *j)
 	if (!now[0])
 		judge_unknown(j, "it is not known which policies are in force: none were kept");
 	else if (strcmp(digest, now) != 0)
-		judge_found(j, "the policy files (%.12s) are not the policies in force (%.12s)",
+		judge_found(j,
+			    "the policy files" VARIES(
+				    " (%.12s)") " are not the policies in force" VARIES(" (%.12s)"),
 			    digest, now);
 	else
 		judge_evidence(j, "the policy files are the generation in force since %s",
 			       fact_text(j->report, "generations.since"));
 	if (fact_text(j->report, "daemon.generation")[0] &&
 	    !fact_equals(j->report, "daemon.generation", digest))
-		judge_found(j, "bulkheadd enforces other policies (%.12s) than the files say",
+		judge_found(j,
+			    "bulkheadd enforces other policies" VARIES(
+				    " (%.12s)") " than the files say",
 			    fact_text(j->report, "daemon.generation"));
 	if (fact_is(j->report, "generations.waits"))
 		judge_found(j, "the policies in force wait to be confirmed");
@@ -74,10 +80,13 @@ static void judge_changes(struct judging *j)
 		return;
 	}
 	if (strcmp(fact_text(last, "after"), digest) != 0)
-		judge_found(j,
-			    "the last change in the trail (entry %" JSON_INTEGER_FORMAT
-			    ") led to policies %.12s, and not to these (%.12s)",
-			    fact_number(last, "seq"), fact_text(last, "after"), digest);
+		judge_found(
+			j,
+			"the last change in the trail" VARIES(
+				" (entry %" JSON_INTEGER_FORMAT
+				")") " led to policies" VARIES(" %.12s") ", and not to "
+									 "these" VARIES(" (%.12s)"),
+			fact_number(last, "seq"), fact_text(last, "after"), digest);
 	judge_evidence(j,
 		       "changes of policies in the audit trail: %zu, each with who, when and the "
 		       "difference; "
@@ -94,8 +103,8 @@ static void judge_change_trail(struct judging *j)
 	judge_in_force(j);
 	if (damage)
 		judge_found(j,
-			    "the audit trail is not whole: %" JSON_INTEGER_FORMAT " finding%s, "
-			    "the first: %s",
+			    "the audit trail is not whole: " VARIES("%" JSON_INTEGER_FORMAT
+								    " finding%s, the first: %s"),
 			    damage, bh_s((uint64_t)damage),
 			    fact_text(j->report, "trail.first_finding"));
 }
@@ -108,7 +117,8 @@ static void judge_files(struct judging *j)
 	fact_each (j->report, "policies.paths", i, p) {
 		n++;
 		if (!fact_is(p, "safe"))
-			judge_found(j, "%s: %s", fact_text(p, "path"), fact_text(p, "why"));
+			judge_found(j, "%s: " VARIES("%s"), fact_text(p, "path"),
+				    fact_text(p, "why"));
 	}
 	if (!n)
 		judge_unknown(j, "who may write to the policy files was not looked at");
@@ -152,7 +162,9 @@ static void judge_network_diagram(struct judging *j)
 	fact_each (j->report, "endpoints", i, e) {
 		n++;
 		if (fact_equals(e, "state", "unreachable"))
-			judge_found(j, "%s cannot be looked at, and the diagram is not whole: %s",
+			judge_found(j,
+				    "%s cannot be looked at, and the diagram is not whole: " VARIES(
+					    "%s"),
 				    fact_text(e, "name"), fact_text(e, "why"));
 		else if (fact_is(e, "inside") && fact_equals(e, "state", "peer"))
 			judge_unknown(j,

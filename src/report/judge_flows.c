@@ -41,8 +41,8 @@ static void judge_reasons(struct judging *j)
 			strncat(path, fields[k].key, sizeof(path) - strlen(path) - 1);
 			if ((fields[k].always || fact_is(j->report, path)) &&
 			    !says(f, fields[k].key))
-				judge_found(j, FLOW " has no %s (%s)", FLOW_OF(f), fields[k].key,
-					    fact_text(f, "where"));
+				judge_found(j, FLOW " has no %s" VARIES(" (%s)"), FLOW_OF(f),
+					    fields[k].key, fact_text(f, "where"));
 		}
 	if (n)
 		judge_evidence(j,
@@ -67,11 +67,11 @@ static void judge_insecure(struct judging *j)
 				judge_evidence(j, FLOW " is %s: %s", FLOW_OF(f),
 					       fact_text(p, "what"), fact_text(f, "note"));
 			else
-				judge_found(j,
-					    FLOW " is %s, and no note says what makes up for it "
-						 "(%s)",
-					    FLOW_OF(f), fact_text(p, "what"),
-					    fact_text(f, "where"));
+				judge_found(
+					j,
+					FLOW " is %s, and no note says what makes up for it" VARIES(
+						" (%s)"),
+					FLOW_OF(f), fact_text(p, "what"), fact_text(f, "where"));
 		}
 	if (!flows)
 		judge_unknown(j, "no flow touches the scope");
@@ -92,14 +92,16 @@ static void judge_review_of(struct judging *j, const json_t *f, int64_t now, jso
 	if (is_way(f, "inside") || fact_is(f, "dns"))
 		return; /* crosses nothing; has no rule that could say */
 	if (!reviewed)
-		judge_found(j, FLOW " was never reviewed (%s)", FLOW_OF(f), fact_text(f, "where"));
+		judge_found(j, FLOW " was never reviewed" VARIES(" (%s)"), FLOW_OF(f),
+			    fact_text(f, "where"));
 	else if (reviewed > now + JUDGE_DAY)
-		judge_found(j, FLOW " says of a review at %s, which is in the future (%s)",
+		judge_found(j,
+			    FLOW " says of a review at %s, which is in the future" VARIES(" (%s)"),
 			    FLOW_OF(f), fact_text(f, "reviewed"), fact_text(f, "where"));
 	else if (reviewed + days * JUDGE_DAY <= now)
 		judge_found(j,
-			    FLOW " was last reviewed at %s, and is due since %" JSON_INTEGER_FORMAT
-				 " day%s (%s)",
+			    FLOW " was last reviewed at %s, and is due" VARIES(
+				    " since %" JSON_INTEGER_FORMAT " day%s (%s)"),
 			    FLOW_OF(f), fact_text(f, "reviewed"), late, bh_s((uint64_t)late),
 			    fact_text(f, "where"));
 }
@@ -117,24 +119,28 @@ static void judge_unused(struct judging *j)
 	fact_each (j->report, "rules.unused", i, u) {
 		n++;
 		judge_found(j,
-			    "nothing%s has hit the rule %s of %s for %" JSON_INTEGER_FORMAT
-			    " day%s (%s)",
+			    "nothing%s has hit the rule %s of %s " VARIES(
+				    "for %" JSON_INTEGER_FORMAT " day%s (%s)"),
 			    fact_number(u, "tests") ? " but segmentation tests" : "",
 			    fact_text(u, "rule"), fact_text(u, "service"), days,
 			    bh_s((uint64_t)days), fact_text(u, "where"));
 	}
 	if (young)
-		judge_unknown(j,
-			      "%" JSON_INTEGER_FORMAT " rule%s without a hit %s been counted for "
-			      "fewer than %" JSON_INTEGER_FORMAT " day%s",
-			      young, bh_s((uint64_t)young), young == 1 ? "has" : "have", days,
-			      bh_s((uint64_t)days));
+		judge_unknown(
+			j,
+			VARIES("%" JSON_INTEGER_FORMAT) " rule" VARIES(
+				"%s") " without a hit " VARIES("%s") " been counted for fewer "
+								     "than " VARIES("%" JSON_INTEGER_FORMAT
+										    " day%s"),
+			young, bh_s((uint64_t)young), young == 1 ? "has" : "have", days,
+			bh_s((uint64_t)days));
 	if (tested)
 		judge_unknown(j,
-			      "%" JSON_INTEGER_FORMAT
-			      " rule%s hit last while a segmentation test ran, which hits "
-			      "every rule and was not told apart then: whether anything else "
-			      "needs %s is not known",
+			      VARIES("%" JSON_INTEGER_FORMAT) " rule" VARIES(
+				      "%s") " hit last while a segmentation test ran, which hits "
+					    "every rule and was not told apart then: whether "
+					    "anything else "
+					    "needs %s is not known",
 			      tested, tested == 1 ? " was" : "s were", tested == 1 ? "it" : "them");
 	if (!fact_number(j->report, "rules.n"))
 		judge_unknown(j, "the scope has no rule whose hits could be counted");
@@ -180,7 +186,7 @@ static void judge_modes(struct judging *j)
 
 	fact_each (j->report, "services", i, s)
 		if (!fact_equals(s, "mode", "enforce"))
-			judge_found(j, "%s is in mode %s, which stops nothing (%s)",
+			judge_found(j, "%s is in mode %s, which stops nothing" VARIES(" (%s)"),
 				    fact_text(s, "name"), fact_text(s, "mode"),
 				    fact_text(s, "where"));
 }
@@ -197,11 +203,11 @@ static void judge_way(struct judging *j, const char *way)
 			continue;
 		n++;
 		if (is_broad(f))
-			judge_found(j, FLOW " names no ports (%s)", FLOW_OF(f),
+			judge_found(j, FLOW " names no ports" VARIES(" (%s)"), FLOW_OF(f),
 				    fact_text(f, "where"));
 		/* who comes in from everywhere is 1.4.2's question */
 		if (fact_is(f, "everybody") && is_way(f, "outbound"))
-			judge_found(j, FLOW " is for everybody outside (%s)", FLOW_OF(f),
+			judge_found(j, FLOW " is for everybody outside" VARIES(" (%s)"), FLOW_OF(f),
 				    fact_text(f, "where"));
 	}
 	if (json_array_size(fact(j->report, "services")))
@@ -233,13 +239,14 @@ static void judge_untrusted(struct judging *j)
 		n++;
 		if (is_broad(f))
 			judge_found(j,
-				    FLOW " comes from an untrusted network and names no ports "
-					 "(%s)",
+				    FLOW
+				    " comes from an untrusted network and names no ports" VARIES(
+					    " (%s)"),
 				    FLOW_OF(f), fact_text(f, "where"));
 		else if (!says(f, "reason"))
 			judge_found(j,
 				    FLOW " comes from an untrusted network, and no reason says "
-					 "that it may (%s)",
+					 "that it may" VARIES(" (%s)"),
 				    FLOW_OF(f), fact_text(f, "where"));
 		else
 			judge_evidence(j, FLOW " comes from an untrusted network: %s", FLOW_OF(f),
@@ -271,7 +278,9 @@ static void judge_stores(struct judging *j)
 			continue;
 		direct++;
 		if (fact_is(f, "to_store"))
-			judge_found(j, FLOW " leads from an untrusted network to a store (%s)",
+			judge_found(j,
+				    FLOW
+				    " leads from an untrusted network to a store" VARIES(" (%s)"),
 				    FLOW_OF(f), fact_text(f, "where"));
 	}
 	judge_enforced(j);

@@ -62,7 +62,7 @@ static void read_gap(const struct judging *j, const json_t *o, struct gap *ret)
 		snprintf(ret->text, sizeof(ret->text), "how long is not known");
 }
 
-#define GAP "from %s to %s (%s)%s%s"
+#define GAP "from %s" VARIES(" to %s (%s)%s%s")
 #define GAP_OF(g)                                                                                  \
 	(g)->from, (g)->to[0] ? (g)->to : "now", (g)->text,                                        \
 		(g)->booted ? "; the machine was started anew at " : "",                           \
@@ -81,9 +81,9 @@ static bool judge_reboot(struct judging *j, const struct gap *g)
 		judge_evidence(j, "bulkheadd was ended, and did not run " GAP, GAP_OF(g));
 	else
 		judge_unknown(j,
-			      "bulkheadd was ended, and did not run " GAP
-			      " and bulkheadd %s later: how "
-			      "long the machine ran before that is not known",
+			      "bulkheadd was ended, and did not run " GAP " and bulkheadd " VARIES(
+				      "%s") " later: how "
+					    "long the machine ran before that is not known",
 			      GAP_OF(g), span_text(after, g->after));
 	return true;
 }
@@ -161,8 +161,8 @@ void judge_gaps(struct judging *j)
 	}
 	if (fact_number(runs, "more"))
 		judge_found(j,
-			    "there are more times without bulkheadd or its logger: "
-			    "%" JSON_INTEGER_FORMAT,
+			    "there are more times without bulkheadd or its logger: " VARIES(
+				    "%" JSON_INTEGER_FORMAT),
 			    fact_number(runs, "more"));
 	if (!n)
 		judge_evidence(j,

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdio.h>
 #include <string.h>
 
 #include <bulkhead/base/cleanup.h>
+#include <bulkhead/base/limits.h>
 
 #include "judge.h"
 
@@ -68,22 +70,31 @@ static bool voids(const json_t *f, const char *id)
 	return is_among(HELD, id);
 }
 
+/* By whom and of which kind: what it says of it may be another the next time. */
+static void say_of(struct judging *j, const json_t *f, char key[BH_REPORT_TEXT_MAX])
+{
+	j->kind = fact_text(f, "finding");
+	snprintf(key, BH_REPORT_TEXT_MAX, "verify: %s (%s)", fact_text(f, "name"), j->kind);
+	j->key = key;
+}
+
 void judge_verified(struct judging *j, const char *id)
 {
+	char key[BH_REPORT_TEXT_MAX];
 	size_t i;
 	json_t *f;
 
 	if (is_among(HELD, id))
 		judge_was_read(j, "verify", "bulkhead verify");
 	fact_each (j->report, "verify.unknown", i, f) {
-		j->kind = fact_text(f, "finding");
+		say_of(j, f, key);
 		if (voids(f, id))
 			judge_unknown(j, "verify: %s", fact_text(f, "text"));
 	}
 	fact_each (j->report, "verify.findings", i, f) {
-		j->kind = fact_text(f, "finding");
+		say_of(j, f, key);
 		if (voids(f, id))
 			judge_found(j, "verify: %s", fact_text(f, "text"));
 	}
-	j->kind = NULL;
+	j->kind = j->key = NULL;
 }

@@ -477,6 +477,92 @@ static void test_compare_future(void **state)
 	json_decref(now);
 }
 
+/* Everything that is wrong, a month and an hour later: the same matters, and none is new or gone. */
+static json_t *late(const char *when, int line)
+{
+	json_t *r = facts(), *f;
+	char where[32];
+	size_t i;
+
+	snprintf(where, sizeof(where), "p.yaml:%d", line);
+	put(r, "flows.0.reviewed", "\"2026-03-01\"");
+	put(r, "flows.1.note", NULL);
+	put(r, "flows.2.ticket", NULL);
+	put(r, "flows.2.broad", "true");
+	put(r, "rules.unused", "[{\"rule\": \"old\", \"service\": \"pos\"}]");
+	put(r, "days", line > 1 ? "90" : "30");
+	put(r, "rules.young", line > 1 ? "2" : "1");
+	put(r, "verify.findings",
+	    line > 1 ? "[{\"finding\": \"drift\", \"name\": \"pos\", "
+		       "\"text\": \"pos: 3 rules (drift)\"}]"
+		     : "[{\"finding\": \"drift\", \"name\": \"pos\", "
+		       "\"text\": \"pos: 1 rule (drift)\"}]");
+	put(r, "trail.runs.gaps",
+	    "[{\"what\": \"bulkheadd\", \"kind\": \"lost\", \"from\": "
+	    "\"2026-11-20T10:00:00.000Z\"}]");
+	put(r, "denied.unclear",
+	    line > 1 ? "[{\"service\": \"ledger\", \"direction\": \"ingress\", "
+		       "\"peer\": \"web\", \"port\": \"22/tcp\"}]"
+		     : "[]");
+	json_object_set_new(r, "generated", json_string(when));
+	json_object_set_new(json_object_get(r, "enforcement"), "compared",
+			    json_string("2026-11-01T00:00:00Z"));
+	json_array_foreach (json_object_get(r, "flows"), i, f)
+		json_object_set_new(f, "where", json_string(where));
+	assert_int_equal(report_judge(r, NULL), 0);
+	return r;
+}
+
+static const json_t *part(const json_t *r, const char *title)
+{
+	const json_t *p;
+	size_t i;
+
+	json_array_foreach (json_object_get(json_object_get(r, "compared"), "parts"), i, p)
+		if (strcmp(json_string_value(json_object_get(p, "title")), title) == 0)
+			return json_object_get(p, "lines");
+	return NULL;
+}
+
+static void test_compare_changed(void **state)
+{
+	static const char *const none[] = {
+		"Findings that are new",
+		"Findings that are gone",
+		"Findings that were not looked at again, or not in full",
+		"Not assessed now, because",
+		"Not assessed then, because",
+		"Verdicts"
+	};
+	json_t *before = late("2026-11-26T18:00:00.000Z", 1),
+	       *now = late("2026-12-26T19:00:00.000Z", 20), *q;
+	bh_autofree char *text = NULL;
+	size_t i;
+
+	assert_int_equal(report_compare(now, before, NULL), 0);
+	text = json_dumps(json_object_get(now, "compared"), 0);
+	for (i = 0; i < BH_ARRAY_SIZE(none); i++)
+		if (part(now, none[i]))
+			fail_msg("%s: %s", none[i], text);
+	assert_true(json_array_size(part(now, "Findings of which something else is said now")) > 6);
+	assert_true(json_array_size(
+			    part(now, "Not assessed as before, and something else is said")) > 0);
+	assert_non_null(strstr(text, "1.2.8: verify: pos: 3 rules (drift); before: 1.2.8: verify: "
+				     "pos: 1 rule (drift)"));
+	assert_non_null(strstr(text, "the other report is of 30 days, and this one of 90"));
+	assert_non_null(strstr(text, "ledger ingress web on 22/tcp"));
+	/* a report of an earlier version has no keys: what it said word by word is still the same */
+	json_array_foreach (json_object_get(before, "requirements"), i, q)
+		json_object_del(q, "keys");
+	json_decref(now);
+	now = late("2026-11-26T18:00:00.000Z", 1);
+	assert_int_equal(report_compare(now, before, NULL), 0);
+	assert_int_equal(
+		json_array_size(json_object_get(json_object_get(now, "compared"), "parts")), 0);
+	json_decref(before);
+	json_decref(now);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -491,6 +577,7 @@ int main(void)
 		cmocka_unit_test(test_compare_future),
 		cmocka_unit_test(test_compare_unknown),
 		cmocka_unit_test(test_compare_said),
+		cmocka_unit_test(test_compare_changed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
