@@ -9,7 +9,6 @@
 #include <bulkhead/base/text.h>
 
 #define USEC INT64_C(1000000)
-#define DAY  86400
 
 /* A mark that is older than this is of a daemon that is no more. */
 #define MARK_OLD (3 * BH_RUN_MARK_S * USEC)
@@ -23,12 +22,48 @@ static void put_time(json_t *o, const char *key, int64_t t)
 	json_object_set_new(o, key, json_string(bh_format_time(text, t)));
 }
 
-/* TO: 0, it lasts. Seconds are rounded up; < 0: the clock was set back in it. */
+/* A restart in order, of bulkheadd or of the machine, as judge_gaps() takes it for one. */
+static bool is_in_order(const json_t *gap)
+{
+	int64_t booted, to;
+	json_int_t s = gather_number(gap, "seconds");
+
+	if (strcmp(cli_text(gap, "kind"), "ended") != 0 ||
+	    gather_time(cli_text(gap, "to"), &to) < 0 || s < 0)
+		return false;
+	if (s <= BH_REPORT_GAP_S)
+		return true;
+	return s <= BH_REPORT_REBOOT_S && gather_time(cli_text(gap, "booted"), &booted) >= 0 &&
+	       to - booted <= BH_REPORT_GAP_S * USEC;
+}
+
+/* However often it was started anew in order, that hides no time in which nobody watched. */
+static void make_room(struct run_reading *r)
+{
+	const json_t *gap;
+	size_t i;
+
+	if (json_array_size(r->gaps) < BH_REPORT_GAPS_MAX)
+		return;
+	json_array_foreach (r->gaps, i, gap)
+		if (is_in_order(gap)) {
+			json_array_remove(r->gaps, i);
+			r->more_restarts++;
+			return;
+		}
+	json_array_remove(r->gaps, 0);
+	r->more++;
+}
+
+/* NULL: it was over before the time of the report. TO: 0, it lasts. Seconds are rounded up; < 0: the clock was set back in it. */
 static json_t *add_gap(struct run_reading *r, const char *what, const char *kind, int64_t from,
 		       int64_t to)
 {
-	json_t *o = json_pack("{s:s, s:s}", "what", what, "kind", kind);
+	json_t *o;
 
+	if (to && to < r->from)
+		return NULL;
+	o = json_pack("{s:s, s:s}", "what", what, "kind", kind);
 	put_time(o, "from", from);
 	if (to) {
 		put_time(o, "to", to);
@@ -36,10 +71,7 @@ static json_t *add_gap(struct run_reading *r, const char *what, const char *kind
 			o, "seconds",
 			json_integer(to < from ? -1 : (json_int_t)((to - from + USEC - 1) / USEC)));
 	}
-	if (json_array_size(r->gaps) == BH_REPORT_GAPS_MAX) {
-		json_array_remove(r->gaps, 0);
-		r->more++;
-	}
+	make_room(r);
 	json_array_append_new(r->gaps, o);
 	return o;
 }
@@ -47,9 +79,13 @@ static json_t *add_gap(struct run_reading *r, const char *what, const char *kind
 /* Its end: again, or of the run that it was in. */
 static void end_deafness(struct run_reading *r, int64_t to)
 {
+	json_t *gap;
+
 	if (!r->deaf)
 		return;
-	gather_text(add_gap(r, "logger", "deaf", r->deaf, to), "why", r->deaf_why);
+	gap = add_gap(r, "logger", "deaf", r->deaf, to);
+	if (gap)
+		gather_text(gap, "why", r->deaf_why);
 	r->deaf = 0;
 }
 
@@ -84,7 +120,7 @@ static void on_start(struct run_reading *r, const json_t *e, int64_t t)
 	if (kind) {
 		end_deafness(r, from);
 		gap = add_gap(r, "bulkheadd", kind, from, t);
-		if (r->boot[0] && s.boot[0] && strcmp(r->boot, s.boot) != 0)
+		if (gap && r->boot[0] && s.boot[0] && strcmp(r->boot, s.boot) != 0)
 			put_time(gap, "booted", s.booted);
 	}
 	snprintf(r->boot, sizeof(r->boot), "%s", s.boot);
@@ -164,29 +200,16 @@ static void look_at_now(struct run_reading *r, const struct gathering *g)
 	end_deafness(r, 0);
 }
 
-static bool is_past(const json_t *gap, int64_t from)
-{
-	int64_t to;
-
-	return gather_time(cli_text(gap, "to"), &to) >= 0 && to < from;
-}
-
 json_t *runs_object(struct run_reading *r, const struct gathering *g)
 {
-	int64_t from = g->now - (int64_t)g->days * DAY * USEC;
 	json_t *o = json_object();
-	size_t i = 0;
 
 	look_at_now(r, g);
-	while (i < json_array_size(r->gaps))
-		if (is_past(json_array_get(r->gaps, i), from))
-			json_array_remove(r->gaps, i);
-		else
-			i++;
 	if (r->first)
-		put_time(o, "from", r->first > from ? r->first : from);
+		put_time(o, "from", r->first > r->from ? r->first : r->from);
 	report_tame(r->gaps);
 	json_object_set_new(o, "gaps", r->gaps);
 	json_object_set_new(o, "more", json_integer((json_int_t)r->more));
+	json_object_set_new(o, "more_restarts", json_integer((json_int_t)r->more_restarts));
 	return o;
 }

@@ -8,9 +8,13 @@
 
 enum run_state { RUN_NEVER, RUN_ON, RUN_OFF };
 
+#define RUNS_DAY (INT64_C(86400) * 1000000)
+
 struct run_reading {
+	int64_t from; /* what was over by then is not looked at */
 	json_t *gaps;
-	size_t more; /* gaps that were left out: the oldest */
+	size_t more;          /* gaps that were left out: the oldest */
+	size_t more_restarts; /* the same of restarts in order, which go first */
 	enum run_state state;
 	int64_t at;   /* when it became so */
 	int64_t seen; /* RUN_ON: its last entry */

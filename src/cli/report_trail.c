@@ -193,6 +193,7 @@ static json_t *trail_object(struct gathering *g)
 		.backwards = json_array(),
 		.findings = json_array(),
 		.runs.gaps = json_array(),
+		.runs.from = g->now - (int64_t)g->days * RUNS_DAY,
 	};
 	struct bh_err err = BH_ERR_INIT;
 	struct audit_verdict v = { 0 };

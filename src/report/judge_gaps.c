@@ -35,7 +35,14 @@ static const char *span_text(char out[SPAN], int64_t s)
 	return out;
 }
 
+/* Restarts in order: one line of evidence for all, with the last. */
+struct in_order {
+	size_t restarts, reboots;
+	const json_t *restart, *reboot;
+};
+
 struct gap {
+	struct in_order *in_order;
 	const json_t *o;
 	const char *from, *to; /* TO "": it lasts */
 	int64_t seconds;       /* < 0: not known */
@@ -44,12 +51,14 @@ struct gap {
 	char text[SPAN];
 };
 
-static void read_gap(const struct judging *j, const json_t *o, struct gap *ret)
+static void read_gap(const struct judging *j, const json_t *o, struct in_order *in_order,
+		     struct gap *ret)
 {
 	int64_t now = fact_time(j->report, "generated");
 
 	*ret = (struct gap) {
 		.o = o,
+		.in_order = in_order,
 		.from = fact_text(o, "from"),
 		.to = fact_text(o, "to"),
 		.booted = fact_time(o, "booted"),
@@ -77,14 +86,16 @@ static bool judge_reboot(struct judging *j, const struct gap *g)
 
 	if (!g->booted || g->seconds < 0 || g->after < 0 || g->after > BH_REPORT_GAP_S)
 		return false;
-	if (g->seconds <= BH_REPORT_REBOOT_S)
-		judge_evidence(j, "bulkheadd was ended, and did not run " GAP, GAP_OF(g));
-	else
-		judge_unknown(j,
-			      "bulkheadd was ended, and did not run " GAP " and bulkheadd " VARIES(
-				      "%s") " later: how "
-					    "long the machine ran before that is not known",
-			      GAP_OF(g), span_text(after, g->after));
+	if (g->seconds <= BH_REPORT_REBOOT_S) {
+		g->in_order->reboots++;
+		g->in_order->reboot = g->o;
+		return true;
+	}
+	judge_unknown(j,
+		      "bulkheadd was ended, and did not run " GAP " and bulkheadd " VARIES(
+			      "%s") " later: how "
+				    "long the machine ran before that is not known",
+		      GAP_OF(g), span_text(after, g->after));
 	return true;
 }
 
@@ -92,10 +103,12 @@ static void judge_ended(struct judging *j, const struct gap *g)
 {
 	if (judge_reboot(j, g))
 		return;
-	if (g->to[0] && g->seconds >= 0 && g->seconds <= BH_REPORT_GAP_S)
-		judge_evidence(j, "bulkheadd was ended and started again: " GAP, GAP_OF(g));
-	else
-		judge_found(j, "bulkheadd was ended, and none ran " GAP, GAP_OF(g));
+	if (g->to[0] && g->seconds >= 0 && g->seconds <= BH_REPORT_GAP_S) {
+		g->in_order->restarts++;
+		g->in_order->restart = g->o;
+		return;
+	}
+	judge_found(j, "bulkheadd was ended, and none ran " GAP, GAP_OF(g));
 }
 
 static void judge_failed(struct judging *j, const struct gap *g)
@@ -134,11 +147,42 @@ static const struct {
 	{ "unknown", judge_dark }, { "deaf", judge_deaf },
 };
 
+/* --- restarts in order -------------------------------------------------------------------------- */
+
+static void tell_last(struct judging *j, const char *what, const char *mark, size_t n,
+		      const json_t *last)
+{
+	struct gap g;
+
+	if (!n)
+		return;
+	read_gap(j, last, NULL, &g);
+	if (n == 1)
+		judge_evidence(j, "bulkheadd was ended%s%s " GAP, what, mark, GAP_OF(&g));
+	else
+		judge_evidence(j, "%zu times bulkheadd was ended%s; the last time " GAP, n, what,
+			       GAP_OF(&g));
+}
+
+static void tell_in_order(struct judging *j, const struct in_order *in_order)
+{
+	json_int_t more = fact_number(j->report, "trail.runs.more_restarts");
+
+	tell_last(j, " and started again", ":", in_order->restarts, in_order->restart);
+	tell_last(j, ", and did not run", "", in_order->reboots, in_order->reboot);
+	if (more)
+		judge_evidence(j,
+			       "older restarts in order, of bulkheadd or the machine, that are not "
+			       "listed: %" JSON_INTEGER_FORMAT,
+			       more);
+}
+
 /* --- all ---------------------------------------------------------------------------------------- */
 
 void judge_gaps(struct judging *j)
 {
 	const json_t *runs = fact(j->report, "trail.runs");
+	struct in_order in_order = { 0 };
 	size_t i, k, n = 0;
 	json_t *o;
 
@@ -154,11 +198,12 @@ void judge_gaps(struct judging *j)
 		struct gap g;
 
 		n++;
-		read_gap(j, o, &g);
+		read_gap(j, o, &in_order, &g);
 		for (k = 0; k < BH_ARRAY_SIZE(kinds); k++)
 			if (fact_equals(o, "kind", kinds[k].kind))
 				kinds[k].judge(j, &g);
 	}
+	tell_in_order(j, &in_order);
 	if (fact_number(runs, "more"))
 		judge_found(j,
 			    "there are more times without bulkheadd or its logger: " VARIES(

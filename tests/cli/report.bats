@@ -263,6 +263,38 @@ altered() { # PATTERN
 	[[ $(why "$dir/r" 10.7) == *"the audit trail has no start of it"* ]]
 }
 
+@test "many restarts in order are one line of evidence, and take no room of what is a finding" {
+	now=$(date +%s)
+	trail_of() { # DAYS-AGO RESTARTS, and before them one that was killed
+		mapfile -t entries < <(python3 - "$((now - $1 * 86400))" "$2" <<-'END'
+			import json, sys, time
+			begun, n = int(sys.argv[1]), int(sys.argv[2])
+			def at(t): return time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime(t))
+			def say(t, action, detail): print(json.dumps(dict(when=at(t), action=action, detail=detail)))
+			def runs(before): return "bulkheadd runs, on boot a-1 of %s: %s" % (at(begun - 9), before)
+			say(begun, "start", runs("of a run before nothing is known"))
+			say(begun + 9, "start", runs("the run before ended without a word, and was seen last at " + at(begun + 5)))
+			for i in range(n):
+			    t = begun + 100 + 20 * i
+			    say(t, "stop", "bulkheadd ends, as it was told")
+			    say(t + 3, "start", runs("the run before was told to end at " + at(t)))
+			END
+		)
+		trail "${entries[@]}"
+		made "$dir/r" --format json
+	}
+	of_gaps() { jq -c "[.report.requirements[] | select(.id == \"10.7\") | $1[] | select(test(\"ended\"))]" "$dir/r"; }
+	trail_of 3 260
+	jq -e '.report.trail.runs | .more == 0 and .more_restarts == 61 and (.gaps | length) == 200' "$dir/r"
+	[ "$(of_gaps .findings | jq length)" -eq 1 ]
+	[[ $(of_gaps .findings) == *"ended without a word"* ]]
+	[ "$(of_gaps .evidence | jq length)" -eq 1 ]
+	[[ $(of_gaps .evidence) == *"199 times bulkheadd was ended and started again; the last time from "*"(3 s)"* ]]
+	# all of it is older than the time of the report
+	trail_of 100 260
+	jq -e '.report.trail.runs | .more == 0 and .more_restarts == 0 and (.gaps | length) == 0' "$dir/r"
+}
+
 @test "--output to what is no regular file: written to, and never replaced" {
 	mkfifo "$dir/fifo"
 	timeout 20 cat "$dir/fifo" >"$dir/got" &

@@ -177,6 +177,13 @@ static void test_markdown_hostile(void **state)
 /* All formats say the same: each finding, each row. */
 static void test_formats_agree(void **state)
 {
+	static const char *const heads[][2] = {
+		{ "made", "2026-11-26T18:00:00.000Z, till" },
+		{ "policies", "aa11" },
+		{ "in force since", "2026-11-01T00:00:00.000Z, root" },
+		{ "segmentation test", "2026-11-20T00:00:00.000Z" },
+		{ "made by", "bulkhead, 0.1.0" },
+	};
 	json_t *r = facts(), *q, *f;
 	struct bh_buf html, md;
 	size_t i, k;
@@ -196,6 +203,15 @@ static void test_formats_agree(void **state)
 			assert_non_null(strstr(bh_buf_str(&html), head));
 			assert_non_null(strstr(bh_buf_str(&md), head));
 		}
+	for (i = 0; i < BH_ARRAY_SIZE(heads); i++) {
+		char text[128];
+
+		snprintf(text, sizeof(text), "<dt>%s</dt><dd>%s", heads[i][0], heads[i][1]);
+		assert_non_null(strstr(bh_buf_str(&html), text));
+		snprintf(text, sizeof(text), "- %s: %s", heads[i][0], heads[i][1]);
+		if (!strstr(bh_buf_str(&md), text))
+			fail_msg("%s", text);
+	}
 	assert_non_null(strstr(bh_buf_str(&html), "a reached b"));
 	assert_non_null(strstr(bh_buf_str(&md), "a reached b"));
 	bh_buf_done(&html);
