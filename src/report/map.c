@@ -17,6 +17,10 @@
 #define NAME_COLUMNS  20
 #define LABEL_COLUMNS 18
 #define LABELS_MAX    28 /* edges; with more, the ports are in the tables alone */
+#define LABEL_COLUMN  7  /* of a character */
+#define LABEL_HEIGHT  12
+#define BOX_NAME      26 /* height of its line */
+#define BOX_COLUMN    8
 #define LEGEND        34
 #define WIDTH_MIN     560
 
@@ -31,13 +35,18 @@ static const struct kind kinds[] = {
 };
 static const size_t order[] = { 2, 0, 1 };
 
+struct rect {
+	int x, y, width, height;
+};
+
 struct drawing {
 	const json_t *map;
 	struct layout layout;
-	struct bh_buf *out;
-	unsigned *outs, *ins; /* edges of each node, of those that are drawn */
+	struct bh_buf *out, texts; /* labels: over all edges, under the nodes */
+	unsigned *outs, *ins;      /* edges of each node, of those that are drawn */
 	unsigned *used_outs, *used_ins;
 	bool labels;
+	struct rect placed[LABELS_MAX]; /* labels */
 	size_t n_labels;
 };
 
@@ -97,17 +106,71 @@ static int along(int a, int b, int c, int d, int t)
 	return (u * u * u * a + 3 * u * u * t * b + 3 * u * t * t * c + t * t * t * d) / 512;
 }
 
-/* Those of neighbours stand at different places, so that they do not lie on one another. */
+/* How many columns the name of a box has room for. */
+static unsigned name_columns(const struct box *at)
+{
+	return (unsigned)(at->width - 20) / BOX_COLUMN;
+}
+
+static int name_width(const struct drawing *d, size_t box)
+{
+	const struct box *at = &d->layout.boxes[box];
+	size_t len = strlen(fact_text(json_array_get(fact(d->map, "boxes"), box), "title"));
+
+	if (!at->width)
+		return 0;
+	return 12 + BOX_COLUMN * (int)(len < name_columns(at) ? len : name_columns(at));
+}
+
+static bool overlap(const struct rect *a, const struct rect *b)
+{
+	return a->x < b->x + b->width && b->x < a->x + a->width && a->y < b->y + b->height &&
+	       b->y < a->y + a->height;
+}
+
+/* Neither another label lies there, nor a node, nor the name of a box. */
+static bool is_free(const struct drawing *d, const struct rect *r)
+{
+	const struct layout *a = &d->layout;
+	bool free = true;
+
+	for (size_t i = 0; i < d->n_labels; i++)
+		free = free && !overlap(r, &d->placed[i]);
+	for (size_t i = 0; i < a->n_nodes; i++)
+		free = free && !overlap(r, &(struct rect) { a->nodes[i].x, a->nodes[i].y,
+							    NODE_WIDTH, NODE_HEIGHT });
+	for (size_t i = 0; i < a->n_boxes; i++)
+		free = free && !overlap(r, &(struct rect) { a->boxes[i].x, a->boxes[i].y,
+							    name_width(d, i), BOX_NAME });
+	return free;
+}
+
+/* Where there is room along the edge, the middle first; with no room in the middle. */
+static struct rect place_label(struct drawing *d, const struct line *l, size_t columns)
+{
+	static const int places[] = { 4, 3, 5, 2, 6, 1, 7, 4 };
+	struct rect r = { .width = (int)columns * LABEL_COLUMN, .height = LABEL_HEIGHT };
+
+	for (size_t i = 0; i < BH_ARRAY_SIZE(places); i++) {
+		r.x = along(l->x1, l->bend1, l->bend2, l->x2, places[i]) - r.width / 2;
+		r.y = along(l->y1, l->y1, l->y2, l->y2, places[i]) + 3 - LABEL_HEIGHT;
+		if (is_free(d, &r))
+			break;
+	}
+	if (d->n_labels < BH_ARRAY_SIZE(d->placed))
+		d->placed[d->n_labels++] = r;
+	return r;
+}
+
 static void add_label(struct drawing *d, const struct line *l, const json_t *e, const char *class)
 {
-	static const int places[] = { 4, 2, 6, 3, 5 };
-	int t = places[d->n_labels++ % BH_ARRAY_SIZE(places)];
+	size_t len = strlen(fact_text(e, "ports"));
+	struct rect r = place_label(d, l, len < LABEL_COLUMNS ? len : LABEL_COLUMNS);
 
-	bh_buf_addf(d->out, "<text class=\"label %s\" text-anchor=\"middle\" x=\"%d\" y=\"%d\">",
-		    class, along(l->x1, l->bend1, l->bend2, l->x2, t),
-		    along(l->y1, l->y1, l->y2, l->y2, t) + 3);
-	picture_text(d->out, fact_text(e, "ports"), LABEL_COLUMNS);
-	bh_buf_addstr(d->out, "</text>\n");
+	bh_buf_addf(&d->texts, "<text class=\"label %s\" text-anchor=\"middle\" x=\"%d\" y=\"%d\">",
+		    class, r.x + r.width / 2, r.y + r.height);
+	picture_text(&d->texts, fact_text(e, "ports"), LABEL_COLUMNS);
+	bh_buf_addstr(&d->texts, "</text>\n");
 }
 
 static const char *name_of(const struct drawing *d, size_t node)
@@ -220,7 +283,7 @@ static void add_box_names(struct drawing *d)
 			continue;
 		bh_buf_addf(d->out, "<text class=\"boxname\" x=\"%d\" y=\"%d\">", at->x + 12,
 			    at->y + 19);
-		picture_text(d->out, fact_text(b, "title"), (unsigned)(at->width - 20) / 8);
+		picture_text(d->out, fact_text(b, "title"), name_columns(at));
 		bh_buf_addstr(d->out, "</text>\n");
 	}
 }
@@ -278,6 +341,7 @@ static void draw(struct drawing *d)
 		json_array_foreach (fact(d->map, "edges"), i, e)
 			if (fact_equals(e, "state", kinds[order[k]].state))
 				add_edge(d, i, e, &kinds[order[k]]);
+	bh_buf_add(d->out, d->texts.data, d->texts.len);
 	json_array_foreach (fact(d->map, "nodes"), i, n)
 		add_node(d, n, &d->layout.nodes[i]);
 	add_box_names(d);
@@ -299,9 +363,13 @@ int picture_map(const json_t *map, struct bh_buf *out)
 	d.used_outs = counts + 2 * n;
 	d.used_ins = counts + 3 * n;
 	d.labels = json_array_size(fact(map, "edges")) <= LABELS_MAX;
+	bh_buf_init(&d.texts, BH_GRAPH_BYTES_MAX);
 	r = layout_make(map, d.labels, &d.layout);
 	if (r >= 0)
 		draw(&d);
+	if (r >= 0 && bh_buf_error(&d.texts) < 0)
+		r = -ENOMEM;
+	bh_buf_done(&d.texts);
 	layout_done(&d.layout);
 	return r;
 }

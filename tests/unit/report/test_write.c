@@ -307,6 +307,54 @@ static void test_map_back(void **state)
 	json_decref(map);
 }
 
+/* The map of a shop with attacks: no label lies on another, nor on the name of the box. */
+static void test_map_labels(void **state)
+{
+	static const struct {
+		int from, to;
+		const char *state, *ports;
+	} edges[] = {
+		{ 0, 2, "allowed", "8443/tcp" }, { 1, 3, "allowed", "23/tcp" },
+		{ 2, 4, "allowed", "8443/tcp" }, { 4, 5, "allowed", "8443/tcp" },
+		{ 4, 6, "allowed", "5432/tcp" }, { 1, 5, "denied", "23/tcp" },
+		{ 2, 5, "denied", "8443/tcp" },  { 2, 6, "denied", "5432/tcp" },
+		{ 6, 2, "denied", "8443/tcp" },
+	};
+	json_t *map = json_loads("{\"boxes\": [{\"name\": \"cde\", \"title\": \"cde: Cardholder "
+				 "data environment\"}], "
+				 "\"nodes\": [{\"kind\": \"world\", \"name\": \"world\"}, "
+				 "{\"kind\": \"service\", \"name\": "
+				 "\"support\"}, {\"kind\": \"service\", \"name\": \"web\"}]}",
+				 0, NULL);
+	static const char *const inside[] = { "terminal", "payments", "vault", "ledger" };
+	json_t *list = json_array();
+	int x[16], y[16];
+	struct bh_buf b;
+	size_t n = 0;
+
+	for (size_t i = 0; i < BH_ARRAY_SIZE(inside); i++)
+		json_array_append_new(json_object_get(map, "nodes"),
+				      json_pack("{s:s, s:s, s:b, s:s}", "kind", "service", "name",
+						inside[i], "inside", 1, "box", "cde"));
+	for (size_t i = 0; i < BH_ARRAY_SIZE(edges); i++)
+		json_array_append_new(list, json_pack("{s:i, s:i, s:s, s:s}", "from", edges[i].from,
+						      "to", edges[i].to, "state", edges[i].state,
+						      "ports", edges[i].ports));
+	json_object_set_new(map, "edges", list);
+	bh_buf_init(&b, BH_GRAPH_BYTES_MAX);
+	assert_int_equal(report_map_svg(map, &b, NULL), 0);
+	for (const char *at = bh_buf_str(&b); (at = strstr(at, "<text class=\"label")) && n < 16;
+	     at++, n++)
+		assert_int_equal(sscanf(strstr(at, " x="), " x=\"%d\" y=\"%d", &x[n], &y[n]), 2);
+	assert_int_equal(n, BH_ARRAY_SIZE(edges));
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < i; k++)
+			if (abs(x[i] - x[k]) < 44 && abs(y[i] - y[k]) < 10)
+				fail_msg("labels %zu and %zu at %d, %d", k, i, x[i], y[i]);
+	bh_buf_done(&b);
+	json_decref(map);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -318,6 +366,7 @@ int main(void)
 		cmocka_unit_test(test_map_nonsense),
 		cmocka_unit_test(test_map_big),
 		cmocka_unit_test(test_map_back),
+		cmocka_unit_test(test_map_labels),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
