@@ -130,8 +130,9 @@ static void judge_unused(struct judging *j)
 			j,
 			VARIES("%" JSON_INTEGER_FORMAT) " rule" VARIES(
 				"%s") " without a hit " VARIES("%s") " been counted for fewer "
-								     "than " VARIES("%" JSON_INTEGER_FORMAT
-										    " day%s"),
+								     "than " VARIES(
+									     "%" JSON_INTEGER_FORMAT
+									     " day%s"),
 			young, bh_s((uint64_t)young), young == 1 ? "has" : "have", days,
 			bh_s((uint64_t)days));
 	if (tested)
