@@ -311,6 +311,12 @@ altered() { # PATTERN
 	[ -c "$dir/full" ]
 	made "$dir/null"
 	[ -c "$dir/null" ]
+	# a disk is not even opened; there is no device of this number
+	mknod "$dir/disk" b 259 65535
+	run report --output "$dir/disk"
+	[ "$status" -eq 3 ]
+	[[ $output == *"is not replaced by a file"* ]]
+	[ -b "$dir/disk" ]
 }
 
 @test "three formats, from one object: each is sealed, and whoever alters it is seen" {
