@@ -166,14 +166,7 @@ static void add_title(struct bh_buf *b, const json_t *report, const char *digest
 	bh_buf_addstr(b, "</h1>\n<p class=\"soft\">");
 	html_add(b, fact_text(report, "scope.title"));
 	bh_buf_addstr(b, "</p>\n<dl>\n");
-	add_pair(b, "made", fact_text(report, "generated"), fact_text(report, "host"));
-	add_pair(b, "framework", fact_text(report, "scope.framework"), "");
-	add_pair(b, "policies", fact_text(report, "policies.digest"), "");
-	add_pair(b, "in force since", fact_text(report, "generations.since"),
-		 fact_text(report, "generations.by"));
-	add_pair(b, "segmentation test", fact_text(report, "probe.when"), "");
-	add_pair(b, "digest of the data", digest, "SHA-256");
-	add_pair(b, "made by", "bulkhead", fact_text(report, "version"));
+	style_head(b, add_pair, report, digest);
 	bh_buf_addstr(b, "</dl>\n<ul class=\"sum\">\n");
 }
 

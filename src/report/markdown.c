@@ -77,14 +77,7 @@ static void add_head(struct bh_buf *b, const json_t *report, const char *digest)
 	md_add(b, fact_text(report, "scope.name"));
 	bh_buf_addstr(b, "\n\n");
 	add_pair(b, "title", fact_text(report, "scope.title"), "");
-	add_pair(b, "made", fact_text(report, "generated"), fact_text(report, "host"));
-	add_pair(b, "framework", fact_text(report, "scope.framework"), "");
-	add_pair(b, "policies", fact_text(report, "policies.digest"), "");
-	add_pair(b, "in force since", fact_text(report, "generations.since"),
-		 fact_text(report, "generations.by"));
-	add_pair(b, "segmentation test", fact_text(report, "probe.when"), "");
-	add_pair(b, "digest of the data", digest, "SHA-256");
-	add_pair(b, "made by", "bulkhead", fact_text(report, "version"));
+	style_head(b, add_pair, report, digest);
 	bh_buf_addf(b,
 		    "\n%" JSON_INTEGER_FORMAT " met, %" JSON_INTEGER_FORMAT
 		    " %s, %" JSON_INTEGER_FORMAT " not assessed\n\n",

@@ -194,6 +194,20 @@ void style_list(struct bh_buf *b, const struct style *s, const char *title, cons
 	bh_buf_addstr(b, s->list_end);
 }
 
+void style_head(struct bh_buf *b,
+		void (*add)(struct bh_buf *b, const char *term, const char *s, const char *more),
+		const json_t *report, const char *digest)
+{
+	add(b, "made", fact_text(report, "generated"), fact_text(report, "host"));
+	add(b, "framework", fact_text(report, "scope.framework"), "");
+	add(b, "policies", fact_text(report, "policies.digest"), "");
+	add(b, "in force since", fact_text(report, "generations.since"),
+	    fact_text(report, "generations.by"));
+	add(b, "segmentation test", fact_text(report, "probe.when"), "");
+	add(b, "digest of the data", digest, "SHA-256");
+	add(b, "made by", "bulkhead", fact_text(report, "version"));
+}
+
 void style_compared(struct bh_buf *b, const struct style *s, const json_t *report)
 {
 	const json_t *part;

@@ -32,6 +32,10 @@ void style_row(struct bh_buf *b, const struct style *s, const struct table *t, c
 /* How many there are that T does not list; "" when it has all. */
 #define TABLE_MORE 64
 const char *table_more(const struct table *t, const json_t *report, char ret[TABLE_MORE]);
+/* What stands at the top, each with its word, and with more or "". */
+void style_head(struct bh_buf *b,
+		void (*add)(struct bh_buf *b, const char *term, const char *s, const char *more),
+		const json_t *report, const char *digest);
 /* What is another than in an earlier report, below its heading. */
 void style_compared(struct bh_buf *b, const struct style *s, const json_t *report);
 
