@@ -27,6 +27,7 @@ static struct piece_of_ports piece_of(const struct ruleset *r, const struct entr
 	};
 
 	p.places[d] = r->rules[e->rule].where;
+	p.names[d] = r->rules[e->rule].name;
 	return p;
 }
 
@@ -79,7 +80,7 @@ static int each_guard(const struct ruleset *r, enum direction d, const struct bh
 		for (size_t i = 0; error >= 0 && i < n; i++) {
 			struct piece_of_ports p = piece_of(r, &e[i], d);
 
-			p.places[d] = NULL;
+			p.places[d] = p.names[d] = NULL;
 			error = add ? pieces_add(ret, &p) : pieces_cut(ret, p.lo, p.hi);
 		}
 	}

@@ -39,11 +39,12 @@ struct thread {
 	size_t from, to;
 	enum flow_edge_state state;
 	struct piece_of_ports piece;
+	const struct rule *rules[DIRECTIONS];
 };
 
-/* A rule, by the place that rulesets give for it. */
+/* A rule, by the place and the name that rulesets give for it: several may stand on one line. */
 struct placed {
-	const char *where;
+	const char *where, *name;
 	const struct rule *rule;
 };
 
@@ -105,53 +106,104 @@ static int node_of_party(struct drawer *x, uint32_t number, size_t *ret)
 	return r;
 }
 
+/* --- rules by place --------------------------------------------------------------------------- */
+
+static int placed_cmp(const void *a, const void *b)
+{
+	const struct placed *x = a, *y = b;
+	int r = strcmp(x->where, y->where);
+
+	return r ? r : strcmp(x->name, y->name);
+}
+
+static int index_rule(const struct compile_rule *r, void *arg)
+{
+	struct drawer *x = arg;
+	struct placed *slot = r->service && r->rule ? bh_vec_push(&x->placed) : NULL;
+
+	if (!r->service || !r->rule)
+		return 0;
+	if (!slot)
+		return -ENOMEM;
+	slot->rule = r->rule;
+	slot->where = names_where(x->arena, r->loc);
+	slot->name = bh_arena_strdup(x->arena, r->name);
+	return slot->where && slot->name ? 0 : -ENOMEM;
+}
+
+static int index_rules(struct drawer *x)
+{
+	int r = compile_each_rule(&x->map.policies, index_rule, x, NULL);
+
+	if (r >= 0 && x->placed.n)
+		qsort(x->placed.data, x->placed.n, sizeof(struct placed), placed_cmp);
+	return r;
+}
+
+/* "web.out.follow-pay.from-web.80-tcp" is of "pay.in.from-web.80-tcp" (names.h). */
+static bool is_named(const struct placed *p, const char *name)
+{
+	static const char follows[] = ".out.follow-", in[] = ".in.";
+	const char *theirs = strstr(name, follows), *dot = strstr(p->name, in);
+	size_t n;
+
+	if (strcmp(p->name, name) == 0)
+		return true;
+	if (!theirs || !dot)
+		return false;
+	theirs += sizeof(follows) - 1;
+	n = (size_t)(dot - p->name);
+	return strncmp(theirs, p->name, n) == 0 && theirs[n] == '.' &&
+	       strcmp(theirs + n + 1, dot + sizeof(in) - 1) == 0;
+}
+
+/* The first that stands there. */
+static size_t first_at(const struct drawer *x, const char *where)
+{
+	const struct placed *p = x->placed.data;
+	size_t lo = 0, hi = x->placed.n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (strcmp(p[mid].where, where) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+/* NULL: it is of none (dns: allow). */
+static const struct rule *rule_of(const struct drawer *x, const struct piece_of_ports *piece,
+				  enum direction d)
+{
+	const char *where = piece->places[d], *name = piece->names[d];
+	const struct placed *p = x->placed.data;
+
+	if (!where || !name)
+		return NULL;
+	for (size_t i = first_at(x, where); i < x->placed.n; i++) {
+		if (strcmp(p[i].where, where) != 0)
+			break;
+		if (is_named(&p[i], name))
+			return p[i].rule;
+	}
+	return NULL;
+}
+
+/* OWN: the rule of PIECE, where that is known; else it is found by its name. */
 static int add_thread(struct drawer *x, size_t from, size_t to, enum flow_edge_state state,
-		      const struct piece_of_ports *piece)
+		      const struct piece_of_ports *piece, const struct rule *own)
 {
 	struct thread *t = bh_vec_push(&x->threads);
 
 	if (!t)
 		return x->threads.n == x->threads.max ? -E2BIG : -ENOMEM;
 	*t = (struct thread) { from, to, state, *piece };
+	for (unsigned d = 0; d < DIRECTIONS; d++)
+		t->rules[d] = own && piece->places[d] ? own : rule_of(x, piece, (enum direction)d);
 	return 0;
-}
-
-/* --- rules by place --------------------------------------------------------------------------- */
-
-static int placed_cmp(const void *a, const void *b)
-{
-	return strcmp(((const struct placed *)a)->where, ((const struct placed *)b)->where);
-}
-
-static int index_rules(struct drawer *x)
-{
-	const struct policy_set *p = &x->map.policies;
-
-	for (size_t i = 0; i < p->n_services; i++)
-		for (unsigned d = 0; d < DIRECTIONS; d++)
-			for (size_t k = 0; k < p->services[i].n_rules[d]; k++) {
-				struct placed *slot = bh_vec_push(&x->placed);
-
-				if (!slot)
-					return -ENOMEM;
-				slot->rule = &p->services[i].rules[d][k];
-				slot->where = names_where(x->arena, &slot->rule->loc);
-				if (!slot->where)
-					return -ENOMEM;
-			}
-	if (x->placed.n)
-		qsort(x->placed.data, x->placed.n, sizeof(struct placed), placed_cmp);
-	return 0;
-}
-
-static const struct rule *rule_at(const struct drawer *x, const char *where)
-{
-	const struct placed key = { .where = where };
-	const struct placed *hit = where && x->placed.n ? bsearch(&key, x->placed.data, x->placed.n,
-								  sizeof(key), placed_cmp)
-							: NULL;
-
-	return hit ? hit->rule : NULL;
 }
 
 /* --- between services ------------------------------------------------------------------------- */
@@ -199,11 +251,11 @@ static int add_half(struct drawer *x, enum direction d, uint32_t source, uint32_
 	int r = node_of_party(x, out ? source : destination, &self);
 
 	if (r >= 0)
-		r = node_meant(x, rule_at(x, piece->places[d]), out ? destination : source, &other);
+		r = node_meant(x, rule_of(x, piece, d), out ? destination : source, &other);
 	if (r <= 0)
 		return r;
 	return add_thread(x, out ? self : other, out ? other : self,
-			  out ? FLOW_EDGE_SOURCE_ONLY : FLOW_EDGE_DESTINATION_ONLY, piece);
+			  out ? FLOW_EDGE_SOURCE_ONLY : FLOW_EDGE_DESTINATION_ONLY, piece, NULL);
 }
 
 static int add_halves(struct drawer *x, enum direction d, uint32_t source, uint32_t destination,
@@ -269,7 +321,7 @@ static int draw_pair(struct drawer *x, uint32_t source, uint32_t destination)
 		if (r >= 0)
 			r = node_of_party(x, destination, &to);
 		if (r >= 0)
-			r = add_thread(x, from, to, FLOW_EDGE_BOTH, &both.p[i]);
+			r = add_thread(x, from, to, FLOW_EDGE_BOTH, &both.p[i], NULL);
 	}
 	pieces_done(&both);
 	return r;
@@ -405,8 +457,9 @@ static int draw_peer(struct drawer *x, size_t self, enum direction d, const stru
 	if (r >= 0 && ports.n)
 		r = outside_node(x, p, &other);
 	for (size_t i = 0; r >= 0 && i < ports.n; i++)
-		r = d == DIRECTION_EGRESS ? add_thread(x, self, other, FLOW_EDGE_BOTH, &ports.p[i])
-					  : add_thread(x, other, self, FLOW_EDGE_BOTH, &ports.p[i]);
+		r = add_thread(x, d == DIRECTION_EGRESS ? self : other,
+			       d == DIRECTION_EGRESS ? other : self, FLOW_EDGE_BOTH, &ports.p[i],
+			       rule);
 	pieces_done(&ports);
 	bh_rangeset_done(&addrs);
 	return r;
@@ -447,6 +500,18 @@ static int draw_all_outside(struct drawer *x, enum direction d)
 
 /* --- threads to edges ------------------------------------------------------------------------- */
 
+/* As they stand in the files; those that are of no rule first. */
+static int rule_cmp(const struct rule *a, const struct rule *b)
+{
+	if (a == b || !a || !b)
+		return (a != NULL) - (b != NULL);
+	if (a->loc.line != b->loc.line)
+		return a->loc.line < b->loc.line ? -1 : 1;
+	if (a->loc.column != b->loc.column)
+		return a->loc.column < b->loc.column ? -1 : 1;
+	return a < b ? -1 : 1;
+}
+
 static int thread_cmp(const void *a, const void *b)
 {
 	const struct thread *x = a, *y = b;
@@ -461,6 +526,8 @@ static int thread_cmp(const void *a, const void *b)
 		int r = strcmp(x->piece.places[d] ? x->piece.places[d] : "",
 			       y->piece.places[d] ? y->piece.places[d] : "");
 
+		if (!r)
+			r = rule_cmp(x->rules[d], y->rules[d]);
 		if (r)
 			return r;
 	}
@@ -516,7 +583,7 @@ static int make_rules(const struct drawer *x, const struct thread *t, size_t n,
 			const char *place = t[i].piece.places[d];
 
 			r->places[d] = place ? bh_arena_strdup(arena, place) : NULL;
-			r->rules[d] = rule_at(x, place);
+			r->rules[d] = t[i].rules[d];
 			if (!r->ports || (place && !r->places[d]))
 				return -ENOMEM;
 		}

@@ -146,8 +146,10 @@ static int meet(uint32_t lo, uint32_t hi, const struct piece_of_ports *a,
 		return 0;
 	p = *a;
 	for (unsigned d = 0; d < DIRECTIONS; d++)
-		if (!p.places[d])
+		if (!p.places[d]) {
 			p.places[d] = b->places[d];
+			p.names[d] = b->names[d];
+		}
 	p.expires = earlier(a->expires, b->expires);
 	return push(arg, &p, lo, hi);
 }
@@ -169,7 +171,8 @@ static bool same_text(const char *a, const char *b)
 static bool same_rest(const struct piece_of_ports *a, const struct piece_of_ports *b)
 {
 	return a->expires == b->expires && same_text(a->places[0], b->places[0]) &&
-	       same_text(a->places[1], b->places[1]);
+	       same_text(a->places[1], b->places[1]) && same_text(a->names[0], b->names[0]) &&
+	       same_text(a->names[1], b->names[1]);
 }
 
 void pieces_join(struct pieces *s)
