@@ -78,10 +78,13 @@ static int word_cmp(const uint8_t *a, const uint8_t *b)
 	return (x > y) - (x < y);
 }
 
+_Static_assert(AF_UNSPEC < AF_INET && AF_INET < AF_INET6,
+	       "the order of families is that of addresses");
+
 int bh_addr_cmp(const struct bh_addr *a, const struct bh_addr *b)
 {
 	if (a->family != b->family)
-		return a->family == AF_INET ? -1 : 1;
+		return a->family < b->family ? -1 : 1;
 	return word_cmp(a->b, b->b) ?: word_cmp(a->b + 8, b->b + 8);
 }
 

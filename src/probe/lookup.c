@@ -44,8 +44,9 @@ int lookup_init(struct probe_run *run)
 	if (!run->order)
 		return -ENOMEM;
 	for (size_t i = 0; i < run->n_cells; i++)
-		run->order[i] = (uint32_t)i;
-	qsort_r(run->order, run->n_cells, sizeof(*run->order), cmp_order, run);
+		if (run->cells[i].outcome != PROBE_NOT_PROBED)
+			run->order[run->n_order++] = (uint32_t)i;
+	qsort_r(run->order, run->n_order, sizeof(*run->order), cmp_order, run);
 	return 0;
 }
 
@@ -61,7 +62,7 @@ static int cmp_at(const struct probe_run *run, size_t i, const struct packet_key
 void lookup_each(const struct probe_run *run, const struct packet_key *k,
 		 void (*fn)(struct probe_cell *c, void *arg), void *arg)
 {
-	size_t lo = 0, hi = run->n_cells;
+	size_t lo = 0, hi = run->n_order;
 
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
@@ -71,6 +72,6 @@ void lookup_each(const struct probe_run *run, const struct packet_key *k,
 		else
 			hi = mid;
 	}
-	for (; lo < run->n_cells && cmp_at(run, lo, k) == 0; lo++)
+	for (; lo < run->n_order && cmp_at(run, lo, k) == 0; lo++)
 		fn(&run->cells[run->order[lo]], arg);
 }

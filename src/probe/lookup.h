@@ -8,7 +8,7 @@
 
 /* Which cell a packet is of. */
 
-/* Once the cells are made. -ENOMEM. */
+/* Once the cells are made: those that are sent are found. -ENOMEM. */
 int lookup_init(struct probe_run *run);
 
 /* How a cell's packet looks on the wire. */

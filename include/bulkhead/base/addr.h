@@ -35,7 +35,7 @@ size_t bh_addr_len(uint8_t family);
 int bh_addr_parse(const char *s, struct bh_addr *ret);
 /* RFC 5952 text. Returns OUT. */
 const char *bh_addr_format(char out[BH_ADDR_STR], const struct bh_addr *a);
-/* <0, 0, >0; IPv4 before IPv6. */
+/* <0, 0, >0: a total order; IPv4 before IPv6, what is no address before both. */
 int bh_addr_cmp(const struct bh_addr *a, const struct bh_addr *b);
 bool bh_addr_is_loopback(const struct bh_addr *a); /* 127.0.0.0/8 and ::1 */
 bool bh_addr_next(struct bh_addr *a);              /* +1; false and unchanged at the last address */

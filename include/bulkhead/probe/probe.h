@@ -136,7 +136,8 @@ struct probe_run {
 	struct bh_vec askers; /* private: struct probe_asker, by TO */
 	struct probe_cell *cells;
 	size_t n_cells;
-	uint32_t *order;      /* private: cells as they are looked for */
+	uint32_t *order; /* private: cells that are sent, as they are looked for */
+	size_t n_order;
 	uint16_t source_port; /* of every packet of PROBE_STACK; of the others the next one */
 	int64_t start, end;   /* microseconds since the epoch, by the clock that can be set */
 	int64_t took;         /* microseconds, by the one that cannot */

@@ -498,6 +498,25 @@ static void test_round_trip(void **state)
 	}
 }
 
+/* What is no address has its place, too: lists are sorted with it, and searched. */
+static void test_cmp_is_an_order(void **state)
+{
+	static const struct bh_addr all[] = {
+		{ 0 },
+		{ .family = AF_INET },
+		{ .family = AF_INET, .b = { 10, 0, 0, 1 } },
+		{ .family = AF_INET6 },
+		{ .family = AF_INET6, .b = { 0x20, 1 } },
+	};
+
+	for (size_t i = 0; i < BH_ARRAY_SIZE(all); i++)
+		for (size_t k = 0; k < BH_ARRAY_SIZE(all); k++) {
+			int r = bh_addr_cmp(&all[i], &all[k]);
+
+			assert_int_equal((r > 0) - (r < 0), (i > k) - (i < k));
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -507,6 +526,7 @@ int main(void)
 		cmocka_unit_test(test_unused_bytes),
 		cmocka_unit_test(test_from_bytes),
 		cmocka_unit_test(test_cmp),
+		cmocka_unit_test(test_cmp_is_an_order),
 		cmocka_unit_test(test_next_and_prev),
 		cmocka_unit_test(test_ends_of_the_world),
 		cmocka_unit_test(test_prefix),
