@@ -77,22 +77,18 @@ static void add_pair(const struct probe_report *rep, const struct probe_pair *p,
 /* What no packet is planned for is neither a success nor an error. */
 static size_t add_uncovered(const struct probe_report *rep, struct bh_buf *out)
 {
-	enum probe_reason r;
+	struct probe_gap g;
 	char name[256];
-	size_t n = 0, networks;
+	size_t at = 0, n;
 
-	for (uint32_t i = 0; i < rep->run->n_parties; i++) {
-		r = probe_uncovered(rep->run, i, &networks);
-		if (r == PROBE_NO_REASON)
-			continue;
-		n++;
+	for (n = 0; probe_next_uncovered(rep->run, &at, &g); n++) {
 		if (!out)
 			continue;
 		bh_buf_addstr(out, "    <testcase");
-		junit_attribute(out, "classname", name_of(rep->run, i, name, sizeof(name)));
-		junit_attribute(out, "name", probe_reason_name(r));
+		junit_attribute(out, "classname", name_of(rep->run, g.party, name, sizeof(name)));
+		junit_attribute(out, "name", probe_reason_name(g.reason));
 		bh_buf_addstr(out, ">\n      <skipped");
-		junit_attribute(out, "message", probe_reason_text(r));
+		junit_attribute(out, "message", probe_reason_text(g.reason));
 		bh_buf_addstr(out, "/>\n    </testcase>\n");
 	}
 	return n;

@@ -148,14 +148,13 @@ static void print_not_probed(const struct probe_run *run)
 
 static void print_uncovered(const struct probe_run *run)
 {
-	enum probe_reason r;
+	struct probe_gap g;
 	char name[256];
-	size_t n;
+	size_t at = 0;
 
-	for (uint32_t i = 0; i < run->n_parties; i++)
-		if ((r = probe_uncovered(run, i, &n)) != PROBE_NO_REASON)
-			printf("%s: %s\n", probe_party_name(run, i, name, sizeof(name)),
-			       probe_reason_text(r));
+	while (probe_next_uncovered(run, &at, &g))
+		printf("%s: %s\n", probe_party_name(run, g.party, name, sizeof(name)),
+		       probe_reason_text(g.reason));
 }
 
 static void print_sums(const struct probe_run *run)
@@ -280,22 +279,19 @@ static void json_table(const struct probe_run *run, uint32_t party)
 /* Returns how many there are. */
 static size_t json_uncovered(const struct probe_run *run)
 {
-	size_t n, networks;
+	struct probe_gap g;
+	size_t at = 0, n;
 
-	for (uint32_t i = n = 0; i < run->n_parties; i++) {
-		enum probe_reason r = probe_uncovered(run, i, &networks);
-		json_t *o;
+	for (n = 0; probe_next_uncovered(run, &at, &g); n++) {
+		json_t *o = object("not-covered");
 
-		if (r == PROBE_NO_REASON)
-			continue;
-		n++;
-		o = object("not-covered");
-		put_name(o, "endpoint", run, i);
-		put_given_name(o, "name", run, i);
-		put(o, "reason", json_string(probe_reason_name(r)));
-		if (networks)
-			put(o, "networks", json_integer((json_int_t)networks));
-		put(o, "text", json_string(probe_reason_text(r)));
+		put_name(o, "endpoint", run, g.party);
+		put_given_name(o, "name", run, g.party);
+		put(o, "reason", json_string(probe_reason_name(g.reason)));
+		if (g.n)
+			put(o, g.reason == PROBE_SPECIAL ? "networks" : "rules",
+			    json_integer((json_int_t)g.n));
+		put(o, "text", json_string(probe_reason_text(g.reason)));
 		cli_print_object(o);
 		json_decref(o);
 	}

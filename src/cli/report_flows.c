@@ -70,6 +70,14 @@ static bool is_untrusted(const struct gathering *g, const struct flow_node *n)
 	return true;
 }
 
+/* Nobody who is managed: a segmentation test sends nothing from there. */
+static bool is_no_endpoint(const struct flow_node *n)
+{
+	if (n->kind == FLOW_NODE_ENTITY)
+		return strcmp(n->name, "managed") != 0;
+	return n->kind == FLOW_NODE_GROUP || n->kind == FLOW_NODE_CIDR;
+}
+
 static bool is_everybody(const struct flow_node *n)
 {
 	return (n->kind == FLOW_NODE_ENTITY && strcmp(n->name, "world") == 0) ||
@@ -206,6 +214,7 @@ static json_t *flow_object(const struct gathering *g, const struct ends *e, cons
 	json_object_set_new(o, "dns", json_boolean(!e->rule->rules[0] && !e->rule->rules[1]));
 	json_object_set_new(o, "broad", json_boolean(ports.broad));
 	json_object_set_new(o, "untrusted", json_boolean(untrusted));
+	json_object_set_new(o, "outside", json_boolean(is_no_endpoint(other)));
 	json_object_set_new(o, "everybody", json_boolean(is_everybody(other)));
 	json_object_set_new(o, "to_store", json_boolean(ports.store));
 	put_remarks(o, &ports, untrusted);

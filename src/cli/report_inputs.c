@@ -213,6 +213,29 @@ static void judge_coverage(struct probing *p)
 						   n, first, n > 1 ? ", ..." : ""));
 }
 
+/* A test sends from endpoints alone: who else comes in is for people to try. */
+static void judge_from_outside(struct probing *p)
+{
+	const json_t *first = NULL;
+	size_t i, n = 0;
+	json_t *f;
+
+	json_array_foreach (json_object_get(p->g->report, "flows"), i, f)
+		if (strcmp(cli_text(f, "way"), "inbound") == 0 &&
+		    json_is_true(json_object_get(f, "outside")) && !n++)
+			first = f;
+	if (n)
+		json_array_append_new(
+			p->unknown,
+			json_sprintf("the segmentation test sends nothing from outside or from the "
+				     "host, and %zu flow%s from there %s let into the scope (%s to "
+				     "%s on %s%s): try from there what may come in and what may "
+				     "not, and keep the record",
+				     n, bh_s(n), n == 1 ? "is" : "are", cli_text(first, "from"),
+				     cli_text(first, "to"), cli_text(first, "ports"),
+				     n > 1 ? ", ..." : ""));
+}
+
 /* Packets that were sent elsewhere say nothing of this host. */
 static void judge_place(struct probing *p)
 {
@@ -230,6 +253,7 @@ static void judge_run(struct probing *p)
 
 	judge_place(p);
 	judge_coverage(p);
+	judge_from_outside(p);
 	if (!json_is_true(json_object_get(p->summary, "complete")))
 		say(p, p->unknown,
 		    json_string("the segmentation test was told to leave something out"));

@@ -167,17 +167,56 @@ static int add_unless(const struct collector *c, const struct deny *d)
 	return r;
 }
 
+/* Whoever is no endpoint: nothing is sent from there. */
+static bool is_from_outside(const struct peer *p)
+{
+	return is_outside(p) && p->entity != ENTITY_MANAGED &&
+	       (p->entity != ENTITY_NONE || p->has_cidr || p->group);
+}
+
+static void tell_from_outside(const struct collector *c, const struct rule *rule)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < rule->n_peers; i++)
+		any = any || is_from_outside(&rule->peers[i]);
+	for (size_t i = 0; any && i < c->run->n_parties; i++)
+		c->run->parties[i].from_outside += party_has_rule(&c->run->parties[i], c->rule);
+}
+
 static int on_rule(const struct compile_rule *r, void *arg)
 {
 	struct collector *c = arg;
 	int q = 0;
 
+	c->rule = r->name;
+	if (r->direction == DIRECTION_INGRESS && r->rule && !r->guardrail)
+		tell_from_outside(c, r->rule);
 	if (r->direction != DIRECTION_EGRESS || !r->rule)
 		return 0;
-	c->rule = r->name;
 	for (size_t i = 0; i < r->rule->n_peers && q >= 0; i++)
 		q = add_peer(c, &r->rule->peers[i]);
 	return q < 0 || !r->guardrail ? q : add_unless(c, (const struct deny *)r->rule);
+}
+
+/* No rule says so of who is not isolated: everybody comes in. */
+static bool is_open(const struct ruleset *r)
+{
+	bool open = r->open;
+
+	for (size_t i = 0; i < r->n_rules; i++) {
+		const char *end = strstr(r->rules[i].name, ".in.not-isolated");
+
+		open = open || (end && strcmp(end, ".in.not-isolated") == 0);
+	}
+	return open;
+}
+
+static void tell_open(struct probe_run *run)
+{
+	for (size_t i = 0; i < run->n_parties; i++)
+		if (run->parties[i].ruleset)
+			run->parties[i].from_outside += is_open(run->parties[i].ruleset);
 }
 
 int networks_named(struct probe_run *run, struct networks *ret, struct bh_err *err)
@@ -186,6 +225,7 @@ int networks_named(struct probe_run *run, struct networks *ret, struct bh_err *e
 
 	bh_vec_init(&ret->prefixes, sizeof(struct bh_prefix), BH_PROBE_NETWORKS_MAX);
 	bh_vec_init(&ret->namings, sizeof(struct naming), BH_PROBE_ASKERS_MAX);
+	tell_open(run);
 	return compile_each_rule(run->site->policies, on_rule, &c, err);
 }
 

@@ -22,7 +22,7 @@ struct networks {
 
 /*
  * Those that the parties of RUN name in egress rules and guardrails. Of those beyond BH_PROBE_NETWORKS_MAX
- * each party's number is in its `beyond`. RET is to be given to networks_done() in any case. -ENOMEM; -E2BIG
+ * each party's number is in its `beyond`; that of rules that let in who is outside is in its `from_outside`. RET is to be given to networks_done() in any case. -ENOMEM; -E2BIG
  * over BH_PROBE_ASKERS_MAX, ERR is then not set.
  */
 int networks_named(struct probe_run *run, struct networks *ret, struct bh_err *err);

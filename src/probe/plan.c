@@ -276,6 +276,8 @@ static int add_all(struct planner *p)
 		struct probe_party *f = &run->parties[from];
 
 		f->asked = f->kind == PROBE_ENDPOINT && is_meant(run, from, p->o->from);
+		f->aimed_at =
+			f->kind == PROBE_ENDPOINT && !p->o->from && is_meant(run, from, p->o->to);
 		if (!f->asked || is_as_the_host(f))
 			continue;
 		for (uint32_t to = 0; to < run->n_parties && r >= 0; to++)

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include <bulkhead/base/cleanup.h>
+
 static const struct {
 	const char *name, *text;
 } faults[PROBE_FAULTS] = {
@@ -40,6 +42,9 @@ static const struct {
 			     "not covered: policies name more ports or networks than are asked" },
 	[PROBE_SPECIAL] = { "special", "not covered: networks of multicast, loopback or no "
 				       "address at all are named, and never asked" },
+	[PROBE_FROM_OUTSIDE] = { "from-outside",
+				 "not covered: it lets in who is outside or the host, and "
+				 "nothing was sent from there" },
 };
 
 const char *probe_fault_name(enum probe_fault f)
@@ -234,17 +239,46 @@ void verdict_sums(struct probe_run *run)
 	}
 }
 
-enum probe_reason probe_uncovered(const struct probe_run *run, uint32_t party, size_t *ret_n)
+static bool is_hosts(const struct probe_party *p, size_t *ret_n)
 {
-	const struct probe_party *p = &run->parties[party];
-
 	*ret_n = 0;
-	if (!p->asked)
-		return PROBE_NO_REASON;
-	if (p->reason == PROBE_HOST_NETWORK)
-		return PROBE_HOST_NETWORK;
+	return p->asked && p->reason == PROBE_HOST_NETWORK;
+}
+
+static bool names_special(const struct probe_party *p, size_t *ret_n)
+{
 	*ret_n = p->special;
-	return p->special ? PROBE_SPECIAL : PROBE_NO_REASON;
+	return p->asked && p->reason != PROBE_HOST_NETWORK && p->special;
+}
+
+static bool lets_outside_in(const struct probe_party *p, size_t *ret_n)
+{
+	*ret_n = p->from_outside;
+	return p->aimed_at && p->from_outside;
+}
+
+static const struct {
+	enum probe_reason reason;
+	bool (*is)(const struct probe_party *p, size_t *ret_n);
+} gaps[] = {
+	{ PROBE_HOST_NETWORK, is_hosts },
+	{ PROBE_SPECIAL, names_special },
+	{ PROBE_FROM_OUTSIDE, lets_outside_in },
+};
+
+bool probe_next_uncovered(const struct probe_run *run, size_t *at, struct probe_gap *ret)
+{
+	for (; *at < run->n_parties * BH_ARRAY_SIZE(gaps); ++*at) {
+		size_t k = *at % BH_ARRAY_SIZE(gaps);
+
+		ret->party = (uint32_t)(*at / BH_ARRAY_SIZE(gaps));
+		ret->reason = gaps[k].reason;
+		if (gaps[k].is(&run->parties[ret->party], &ret->n)) {
+			++*at;
+			return true;
+		}
+	}
+	return false;
 }
 
 bool probe_reason_matters(enum probe_reason r)

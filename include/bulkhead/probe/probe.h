@@ -45,15 +45,16 @@ enum probe_reason {
 	PROBE_VANISHED,      /* one end ended, or was replaced, meanwhile */
 	PROBE_NO_ROUTE,      /* the policies allow it, and the source has no way to that address */
 	PROBE_NO_WAY,        /* the same, and the policies deny it: nothing is amiss */
-	PROBE_OTHER_WAY, /* it did not get to that address, and did to another of the same end */
-	PROBE_LOST,      /* it left, and did not come */
-	PROBE_UNCOUNTED, /* refused, and not by a counter of ours */
-	PROBE_LISTENING, /* somebody listens there, and he is not to be touched */
-	PROBE_NOT_SENT,  /* the kernel would not send it */
-	PROBE_TOO_MANY,  /* more ports or networks than are asked */
-	PROBE_SPECIAL,   /* of no packet: see probe_uncovered() */
+	PROBE_OTHER_WAY,    /* it did not get to that address, and did to another of the same end */
+	PROBE_LOST,         /* it left, and did not come */
+	PROBE_UNCOUNTED,    /* refused, and not by a counter of ours */
+	PROBE_LISTENING,    /* somebody listens there, and he is not to be touched */
+	PROBE_NOT_SENT,     /* the kernel would not send it */
+	PROBE_TOO_MANY,     /* more ports or networks than are asked */
+	PROBE_SPECIAL,      /* of no packet: see probe_next_uncovered() */
+	PROBE_FROM_OUTSIDE, /* the same */
 };
-#define PROBE_REASONS (PROBE_SPECIAL + 1)
+#define PROBE_REASONS (PROBE_FROM_OUTSIDE + 1)
 const char *probe_reason_name(enum probe_reason r);
 const char *probe_reason_text(enum probe_reason r);
 
@@ -73,9 +74,11 @@ struct probe_party {
 	enum probe_reason reason;      /* why not */
 	size_t beyond;              /* networks outside that it names, and there is no room for */
 	size_t special;             /* and those of multicast and such, which are never asked */
+	size_t from_outside;        /* rules that let in who is outside, or the host */
 	bool for_some;              /* of PROBE_OUTSIDE: only those ask whose policies name it */
 	bool wanted;                /* of PROBE_HOST_NETWORK: a policy would have it held */
 	bool asked;                 /* packets were planned from it, if there can be any */
+	bool aimed_at;              /* and to it, from whoever may be asked */
 	char why[BH_ERR_MAX];       /* the same in words, or "" */
 	bool checked, table_bad;    /* its tables were compared; they are not what is wanted */
 	char table_why[BH_ERR_MAX]; /* what differs first, escaped */
@@ -165,10 +168,17 @@ bool probe_has_passed(const struct probe_cell *c);
 
 /*
  * What no packet is planned for, of a party: PROBE_HOST_NETWORK: none is sent from it; PROBE_SPECIAL: its
- * policies name that many networks (*RET_N) which are never asked. PROBE_NO_REASON: nothing. It does not
- * keep a run from being clean, and counts as nothing else either.
+ * policies name that many networks which are never asked; PROBE_FROM_OUTSIDE: that many of its rules let in
+ * who is outside or the host, and none is sent from there. It does not keep a run from being clean, and counts
+ * as nothing else either.
  */
-enum probe_reason probe_uncovered(const struct probe_run *run, uint32_t party, size_t *ret_n);
+struct probe_gap {
+	uint32_t party;
+	enum probe_reason reason;
+	size_t n; /* of PROBE_HOST_NETWORK 0 */
+};
+/* *AT begins with 0. False: there is no further one. */
+bool probe_next_uncovered(const struct probe_run *run, size_t *at, struct probe_gap *ret);
 
 /* The rule that decides at one end, as FILE:LINE; NULL: nothing holds it. */
 const char *probe_where(const struct probe_run *run, const struct probe_cell *c, enum direction d);

@@ -195,6 +195,35 @@ static void sums_close(void **state)
 	assert_false(probe_is_clean(&run));
 }
 
+/* An end may have several, and what was not asked about has none. */
+static void what_is_not_covered(void **state)
+{
+	struct probe_party parties[] = {
+		{ .asked = true, .aimed_at = true, .special = 2, .from_outside = 3 },
+		{ .asked = true, .reason = PROBE_HOST_NETWORK, .special = 1 },
+		{ .special = 1, .from_outside = 1 },
+		{ .aimed_at = true, .special = 1, .from_outside = 1 },
+		{ .asked = true, .aimed_at = true },
+	};
+	static const struct probe_gap expected[] = {
+		{ 0, PROBE_SPECIAL, 2 },
+		{ 0, PROBE_FROM_OUTSIDE, 3 },
+		{ 1, PROBE_HOST_NETWORK, 0 },
+		{ 3, PROBE_FROM_OUTSIDE, 1 },
+	};
+	struct probe_run run = { .parties = parties, .n_parties = BH_ARRAY_SIZE(parties) };
+	struct probe_gap g;
+	size_t at = 0, n;
+
+	for (n = 0; probe_next_uncovered(&run, &at, &g); n++) {
+		assert_true(n < BH_ARRAY_SIZE(expected));
+		assert_int_equal(g.party, expected[n].party);
+		assert_int_equal(g.reason, expected[n].reason);
+		assert_int_equal(g.n, expected[n].n);
+	}
+	assert_int_equal(n, BH_ARRAY_SIZE(expected));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -204,6 +233,7 @@ int main(void)
 		cmocka_unit_test(another_address_of_the_same_end),
 		cmocka_unit_test(a_clock_that_was_set),
 		cmocka_unit_test(sums_close),
+		cmocka_unit_test(what_is_not_covered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
