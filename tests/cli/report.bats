@@ -425,6 +425,14 @@ altered() { # PATTERN
 	printf '%s\n' '{"schema":"bulkhead.probe/1","kind":"not-probed","from":"shop/web","to":"shop/ledger","reason":"no-way","text":"no way"}' "$pair" "$summary" >"$dir/probe"
 	made "$dir/r" --format json --probe "$dir/probe"
 	[[ $(why "$dir/r" 11.4.5) != *"no way"* ]]
+	# nothing is sent from outside or from the host: who is let in from there was not tried
+	[[ $(why "$dir/r" 11.4.5) != *"from outside or from the host"* ]]
+	cp -r policies "$dir/p"
+	sed -i 's/from: \[{service: metrics}\]/from: [{service: metrics}, {entity: host}]/' "$dir/p/payments.yaml"
+	sed -i 's/- {service: metrics, ports: \[9090\/tcp\]}/&\n      - {entity: host}/' "$dir/p/guardrails.yaml"
+	run "$bulkhead" report --policies "$dir/p" "${shop[@]:2}" --scope cde --format json --probe "$dir/probe" --output "$dir/r"
+	[ "$(verdict "$dir/r" 11.4.5)" = not-assessed ]
+	[[ $(why "$dir/r" 11.4.5) == *"from outside or from the host, and 1 flow from there is let into the scope (host to payments on 9090/tcp)"* ]]
 	for broken in "$pair" 'x' '' "$pair"$'\n'"${summary/\"clock_jump\":0/\"clock_jump\":-9}" \
 		"$pair"$'\n'"${summary/\"complete\":true/\"complete\":false}"; do
 		printf '%s\n' "$broken" >"$dir/probe"

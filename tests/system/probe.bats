@@ -537,14 +537,29 @@ let-in cache db tcp 8020 stack" ] || fail "$(findings)"
 	[[ $(bulkhead probe --from db) != *"not covered"* ]]
 }
 
+@test "who lets in the outside or the host was not tried from there, and that is listed" {
+	policy db <<<'{service: db, select: {labels: {app: db}}, ingress: [{from: [{service: web}, {entity: host}], ports: [5432/tcp]},
+		{from: [{cidr: 198.51.100.0/24}], ports: [53/udp]}, {from: [{service: web}], ports: [53/udp]}]}'
+	bulkhead apply
+	probe
+	[ "$(jq -r 'select(.kind == "not-covered") | "\(.endpoint) \(.reason) \(.rules)"' "$dir/out" | sort)" = \
+		"shop/db from-outside 2"$'\n'"shop/web from-outside 1" ] || fail "$(grep not-covered "$dir/out")"
+	summary '.not_covered == 2'
+	run bulkhead probe --to db --junit "$dir/out.xml"
+	[[ $output == *"shop/db: not covered: it lets in who is outside or the host, and nothing was sent from there"* ]] || fail "$output"
+	[[ $output != *"shop/web: not covered"* ]] || fail "$output"
+	grep -A 1 'classname="shop/db" name="from-outside"' "$dir/out.xml" | grep -q '<skipped message="not covered: it lets in'
+	[[ $(bulkhead probe --from web --to db) != *"not covered"* ]]
+}
+
 @test "who shares the host's namespace is listed, and counts only where a policy would have it held" {
 	jq '.endpoints += [{id: "shop/agent", name: "agent", labels: {app: "agent"}, obstacle: "host-network"}]' \
 		"$NET_DIR/inventory.json" >"$dir/inventory.json"
 	probe --inventory "$dir/inventory.json"
 	[ "$status" -eq 0 ] || fail "$(grep -v '"pair"' "$dir/out"; cat "$dir/said")"
-	[ "$(jq -r 'select(.kind == "not-covered") | "\(.endpoint) \(.name) \(.reason): \(.text)"' "$dir/out")" = \
+	[ "$(jq -r 'select(.kind == "not-covered" and .reason != "from-outside") | "\(.endpoint) \(.name) \(.reason): \(.text)"' "$dir/out")" = \
 		"shop/agent agent host-network: not covered: shares the host's namespace" ]
-	summary '.not_covered == 1 and .result == "clean" and .endpoints == 4'
+	summary '.not_covered == 2 and .result == "clean" and .endpoints == 4'
 	[ -z "$(jq -c 'select(.kind == "pair" and .from == "shop/agent")' "$dir/out")" ]
 	run bulkhead probe --inventory "$dir/inventory.json" --junit "$dir/out.xml"
 	[ "$status" -eq 0 ]
@@ -565,7 +580,7 @@ let-in cache db tcp 8020 stack" ] || fail "$(findings)"
 	bulkhead apply
 	probe --inventory "$dir/inventory.json"
 	[ "$status" -eq 1 ]
-	summary '.not_covered == 1 and .result == "incomplete" and (.reasons | keys) == ["host-network"]'
+	summary '.not_covered == 2 and .result == "incomplete" and (.reasons | keys) == ["host-network"]'
 }
 
 @test "no way to an address: nothing is amiss unless it is allowed; lost is lost" {
