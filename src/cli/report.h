@@ -69,6 +69,13 @@ int gather_verified(struct gathering *g); /* "verify" */
 /* Nodes and boxes of a graph as report_map_svg() takes them; edges, too. */
 json_t *map_of_graph(const struct flow_graph *graph, const struct policy_set *policies,
 		     const char *scope);
+/*
+ * Does what EDGE's source may send by RULE to OTHER, which is not managed, go out to the whole world? Together
+ * with all other networks that it may send to on such a port, however they are cut up.
+ */
+bool flow_is_to_world(const struct policy_set *policies, const struct flow_graph *graph,
+		      const struct flow_edge *edge, const struct flow_edge_rule *rule,
+		      const struct flow_node *other);
 /* What was denied, as edges of the map. */
 void map_add_denied(json_t *map, const json_t *groups);
 

@@ -8,6 +8,7 @@
 #include <bulkhead/base/limits.h>
 #include <bulkhead/base/text.h>
 #include <bulkhead/model/insecure.h>
+#include <bulkhead/report/breadth.h>
 
 #include "report.h"
 
@@ -17,28 +18,12 @@
 
 /* --- whom it is from, whom to ------------------------------------------------------------------ */
 
-/* RFC 1918, RFC 6598, RFC 4193, loopback and link-local: nobody comes from there by the Internet. */
-static const char *const private_prefixes[] = { "10.0.0.0/8",    "172.16.0.0/12", "192.168.0.0/16",
-						"100.64.0.0/10", "127.0.0.0/8",   "169.254.0.0/16",
-						"fc00::/7",      "fe80::/10" };
-
-static bool is_private(const struct bh_prefix *p)
-{
-	struct bh_prefix q;
-
-	for (size_t i = 0; i < BH_ARRAY_SIZE(private_prefixes); i++)
-		if (bh_prefix_parse(private_prefixes[i], &q) >= 0 && q.len <= p->len &&
-		    bh_prefix_contains(&q, &p->addr))
-			return true;
-	return false;
-}
-
 static bool is_private_group(const struct gathering *g, const char *name)
 {
 	const struct group *group = policy_set_group(g->site->policies, name);
 
 	for (size_t i = 0; group && i < group->n_cidrs; i++)
-		if (!is_private(&group->cidrs[i]))
+		if (!report_is_private(&group->cidrs[i]))
 			return false;
 	return group;
 }
@@ -50,7 +35,7 @@ static bool is_private_cidr(const char *name)
 	char text[BH_PREFIX_STR] = "";
 
 	snprintf(text, sizeof(text), "%.*s", (int)strcspn(name, " "), name);
-	return bh_prefix_parse(text, &p) >= 0 && is_private(&p);
+	return bh_prefix_parse(text, &p) >= 0 && report_is_private(&p);
 }
 
 /* Published ports come by the host, whoever sent it (docs/endpoints.md). */
@@ -78,12 +63,6 @@ static bool is_no_endpoint(const struct flow_node *n)
 	return n->kind == FLOW_NODE_GROUP || n->kind == FLOW_NODE_CIDR;
 }
 
-static bool is_everybody(const struct flow_node *n)
-{
-	return (n->kind == FLOW_NODE_ENTITY && strcmp(n->name, "world") == 0) ||
-	       (n->kind == FLOW_NODE_CIDR && strstr(n->name, "/0"));
-}
-
 /* --- ports ------------------------------------------------------------------------------------ */
 
 struct ports {
@@ -99,12 +78,8 @@ static void look_at_port(const char *text, struct ports *ret)
 	const char *why;
 
 	ret->n++;
-	/* "any but 53/udp" is no spec, and broad all the same */
-	if (port_spec_parse(text, &spec, &why) < 0 || spec.proto == PROTO_ANY ||
-	    (spec.lo == 0 && spec.hi == UINT16_MAX)) {
-		ret->broad = true;
+	if (port_spec_parse(text, &spec, &why) < 0 || spec.proto == PROTO_ANY)
 		return;
-	}
 	known = insecure_port_find(&spec);
 	if (!known)
 		return;
@@ -118,15 +93,16 @@ static void look_at_ports(const char *ports, struct ports *ret)
 	bh_autofree char *copy = strdup(ports);
 	char *rest = copy, *one;
 
-	*ret = (struct ports) { .insecure = json_array() };
+	*ret = (struct ports) { .insecure = json_array(), .broad = report_is_broad(ports) };
 	while (copy && (one = strsep(&rest, ",")) != NULL)
 		look_at_port(one + strspn(one, " "), ret);
-	ret->broad = ret->broad || !copy;
 }
 
 /* --- what its rules say ----------------------------------------------------------------------- */
 
 struct ends {
+	const struct flow_graph *graph;
+	const struct flow_edge *edge;
 	const struct flow_node *nodes[DIRECTIONS]; /* [EGRESS]: the source */
 	const struct flow_edge_rule *rule;
 	enum direction own; /* the end in the scope; within it, the destination */
@@ -215,7 +191,9 @@ static json_t *flow_object(const struct gathering *g, const struct ends *e, cons
 	json_object_set_new(o, "broad", json_boolean(ports.broad));
 	json_object_set_new(o, "untrusted", json_boolean(untrusted));
 	json_object_set_new(o, "outside", json_boolean(is_no_endpoint(other)));
-	json_object_set_new(o, "everybody", json_boolean(is_everybody(other)));
+	json_object_set_new(o, "everybody",
+			    json_boolean(untrusted && flow_is_to_world(g->site->policies, e->graph,
+								       e->edge, e->rule, other)));
 	json_object_set_new(o, "to_store", json_boolean(ports.store));
 	put_remarks(o, &ports, untrusted);
 	json_object_set_new(o, "insecure", ports.insecure);
@@ -265,7 +243,9 @@ static void add_flow(const struct gathering *g, const struct ends *e, const char
 static void add_edge(const struct gathering *g, const struct flow_graph *graph,
 		     const struct flow_edge *edge, json_t *flows, json_t *insecure)
 {
-	struct ends e = { { &graph->nodes[edge->from], &graph->nodes[edge->to] } };
+	struct ends e = { .graph = graph,
+			  .edge = edge,
+			  .nodes = { &graph->nodes[edge->from], &graph->nodes[edge->to] } };
 	bool from = gather_is_inside(g, e.nodes[0]->service);
 	bool to = gather_is_inside(g, e.nodes[1]->service);
 

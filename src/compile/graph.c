@@ -67,7 +67,7 @@ static int add_node(struct drawer *x, enum flow_node_kind kind, const char *name
 
 	if (!n)
 		return -ENOMEM;
-	*n = (struct flow_node) { kind, name, service };
+	*n = (struct flow_node) { kind, name, service, NULL };
 	*ret = x->nodes.n - 1;
 	return 0;
 }
@@ -363,7 +363,7 @@ static int ranges_of(const struct drawer *x, const struct peer *p, struct bh_ran
 	return r;
 }
 
-static int outside_node(struct drawer *x, const struct peer *p, size_t *ret)
+static int node_of_addresses(struct drawer *x, const struct peer *p, size_t *ret)
 {
 	char text[BH_PREFIX_STR];
 	const char *name, *lead = p->entity == ENTITY_WORLD ? "world in " : "";
@@ -379,6 +379,15 @@ static int outside_node(struct drawer *x, const struct peer *p, size_t *ret)
 		name = bh_arena_printf(x->arena, "%s%s%s", name, i ? ", " : " but ",
 				       bh_prefix_format(text, &p->except[i]));
 	return node_named(x, FLOW_NODE_CIDR, name, ret);
+}
+
+static int outside_node(struct drawer *x, const struct peer *p, size_t *ret)
+{
+	int r = node_of_addresses(x, p, ret);
+
+	if (r >= 0)
+		((struct flow_node *)x->nodes.data)[*ret].peer = p;
+	return r;
 }
 
 static bool meets(const struct bh_rangeset *s, const struct bh_range *r)

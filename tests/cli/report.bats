@@ -397,6 +397,49 @@ altered() { # PATTERN
 	[[ $output == *"that report was altered"* ]]
 }
 
+@test "the whole world in pieces, and all ports by other names" {
+	mkdir "$dir/p"
+	cat >"$dir/p/all.yaml" <<-'Y'
+		scope: cde
+		framework: pci-dss-4.0.1
+		---
+		group: halves
+		cidrs: [0.0.0.0/1, 128.0.0.0/1]
+		---
+		group: six
+		cidrs: ["2000::/3", 10.0.0.0/8]
+		---
+		service: pay
+		scope: cde
+		select: {labels: {app: pay}}
+		ingress: [{from: [{service: web}], ports: [1-65535/tcp]}]
+		egress:
+		  - {to: [{group: halves}], ports: [1/tcp]}
+		  - {to: [{group: six}], ports: [2/tcp]}
+		  - {to: [{cidr: 0.0.0.0/2}], ports: [10-20/tcp]}
+		  - {to: [{cidr: 64.0.0.0/2}], ports: [15/tcp]}
+		  - {to: [{cidr: 10.0.0.0/8}], ports: [15/tcp]}
+		  - {to: [{cidr: 128.0.0.0/2}], ports: [10-19/tcp]}
+		  - {to: [{cidr: 192.0.0.0/3}], ports: [15/udp]}
+		  - {to: [{entity: world}], ports: [30/tcp]}
+		  - {to: [{cidr: 198.51.100.0/24}], ports: [30/tcp]}
+		---
+		service: web
+		select: {labels: {app: web}}
+		egress: [{to: [{service: pay}], ports: [1-2000/tcp]}]
+	Y
+	run --separate-stderr "$bulkhead" report --policies "$dir/p" "${shop[@]:2}" --scope cde --format json --output "$dir/r"
+	[ "$(jq -r '.report.flows[] | select(.everybody) | "\(.to) \(.ports)"' "$dir/r" | sort)" = "0.0.0.0/2 10-20/tcp
+128.0.0.0/2 10-19/tcp
+64.0.0.0/2 15/tcp
+halves 1/tcp
+six 2/tcp
+world 30/tcp" ] || { jq -c '.report.flows[] | [.to, .ports, .everybody]' "$dir/r" && false; }
+	[[ $(why "$dir/r" 1.3.2) == *"halves"*"for everybody outside"* ]]
+	[ "$(jq -r '.report.flows[] | select(.broad) | .ports' "$dir/r")" = "1-2000/tcp" ]
+	[[ $(why "$dir/r" 1.3.1) == *"1-2000/tcp"*"names no ports"* ]]
+}
+
 @test "the result of a probe: of this scope, whole, or it is no evidence" {
 	summary='{"schema":"bulkhead.probe/1","kind":"summary","start":"'$(date -u +%FT%T)'.000Z","complete":true,"packets":40,"clock_jump":0,"result":"clean","host":"'$(hostname)'"}'
 	pair='{"schema":"bulkhead.probe/1","kind":"pair","from":"shop/web","to":"shop/ledger","packets":22,"not_probed":0}'

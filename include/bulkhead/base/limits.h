@@ -159,6 +159,7 @@
 #define BH_REPORT_GAP_S              60   /* a restart in order of a daemon that is no finding */
 #define BH_REPORT_REBOOT_S           600  /* the same of a machine, from the one to the next */
 #define BH_REPORT_GAPS_MAX           200  /* times without a daemon that are told, the last ones */
+#define BH_REPORT_PORTS_MAX          1024 /* of a protocol; whoever lets through more names none */
 #define BH_REPORT_MATRIX_MAX         120  /* rows and columns of the matrix that is drawn */
 #define BH_REPORT_MAP_MAX            400  /* nodes of a map that is drawn */
 

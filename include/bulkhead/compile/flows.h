@@ -74,6 +74,8 @@ struct flow_node {
 	enum flow_node_kind kind;
 	const char *name; /* "web", "web {team=shop}", "host", "world", "acquirers", "10.0.0.0/8" */
 	const struct service *service; /* of a service; else NULL */
+	/* of addresses outside: a peer in the policies that has them; else NULL */
+	const struct peer *peer;
 };
 
 enum flow_edge_state { FLOW_EDGE_BOTH, FLOW_EDGE_SOURCE_ONLY, FLOW_EDGE_DESTINATION_ONLY };
