@@ -10,6 +10,8 @@
 #include <bulkhead/base/text.h>
 #include <bulkhead/model/json.h>
 
+#include "netns_name.h"
+
 /* Lines of one kind for a person; --json has all. */
 #define LINES_MAX 50
 
@@ -310,11 +312,22 @@ static void json_reason(const struct probe_run *run, const struct probe_pair *p,
 	json_decref(o);
 }
 
+/* An id may be another's later: where packets were sent says what was tested. */
+static void put_netns(json_t *o, const char *key, const struct probe_party *p)
+{
+	char name[NETNS_NAME_STR];
+
+	if (p->netns_ino)
+		put(o, key, json_string(netns_name(name, p->netns_ino, p->netns_cookie)));
+}
+
 static void json_pair(const struct probe_run *run, const struct probe_pair *p)
 {
 	json_t *o = object("pair");
 
 	put_ends(o, run, p->first);
+	put_netns(o, "from_netns", &run->parties[p->first->from]);
+	put_netns(o, "to_netns", &run->parties[p->first->to]);
 	put(o, "packets", json_integer((json_int_t)p->n));
 	put(o, "agree", json_integer((json_int_t)p->agree));
 	put(o, "passed", json_integer((json_int_t)p->passed));

@@ -4,6 +4,7 @@
 #include <bulkhead/base/text.h>
 #include <bulkhead/enforce/report.h>
 
+#include "netns_name.h"
 #include "report.h"
 
 /* How the endpoints stand: as a daemon says it, or read back here. */
@@ -38,6 +39,17 @@ static void take_daemon(struct listening *l, const json_t *o)
 	l->daemon = d;
 }
 
+/* Which of those that may have its id in turn it is (docs/probe.md). */
+static void put_netns(json_t *o)
+{
+	json_int_t ino = gather_number(o, "netns_ino");
+	char name[NETNS_NAME_STR];
+
+	if (ino > 0 && json_is_true(json_object_get(o, "inside")))
+		gather_text(o, "namespace",
+			    netns_name_at(name, cli_text(o, "netns"), (uint64_t)ino));
+}
+
 /* Takes O over. */
 static int on_item(json_t *o, void *arg)
 {
@@ -50,6 +62,7 @@ static int on_item(json_t *o, void *arg)
 		json_object_set(l->g->report, "kernel", o);
 	} else if (json_object_get(o, "endpoint")) {
 		json_object_set_new(o, "inside", json_boolean(is_of_scope(l, o)));
+		put_netns(o);
 		json_array_append(l->endpoints, o);
 	}
 	json_decref(o);

@@ -8,6 +8,7 @@
 #include <bulkhead/base/limits.h>
 #include <bulkhead/base/text.h>
 
+#include "netns_name.h"
 #include "report.h"
 
 /* What other runs have found out, as they wrote it: hostile until it is tamed. */
@@ -74,7 +75,7 @@ json_int_t gather_number(const json_t *o, const char *key)
 struct probing {
 	const struct gathering *g;
 	json_t *findings, *unknown, *summary;
-	json_t *asked; /* ids of those that packets were sent from or to */
+	json_t *asked; /* ids of those that packets were sent from or to: in which namespace, or "" */
 	json_int_t questions;
 	size_t more, elsewhere;
 };
@@ -142,6 +143,11 @@ static void on_not_probed(struct probing *p, const json_t *o)
 				 cli_text(o, "to"), cli_text(o, "text"), cli_text(o, "reason")));
 }
 
+static void note_asked(struct probing *p, const char *id, const char *netns)
+{
+	json_object_set_new(p->asked, id, json_string(netns));
+}
+
 static void on_pair(struct probing *p, const json_t *o)
 {
 	json_int_t n = gather_number(o, "packets") - gather_number(o, "not_probed");
@@ -149,8 +155,8 @@ static void on_pair(struct probing *p, const json_t *o)
 	if (n <= 0 || !touches_scope(p, o))
 		return;
 	p->questions += n;
-	json_object_set_new(p->asked, cli_text(o, "from"), json_true());
-	json_object_set_new(p->asked, cli_text(o, "to"), json_true());
+	note_asked(p, cli_text(o, "from"), cli_text(o, "from_netns"));
+	note_asked(p, cli_text(o, "to"), cli_text(o, "to_netns"));
 }
 
 static void on_summary(struct probing *p, const json_t *o)
@@ -182,16 +188,25 @@ static bool take_probe(const json_t *o, void *arg)
 	return right;
 }
 
+/* In the namespace that it has now: a container that is made anew may have the id of the one before. */
+static bool was_asked_as(const struct probing *p, const json_t *endpoint, const char *id)
+{
+	const char *now = cli_text(endpoint, "namespace");
+
+	return json_object_get(p->asked, id) &&
+	       (!now[0] || netns_name_is_same(now, cli_text(p->asked, id)));
+}
+
 /* Of those that share a namespace one is asked for all. */
 static bool was_asked(const struct probing *p, const json_t *endpoint)
 {
 	json_t *id;
 	size_t i;
 
-	if (json_object_get(p->asked, cli_text(endpoint, "endpoint")))
+	if (was_asked_as(p, endpoint, cli_text(endpoint, "endpoint")))
 		return true;
 	json_array_foreach (json_object_get(endpoint, "shares_with"), i, id)
-		if (json_is_string(id) && json_object_get(p->asked, json_string_value(id)))
+		if (json_is_string(id) && was_asked_as(p, endpoint, json_string_value(id)))
 			return true;
 	return false;
 }
@@ -209,7 +224,8 @@ static void judge_coverage(struct probing *p)
 	if (n)
 		json_array_append_new(p->unknown,
 				      json_sprintf("the segmentation test did not ask %zu of the "
-						   "endpoints that are in the scope now: %s%s",
+						   "endpoints that are in the scope now, or "
+						   "not in the namespaces that they have now: %s%s",
 						   n, first, n > 1 ? ", ..." : ""));
 }
 

@@ -79,6 +79,16 @@ static void put_image(json_t *o, const struct endpoint *e)
 			 bh_escape_str(shown, sizeof(shown), e->image_digests[0]));
 }
 
+static void put_netns(json_t *o, const struct endpoint *e)
+{
+	char shown[4096];
+
+	if (!e->netns || !e->netns_ino)
+		return;
+	put_text(o, "netns", bh_escape_str(shown, sizeof(shown), e->netns));
+	put_number(o, "netns_ino", e->netns_ino);
+}
+
 json_t *report_endpoint(const struct site *s, const struct endpoint_status *st)
 {
 	const struct ruleset_item *item = site_item_of(s, st->endpoint);
@@ -89,6 +99,7 @@ json_t *report_endpoint(const struct site *s, const struct endpoint_status *st)
 	json_object_set_new(o, "finding", json_boolean(endpoint_state_is_finding(st->state)));
 	put_text(o, "scope", site_scopes_of(s, st->endpoint, scopes, sizeof(scopes)));
 	put_image(o, &s->endpoints->endpoints[st->endpoint]);
+	put_netns(o, &s->endpoints->endpoints[st->endpoint]);
 	put_text(o, "why", st->why);
 	put_reasons(o, s, st);
 	put_text(o, "raw_sockets", raw_sockets_name(st->raw_sockets));

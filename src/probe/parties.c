@@ -70,7 +70,10 @@ static int enter(struct probe_party *p, const struct endpoint *e, const struct p
 		station_close(p->station);
 		p->station = NULL;
 		refuse(p, PROBE_UNREACHABLE, why.msg);
+		return 0;
 	}
+	p->netns_ino = p->station->ino;
+	p->netns_cookie = p->station->cookie;
 	return 0;
 }
 

@@ -232,6 +232,8 @@ int station_open(const struct endpoint *e, uint16_t source, struct station **ret
 		return bh_err_oom(err);
 	r = open_listed(e, &netns, &s->ino, err);
 	if (r >= 0)
+		r = netns_cookie(netns, &s->cookie, err);
+	if (r >= 0)
 		r = open_all(s, netns, source, err);
 	if (r < 0) {
 		station_close(s);

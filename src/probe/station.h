@@ -28,7 +28,7 @@ struct neighbour {
 };
 
 struct station {
-	uint64_t ino;
+	uint64_t ino, cookie; /* cookie 0: the kernel gives none */
 	struct nlsock nft, route;
 	struct bh_vec neighbours;         /* that were there before, sorted */
 	int raw[FAMILIES];                /* to send whole packets; -1: no such family */

@@ -552,6 +552,27 @@ let-in cache db tcp 8020 stack" ] || fail "$(findings)"
 	[[ $(bulkhead probe --from web --to db) != *"not covered"* ]]
 }
 
+@test "a namespace that is made anew under the same id was not tested" {
+	policy scope <<<'{scope: cde, framework: pci-dss-4.0.1}'
+	policy db <<<'{service: db, scope: cde, select: {labels: {app: db}}, ingress: [{from: [{service: web}], ports: [5432/tcp]}]}'
+	bulkhead apply
+	probe
+	not_tested() { # sets $why: what 11.4.5 does not know
+		bulkhead report --scope cde --format json --probe "$dir/out" --output "$dir/report" 2>"$dir/said" || true
+		why=$(jq -r '.report.requirements[] | select(.id == "11.4.5") | .unknown[]' "$dir/report")
+	}
+	not_tested
+	[[ $why != *"did not ask"* ]] || fail "$why"
+	jq -e '.report.endpoints | any(.inside and (.namespace | test("^[0-9a-f-]{36}/[0-9]+/[0-9]+$")))' "$dir/report" >/dev/null
+	stop_in db
+	member_gone db
+	member db
+	bulkhead apply
+	not_tested
+	[[ $why == *"did not ask 1 of the endpoints that are in the scope now, or not in the namespaces that they have now: shop/db"* ]] ||
+		fail "$why"
+}
+
 @test "who shares the host's namespace is listed, and counts only where a policy would have it held" {
 	jq '.endpoints += [{id: "shop/agent", name: "agent", labels: {app: "agent"}, obstacle: "host-network"}]' \
 		"$NET_DIR/inventory.json" >"$dir/inventory.json"

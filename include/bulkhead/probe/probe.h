@@ -72,14 +72,15 @@ struct probe_party {
 	const struct ruleset *ruleset; /* what is wanted there; NULL: no policy holds it */
 	struct station *station;       /* private; NULL: it was not entered */
 	enum probe_reason reason;      /* why not */
-	size_t beyond;              /* networks outside that it names, and there is no room for */
-	size_t special;             /* and those of multicast and such, which are never asked */
-	size_t from_outside;        /* rules that let in who is outside, or the host */
-	bool for_some;              /* of PROBE_OUTSIDE: only those ask whose policies name it */
-	bool wanted;                /* of PROBE_HOST_NETWORK: a policy would have it held */
-	bool asked;                 /* packets were planned from it, if there can be any */
-	bool aimed_at;              /* and to it, from whoever may be asked */
-	char why[BH_ERR_MAX];       /* the same in words, or "" */
+	size_t beyond;        /* networks outside that it names, and there is no room for */
+	size_t special;       /* and those of multicast and such, which are never asked */
+	size_t from_outside;  /* rules that let in who is outside, or the host */
+	bool for_some;        /* of PROBE_OUTSIDE: only those ask whose policies name it */
+	bool wanted;          /* of PROBE_HOST_NETWORK: a policy would have it held */
+	bool asked;           /* packets were planned from it, if there can be any */
+	bool aimed_at;        /* and to it, from whoever may be asked */
+	char why[BH_ERR_MAX]; /* the same in words, or "" */
+	uint64_t netns_ino, netns_cookie; /* where packets were sent; 0: not entered, not known */
 	bool checked, table_bad;    /* its tables were compared; they are not what is wanted */
 	char table_why[BH_ERR_MAX]; /* what differs first, escaped */
 };
