@@ -72,6 +72,7 @@ static void test_a_protected_endpoint(void **state)
 	rx_init(&x);
 	is(without_generation(report_endpoint(&x.site, &st)),
 	   "{\"endpoint\": \"a\", \"name\": \"a\", \"services\": \"web\", "
+	   "\"netns\": \"/run/netns/a\", \"netns_ino\": 1001, "
 	   "\"state\": \"protected\", \"finding\": false, \"mode\": \"enforce\", "
 	   "\"table_generation\": \"0123\", \"denied_packets\": 12, \"raw_packets\": 5, "
 	   "\"forwarded_packets\": 6}");
@@ -86,6 +87,7 @@ static void test_one_that_nobody_selects(void **state)
 	rx_init(&x);
 	is(report_endpoint(&x.site, &st),
 	   "{\"endpoint\": \"c\", \"name\": \"c\", \"services\": \"\", \"state\": \"unmanaged\", "
+	   "\"netns\": \"/run/netns/c\", \"netns_ino\": 1003, "
 	   "\"finding\": false, \"why\": \"so\"}");
 	rx_done(&x);
 }
@@ -106,6 +108,7 @@ static void test_an_obstacle_and_whose_it_is(void **state)
 	rx_init(&x);
 	is(without_generation(report_endpoint(&x.site, &st)),
 	   "{\"endpoint\": \"a\", \"name\": \"a\", \"services\": \"web\", "
+	   "\"netns\": \"/run/netns/a\", \"netns_ino\": 1001, "
 	   "\"state\": \"weak\", \"finding\": true, \"why\": \"of b\", \"mode\": \"enforce\", "
 	   "\"obstacle\": \"xdp-sockets\", \"obstacle_of\": \"b\\\\x1b[2J\", "
 	   "\"shares_with\": [\"b\\\\x1b[2J\", \"c\"], \"sharers\": 2}");
@@ -113,6 +116,7 @@ static void test_an_obstacle_and_whose_it_is(void **state)
 	st.n_members = 1;
 	is(without_generation(report_endpoint(&x.site, &st)),
 	   "{\"endpoint\": \"a\", \"name\": \"a\", \"services\": \"web\", "
+	   "\"netns\": \"/run/netns/a\", \"netns_ino\": 1001, "
 	   "\"state\": \"weak\", \"finding\": true, \"why\": \"of b\", \"mode\": \"enforce\", "
 	   "\"obstacle\": \"xdp-sockets\"}");
 	rx_done(&x);
