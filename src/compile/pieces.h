@@ -14,9 +14,9 @@ struct bh_buf;
 struct piece_of_ports {
 	uint32_t lo, hi;
 	const char
-		*places[2]; /* [direction]: FILE:LINE of the rule that allows it there, or NULL */
+		*places[2];   /* [direction]: FILE:LINE of the rule that allows it there, or NULL */
 	const char *names[2]; /* and what counts it: several rules may stand on one line */
-	int64_t expires;    /* 0 = never */
+	int64_t expires;      /* 0 = never */
 };
 
 /* Sorted, disjoint. All zero is empty. */
