@@ -442,6 +442,15 @@ asks() { # FROM "ADDRESS VERDICT"...
 	done
 }
 
+@test "more ports than are asked: those that are left over are said, and nothing else is lost" {
+	some() { echo "{from: [{service: web}], ports: [$(seq -s ', ' -f '%g/tcp' "$1" 3 "$(($1 + 599))")]}"; }
+	policy db <<<"{service: db, select: {labels: {app: db}}, ingress: [$(some 10000), $(some 10600), $(some 11200)]}"
+	bulkhead apply
+	probe
+	[ "$status" -eq 1 ]
+	summary '(.reasons | keys - ["no-way", "other-way"]) == ["too-many"] and .findings == 0'
+}
+
 @test "networks that touch, exceptions and a group: the edges of each as written, both families" {
 	policy web <<-'Y'
 		service: web
