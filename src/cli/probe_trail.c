@@ -135,6 +135,15 @@ int probe_trail_begin(struct probe_trail *t, uint16_t port, size_t packets, stru
 	return append(t, AUDIT_DONE, audit_probe_begins(detail, port, packets), err);
 }
 
+/* Whoever reads the history next finds there what was sent. */
+static int await_counts(struct probe_trail *t, size_t packets, struct bh_err *err)
+{
+	return tell_daemon(t,
+			   json_pack("{s:i, s:I, s:b}", "port", (int)t->port, "packets",
+				     (json_int_t)packets, "counted", 1),
+			   err);
+}
+
 int probe_trail_end(struct probe_trail *t, const struct probe_run *run, struct bh_err *err)
 {
 	const struct probe_totals *all = &run->totals;
@@ -142,16 +151,18 @@ int probe_trail_end(struct probe_trail *t, const struct probe_run *run, struct b
 	char detail[AUDIT_PROBE_STR];
 	int r = 0;
 
-	if (t->lock >= 0)
-		close(t->lock);
-	t->lock = -1;
-	if (t->daemon)
+	if (t->daemon) /* which believes who holds the lock */
 		r = tell_daemon(t,
 				json_pack("{s:i, s:I, s:I, s:I}", "port", (int)t->port, "packets",
 					  (json_int_t)all->packets, "findings",
 					  (json_int_t)findings, "not_probed",
 					  (json_int_t)all->not_probed),
 				err);
+	if (t->lock >= 0)
+		close(t->lock);
+	t->lock = -1;
+	if (r >= 0 && t->daemon)
+		r = await_counts(t, all->packets, err);
 	if (r < 0 || !t->audit)
 		return r;
 	return append(t, AUDIT_DONE,

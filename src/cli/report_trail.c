@@ -22,10 +22,16 @@
 #define TEST_MAX_S 3600        /* a longer one is not taken for one */
 #define TEST_LATE  (12 * USEC) /* what is counted and not logged is recorded at the next look */
 
+struct begun {
+	int64_t since; /* 0: none */
+	unsigned port;
+	json_int_t pid;
+};
+
 struct reading {
 	struct gathering *g;
-	struct report_test begun[BEGUN_MAX]; /* segmentation tests that were not yet done */
-	size_t n_begun;                      /* that ever were: the last ones are kept */
+	struct begun begun[BEGUN_MAX]; /* segmentation tests that were not yet done */
+	size_t n_begun;                /* that ever were: the last ones are kept */
 	json_t *changes, *backwards, *findings;
 	int64_t before; /* the time of the entry before */
 	char before_text[64];
@@ -123,22 +129,32 @@ static void add_trailed(struct gathering *g, int64_t since, int64_t until, unsig
 	g->trailed[g->n_trailed - 1] = t;
 }
 
-static void end_test(struct reading *r, int64_t now, unsigned port)
+static void end_test(struct reading *r, int64_t now, unsigned port, json_int_t pid)
 {
 	for (size_t i = 0; i < BEGUN_MAX; i++) {
-		struct report_test *t = &r->begun[i];
+		struct begun *b = &r->begun[i];
 
-		if (!t->span.since || t->port != port)
+		if (!b->since || b->port != port || b->pid != pid)
 			continue;
-		gather_test(r->g, t->span.since, now, port);
-		add_trailed(r->g, t->span.since, now, port);
-		*t = (struct report_test) { 0 };
+		gather_test(r->g, b->since, now, port);
+		add_trailed(r->g, b->since, now, port);
+		*b = (struct begun) { 0 };
 	}
 }
 
-/* Two entries of audit_probe_begins() and audit_probe_ended(), with one port. */
+/* Of a test that could have been: root's, and of a port that one takes. */
+static bool is_tests(const json_t *e, unsigned port)
+{
+	const json_t *uid = json_object_get(json_object_get(e, "who"), "uid");
+
+	return json_is_integer(uid) && json_integer_value(uid) == 0 &&
+	       port >= BH_PROBE_PORT_FIRST && port < BH_PROBE_PORT_LAST;
+}
+
+/* Two entries of audit_probe_begins() and audit_probe_ended(), with one port, by one process. */
 static void look_for_test(struct reading *r, const json_t *e)
 {
+	json_int_t pid = json_integer_value(json_object_get(json_object_get(e, "who"), "pid"));
 	const char *detail = cli_text(e, "detail");
 	unsigned port;
 	int64_t t;
@@ -146,10 +162,12 @@ static void look_for_test(struct reading *r, const json_t *e)
 	if (strcmp(cli_text(e, "action"), "probe") != 0 ||
 	    strcmp(cli_text(e, "outcome"), "done") != 0 || gather_time(cli_text(e, "when"), &t) < 0)
 		return;
-	if (sscanf(detail, "a segmentation test begins: %*u %*s from source port %u", &port) == 1)
-		r->begun[r->n_begun++ % BEGUN_MAX] = (struct report_test) { { t, 0 }, port };
-	else if (sscanf(detail, "the segmentation test from source port %u", &port) == 1)
-		end_test(r, t, port);
+	if (sscanf(detail, "a segmentation test begins: %*u %*s from source port %u", &port) == 1 &&
+	    is_tests(e, port))
+		r->begun[r->n_begun++ % BEGUN_MAX] = (struct begun) { t, port, pid };
+	else if (sscanf(detail, "the segmentation test from source port %u", &port) == 1 &&
+		 is_tests(e, port))
+		end_test(r, t, port, pid);
 }
 
 static int on_item(const struct audit_item *item, void *arg)

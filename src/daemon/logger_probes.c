@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "logger_probes.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,6 +68,19 @@ static void tell(struct logger_link *k, bool waits)
 	k->probes.told = now;
 	k->probes.serial++;
 	logger_send(k, &m, sizeof(m), NULL, 0);
+}
+
+int logger_probes_held(const struct controller *c, struct bh_err *err)
+{
+	struct ctl_probing p;
+	int r = ctl_probing_look(socket_of(c), &p, err);
+
+	if (r < 0)
+		return r;
+	return p.running ? 0
+			 : bh_err_set(err, -EPERM,
+				      "it does not hold the file that counts segmentation tests: "
+				      "is it of another version, or of another root?");
 }
 
 /* --- who waits ------------------------------------------------------------------------------------ */
@@ -170,11 +184,7 @@ void logger_probes_wait(struct logger_link *k, struct ctl_call *call, bool begin
 	tell(k, begins && !(k->probes.told & 1)); /* else what runs already is in the counters */
 	if (begins && !(k->probes.told & 1))
 		ctl_call_end(call, CTL_EXIT_FAILED,
-			     k->probes.why[0]
-				     ? k->probes.why
-				     : "it does not hold the file that counts segmentation "
-				       "tests: is it of another version, or of another "
-				       "root?");
+			     k->probes.why[0] ? k->probes.why : "the test has ended already");
 	else if (!k->ready || k->probes.answered == k->probes.serial)
 		ctl_call_end(call, CTL_EXIT_YES, NULL); /* or it reads that before it begins */
 	else

@@ -16,6 +16,8 @@
  * at once, later, or with an error when it does not answer or no test is seen to run. K may be NULL.
  */
 void logger_probes_wait(struct logger_link *k, struct ctl_call *call, bool begins);
+/* Does a test run that holds the file that counts them? -EPERM: none does; else as ctl_probing_look(). */
+int logger_probes_held(const struct controller *c, struct bh_err *err);
 /* The call of somebody who waits is gone. */
 void logger_probes_gone(struct ctl_call *call, void *arg);
 

@@ -19,9 +19,8 @@
 #include "station.h"
 #include "verdict.h"
 
-/* Beyond what systems give out by themselves, and even, since raw packets have the next one. */
-#define SOURCE_LO  61000
-#define SOURCE_N   2000
+/* Even ones, since raw packets have the next one. */
+#define SOURCE_N   ((BH_PROBE_PORT_LAST - BH_PROBE_PORT_FIRST + 1) / 2)
 #define PORT_TRIES 16
 
 static int64_t clock_us(clockid_t which)
@@ -55,7 +54,7 @@ static int enter_all(struct probe_run *run, const struct probe_options *o, struc
 		if (getrandom(&dice, sizeof(dice), 0) != sizeof(dice))
 			return bh_err_errno(err, -errno, "a random source port");
 		leave_all(run);
-		run->source_port = (uint16_t)(SOURCE_LO + 2 * (dice % SOURCE_N));
+		run->source_port = (uint16_t)(BH_PROBE_PORT_FIRST + 2 * (dice % SOURCE_N));
 		r = plan_parties(run, o, err);
 	}
 	return r;

@@ -134,3 +134,34 @@ says() { # ID KIND REGEX
 		fail "$(jq -c .report.denied "$NET_DIR/report") $(cat "$NET_DIR/probe")"
 	daemon_stop
 }
+
+# What a client of the daemon says, and what it answers.
+says_to_daemon() { socat -t 10 - "UNIX-CONNECT:$NET_DIR/control,type=5" <<<"$1"; } # JSON
+begin_test='{"v":1,"do":"probe","port":61000,"packets":1}'
+end_test='{"v":1,"do":"probe","port":61000,"packets":1,"findings":0,"not_probed":0}'
+
+@test "nobody hides attempts of his own behind a segmentation test that he invents" {
+	printf 'unmanaged: ignore\nroles: [{user: 65534, role: admin}]\n' >"$NET_DIR/bulkhead.yaml"
+	up
+	let_through
+	chmod 666 "$NET_DIR/control"
+	exec 8>>"$NET_DIR.probes"
+	[[ $(says_to_daemon "$begin_test") == *"does not hold the file"* ]]
+	flock -s 8
+	[[ $(setpriv --reuid 65534 --regid 65534 --clear-groups socat -t 10 - \
+		"UNIX-CONNECT:$NET_DIR/control,type=5" <<<"$begin_test" 8>&-) == *"for root alone"* ]]
+	[[ $(says_to_daemon "${begin_test/61000/60000}") == *"out of range"* ]]
+	# root may write what he wants; no two processes are one test
+	[[ $(says_to_daemon "$begin_test") == *'"exit":0'* ]]
+	ns web socat -u /dev/null "UDP:$(v4 db):7777,bind=:61000,shut-null" 8>&- 2>/dev/null || true # denied
+	await eval '[ "$("$bulkhead_program" denied --store "$NET_DIR/store" --json | jq -s "map(select(.destination.port == 7777)) | length")" -ge 1 ]'
+	[[ $(says_to_daemon "$end_test") == *'"exit":0'* ]]
+	flock -u 8
+	[[ $(says_to_daemon "$end_test") == *"does not hold the file"* ]]
+	exec 8>&-
+	[ "$(entries)" = "start done probe refused probe refused probe done probe done probe refused" ] || fail "$(entries)"
+	report
+	jq -e '.report.denied | (.groups | any(.port == "7777/udp")) and .left_out == 0' "$NET_DIR/report" ||
+		fail "$(jq -c .report.denied "$NET_DIR/report")"
+	daemon_stop
+}
