@@ -116,6 +116,8 @@ static void on_start(struct run_reading *r, const json_t *e, int64_t t)
 	/* what was refused ended at once; older versions say no more than that it went well */
 	if (!says && strcmp(cli_text(e, "outcome"), "done") != 0)
 		return;
+	if (says && s.before != RUN_NOT_KNOWN && r->state == RUN_NEVER)
+		r->earlier = s.seen;
 	kind = end_before(r, &s, &from);
 	if (kind) {
 		end_deafness(r, from);
@@ -200,6 +202,17 @@ static void look_at_now(struct run_reading *r, const struct gathering *g)
 	end_deafness(r, 0);
 }
 
+/* What is known of runs that may be older than the trail. */
+static void put_earlier(json_t *o, const struct run_reading *r, const struct gathering *g)
+{
+	struct run_mark m;
+
+	if (r->earlier)
+		put_time(o, "earlier", r->earlier);
+	if (run_mark_read(g->options->store, &m, NULL) >= 0 && m.since > 0)
+		put_time(o, "mark", m.since);
+}
+
 json_t *runs_object(struct run_reading *r, const struct gathering *g)
 {
 	json_t *o = json_object();
@@ -207,6 +220,7 @@ json_t *runs_object(struct run_reading *r, const struct gathering *g)
 	look_at_now(r, g);
 	if (r->first)
 		put_time(o, "from", r->first > r->from ? r->first : r->from);
+	put_earlier(o, r, g);
 	report_tame(r->gaps);
 	json_object_set_new(o, "gaps", r->gaps);
 	json_object_set_new(o, "more", json_integer((json_int_t)r->more));

@@ -21,6 +21,7 @@ struct run_reading {
 	bool failed;  /* RUN_OFF: it ended by a failure */
 	char boot[BOOT_ID_MAX];
 	int64_t first; /* the first start; 0: none yet */
+	int64_t earlier; /* a run that ended then is known, and no entry of it is there; 0: none */
 	int64_t deaf;  /* since when not all is recorded; 0: it is */
 	char deaf_why[RUN_STR];
 };

@@ -33,7 +33,8 @@ struct reading {
 	struct begun begun[BEGUN_MAX]; /* segmentation tests that were not yet done */
 	size_t n_begun;                /* that ever were: the last ones are kept */
 	json_t *changes, *backwards, *findings;
-	int64_t before; /* the time of the entry before */
+	char first[BH_TIME_STR]; /* the time of the first entry */
+	int64_t before;          /* the time of the entry before */
 	char before_text[64];
 	struct run_reading runs;
 };
@@ -178,6 +179,8 @@ static int on_item(const struct audit_item *item, void *arg)
 	if (!item->entry)
 		return 0;
 	look_at_time(r, item);
+	if (!r->first[0])
+		snprintf(r->first, sizeof(r->first), "%s", cli_text(item->entry, "when"));
 	if (gather_time(cli_text(item->entry, "when"), &t) >= 0)
 		runs_entry(&r->runs, item->entry, t);
 	look_for_test(r, item->entry);
@@ -227,6 +230,7 @@ static json_t *trail_object(struct gathering *g)
 							     r.before_text));
 	json_object_set_new(o, "entries", json_integer((json_int_t)v.entries));
 	json_object_set_new(o, "first", json_integer(v.first));
+	gather_text(o, "begins", r.first);
 	json_object_set_new(o, "last", json_integer(v.last));
 	json_object_set_new(o, "last_hash", json_string(v.last_hash));
 	json_object_set_new(o, "n_findings", json_integer((json_int_t)v.findings));
@@ -245,14 +249,18 @@ static void put_generation(json_t *o, const struct in_force *now, const struct g
 			   size_t n)
 {
 	char when[BH_TIME_STR];
+	int64_t oldest = n ? g[0].when : 0;
 
 	for (size_t i = 0; i < n; i++) {
+		oldest = g[i].when < oldest ? g[i].when : oldest;
 		if (strcmp(g[i].id, now->id) != 0)
 			continue;
 		json_object_set_new(o, "policies", json_string(g[i].digest));
 		json_object_set_new(o, "since", json_string(bh_format_time(when, g[i].when)));
 		json_object_set_new(o, "by", json_sprintf("%s(%u)", g[i].name, g[i].uid));
 	}
+	if (n)
+		json_object_set_new(o, "oldest", json_string(bh_format_time(when, oldest)));
 	json_object_set_new(o, "kept", json_integer((json_int_t)n));
 	json_object_set_new(o, "waits", json_boolean(now->waits));
 }

@@ -48,6 +48,13 @@ void judge_verified(struct judging *j, const char *id);
  * The daemon compared all endpoints with the policies a short while ago; else RET says what is wrong with
  * when it did.
  */
+/*
+ * The trail has all that it ever had, as far as can be seen: nothing that is kept is older than its first entry,
+ * or that was removed in order (prune). Else a finding.
+ */
+void judge_begins(struct judging *j);
+/* The same, and what is left is as it was written. */
+void judge_whole(struct judging *j);
 /* When no daemon ran, and when not all was recorded. */
 void judge_gaps(struct judging *j);
 #define JUDGE_STR 256
@@ -55,7 +62,8 @@ bool judge_is_recent(const struct judging *j, char ret[JUDGE_STR]);
 /* "state" of section WHAT is "read"; otherwise why not is said as unknown. */
 bool judge_was_read(struct judging *j, const char *what, const char *title);
 
-#define JUDGE_DAY  86400
+#define JUDGE_DAY    86400
+#define JUDGE_SECOND 1 /* of a time that was cut off to whole ones */
 #define JUDGE_LATE 60 /* seconds that what was looked at may be newer than the report */
 
 #endif

@@ -188,6 +188,7 @@ void judge_gaps(struct judging *j)
 
 	if (!judge_was_read(j, "trail", "when bulkheadd ran"))
 		return;
+	judge_whole(j);
 	if (!fact_text(runs, "from")[0]) {
 		judge_unknown(j,
 			      "whether bulkheadd always ran is not known: the audit trail has no "

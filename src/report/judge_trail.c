@@ -20,11 +20,29 @@ static bool judge_has_entries(struct judging *j)
 
 /* --- 10.2 ------------------------------------------------------------------------------------- */
 
+/* Since when there is one, against since when a daemon ran that would have kept it. */
+static bool judge_span(struct judging *j, const json_t *d)
+{
+	int64_t begun = fact_time(d, "kept.begun"), runs = fact_time(j->report, "trail.runs.from");
+
+	if (begun <= 0)
+		judge_unknown(j, "the history of denied flows has not begun: what was denied is "
+				 "not known");
+	else if (runs && begun > runs + BH_REPORT_BEGIN_S)
+		judge_found(j,
+			    "the history of denied flows begins at %s, and bulkheadd runs since "
+			    "%s: what was denied before was removed, or never recorded",
+			    fact_text(d, "kept.begun"), fact_text(j->report, "trail.runs.from"));
+	return begun > 0;
+}
+
 static void judge_history(struct judging *j)
 {
 	const json_t *d = fact(j->report, "denied");
 
 	if (!judge_was_read(j, "denied", "the history of denied flows"))
+		return;
+	if (!judge_span(j, d))
 		return;
 	if (!fact_is(d, "adds_up"))
 		judge_found(j, "what was denied is not what was recorded and what was counted "
@@ -99,6 +117,7 @@ static void judge_complete(struct judging *j)
 			       " to %" JSON_INTEGER_FORMAT,
 			       fact_number(j->report, "trail.first"),
 			       fact_number(j->report, "trail.last"));
+	judge_whole(j);
 	judge_clock(j);
 	judge_history(j);
 	judge_left_out(j);
@@ -114,6 +133,7 @@ static void judge_unaltered(struct judging *j)
 
 	fact_each (j->report, "trail.findings", i, f)
 		judge_found(j, "%s", json_string_value(f));
+	judge_begins(j);
 	if (!judge_has_entries(j))
 		return;
 	if (!fact_is(j->report, "trail.safe"))

@@ -330,7 +330,7 @@ static int record_torn(struct audit *a, struct bh_err *err)
 }
 
 /* A sentence on what is not as we left it; "" when all is. */
-static void judge(const struct tail *t, const struct audit_head *head, struct bh_buf *b)
+static void judge(const struct tail *t, const struct audit_head *head, bool ran, struct bh_buf *b)
 {
 	const int64_t last = t->entry.seq;
 
@@ -340,7 +340,7 @@ static void judge(const struct tail *t, const struct audit_head *head, struct bh
 		bh_buf_addf(b, "; entry %" PRId64 " was changed", last);
 	if (head->bad)
 		bh_buf_addstr(b, "; the head file is not one that was written here");
-	else if (!head->seq && last > 1)
+	else if (!head->seq && last > !ran)
 		bh_buf_addf(b,
 			    "; the head file is missing: whether entries behind %" PRId64
 			    " were cut off cannot be said",
@@ -408,7 +408,7 @@ static int record(struct audit *a, const struct tail *t, const struct audit_head
 	int r = record_torn(a, err);
 
 	bh_buf_init(&b, NOTICE_MAX);
-	judge(t, head, &b);
+	judge(t, head, trail_knows_run(a->dir), &b);
 	if (r >= 0 && b.len)
 		r = write_own(a, "damage", b.data + 2, 0, NULL, err);
 	bh_buf_done(&b);

@@ -197,7 +197,7 @@ void chain_end(struct chain *c, const struct audit_head *after)
 	else if (c->head.seq > last)
 		find_gap(c, AUDIT_CUT_OFF, NULL, last + 1, c->head.seq,
 			 " at the end: the head file knows them");
-	else if (last > 1 && !after->seq)
+	else if (last > !c->ran && !after->seq)
 		find(c, AUDIT_HEAD, NULL, 0, 0,
 		     "the head file is missing: entries that were cut off at the end would not be "
 		     "seen");

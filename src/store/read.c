@@ -234,8 +234,10 @@ static int verify(struct chain *chain, int dir)
 {
 	struct walk w = { .chain = chain };
 	struct audit_head after;
-	int r = trail_read_head(dir, &chain->head);
+	int r;
 
+	chain->ran = trail_knows_run(dir);
+	r = trail_read_head(dir, &chain->head);
 	if (r >= 0)
 		r = walk(&w, dir, &chain->verdict);
 	if (r >= 0)

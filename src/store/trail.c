@@ -9,10 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <bulkhead/base/cleanup.h>
 #include <bulkhead/base/limits.h>
 #include <bulkhead/base/text.h>
+#include <bulkhead/store/runs.h>
 #include <bulkhead/sys/files.h>
 
 #define BLOCK    (64u << 10)
@@ -124,6 +126,11 @@ int trail_write_head(int dir, const struct audit_head *head)
 			 head->seq);
 
 	return files_write(dir, TRAIL_HEAD, text, (size_t)n, 0600);
+}
+
+bool trail_knows_run(int dir)
+{
+	return faccessat(dir, RUNS_FILE, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 /* --- reading --------------------------------------------------------------------------------- */

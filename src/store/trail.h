@@ -18,6 +18,11 @@ const char *trail_name(char out[TRAIL_NAME_MAX], uint64_t n);
 /* ret->seq is 0 when there is none. 0 or -errno. */
 int trail_read_head(int dir, struct audit_head *ret);
 int trail_write_head(int dir, const struct audit_head *head);
+/*
+ * A daemon ran on what is here, and so wrote more than one entry with its head: of a single one without a head a
+ * crash is no explanation.
+ */
+bool trail_knows_run(int dir);
 
 /* A file of the trail, for reading: a regular one, never a link. The descriptor, or -errno. */
 int trail_open_file(int dir, const char *name);

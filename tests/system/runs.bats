@@ -165,3 +165,37 @@ end_test='{"v":1,"do":"probe","port":61000,"packets":1,"findings":0,"not_probed"
 		fail "$(jq -c .report.denied "$NET_DIR/report")"
 	daemon_stop
 }
+
+@test "a trail that was cut off behind its first entry, or removed, is not met" {
+	store=$NET_DIR/store
+	up
+	daemon_stop
+	head -n 1 "$store/audit.jsonl" >"$NET_DIR/first"
+	cat "$NET_DIR/first" >"$store/audit.jsonl"
+	rm "$store/audit.head"
+	run history_of --verify
+	[ "$status" -eq 1 ]
+	[[ $output == *"the head file is missing"* ]]
+	up
+	[[ $(detail damage) == *"the head file is missing"* ]]
+	report
+	for id in 10.2 10.3 10.7; do
+		[ "$(verdict $id)" = finding ] || fail "$id: $(verdict $id)"
+	done
+	daemon_stop
+	rm "$store"/audit*
+	up
+	report
+	for id in 10.2 10.3 10.7; do
+		says $id findings 'knows of a run that was seen last at .* the trail before was removed'
+	done
+	# under the daemon's hands
+	await eval '[ "$(($(date +%s) - $(jq .since "$store/running") / 1000000))" -gt 2 ]'
+	rm "$store"/audit*
+	policy web <<<'{service: web, scope: cde, owner: b, select: {labels: {app: web}}}'
+	ctl apply
+	[ "$(entries)" = "apply done" ] || [ "$(entries)" = "change done" ] || fail "$(entries)"
+	report
+	says 10.3 findings 'the bulkheadd that ran last was ready at .*: the trail before was removed'
+	daemon_stop
+}

@@ -156,6 +156,7 @@
 #define BH_REPORT_TEST_DAYS          365  /* between two tests of segmentation */
 #define BH_REPORT_PROVIDER_TEST_DAYS 183  /* the same for service providers */
 #define BH_REPORT_COMPARED_S         300  /* the age of a comparison that says how things stand */
+#define BH_REPORT_BEGIN_S            300  /* between what is kept first of one start of a store */
 #define BH_REPORT_GAP_S              60   /* a restart in order of a daemon that is no finding */
 #define BH_REPORT_REBOOT_S           600  /* the same of a machine, from the one to the next */
 #define BH_REPORT_GAPS_MAX           200  /* times without a daemon that are told, the last ones */

@@ -517,6 +517,19 @@ static void test_writer_without_head(void **state)
 	assert_found("said 3-3: entry 3 says: the head file is missing");
 }
 
+/* A crash may leave a single entry without a head; where a daemon has run, somebody took it away. */
+static void test_first_without_head(void **state)
+{
+	fill(1);
+	assert_int_equal(unlink(in_top("store/audit.head")), 0);
+	assert_found("");
+	put(in_top("store/running"), "{}");
+	assert_found("head 0-0: the head file is missing");
+	fill(1);
+	assert_noticed("the head file is missing");
+	assert_found("said 2-2: entry 2 says: the head file is missing");
+}
+
 /* A trail that is exchanged under the writer's hands. */
 static void test_replaced_while_open(void **state)
 {
@@ -823,6 +836,7 @@ int main(void)
 		with_top(test_head),
 		with_top(test_writer_goes_on),
 		with_top(test_writer_without_head),
+		with_top(test_first_without_head),
 		with_top(test_replaced_while_open),
 		with_top(test_torn_line_is_kept),
 		with_top(test_torn_is_told_later),
