@@ -189,7 +189,8 @@ static void put_answer(struct asking *a)
 	for (size_t i = 0; i < PARTS; i++)
 		json_array_append_new(line, json_integer((json_int_t)a->packets[i]));
 	json_object_set_new(a->answer, "timeline", line);
-	json_object_set_new(a->answer, "from", json_string(bh_format_time(text, a->from)));
+	if (a->begun) /* else of no time is anything known */
+		json_object_set_new(a->answer, "from", json_string(bh_format_time(text, a->from)));
 	json_object_set_new(a->answer, "to", json_string(bh_format_time(text, a->g->now)));
 	json_object_set_new(a->answer, "packets", json_integer((json_int_t)a->sum));
 	json_object_set_new(a->answer, "records", json_integer((json_int_t)a->records));

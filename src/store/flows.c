@@ -114,10 +114,12 @@ int flows_add_signal(struct flows *f, const struct flow_signal *s)
 	return f->n_signals >= BH_FLOWS_SIGNALS_MAX / 2;
 }
 
+/* That it has begun is written at once: until then nobody knows that nothing was denied. */
 static bool is_empty(const struct flows *f)
 {
-	return !f->n_held && !f->n_signals && !f->n_dirty && !flows_rules_wait(f) &&
-	       f->loss.records == f->told_loss.records && f->loss.signals == f->told_loss.signals;
+	return f->numbers[FLOWS_BEGUN] == f->saved[FLOWS_BEGUN] && !f->n_held && !f->n_signals &&
+	       !f->n_dirty && !flows_rules_wait(f) && f->loss.records == f->told_loss.records &&
+	       f->loss.signals == f->told_loss.signals;
 }
 
 /* --- writing ---------------------------------------------------------------------------------- */

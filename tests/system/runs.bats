@@ -199,3 +199,23 @@ end_test='{"v":1,"do":"probe","port":61000,"packets":1,"findings":0,"not_probed"
 	says 10.3 findings 'the bulkheadd that ran last was ready at .*: the trail before was removed'
 	daemon_stop
 }
+
+begun() { [ "$(sqlite3 "$NET_DIR/store/flows/flows.db" "SELECT value FROM state WHERE name = 'begun'")" -gt 0 ]; }
+
+@test "a history that is not there, or has no beginning, is not assessed and has no span" {
+	up
+	await begun # though nothing is denied
+	report
+	says 10.2 evidence 'denied packets of the scope since 20'
+	daemon_stop
+	sqlite3 "$NET_DIR/store/flows/flows.db" "DELETE FROM state WHERE name = 'begun'"
+	report
+	[ "$(verdict 10.2)" = not-assessed ] || fail "$(verdict 10.2)"
+	says 10.2 unknown 'has not begun'
+	jq -e '.report.denied | has("from") | not' "$NET_DIR/report"
+	run ! says 10.2 evidence 'denied packets of the scope since'
+	find "$NET_DIR/store/flows" -type f -delete
+	report
+	[ "$(verdict 10.2)" = not-assessed ] || fail "$(verdict 10.2)"
+	says 10.2 unknown 'there is no history'
+}
