@@ -102,7 +102,9 @@ static const char *end_before(const struct run_reading *r, const struct run_star
 	if (s->before != RUN_NOT_KNOWN)
 		return s->before == RUN_ENDED ? "ended" : "lost";
 	*ret = r->seen;
-	return r->state == RUN_ON ? "unknown" : NULL;
+	if (r->state != RUN_ON)
+		return NULL;
+	return r->marks ? "unmarked" : "unknown";
 }
 
 static void on_start(struct run_reading *r, const json_t *e, int64_t t)
@@ -126,6 +128,7 @@ static void on_start(struct run_reading *r, const json_t *e, int64_t t)
 			put_time(gap, "booted", s.booted);
 	}
 	snprintf(r->boot, sizeof(r->boot), "%s", s.boot);
+	r->marks = says;
 	r->state = RUN_ON;
 	r->at = r->seen = t;
 	r->deaf = 0;
@@ -156,6 +159,14 @@ static void on_logger(struct run_reading *r, const json_t *e, int64_t t)
 	}
 }
 
+static void on_stall(struct run_reading *r, const json_t *e, int64_t t)
+{
+	int64_t from, to;
+
+	if (run_stall_parse(cli_text(e, "detail"), &from, &to) >= 0)
+		add_gap(r, "bulkheadd", "stalled", from, to);
+}
+
 static const struct {
 	const char *action;
 	void (*take)(struct run_reading *r, const json_t *e, int64_t t);
@@ -163,6 +174,7 @@ static const struct {
 	{ "start", on_start },
 	{ "stop", on_stop },
 	{ "logger", on_logger },
+	{ "stall", on_stall },
 };
 
 /* Whoever opens the trail writes these. */

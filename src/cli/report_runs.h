@@ -19,10 +19,11 @@ struct run_reading {
 	int64_t at;   /* when it became so */
 	int64_t seen; /* RUN_ON: its last entry */
 	bool failed;  /* RUN_OFF: it ended by a failure */
+	bool marks;   /* the last start was of a version that keeps a mark */
 	char boot[BOOT_ID_MAX];
-	int64_t first; /* the first start; 0: none yet */
+	int64_t first;   /* the first start; 0: none yet */
 	int64_t earlier; /* a run that ended then is known, and no entry of it is there; 0: none */
-	int64_t deaf;  /* since when not all is recorded; 0: it is */
+	int64_t deaf;    /* since when not all is recorded; 0: it is */
 	char deaf_why[RUN_STR];
 };
 

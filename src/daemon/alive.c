@@ -18,6 +18,7 @@ struct alive {
 	sd_event_source *timer;
 	struct run_start start;
 	struct run_mark mark;
+	int64_t at;  /* monotonic: of the last mark; 0: there was none */
 	bool failed; /* the mark could not be written, and that was told */
 };
 
@@ -29,6 +30,36 @@ static int64_t boot_time(void)
 	return controller_now() - ((int64_t)t.tv_sec * SECOND + t.tv_nsec / 1000);
 }
 
+/* --- a daemon that stood still ------------------------------------------------------------------ */
+
+static int64_t clock_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC,
+		      &t); /* neither one that is set nor a machine that sleeps counts */
+	return (int64_t)t.tv_sec * SECOND + t.tv_nsec / 1000;
+}
+
+/* A mark that comes so late: nobody watched meanwhile, though a daemon was there. */
+static void look_for_stall(struct alive *a)
+{
+	int64_t now = controller_now(), gap = a->at ? clock_now() - a->at : 0;
+	char detail[RUN_STR];
+	struct bh_err err = BH_ERR_INIT;
+	const struct trail_change change = {
+		.action = "stall",
+		.before = &a->c->site,
+		.after = &a->c->site,
+		.result = -EIO,
+		.nothing = true,
+		.detail = run_stall_format(detail, now - gap, now),
+	};
+
+	if (gap > BH_RUN_STALL_S * SECOND && trail_append(a->c, &change, &err) < 0)
+		controller_log(err.msg, NULL);
+}
+
 /* --- the mark ---------------------------------------------------------------------------------- */
 
 static void put_mark(struct alive *a)
@@ -36,6 +67,8 @@ static void put_mark(struct alive *a)
 	struct bh_err err = BH_ERR_INIT;
 	int r;
 
+	look_for_stall(a);
+	a->at = clock_now();
 	a->mark.seen = controller_now();
 	r = run_mark_write(a->c->o->store, &a->mark, &err);
 	if (r < 0 && !a->failed)
@@ -71,6 +104,7 @@ void alive_end(struct alive *a, int result)
 				     : "bulkheadd ends, as it was told",
 	};
 
+	put_mark(a);
 	logger_last_note(a->c->logger);
 	if (trail_append(a->c, &change, &err) < 0)
 		controller_log(err.msg, NULL);

@@ -133,6 +133,19 @@ static void judge_dark(struct judging *j, const struct gap *g)
 		g->from, g->to);
 }
 
+static void judge_unmarked(struct judging *j, const struct gap *g)
+{
+	judge_found(j,
+		    "when bulkheadd ended between %s and %s is not known: it kept a mark, and that "
+		    "was removed",
+		    g->from, g->to);
+}
+
+static void judge_stalled(struct judging *j, const struct gap *g)
+{
+	judge_found(j, "bulkheadd was there and stood still " GAP, GAP_OF(g));
+}
+
 static void judge_deaf(struct judging *j, const struct gap *g)
 {
 	judge_found(j, "not all denied packets were recorded " GAP ": %s", GAP_OF(g),
@@ -143,8 +156,9 @@ static const struct {
 	const char *kind;
 	void (*judge)(struct judging *j, const struct gap *g);
 } kinds[] = {
-	{ "ended", judge_ended },  { "failed", judge_failed }, { "lost", judge_lost },
-	{ "unknown", judge_dark }, { "deaf", judge_deaf },
+	{ "ended", judge_ended },     { "failed", judge_failed }, { "lost", judge_lost },
+	{ "unknown", judge_dark },    { "deaf", judge_deaf },     { "unmarked", judge_unmarked },
+	{ "stalled", judge_stalled },
 };
 
 /* --- restarts in order -------------------------------------------------------------------------- */

@@ -102,11 +102,18 @@ static void judge_clock(struct judging *j)
 	json_t *b;
 
 	fact_each (j->report, "trail.backwards", i, b)
-		judge_found(j,
-			    "entry %" JSON_INTEGER_FORMAT
-			    " of the trail (%s) is older than the one "
-			    "before it (%s): the clock was set back",
-			    fact_number(b, "seq"), fact_text(b, "when"), fact_text(b, "before"));
+		if (fact_equals(b, "when", "now"))
+			judge_found(j,
+				    "the clock is behind the newest entry of the trail (%s): it "
+				    "was set back",
+				    fact_text(b, "before"));
+		else
+			judge_found(j,
+				    "entry %" JSON_INTEGER_FORMAT
+				    " of the trail (%s) is older than the one "
+				    "before it (%s): the clock was set back",
+				    fact_number(b, "seq"), fact_text(b, "when"),
+				    fact_text(b, "before"));
 }
 
 static void judge_complete(struct judging *j)

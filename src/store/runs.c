@@ -188,3 +188,25 @@ int run_logger_parse(const char *detail, int64_t *ret_since, bool *ret_again, co
 	*ret_why = *ret_why ? *ret_why + 2 : "";
 	return take_time(detail, ret_since);
 }
+
+#define STOOD "bulkheadd stood still from "
+#define UNTIL " to "
+
+const char *run_stall_format(char out[RUN_STR], int64_t from, int64_t to)
+{
+	char since[BH_TIME_STR], until[BH_TIME_STR];
+
+	snprintf(out, RUN_STR, STOOD "%s" UNTIL "%s; it was held up, or its machine was",
+		 bh_format_time(since, from), bh_format_time(until, to));
+	return out;
+}
+
+int run_stall_parse(const char *detail, int64_t *ret_from, int64_t *ret_to)
+{
+	const char *to = strstr(detail, UNTIL);
+
+	if (strncmp(detail, STOOD, strlen(STOOD)) != 0 || !to ||
+	    take_time(detail + strlen(STOOD), ret_from) < 0)
+		return -EINVAL;
+	return take_time(to + strlen(UNTIL), ret_to);
+}

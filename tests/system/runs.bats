@@ -200,7 +200,11 @@ end_test='{"v":1,"do":"probe","port":61000,"packets":1,"findings":0,"not_probed"
 	daemon_stop
 }
 
-begun() { [ "$(sqlite3 "$NET_DIR/store/flows/flows.db" "SELECT value FROM state WHERE name = 'begun'")" -gt 0 ]; }
+sql() { # STATEMENT
+	python3 -c 'import sqlite3, sys
+with sqlite3.connect(sys.argv[1]) as db: print(*db.execute(sys.argv[2]).fetchone() or "")' "$NET_DIR/store/flows/flows.db" "$1"
+}
+begun() { [ "$(sql "SELECT value FROM state WHERE name = 'begun'")" -gt 0 ]; }
 
 @test "a history that is not there, or has no beginning, is not assessed and has no span" {
 	up
@@ -208,7 +212,7 @@ begun() { [ "$(sqlite3 "$NET_DIR/store/flows/flows.db" "SELECT value FROM state 
 	report
 	says 10.2 evidence 'denied packets of the scope since 20'
 	daemon_stop
-	sqlite3 "$NET_DIR/store/flows/flows.db" "DELETE FROM state WHERE name = 'begun'"
+	sql "DELETE FROM state WHERE name = 'begun'"
 	report
 	[ "$(verdict 10.2)" = not-assessed ] || fail "$(verdict 10.2)"
 	says 10.2 unknown 'has not begun'
@@ -218,4 +222,25 @@ begun() { [ "$(sqlite3 "$NET_DIR/store/flows/flows.db" "SELECT value FROM state 
 	report
 	[ "$(verdict 10.2)" = not-assessed ] || fail "$(verdict 10.2)"
 	says 10.2 unknown 'there is no history'
+}
+
+# As long as a daemon may be silent (BH_RUN_STALL_S), and a little more.
+silent_for() { [ "$(($(date +%s%6N) - $(jq .seen "$NET_DIR/store/running")))" -gt "${1}000000" ]; } # SECONDS
+
+@test "a daemon that stood still is on the trail, from when to when, and a finding; so is a mark that was removed" {
+	up
+	kill -STOP "$daemon"
+	for ((i = 8; i <= 48; i += 8)); do await silent_for "$((i < 46 ? i : 46))"; done
+	kill -CONT "$daemon"
+	await eval '[ "$(entries)" = "start done stall failed" ]'
+	[[ $(detail stall) == "bulkheadd stood still from "*" to "* ]]
+	report
+	[ "$(jq '.report.trail.runs.gaps | length' "$NET_DIR/report")" -eq 1 ]
+	says 10.7 findings 'was there and stood still from .*Z to .*Z \([0-9]+ s\)'
+	daemon_kill
+	rm "$NET_DIR/store/running"
+	up
+	report
+	says 10.7 findings 'it kept a mark, and that was removed'
+	daemon_stop
 }

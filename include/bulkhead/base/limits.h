@@ -330,6 +330,7 @@
 /* What is kept on disk */
 #define BH_STORE_DIR             "/var/lib/bulkhead"
 #define BH_LOGGER_NOTE_S         60 /* between two notes that not all is recorded, or is again */
+#define BH_RUN_STALL_S           45 /* between two marks: then it is on the trail */
 #define BH_RUN_MARK_S            15 /* how exactly it is known when a daemon ended that said nothing */
 #define BH_AUDIT_DIFF_MAX        (64u << 10) /* bytes of the diff in one entry, as it is shown */
 #define BH_AUDIT_DETAIL_MAX      1024

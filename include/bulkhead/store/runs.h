@@ -60,6 +60,10 @@ int run_start_parse(const char *detail, struct run_start *ret);
 const char *run_logger_format(char out[RUN_STR], int64_t since, const char *why);
 int run_logger_parse(const char *detail, int64_t *ret_since, bool *ret_again, const char **ret_why);
 
+/* What an entry `stall` says: a daemon that was there did nothing from FROM to TO. */
+const char *run_stall_format(char out[RUN_STR], int64_t from, int64_t to);
+int run_stall_parse(const char *detail, int64_t *ret_from, int64_t *ret_to);
+
 /* RFC 3339 with its fraction, as run_start_format() writes it; -EINVAL. */
 int run_time_parse(const char *s, int64_t *ret);
 

@@ -140,7 +140,8 @@ static const struct {
 	  "the trail before was removed" },
 	{ "10.7", "trail.runs.earlier", "\"2026-11-01T00:00:00.000Z\"", "finding",
 	  "the trail before was removed" },
-	{ "10.3", "trail.runs.mark", "\"2026-08-31T23:59:57.000Z\"", "finding", "ready at 2026-08" },
+	{ "10.3", "trail.runs.mark", "\"2026-08-31T23:59:57.000Z\"", "finding",
+	  "ready at 2026-08" },
 	{ "10.3", "trail.runs.mark", "\"2026-08-31T23:59:59.000Z\"", "met", "" },
 	{ "10.2", "generations.oldest", "\"2026-08-31T23:00:00.000Z\"", "finding",
 	  "a generation was kept at" },
@@ -159,6 +160,8 @@ static const struct {
 	{ "10.2", "services.0.log_denied", "false", "finding", "keeps no records" },
 	{ "10.2", "trail.backwards", "[{\"seq\": 3, \"when\": \"a\", \"before\": \"b\"}]",
 	  "finding", "clock was set back" },
+	{ "10.2", "trail.backwards", "[{\"when\": \"now\", \"before\": \"b\"}]", "finding",
+	  "the clock is behind the newest entry of the trail (b)" },
 	{ "10.3", "trail.findings", "[\"changed: entry 2\"]", "finding", "changed: entry 2" },
 	{ "10.3", "trail.safe", "false", "finding", "others than root" },
 	{ "10.3", "trail", "{\"state\": \"unreadable\", \"why\": \"gone\"}", "not-assessed",
@@ -217,6 +220,14 @@ static const struct {
 	  "\"to\": \"2026-11-20T12:00:30.000Z\", \"seconds\": 7230, \"booted\": "
 	  "\"2026-11-20T12:00:00.000Z\"}]",
 	  "not-assessed", "how long the machine ran before that is not known" },
+	{ "10.7", "trail.runs.gaps",
+	  "[{\"what\": \"bulkheadd\", \"kind\": \"unmarked\", \"from\": "
+	  "\"2026-11-20T10:00:00.000Z\", \"to\": \"2026-11-20T11:00:00.000Z\", \"seconds\": 3600}]",
+	  "finding", "kept a mark, and that was removed" },
+	{ "10.7", "trail.runs.gaps",
+	  "[{\"what\": \"bulkheadd\", \"kind\": \"stalled\", \"from\": "
+	  "\"2026-11-20T10:00:00.000Z\", \"to\": \"2026-11-20T10:01:30.000Z\", \"seconds\": 90}]",
+	  "finding", "was there and stood still from 2026-11-20T10:00:00.000Z" },
 	{ "10.7", "trail.runs.more", "3", "finding", "bulkheadd or its logger: 3" },
 	{ "10.7", "trail.runs", "{\"gaps\": []}", "not-assessed", "has no start of it" },
 	{ "10.7", "trail", "{\"state\": \"unreadable\", \"why\": \"gone\"}", "not-assessed",

@@ -109,6 +109,25 @@ static void logger(void **state)
 			 -EINVAL);
 }
 
+static void stall(void **state)
+{
+	static const char *const others[] = {
+		"",
+		"bulkheadd stood still from 2026-11-27T10:00:00.000Z",
+		"bulkheadd stood still from ever to 2026-11-27T10:00:00.000Z",
+		"bulkheadd stood still from 2026-11-27T10:00:00.000Z to now",
+	};
+	char text[RUN_STR];
+	int64_t from, to;
+
+	run_stall_format(text, T0, T0 + 90000000);
+	assert_int_equal(run_stall_parse(text, &from, &to), 0);
+	assert_int_equal(from, T0);
+	assert_int_equal(to, T0 + 90000000);
+	for (size_t i = 0; i < BH_ARRAY_SIZE(others); i++)
+		assert_int_equal(run_stall_parse(others[i], &from, &to), -EINVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -116,6 +135,7 @@ int main(void)
 		cmocka_unit_test(starts),
 		cmocka_unit_test(no_starts),
 		cmocka_unit_test(logger),
+		cmocka_unit_test(stall),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
