@@ -13,7 +13,8 @@ const struct ctl_arg probe_args[] = {
 	{ "packets", CTL_TYPE_INTEGER, true },
 	{ "findings", CTL_TYPE_INTEGER, false }, /* with both of these it is done */
 	{ "not_probed", CTL_TYPE_INTEGER, false },
-	{ "counted", CTL_TYPE_BOOLEAN, false }, /* nothing is written: the answer comes when it is */
+	{ "counted", CTL_TYPE_BOOLEAN,
+	  false }, /* nothing is written: the answer comes when it is */
 	{ 0 },
 };
 

@@ -25,6 +25,7 @@ struct probing {
 	int64_t aged_at; /* logger_clock() */
 	uint32_t serial; /* of what was told last */
 	int64_t until;   /* logger_clock(): it is to be answered; 0: it was */
+	int64_t settles; /* and not before this */
 	size_t waiting;  /* namespaces that have to be read before */
 };
 

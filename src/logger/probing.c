@@ -8,6 +8,7 @@
 #include "writing.h"
 
 #define WAIT_USEC 3000000  /* for the counters of all namespaces */
+#define LOG_USEC  1200000  /* the kernel keeps what it logs for a second before it hands it over */
 #define AGE_USEC  60000000 /* a namespace is known here before it is as old as this */
 
 void probing_open(struct logger *l, uint64_t mark)
@@ -62,7 +63,7 @@ static void finish(struct logger *l)
 
 static void finish_when_done(struct logger *l)
 {
-	if (l->probing.until && !l->probing.waiting)
+	if (l->probing.until && !l->probing.waiting && logger_clock() >= l->probing.settles)
 		finish(l);
 }
 
@@ -88,7 +89,10 @@ static void look_at_all(struct logger *l)
 			look_begin(each);
 }
 
-/* A test that waits for us has not begun: the looks before it are none of its. */
+/*
+ * A test that waits for us has not begun: the looks before it are none of its. Whoever waits for the end of one
+ * wants to find all of it in the history.
+ */
 int probing_told(struct logger *l, const struct lg_probes *m)
 {
 	struct probing *p = &l->probing;
@@ -98,6 +102,7 @@ int probing_told(struct logger *l, const struct lg_probes *m)
 	p->next = m->mark;
 	p->serial = m->serial;
 	p->until = logger_clock() + WAIT_USEC;
+	p->settles = m->waits ? 0 : logger_clock() + LOG_USEC;
 	if (l->flows && flows_rules_known(l->flows))
 		look_at_all(l);
 	finish_when_done(l);
@@ -109,6 +114,7 @@ void probing_tick(struct logger *l)
 	struct space *each, *next;
 
 	grow_older(l);
+	finish_when_done(l);
 	if (!l->probing.until || logger_clock() < l->probing.until)
 		return;
 	HASH_ITER (hh, l->spaces, each, next)

@@ -63,7 +63,7 @@ bool judge_is_recent(const struct judging *j, char ret[JUDGE_STR]);
 bool judge_was_read(struct judging *j, const char *what, const char *title);
 
 #define JUDGE_DAY    86400
-#define JUDGE_SECOND 1 /* of a time that was cut off to whole ones */
-#define JUDGE_LATE 60 /* seconds that what was looked at may be newer than the report */
+#define JUDGE_SECOND 1  /* of a time that was cut off to whole ones */
+#define JUDGE_LATE   60 /* seconds that what was looked at may be newer than the report */
 
 #endif

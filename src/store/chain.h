@@ -17,7 +17,7 @@ struct chain {
 	void (*fn)(const struct audit_finding *finding, void *arg);
 	void *arg;
 	struct audit_head head; /* read before the trail: all it knows must be there */
-	bool ran; /* a daemon did: a single entry has a head, too */
+	bool ran;               /* a daemon did: a single entry has a head, too */
 	struct audit_verdict verdict;
 	int64_t next;         /* sequence number that belongs here; 0: nothing was read yet */
 	int64_t strangers;    /* lines since the last entry that are none */

@@ -244,3 +244,17 @@ silent_for() { [ "$(($(date +%s%6N) - $(jq .seen "$NET_DIR/store/running")))" -g
 	says 10.7 findings 'it kept a mark, and that was removed'
 	daemon_stop
 }
+
+@test "what a segmentation test was denied is in the history when it has ended" {
+	up
+	"$bulkhead_program" probe --policies "$NET_DIR/policies" --inventory "$NET_DIR/inventory.json" \
+		--config "$NET_DIR/bulkhead.yaml" --socket "$NET_DIR/control" >"$NET_DIR/probe" 2>&1 ||
+		fail "$(cat "$NET_DIR/probe")"
+	report
+	n=$(jq .report.denied.left_out "$NET_DIR/report")
+	[ "$n" -ge 4 ] || fail "$n"
+	daemon_stop # which writes all that there is
+	report
+	[ "$(jq .report.denied.left_out "$NET_DIR/report")" -eq "$n" ] ||
+		fail "$n, then $(jq .report.denied.left_out "$NET_DIR/report")"
+}

@@ -374,8 +374,8 @@
 #define BH_PROBE_SINGLES_MAX  64         /* addresses beside these that rules come to: resolvers */
 #define BH_PROBE_ASKERS_MAX   (1u << 22) /* of one network, or address of it, by an endpoint; all */
 #define BH_PROBE_PORT_FIRST   61000      /* beyond what systems give out by themselves */
-#define BH_PROBE_PORT_LAST    64999      /* of a raw packet: the ports are even, these the next one */
-#define BH_PROBE_RATE         20000      /* packets a second without --rate */
+#define BH_PROBE_PORT_LAST    64999 /* of a raw packet: the ports are even, these the next one */
+#define BH_PROBE_RATE         20000 /* packets a second without --rate */
 #define BH_PROBE_RATE_MAX     1000000
 #define BH_PROBE_PACKET_MAX   128 /* bytes of a packet of it, and of what it brings about */
 
