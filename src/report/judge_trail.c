@@ -103,10 +103,11 @@ static void judge_clock(struct judging *j)
 
 	fact_each (j->report, "trail.backwards", i, b)
 		if (fact_equals(b, "when", "now"))
-			judge_found(j,
-				    "the clock is behind the newest entry of the trail (%s): it "
-				    "was set back",
-				    fact_text(b, "before"));
+			judge_found(
+				j,
+				"the newest entry of the trail is of %s, which is still to come: "
+				"the clock was set back",
+				fact_text(b, "before"));
 		else
 			judge_found(j,
 				    "entry %" JSON_INTEGER_FORMAT

@@ -139,7 +139,7 @@ altered() { # PATTERN
 	begun=$(($(date +%s) - 3600))
 	mkdir -p "$dir/store/flows" && chmod 700 "$dir/store"
 	cp tests/fuzz/corpus/flows/shop "$dir/store/flows/flows.db"
-	# from then on: record 1 is logged, of a SYN from port 49142; 2 and 3 are made of counts
+	# from then on: record 1 is logged, of a SYN from port 61010; 2 and 3 are made of counts
 	history() { # SQL
 		python3 - "$dir/store/flows/flows.db" "$1" <<-'END'
 			import sqlite3, sys
@@ -149,25 +149,34 @@ altered() { # PATTERN
 		END
 	}
 	history "UPDATE record SET first = first - (1800000000 - $begun) * 1000000"
+	history "UPDATE record SET packet = CAST(substr(packet, 1, 26) || x'EE52' || substr(packet, 29) AS BLOB) WHERE id = 1"
 	history "UPDATE state SET value = value - (1800000000 - $begun) * 1000000 WHERE name = 'begun'"
-	run_of() { # PORT
-		trail '{"when":"'"$(at $((begun - 1)))"'","detail":"a segmentation test begins: 9 packets from source port '"$1"', raw ones from '$(($1 + 1))', are no attack"}' \
-			'{"when":"'"$(at $((begun + 4)))"'","detail":"the segmentation test from source port '"$1"' is done: 9 packets, 0 findings, 0 not probed"}'
+	run_of() { # PORT [UID [PID]]: root, and one process
+		local who='"who":{"uid":'"${2:-0}"',"gid":0,"name":"bulkhead","role":"admin","pid":'
+		trail '{'"$who"'1},"when":"'"$(at $((begun - 1)))"'","detail":"a segmentation test begins: 9 packets from source port '"$1"', raw ones from '$(($1 + 1))', are no attack"}' \
+			'{'"$who${3:-1}"'},"when":"'"$(at $((begun + 4)))"'","detail":"the segmentation test from source port '"$1"' is done: 9 packets, 0 findings, 0 not probed"}'
 	}
 	listed() { jq -c '[.report.denied | .left_out, (.groups, .unclear | map(select(.service == "payments" and .port == "6379/tcp") | .records) | add)]' "$dir/r"; }
 	# no test in the trail: all is listed, whatever file is given
-	printf '{"schema":"bulkhead.probe/1","kind":"summary","source_port":49142,"start":"%s","end":"%s"}\n' \
+	printf '{"schema":"bulkhead.probe/1","kind":"summary","source_port":61010,"start":"%s","end":"%s"}\n' \
 		"$(at $((begun - 1)))" "$(at $((begun + 4)))" >"$dir/probe"
 	made "$dir/r" --format json --probe "$dir/probe"
 	[ "$(listed)" = "[0,3,null]" ] || { listed && false; }
 	# an attacker's SYN while a test runs: from another port, from the test's port without its marks
-	for port in 61000 49142; do
+	for port in 61000 61010; do
 		run_of $port
 		made "$dir/r" --format json
 		[ "$(listed)" = "[0,2,1]" ] || { listed && false; }
 	done
-	# the test's own
+	# the test's own, if it is one
 	history "UPDATE record SET packet = CAST(substr(packet, 1, 30) || x'62686270' || substr(packet, 35) AS BLOB) WHERE id = 1"
+	for run in "61010 7" "61010 0 2"; do
+		# shellcheck disable=SC2086
+		run_of $run
+		made "$dir/r" --format json
+		[ "$(listed)" = "[0,3,null]" ] || { listed && false; }
+	done
+	run_of 61010
 	made "$dir/r" --format json
 	[ "$(listed)" = "[1,1,1]" ] || { listed && false; }
 	jq -e '.report.requirements[] | select(.id == "10.2") | .evidence | any(contains("are not listed here: 1 ("))' "$dir/r"
@@ -175,8 +184,13 @@ altered() { # PATTERN
 		made "$dir/r" --format $format
 		grep -q "Denied while a segmentation test ran" "$dir/r"
 	done
-	# one that never ended is none
-	trail '{"when":"'"$(at $((begun - 1)))"'","detail":"a segmentation test begins: 9 packets from source port 49142, raw ones from 49143, are no attack"}'
+	# one of a port that no test takes, and one that never ended, is none
+	history "UPDATE record SET packet = CAST(substr(packet, 1, 26) || x'BFF6' || substr(packet, 29) AS BLOB) WHERE id = 1"
+	run_of 49142
+	made "$dir/r" --format json
+	[ "$(listed)" = "[0,3,null]" ] || { listed && false; }
+	history "UPDATE record SET packet = CAST(substr(packet, 1, 26) || x'EE52' || substr(packet, 29) AS BLOB) WHERE id = 1"
+	trail '{"who":{"uid":0,"gid":0,"name":"bulkhead","role":"admin","pid":1},"when":"'"$(at $((begun - 1)))"'","detail":"a segmentation test begins: 9 packets from source port 61010, raw ones from 61011, are no attack"}'
 	made "$dir/r" --format json
 	[ "$(listed)" = "[0,3,null]" ] || { listed && false; }
 }

@@ -161,7 +161,7 @@ static const struct {
 	{ "10.2", "trail.backwards", "[{\"seq\": 3, \"when\": \"a\", \"before\": \"b\"}]",
 	  "finding", "clock was set back" },
 	{ "10.2", "trail.backwards", "[{\"when\": \"now\", \"before\": \"b\"}]", "finding",
-	  "the clock is behind the newest entry of the trail (b)" },
+	  "the newest entry of the trail is of b, which is still to come" },
 	{ "10.3", "trail.findings", "[\"changed: entry 2\"]", "finding", "changed: entry 2" },
 	{ "10.3", "trail.safe", "false", "finding", "others than root" },
 	{ "10.3", "trail", "{\"state\": \"unreadable\", \"why\": \"gone\"}", "not-assessed",
