@@ -48,11 +48,13 @@ struct controller {
 	uint64_t look_at;       /* when everything is looked at next */
 	uint64_t pause;         /* between such looks, at the moment */
 	uint64_t put_off_since; /* a look is due, and a container starts; 0: none is */
-	unsigned given_up;      /* questions about some containers, one after the other */
-	uint64_t rests_until;   /* no comparison before this */
-	bool changed;           /* something that is known already has to be brought about */
-	bool failed;            /* some of it was not, the last time */
-	struct hints *hints;    /* what has to be asked about */
+	uint64_t
+		unreleased; /* since when what was held of who has gone is to be let go of; 0: nothing is */
+	unsigned given_up;    /* questions about some containers, one after the other */
+	uint64_t rests_until; /* no comparison before this */
+	bool changed;         /* something that is known already has to be brought about */
+	bool failed;          /* some of it was not, the last time */
+	struct hints *hints;  /* what has to be asked about */
 	struct fresh *fresh;
 	struct announced *announced;
 	struct privileges *privileges; /* who asks what a container is started without */

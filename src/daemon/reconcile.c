@@ -26,7 +26,8 @@
 #define SETTLE_USEC 20000
 /* What no event told is found by then. */
 #define LOOK_USEC    30000000
-#define PUT_OFF_USEC 100000 /* while a container starts */
+#define PUT_OFF_USEC 100000  /* while a container starts */
+#define RELEASE_USEC 1000000 /* that what has gone is held on to, for those that start */
 #define GIVEN_UP_MAX 10 /* times, of questions about some containers: then they are waited for */
 /* When it is not known what has changed, it may not be complete yet: more looks follow, ever later. */
 #define PAUSE_GROWTH 2
@@ -64,6 +65,14 @@ static int on_result(const struct apply_result *res, void *arg)
 	return 0;
 }
 
+static uint64_t usec_of(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
 /* --- what is held ----------------------------------------------------------------------------- */
 
 static int order_ino(const void *a, const void *b)
@@ -87,6 +96,7 @@ static void release_gone(struct controller *c)
 	size_t n = all->n + fresh_count(c->fresh) + announced_count(c->announced);
 	bh_autofree uint64_t *inos = calloc(n + 1, sizeof(*inos));
 
+	c->unreleased = 0;
 	if (!inos)
 		return; /* the next look does it */
 	for (size_t i = 0; i < all->n; i++)
@@ -98,21 +108,26 @@ static void release_gone(struct controller *c)
 	holds_keep_only(c->holds, inos, n, on_gone, c);
 }
 
-/* --- when ------------------------------------------------------------------------------------- */
-
-static uint64_t usec_of(clockid_t clock)
+/* Closing waits for RCU, up to 20 ms, which a container that starts need not. */
+static void release_if_none_starts(struct controller *c)
 {
-	struct timespec t;
+	uint64_t now = usec_of(CLOCK_MONOTONIC);
 
-	clock_gettime(clock, &t);
-	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+	if (!c->unreleased)
+		c->unreleased = now;
+	if (!protect_waits(c->protect) || now - c->unreleased > RELEASE_USEC)
+		release_gone(c);
 }
+
+/* --- when ------------------------------------------------------------------------------------- */
 
 /* For whatever is due first; before it is due, nothing of it is done. */
 static void arm(struct controller *c)
 {
 	uint64_t at = MIN(c->look_at, hints_next(c->hints));
 
+	if (c->unreleased)
+		at = MIN(at, usec_of(CLOCK_MONOTONIC) + PUT_OFF_USEC);
 	if (c->changed)
 		at = 0;
 	sd_event_source_set_time(c->timer, MAX(at, c->rests_until));
@@ -205,7 +220,7 @@ static int bring_about(struct controller *c, enum keep_care care, struct handing
 	r = enforce_keep(&c->site, care, on_result, h, err);
 	c->apply_usec = usec_of(CLOCK_MONOTONIC) - start;
 	protect_settle(c->protect); /* who waits for a start waits for no more than this */
-	release_gone(c);            /* closing what it held waits for RCU, up to 20 ms */
+	release_if_none_starts(c);
 	watches_sync(c->watches, &c->site, c->holds, care != KEEP_CHANGED);
 	logger_sync(c->logger);
 	c->failed = r < 0 || h->failed;
@@ -373,6 +388,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
 	if (!c->loaded)
 		return 0;
 	announced_look(c->announced);
+	if (c->unreleased && c->site.endpoints)
+		release_if_none_starts(c);
 	make_way(c, now);
 	if (c->look_at <= now || !c->site.endpoints)
 		look(c);
