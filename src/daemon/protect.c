@@ -267,7 +267,7 @@ static void arm(struct protect *p)
 
 bool protect_waits(const struct protect *p)
 {
-	return p->all != NULL;
+	return p && p->all;
 }
 
 void protect_put_off(const struct protect *p, uint64_t until)

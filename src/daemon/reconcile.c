@@ -130,7 +130,9 @@ static void arm(struct controller *c)
 		at = MIN(at, usec_of(CLOCK_MONOTONIC) + PUT_OFF_USEC);
 	if (c->changed)
 		at = 0;
-	sd_event_source_set_time(c->timer, MAX(at, c->rests_until));
+	if (!protect_waits(c->protect)) /* a start does not wait for a rest */
+		at = MAX(at, c->rests_until);
+	sd_event_source_set_time(c->timer, at);
 	sd_event_source_set_enabled(c->timer, SD_EVENT_ONESHOT);
 }
 
