@@ -118,15 +118,30 @@ void hints_put_off(struct hints *h, uint64_t now, uint64_t until)
 			one->due = until;
 }
 
-void hints_wait(struct hints *h, enum endpoint_runtime runtime, const char *id, uint64_t until)
+static struct hint *find(const struct hints *h, enum endpoint_runtime runtime, const char *id)
 {
 	struct key key = { .runtime = (int)runtime };
 	struct hint *one = NULL;
 
-	if (strlen(id) <= BH_HINT_ID_MAX) {
-		memcpy(key.id, id, strlen(id));
-		HASH_FIND(hh, h->all, &key, sizeof(key), one);
-	}
+	if (strlen(id) > BH_HINT_ID_MAX)
+		return NULL;
+	memcpy(key.id, id, strlen(id));
+	HASH_FIND(hh, h->all, &key, sizeof(key), one);
+	return one;
+}
+
+void hints_drop(struct hints *h, enum endpoint_runtime runtime, const char *id)
+{
+	struct hint *one = find(h, runtime, id);
+
+	if (one)
+		drop(h, one);
+}
+
+void hints_wait(struct hints *h, enum endpoint_runtime runtime, const char *id, uint64_t until)
+{
+	struct hint *one = find(h, runtime, id);
+
 	if (one && one->due < until)
 		one->due = until;
 }

@@ -30,6 +30,8 @@ int hints_add(struct hints *h, enum endpoint_runtime runtime, const char *id, in
 size_t hints_due(const struct hints *h, uint64_t now, struct site_hint *out, size_t cap);
 /* Those that were due have been asked about: later again, or no more. */
 void hints_asked(struct hints *h, uint64_t now);
+/* Its engine says that it does not run: nothing more comes of it until an event names it anew. */
+void hints_drop(struct hints *h, enum endpoint_runtime runtime, const char *id);
 /* Those that were due were asked about, and not answered for: they are due at UNTIL. */
 void hints_put_off(struct hints *h, uint64_t now, uint64_t until);
 /* This container starts, and its engine does not answer for it: it is not due before UNTIL. */

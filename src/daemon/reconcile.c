@@ -309,8 +309,8 @@ static void look(struct controller *c)
 }
 
 /* Who knocks all the time does not keep it from being answered. */
-static int ask_about(struct controller *c, const struct site_hint *due, size_t n,
-		     struct diag_list *diags, struct bh_err *err)
+static int ask_about(struct controller *c, struct site_hint *due, size_t n, struct diag_list *diags,
+		     struct bh_err *err)
 {
 	bool insists = c->given_up >= GIVEN_UP_MAX;
 	int r;
@@ -321,6 +321,9 @@ static int ask_about(struct controller *c, const struct site_hint *due, size_t n
 	if (insists)
 		runtime_patience(ctl_server_fd(c->server));
 	c->given_up = r == -EBUSY ? c->given_up + 1 : 0;
+	for (size_t i = 0; i < n && r >= 0; i++)
+		if (due[i].ended)
+			hints_drop(c->hints, due[i].runtime, due[i].id);
 	return r;
 }
 

@@ -217,7 +217,7 @@ int site_assume(struct site *s, const struct endpoint_set *known, struct diag_li
 /* --- only some of them ------------------------------------------------------------------------ */
 
 struct some {
-	const struct site_hint *hints;
+	struct site_hint *hints;
 	size_t n;
 };
 
@@ -235,7 +235,7 @@ static bool stays(const struct endpoint *e, const void *arg)
 	return true;
 }
 
-static int ask_about(const struct site *s, const struct site_options *o, const struct site_hint *h,
+static int ask_about(const struct site *s, const struct site_options *o, struct site_hint *h,
 		     struct endpoint_builder *b, struct diag_list *diags, struct bh_err *err)
 {
 	const char *docker = o->docker_socket ? o->docker_socket : s->host.docker_socket;
@@ -249,6 +249,7 @@ static int ask_about(const struct site *s, const struct site_options *o, const s
 		return runtime_netns_one(o->netns_dir, h->id, b, diags, err);
 	r = runtime_docker_container(h->runtime == ENDPOINT_PODMAN ? podman : docker, h->id,
 				     h->runtime, o->images, b, diags, err);
+	h->ended = r == 0;
 	if (r > 0 && h->ended_pid)
 		endpoint_builder_drop(b, h->id, h->ended_pid);
 	return r;
@@ -302,7 +303,7 @@ static void forget_ended(struct site *s, const struct some *some, struct diag_li
 	end_anew(s, &next, r, diags, NULL); /* R < 0: S is as it was */
 }
 
-int site_refresh_some(struct site *s, const struct site_options *o, const struct site_hint *hints,
+int site_refresh_some(struct site *s, const struct site_options *o, struct site_hint *hints,
 		      size_t n, struct diag_list *diags, struct bh_err *err)
 {
 	const struct some some = { hints, n };

@@ -92,7 +92,7 @@
 #define BH_RUNTIME_CONNECT_MS       5000
 #define BH_RUNTIME_REPLY_MS         15000 /* for one answer, from its question to its end */
 #define BH_RUNTIME_PATIENCE_MS      500   /* while somebody waits who may be what it waits for */
-#define BH_RUNTIME_BRIEF_MS         20    /* the same, for a question about one container */
+#define BH_RUNTIME_BRIEF_MS         5     /* the same, for a question about one container */
 #define BH_RUNTIME_LABEL_BYTES_MAX  4096  /* a policy cannot name a longer one */
 #define BH_RUNTIME_ONE_MS           250   /* for all questions about one container, or network */
 #define BH_RUNTIME_JOINS_MAX        4     /* containers, each in the namespace of the next */

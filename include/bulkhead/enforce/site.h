@@ -80,6 +80,7 @@ struct site_hint {
 	enum endpoint_runtime runtime; /* of an engine: a container; ENDPOINT_NETNS: a named one */
 	const char *id;                /* of the container; the name */
 	int ended_pid; /* a process that has ended, though its engine may not know; 0: none */
+	bool ended;    /* set: its engine knows, and says that it does not run */
 };
 /*
  * As site_refresh(), but only those N are asked about; all others stay as they were, and so do the
@@ -87,7 +88,7 @@ struct site_hint {
  * 1: something is another; 0: nothing is, and S is untouched. < 0: not all could be asked; S is as it
  * was, without those whose process has ended.
  */
-int site_refresh_some(struct site *s, const struct site_options *o, const struct site_hint *hints,
+int site_refresh_some(struct site *s, const struct site_options *o, struct site_hint *hints,
 		      size_t n, struct diag_list *diags, struct bh_err *err);
 /* Policies x endpoints. With ALL_SUBJECTS also for endpoints without a namespace (explain). */
 int site_compile(struct site *s, bool all_subjects, struct diag_list *diags, struct bh_err *err);

@@ -96,6 +96,9 @@ static void test_put_off(void **state)
 	hints_wait(h, ENDPOINT_PODMAN, "two", 90 * MS); /* it is due later already */
 	assert_int_equal(hints_next(h), 100 * MS);
 	assert_int_equal(hints_due(h, 110 * MS, due, BH_HINTS_MAX), 2);
+	hints_drop(h, ENDPOINT_PODMAN, "one");
+	hints_drop(h, ENDPOINT_PODMAN, "three");
+	assert_int_equal(hints_due(h, 110 * MS, due, BH_HINTS_MAX), 1);
 	hints_add(h, ENDPOINT_PODMAN, "two", 0, 30 * MS); /* an event tells that it has started */
 	assert_int_equal(hints_due(h, 30 * MS, due, BH_HINTS_MAX), 1);
 	hints_free(h);
