@@ -90,11 +90,13 @@ lacking() { # RUNTIME EACH NAME...
 }
 none_lacks() { [ -z "$(lacking "$@")" ]; }
 all_recorded() { # RUNTIME EACH NAME...
-	local lacks
 	await none_lacks "$@" && return
-	lacks=$(lacking "$@" | head -n 5)
-	fail "$lacks
-		$(recorded | jq -c --arg name "${lacks%%:*}" 'select(.endpoint.name == $name)' | head -n 40)"
+	fail "$(lacking "$@" | head -n 12)
+		all records, by whom they are said to be of: $(recorded | jq -rs --arg names "${*:3}" '
+			map(select(.endpoint.name as $n | $names | split(" ") | index($n) | not)) |
+			group_by([.endpoint.name, .service, .rule.kind])[] |
+			"\(length) \(.[0].endpoint.name) \(.[0].service) \(.[0].rule.kind)"')
+		$(ctl status --json | jq -c 'select(.daemon).logger')"
 }
 
 # Neither where it left, nor where it came in. (A container's last words, FIN, may come when it is gone.)
