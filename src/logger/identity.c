@@ -25,14 +25,33 @@ static void part(struct space *s, const char *id)
 	past_part(s);
 }
 
+static bool is_container(enum endpoint_runtime r)
+{
+	return r != ENDPOINT_UNKNOWN && r != ENDPOINT_NETNS;
+}
+
+/* A container has ended, and its namespace has a name yet: what it sent last may not have been read. */
+static bool remains(struct space *s, const struct roster_member *m)
+{
+	bool left =
+		s->who.known && is_container(s->who.runtime) && !is_container(m->endpoint.runtime);
+
+	if (!left)
+		s->left = 0;
+	else if (!s->left)
+		s->left = logger_clock();
+	return left && logger_clock() - s->left < SPACE_REMAINS_USEC;
+}
+
 void identity_take(struct space *s)
 {
 	const struct roster_member *m = member_of(s);
 	struct identity *who = &s->who;
 	bool same = m && who->known && strcmp(who->id, m->endpoint.id) == 0;
 
-	if (!m)
+	if (!m || remains(s, m))
 		return;
+	s->left = 0;
 	part(s, m->endpoint.id);
 	who->known = true;
 	who->unknown = m->endpoint.runtime == ENDPOINT_UNKNOWN;

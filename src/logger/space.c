@@ -279,6 +279,8 @@ void spaces_look(struct logger *l)
 	l->turn++;
 	HASH_ITER (hh, l->spaces, each, next) {
 		space_flush_flood(each, false);
+		if (each->left)
+			identity_take(each);
 		if (each->step != LOOK_NONE)
 			look_check_time(each);
 		else if (each->active || each->ending || probing_waits(each) ||

@@ -14,6 +14,7 @@
 /* What a namespace is made of, for the files that keep it: space, look, identity, past, writing. */
 
 #define SPACE_UPDATE_USEC  10000000 /* a flow that goes on is recorded again */
+#define SPACE_REMAINS_USEC 2000000  /* the kernel hands a log over within one second */
 #define SPACE_TURNS        10       /* where nothing is new is looked at in one second of so many */
 #define SPACE_KEEP_USEC    INT64_C(3600000000) /* else its sums would seem to be forgotten */
 #define SPACE_DRAIN_ROUNDS 64
@@ -53,6 +54,7 @@ struct space {
 	uint64_t ino;
 	uint64_t cookie; /* the kernel's for this namespace, and for no later one; 0: it has none */
 	struct identity who;
+	int64_t left; /* since when only its name is there, by logger_clock(); 0: it is not so */
 	struct flow_log *log;
 	bool log_failed;
 	int counts_fd;

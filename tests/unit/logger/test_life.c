@@ -7,6 +7,8 @@
 
 #include "life.h"
 
+#include "../../../src/logger/space_private.h"
+
 /*
  * Namespaces that come, go and change hands, and the sums of their containers: what is denied is the
  * kernel's count, and the records are what is recorded, whoever had the number of a namespace before.
@@ -86,6 +88,31 @@ static void expect(uint64_t denied)
 	assert_int_equal(s[0].denied, s[0].recorded + s[0].not_recorded);
 	assert_int_equal(s[0].recorded, s[0].records);
 	assert_int_equal(s[0].not_recorded, 0);
+}
+
+static const char *said_to_be(void)
+{
+	return space_find(&c.l, c.ns[0].ino)->who.id;
+}
+
+/* What a container sent last is its own, also when only the name of its namespace is left by then. */
+static void remains(void **state)
+{
+	run_for(SECOND);
+	now_is("one", ENDPOINT_DOCKER);
+	tell_site();
+	run_for(SECOND);
+	assert_string_equal(said_to_be(), "one");
+	now_is("netns-one", ENDPOINT_NETNS);
+	tell_site();
+	run_for(SECOND);
+	assert_string_equal(said_to_be(), "one");
+	run_for(3 * SECOND);
+	assert_string_equal(said_to_be(), "netns-one");
+	now_is("two", ENDPOINT_DOCKER);
+	tell_site();
+	run_for(SECOND / 4);
+	assert_string_equal(said_to_be(), "two");
 }
 
 static void restarted(void **state)
@@ -371,6 +398,7 @@ int main(void)
 {
 #define LIFE(f) cmocka_unit_test_setup_teardown(f, begin, end)
 	const struct CMUnitTest tests[] = {
+		LIFE(remains),
 		LIFE(restarted),
 		LIFE(known_late),
 		LIFE(changes_hands),
